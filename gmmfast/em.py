@@ -1,0 +1,150 @@
+"""Expectation-Maximization (Dempster, Laird & Rubin 1977; Bishop 2006, 9.2.2): the loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.models import Model
+from gmmfast.parameters import Parameters, SufficientStatistics
+from gmmfast.rows import Rows
+
+
+class Status(Enum):
+    """Why a fit ended."""
+
+    CONVERGED = "Converged: the mean log-likelihood changed by less than tol."
+    MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
+    STOPPED = "Stopped by the callback."
+    NOT_STARTED = "No iteration was asked for: these are the starting values."
+
+
+@dataclass(frozen=True)
+class EMResult:
+    """What a fit found."""
+
+    parameters: Parameters
+    lower_bounds: list[float]  # mean log density before each M step, in nats a row
+    status: Status
+    statistics: SufficientStatistics | None  # of the last E step
+
+    @property
+    def lower_bound(self) -> float:
+        """Mean log density before the last M step."""
+        return self.lower_bounds[-1] if self.lower_bounds else -math.inf
+
+
+class Observer(Protocol):
+    """Follows a fit."""
+
+    def begin(self, start: int) -> None:
+        """One of the starts begins."""
+        ...
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """One iteration is done; return True to stop."""
+        ...
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """The start has ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Control:
+    """When to stop, and who watches."""
+
+    tol: float = 1e-3
+    max_iter: int = 100
+    observers: list[Observer] = field(default_factory=list)
+
+
+def run(
+    rows: Rows,
+    parameters: Parameters,
+    model: Model,
+    control: Control,
+    lower_bound: float = -math.inf,
+    start: int = 0,
+) -> EMResult:
+    """Iterate E and M steps from `parameters` until the lower bound stands still.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data.
+    parameters : Parameters
+        Where to start, relative to the rows' centre.
+    model : Model
+        The covariance model.
+    control : Control
+        Tolerance on the mean log-likelihood, iterations, observers.
+    lower_bound : float
+        That of an earlier fit which this one goes on from.
+    start : int
+        Number of this start, for the observers.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        With the component and the iteration.
+    """
+    status = Status.MAX_ITER if control.max_iter else Status.NOT_STARTED
+    lower_bounds: list[float] = []
+    statistics = None
+    hints = rows.hints()
+    for observer in control.observers:
+        observer.begin(start)
+    for iteration in range(1, control.max_iter + 1):
+        statistics = rows.expectation(parameters, model.scatter, hints)
+        try:
+            parameters = model.maximization(statistics, parameters)
+        except IllDefinedCovarianceError as error:
+            raise error.at(iteration) from None
+        previous, lower_bound = lower_bound, statistics.log_likelihood / statistics.weight
+        lower_bounds.append(lower_bound)
+        change = lower_bound - previous
+        # every observer sees every step, also the one that another one stops
+        stopped = any([o.step(iteration, lower_bound, change) for o in control.observers])
+        if abs(change) < control.tol:
+            status = Status.CONVERGED
+            break
+        if stopped:
+            status = Status.STOPPED
+            break
+    for observer in control.observers:
+        observer.end(lower_bound, status)
+    return EMResult(parameters, lower_bounds, status, statistics)
+
+
+def best_of(
+    n_starts: int,
+    start: Callable[[], tuple[Rows, Parameters]],
+    model: Model,
+    control: Control,
+) -> EMResult:
+    """Run EM from several starts and keep the result with the largest lower bound.
+
+    A start that fails is passed over; if all do, the first failure is raised. Where an observer
+    stops one, there are no more.
+    """
+    best: EMResult | None = None
+    failures: list[IllDefinedCovarianceError] = []
+    for number in range(n_starts):
+        try:
+            result = run(*start(), model, control, start=number)
+        except IllDefinedCovarianceError as error:
+            failures.append(error)
+            continue
+        if best is None or result.lower_bound > best.lower_bound:
+            best = result
+        if result.status is Status.STOPPED:
+            break
+    if best is None:
+        raise failures[0]
+    return best
+

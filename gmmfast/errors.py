@@ -1,0 +1,83 @@
+"""Warnings and errors; where scikit-learn's users know a sentence, it comes first."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Self
+
+
+class ConvergenceWarning(UserWarning):
+    """EM ended before it had converged."""
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A method needs a fitted estimator."""
+
+
+class InvalidParameterError(ValueError, TypeError):
+    """A parameter of the constructor is of the wrong type or out of range."""
+
+
+class IllDefinedCovarianceError(ValueError):
+    """A covariance is not positive definite.
+
+    Parameters
+    ----------
+    component : int
+        Which.
+    iteration : int
+        EM iteration; 0 is the start.
+    reg_covar : float, optional
+        What the fit added to the diagonals.
+    is_float32 : bool
+        Whether the rows are float32.
+    """
+
+    def __init__(
+        self,
+        component: int,
+        iteration: int = 0,
+        reg_covar: float | None = None,
+        is_float32: bool = False,
+    ) -> None:
+        self.component, self.iteration = component, iteration
+        super().__init__(component, iteration, reg_covar, is_float32)
+
+    def __str__(self) -> str:
+        component, iteration, reg_covar, is_float32 = self.args
+        when = f"in iteration {iteration}" if iteration else "at the start"
+        now = "" if reg_covar is None else f" (now {reg_covar:g})"
+        return (
+            "Fitting the mixture model failed because some components have ill-defined empirical "
+            "covariance (for instance caused by singleton or collapsed samples). Try to decrease "
+            "the number of components, increase reg_covar, or scale the input data."
+            + " The numerical accuracy can also be improved by passing float64 data instead of "
+            "float32."
+            * is_float32
+            + f" The covariance of component {component} is not positive definite {when}: raise "
+            f"reg_covar{now}, lower n_components, or standardise the columns."
+        )
+
+    def at(self, iteration: int) -> Self:
+        """Return the same error, in an iteration."""
+        return type(self)(self.component, iteration, *self.args[2:])
+
+    def during_fit(self, reg_covar: float, is_float32: bool) -> Self:
+        """Return the same error, of a fit."""
+        return type(self)(self.component, self.iteration, reg_covar, is_float32)
+
+
+def _loaded(name: str, ours: type[Any]) -> type[Any]:
+    """scikit-learn's class where scikit-learn is loaded, so that its users can catch it."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    return ours if theirs is None else getattr(theirs, name)  # type: ignore[no-any-return]
+
+
+def convergence_warning_class() -> type[Warning]:
+    """Return scikit-learn's ConvergenceWarning where scikit-learn is loaded, else ours."""
+    return _loaded("ConvergenceWarning", ConvergenceWarning)
+
+
+def not_fitted_error_class() -> type[Exception]:
+    """Return scikit-learn's NotFittedError where scikit-learn is loaded, else ours."""
+    return _loaded("NotFittedError", NotFittedError)

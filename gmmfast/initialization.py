@@ -1,0 +1,222 @@
+"""Where a fit starts from: a partition of the rows, random memberships, or given parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.density import TILE
+from gmmfast.kernels.seeding import lloyd_pass, potential
+from gmmfast.models import Model
+from gmmfast.parameters import Floats, Parameters
+from gmmfast.rows import MemoryRows, Rows
+
+Random = np.random.Generator | np.random.RandomState
+
+ROWS_A_COMPONENT = 256  # starts are sought on a sample of this many rows a component,
+SMALLEST_SAMPLE = 16384  # and of no fewer than this many in all
+TRIALS = 3  # starts that are tried; the likeliest is kept
+TRIAL_PASSES = 10  # EM passes after which they are compared (Biernacki, Celeux & Govaert 2003)
+SAME = 1e-6  # nats a row: what is less may be rounding, and the first of equals is kept
+LLOYD_PASSES = 100
+LLOYD_TOLERANCE = 1e-4  # of the mean variance: scikit-learn's
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the caller has fixed of the start; means relative to the rows' centre."""
+
+    weights: Floats | None = None
+    means: Floats | None = None
+    covariances: Floats | None = None
+
+
+def start(
+    rows: Rows, model: Model, n_components: int, init_params: str, rng: Random, given: Given
+) -> tuple[Rows, Parameters]:
+    """Return rows sorted for speed, and the parameters to start EM from.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data.
+    model : Model
+        The covariance model.
+    n_components : int
+        K.
+    init_params : {"kmeans", "k-means++", "random_from_data", "random"}
+        Where means are not given, starts of this kind are tried for a few EM passes over a sample
+        of the rows. All but the last assign each row to the nearest of K seeds: the centres that
+        k-means finds, or rows drawn by k-means++ or at random; the last draws responsibilities.
+    rng : Generator or RandomState
+        The only source of chance.
+    given : Given
+        What takes the place of the estimates.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        If no trial leads to positive definite covariances.
+
+    References
+    ----------
+    Biernacki, C., Celeux, G., Govaert, G. (2003). Choosing starting values for the EM algorithm
+    for getting the highest likelihood in multivariate Gaussian mixture models. Computational
+    Statistics & Data Analysis 41, 561-575, section 3.
+    """
+    weights, means, covariances = given.weights, given.means, given.covariances
+    if weights is None or means is None or covariances is None:
+        points = rows.all_or_sample(max(SMALLEST_SAMPLE, ROWS_A_COMPONENT * n_components), rng)
+        if means is None:
+            estimate = _likeliest(points, model, n_components, init_params, rng)
+        else:
+            _, estimate = _around(points, model, means)
+        weights = estimate.weights if weights is None else weights
+        means = estimate.means if means is None else means
+        covariances = estimate.covariances if covariances is None else covariances
+    parameters = model.parameters(weights, means, covariances)
+    return rows.arrange(rows.labels(parameters)), parameters
+
+
+def _likeliest(
+    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+) -> Parameters:
+    """Try some starts and return the one that is likeliest after a few EM passes.
+
+    One in which a component has collapsed ranks behind all others: its likelihood means nothing.
+    """
+    best, highest = None, (False, -math.inf)
+    for _ in range(TRIALS):
+        try:
+            arranged, parameters = _draw(points, model, n_components, init_params, rng)
+            hints = arranged.hints()
+            for _ in range(TRIAL_PASSES):
+                statistics = arranged.expectation(parameters, model.scatter, hints)
+                parameters = model.maximization(statistics, parameters)
+        except IllDefinedCovarianceError as error:
+            failure = error
+            continue
+        sound = not model.degenerate(parameters, statistics).any()
+        bound = statistics.log_likelihood / statistics.weight
+        if best is None or (sound, bound - SAME) > highest:
+            best, highest = parameters, (sound, bound)
+    if best is None:
+        raise failure
+    return best
+
+
+def _draw(
+    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+) -> tuple[MemoryRows, Parameters]:
+    """Draw one start: rows sorted for speed, and the parameters of the first M step."""
+    if init_params == "random":
+        memberships = points.random_memberships(n_components, model.scatter, rng)
+        return points, model.maximization(memberships)
+    if init_params == "random_from_data":
+        return _around(points, model, _distinct(points, n_components, rng))
+    seeds = plus_plus(points, n_components, rng)
+    return _around(points, model, lloyd(points, seeds) if init_params == "kmeans" else seeds)
+
+
+def _around(points: MemoryRows, model: Model, seeds: Floats) -> tuple[MemoryRows, Parameters]:
+    """M step of the partition that gives each row to the nearest seed."""
+    K, d = seeds.shape
+    ones = np.ones((K, d))
+    spheres = Parameters(np.full(K, 1 / K), seeds, np.ones(K), ones, np.zeros(K))
+    arranged = points.arrange(points.labels(spheres))
+    return arranged, model.maximization(arranged.partition(seeds, model.scatter))
+
+
+def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:
+    """Draw rows until there are K different ones; after some draws, take equal ones."""
+    drawn = points.sample(n_components, rng)
+    for _ in range(draws):
+        _, first = np.unique(drawn, axis=0, return_index=True)
+        if first.size >= n_components:
+            break
+        kept = drawn[np.sort(first)]
+        drawn = np.concatenate([kept, points.sample(n_components - len(kept), rng)])
+    return drawn
+
+
+def plus_plus(points: MemoryRows, n_components: int, rng: Random) -> Floats:
+    """Seeds, each drawn in proportion to the squared distance from those before it.
+
+    Of ``2 + log K`` draws the one that comes nearest to all rows is taken.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        All of them are used.
+    n_components : int
+        K.
+    rng : Generator or RandomState
+        Draws the seeds.
+
+    Returns
+    -------
+    ndarray of shape (K, d)
+        Relative to the centre of `points`.
+
+    References
+    ----------
+    Arthur, D., Vassilvitskii, S. (2007). k-means++: the advantages of careful seeding. SODA,
+    section 2.2; the several draws: section 4 (there without a bound).
+    """
+    tiles, row_weights, _ = points.packed
+    n_tiles, d, _ = tiles.shape
+    centres = np.empty((n_components, d), tiles.dtype)
+    nearest = np.full((n_tiles, TILE), np.inf, tiles.dtype)
+    candidates = 2 + int(math.log(n_components))
+    distances = np.empty((candidates, *nearest.shape), tiles.dtype)
+    chances = row_weights.astype(np.float64)
+    for k in range(n_components):
+        cumulated = np.cumsum(chances)
+        drawn = np.searchsorted(cumulated, rng.uniform(size=candidates) * cumulated[-1], "right")
+        drawn = np.minimum(drawn, cumulated.size - 1)
+        lowest = math.inf
+        for c, row in enumerate(drawn[: 1 if k == 0 else candidates]):
+            seed = np.ascontiguousarray(tiles[row // TILE, :, row % TILE])
+            value = potential(tiles, row_weights, seed, nearest, distances[c])
+            if value < lowest:
+                best, lowest, centres[k] = c, value, seed
+        nearest[:] = distances[best]
+        chances = row_weights * nearest.astype(np.float64)
+    return centres.astype(np.float64)
+
+
+def lloyd(points: MemoryRows, centres: Floats) -> Floats:
+    """k-means: move each centre to the mean of the rows nearest to it, until they stand still.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        All of them are used, in every pass.
+    centres : ndarray of shape (K, d)
+        Where to start, relative to the centre of `points`.
+
+    Returns
+    -------
+    ndarray of shape (K, d)
+        Centres.
+
+    References
+    ----------
+    Lloyd, S. (1982). Least squares quantization in PCM. IEEE Trans. Information Theory 28(2),
+    129-137, section II.
+    """
+    tiles, row_weights, _ = points.packed
+    centres = np.ascontiguousarray(centres, tiles.dtype)
+    mass, sums = np.empty(len(centres)), np.empty(centres.shape)
+    norms = np.empty((3, TILE), tiles.dtype)
+    nearest = np.full(row_weights.shape, np.inf, tiles.dtype)
+    variance = potential(tiles, row_weights, np.zeros_like(centres[0]), nearest, nearest)
+    variance /= points.weight
+    tolerance = LLOYD_TOLERANCE * variance / points.n_features
+    for _ in range(LLOYD_PASSES):
+        if lloyd_pass(tiles, row_weights, centres, mass, sums, norms) <= tolerance:
+            break
+    return centres.astype(np.float64)

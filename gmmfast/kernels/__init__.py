@@ -1,0 +1,1 @@
+"""Compiled code: what runs once for every row. `options` says how it is compiled and run."""

@@ -1,0 +1,97 @@
+"""Densities, responsibilities and labels of rows where they lie: nothing is packed or kept."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from gmmfast.kernels.density import TILE, log_densities, make_work, normalize
+from gmmfast.kernels.options import kernel, parallel_kernel
+
+
+@kernel
+def gather(
+    X,  # in (n, d)
+    centre,  # in (d,) float64
+    start,  # in: the first row
+    out,  # out (d, TILE): rows about the centre; past the end, the last row again
+):
+    """Turn some rows into a tile."""
+    for p in range(TILE):
+        i = min(start + p, X.shape[0] - 1)
+        for j in range(X.shape[1]):
+            out[j, p] = X[i, j] - centre[j]
+
+
+@kernel
+def write_log_density(log_density, start, count, work):
+    """Mixture log density of the tile's rows; None where it is not wanted."""
+    if log_density is not None:
+        for p in range(count):
+            log_density[start + p] = work.log_density[p]
+
+
+@kernel
+def write_resp(resp, start, count, n_active, work):
+    """Responsibilities of the tile's rows; None where they are not wanted."""
+    if resp is not None:
+        for p in range(count):
+            resp[start + p, :] = 0.0
+            for a in range(n_active):
+                resp[start + p, work.active[a]] = work.resp[a, p]
+
+
+@kernel
+def write_labels(labels, start, count, n_active, work):
+    """Likeliest component of the tile's rows, the first of equals; None: not wanted."""
+    if labels is not None:
+        for p in range(count):
+            largest, winner = work.resp[0, p], work.active[0]
+            for a in range(1, n_active):
+                r = work.resp[a, p]
+                if r > largest or (r == largest and work.active[a] < winner):
+                    largest, winner = r, work.active[a]
+            labels[start + p] = winner
+
+
+@kernel
+def evaluate_shards(
+    begin,  # in: the first shard to compute
+    end,  # in: one past the last
+    n_shards,  # in: shard s takes tiles s, s + n_shards, ...
+    X,  # in (n, d)
+    centre,  # in (d,) float64
+    density,  # in: Density, about the centre
+    cut,  # in
+    like,  # in (1, TILE): its element type is the one to compute in
+    log_density,  # out (n,) or None
+    resp,  # out (n, K) or None
+    labels,  # out (n,) or None: these read log densities and need no normalisation
+):
+    """Evaluate the rows of some shards."""
+    n, d = X.shape
+    n_tiles = (n + TILE - 1) // TILE
+    tile = np.empty((d, TILE), like.dtype)
+    work = make_work(density.constants.size, tile)
+    for s in range(begin, end):
+        guess = 0
+        for t in range(s, n_tiles, n_shards):
+            start = t * TILE
+            count = min(TILE, n - start)
+            gather(X, centre, start, tile)
+            n_active = log_densities(tile, density, guess, cut, work)
+            guess = work.active[0]
+            write_labels(labels, start, count, n_active, work)
+            if labels is None:
+                normalize(n_active, work)
+            write_log_density(log_density, start, count, work)
+            write_resp(resp, start, count, n_active, work)
+
+
+@parallel_kernel
+def evaluate(n_shards, X, centre, density, cut, like, log_density, resp, labels):
+    """`evaluate_shards` of all shards, in parallel."""
+    for s in prange(n_shards):
+        evaluate_shards(
+            s, s + 1, n_shards, X, centre, density, cut, like, log_density, resp, labels
+        )

@@ -1,0 +1,113 @@
+"""One EM pass over packed rows: E step and the M step's sums, fused, tile by tile in cache."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import prange
+
+from gmmfast.kernels.density import TILE, heaviest, log_densities, make_work, normalize
+from gmmfast.kernels.moments import add_second_moments, weight_responsibilities
+from gmmfast.kernels.options import kernel, parallel_kernel
+from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
+
+
+def negligible(n_components: int, weight_spread: float = 1.0) -> float:
+    """How far below a row's best log density a component adds nothing, to rounding.
+
+    K components of less than ``eps / K`` of the density each; where row weights differ, a heavy
+    row may still matter to a component of light ones. float64's eps serves both element types.
+    """
+    return math.log(np.finfo(np.float64).eps / 2 / n_components / weight_spread)
+
+
+@kernel
+def tile_log_likelihood(
+    row_weight,  # in (TILE,)
+    log_density,  # in (TILE,)
+):
+    """``sum_p w_p log p(x_p)``."""
+    s = splat(0.0, log_density)
+    for p in range(0, TILE, lanes(log_density)):
+        s = fma(load(row_weight, (p,)), load(log_density, (p,)), s)
+    return total(s)
+
+
+@kernel
+def em_shards(
+    begin,  # in: the first shard to compute
+    end,  # in: one past the last
+    n_shards,  # in: shard s takes tiles s, s + n_shards, ...; sorted tiles differ in cost
+    tiles,  # in (n_tiles, d, TILE)
+    row_weights,  # in (n_tiles, TILE)
+    density,  # in: Density
+    means,  # in (K, d): moments are taken about them
+    cut,  # in
+    guesses,  # in, out (n_tiles,): the component that probably owns the tile
+    sums,  # out: Sums
+):
+    """EM sums of some shards."""
+    work = make_work(means.shape[0], tiles[0])
+    for s in range(begin, end):
+        log_likelihood = 0.0
+        mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
+        mass[:] = 0.0
+        first[:] = 0.0
+        scatter[:] = 0.0
+        for t in range(s, tiles.shape[0], n_shards):
+            n_active = log_densities(tiles[t], density, guesses[t], cut, work)
+            normalize(n_active, work)
+            guesses[t] = heaviest(n_active, work)
+            log_likelihood += tile_log_likelihood(row_weights[t], work.log_density)
+            n_active = weight_responsibilities(row_weights[t], n_active, work, mass)
+            add_second_moments(tiles[t], n_active, means, work, first, scatter)
+        sums.log_likelihood[s] = log_likelihood
+
+
+@parallel_kernel
+def em_pass(n_shards, tiles, row_weights, density, means, cut, guesses, sums):
+    """`em_shards` of all shards, in parallel."""
+    for s in prange(n_shards):
+        em_shards(s, s + 1, n_shards, tiles, row_weights, density, means, cut, guesses, sums)
+
+
+@kernel
+def give(
+    membership,  # in (TILE,) labels, or (K, TILE) responsibilities
+    work,  # out: active, resp
+):
+    """Responsibilities that are given instead of computed; returns the number of components."""
+    n_active = 0
+    if membership.ndim == 1:
+        for p in range(TILE):
+            a = 0
+            while a < n_active and work.active[a] != membership[p]:
+                a += 1
+            if a == n_active:
+                work.active[a] = membership[p]
+                work.resp[a, :] = 0.0
+                n_active += 1
+            work.resp[a, p] = 1.0
+        return n_active
+    for k in range(membership.shape[0]):
+        work.active[k] = k
+        for p in range(0, TILE, lanes(membership)):
+            store(work.resp, (k, p), load(membership, (k, p)))
+    return membership.shape[0]
+
+
+@kernel
+def membership_pass(
+    tiles,  # in (n_tiles, d, TILE)
+    row_weights,  # in (n_tiles, TILE)
+    memberships,  # in (n_tiles, TILE) labels, or (n_tiles, K, TILE) responsibilities
+    means,  # in (K, d)
+    sums,  # in, out: Sums of one shard
+):
+    """The M step's sums for responsibilities that are given."""
+    work = make_work(means.shape[0], tiles[0])
+    for t in range(tiles.shape[0]):
+        n_active = give(memberships[t], work)
+        n_active = weight_responsibilities(row_weights[t], n_active, work, sums.mass[0])
+        add_second_moments(tiles[t], n_active, means, work, sums.first[0], sums.scatter[0])

@@ -1,0 +1,221 @@
+"""The M step's sums of one tile: mass, first and second moments about the current means."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.density import TILE
+from gmmfast.kernels.options import kernel
+from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
+
+
+class Sums(NamedTuple):
+    """Accumulators, in float64; the first axis is the shard."""
+
+    log_likelihood: NDArray  # (shards,)
+    mass: NDArray  # (shards, K) sum of w r
+    first: NDArray  # (shards, K, d) sum of w r (x - mean)
+    scatter: NDArray  # (shards, K, d, d) or pooled (shards, 1, d, d), lower; or (shards, K, d)
+
+
+def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[int, ...]) -> Sums:
+    """Allocate accumulators; `scatter` is the shape of one shard's second moments."""
+    return Sums(
+        np.empty(n_shards),
+        np.empty((n_shards, n_components)),
+        np.empty((n_shards, n_components, n_features)),
+        np.empty((n_shards, *scatter)),
+    )
+
+
+def collect(sums: Sums, means: NDArray) -> tuple[float, NDArray, NDArray, NDArray]:
+    """Add the shards in order; complete the second moments: pooled, symmetric."""
+    first, scatter = sums.first.sum(axis=0), sums.scatter.sum(axis=0)
+    if scatter.ndim == 3:
+        if is_pooled(scatter, means):
+            scatter[0] -= first.T @ means
+        lower = np.tril(scatter, -1)
+        diagonal = np.einsum("kii->ki", scatter)
+        scatter = lower + lower.transpose(0, 2, 1)
+        np.einsum("kii->ki", scatter)[...] = diagonal
+    return float(sums.log_likelihood.sum()), sums.mass.sum(axis=0), first, scatter
+
+
+@kernel
+def is_pooled(
+    scatter,  # in (K, d, d) or (1, d, d)
+    means,  # in (K, d)
+):
+    """Whether one matrix serves all components; a single component's own needs no pooling."""
+    return scatter.shape[0] < means.shape[0]
+
+
+@kernel
+def add_outer(
+    u,  # in (d, TILE)
+    v,  # in (d, TILE)
+    scatter,  # in, out (d, d): scatter[i, j] += sum_p u[i, p] v[j, p] for j <= i; the rest is dirty
+):
+    """Lower triangle of ``u @ v.T``, in blocks of three rows by two columns."""
+    d = u.shape[0]
+    whole = d - d % 3
+    for i in range(0, whole, 3):
+        for j in range(0, i + 3, 2):
+            j1 = min(j + 1, d - 1)
+            a0 = splat(0.0, u)
+            a1 = a0
+            b0 = a0
+            b1 = a0
+            c0 = a0
+            c1 = a0
+            for p in range(0, TILE, lanes(u)):
+                v0 = load(v, (j, p))
+                v1 = load(v, (j1, p))
+                w = load(u, (i, p))
+                a0 = fma(w, v0, a0)
+                a1 = fma(w, v1, a1)
+                w = load(u, (i + 1, p))
+                b0 = fma(w, v0, b0)
+                b1 = fma(w, v1, b1)
+                w = load(u, (i + 2, p))
+                c0 = fma(w, v0, c0)
+                c1 = fma(w, v1, c1)
+            scatter[i, j] += total(a0)
+            scatter[i + 1, j] += total(b0)
+            scatter[i + 2, j] += total(c0)
+            if j + 1 < d:
+                scatter[i, j + 1] += total(a1)
+                scatter[i + 1, j + 1] += total(b1)
+                scatter[i + 2, j + 1] += total(c1)
+    for i in range(whole, d):
+        for j in range(i + 1):
+            a = splat(0.0, u)
+            for p in range(0, TILE, lanes(u)):
+                a = fma(load(u, (i, p)), load(v, (j, p)), a)
+            scatter[i, j] += total(a)
+
+
+@kernel
+def weigh(
+    x,  # in (d, TILE)
+    mean,  # in (d,)
+    resp,  # in (K, TILE), times the row weights
+    a,  # in: which row of resp
+    residual,  # out (d, TILE) x - mean
+    weighted,  # out (d, TILE) resp[a] * (x - mean)
+    first,  # in, out (d,) += sum of weighted
+):
+    """Residuals from one mean, and their weighted sums."""
+    for j in range(x.shape[0]):
+        m = splat(mean[j], x)
+        s = splat(0.0, x)
+        for p in range(0, TILE, lanes(x)):
+            v = load(x, (j, p)) - m
+            w = load(resp, (a, p)) * v
+            store(residual, (j, p), v)
+            store(weighted, (j, p), w)
+            s = s + w
+        first[j] += total(s)
+
+
+@kernel
+def add_diagonal(
+    x,  # in (d, TILE)
+    mean,  # in (d,)
+    resp,  # in (K, TILE), times the row weights
+    a,  # in: which row of resp
+    first,  # in, out (d,) += sum of resp[a] (x - mean)
+    scatter,  # in, out (d,) += sum of resp[a] (x - mean)^2
+):
+    """First moments and the diagonal of the second ones."""
+    for j in range(x.shape[0]):
+        m = splat(mean[j], x)
+        s = splat(0.0, x)
+        t = s
+        for p in range(0, TILE, lanes(x)):
+            v = load(x, (j, p)) - m
+            w = load(resp, (a, p)) * v
+            s = s + w
+            t = fma(w, v, t)
+        first[j] += total(s)
+        scatter[j] += total(t)
+
+
+@kernel
+def add_weighted_residuals(
+    x,  # in (d, TILE)
+    mean,  # in (d,)
+    resp,  # in (K, TILE), times the row weights
+    a,  # in: which row of resp
+    pooled,  # in, out (d, TILE) += resp[a] (x - mean)
+    first,  # in, out (d,) += sum of resp[a] (x - mean)
+):
+    """First moments, and the residuals of all components added up row by row."""
+    for j in range(x.shape[0]):
+        m = splat(mean[j], x)
+        s = splat(0.0, x)
+        for p in range(0, TILE, lanes(x)):
+            w = load(resp, (a, p)) * (load(x, (j, p)) - m)
+            store(pooled, (j, p), load(pooled, (j, p)) + w)
+            s = s + w
+        first[j] += total(s)
+
+
+@kernel
+def add_second_moments(
+    x,  # in (d, TILE)
+    n_active,  # in
+    means,  # in (K, d)
+    work,  # in: resp (times the row weights), active; scratch
+    first,  # in, out (K, d)
+    scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+):
+    """Moments about the means; which second moments is said by the shape of `scatter`.
+
+    The pooled ones need one outer product a tile instead of one a component, because
+    ``sum_k r_k (x - m_k) (x - m_k)^T = (sum_k r_k (x - m_k)) x^T - sum_k r_k (x - m_k) m_k^T``;
+    the last term, ``first.T @ means``, is left to the caller.
+    """
+    if scatter.ndim == 2:
+        for a in range(n_active):
+            k = work.active[a]
+            add_diagonal(x, means[k], work.resp, a, first[k], scatter[k])
+    elif is_pooled(scatter, means):
+        for j in range(x.shape[0]):
+            for p in range(0, TILE, lanes(x)):
+                store(work.weighted, (j, p), splat(0.0, x))
+        for a in range(n_active):
+            k = work.active[a]
+            add_weighted_residuals(x, means[k], work.resp, a, work.weighted, first[k])
+        add_outer(work.weighted, x, scatter[0])
+    else:
+        for a in range(n_active):
+            k = work.active[a]
+            weigh(x, means[k], work.resp, a, work.residual, work.weighted, first[k])
+            add_outer(work.weighted, work.residual, scatter[k])
+
+
+@kernel
+def weight_responsibilities(
+    row_weight,  # in (TILE,)
+    n_active,  # in
+    work,  # in, out: resp *= row_weight, active; components without mass are dropped
+    mass,  # in, out (K,) += sum of resp
+):
+    """Responsibilities times row weights, and their sums; returns how many components are left."""
+    kept = 0
+    for a in range(n_active):
+        s = splat(0.0, work.resp)
+        for p in range(0, TILE, lanes(work.resp)):
+            r = load(work.resp, (a, p)) * load(row_weight, (p,))
+            store(work.resp, (kept, p), r)
+            s = s + r
+        share = total(s)
+        if share > 0:
+            mass[work.active[a]] += share
+            work.active[kept] = work.active[a]
+            kept += 1
+    return kept

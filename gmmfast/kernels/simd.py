@@ -1,0 +1,351 @@
+"""Vectors of rows: the few operations that every kernel is written in.
+
+A vector holds the same quantity for ``lanes(array)`` neighbouring rows. Each operation is a plain
+NumPy function, which is its meaning and what runs under ``NUMBA_DISABLE_JIT=1``; beside it stands
+the LLVM code that Numba compiles in its place. A vector is two registers wide, so that two
+independent operations are always in flight (an FMA takes about four cycles).
+
+Loads and stores are unaligned; the last axis of the array must be contiguous.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
+LANES = {np.dtype(t): 2 * REGISTER_BYTES // np.dtype(t).itemsize for t in (np.float64, np.float32)}
+
+
+class Vector(types.Type):  # type: ignore[misc]
+    """The Numba type of a vector: LLVM's ``<lanes x double>`` or ``<lanes x float>``."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        self.bits = element.bitwidth
+        self.lanes = LANES[np.dtype(element.name)]
+        scalar = ir.DoubleType() if self.bits == 64 else ir.FloatType()
+        self.llvm = ir.VectorType(scalar, self.lanes)
+        self.llvm_bits = ir.VectorType(ir.IntType(self.bits), self.lanes)
+        super().__init__(f"Vector({element}, {self.lanes})")
+
+    def constant(self, value: float) -> Any:
+        """`value` in every lane."""
+        return ir.Constant(self.llvm, [float(value)] * self.lanes)
+
+    def bit_constant(self, value: int) -> Any:
+        """The integer `value` in every lane."""
+        return ir.Constant(self.llvm_bits, [value] * self.lanes)
+
+
+VECTORS = {element: Vector(element) for element in (types.float64, types.float32)}
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, fe_type: Vector) -> None:
+        super().__init__(manager, fe_type, fe_type.llvm)
+
+
+# ------------------------------------------------------------------- between arrays and vectors
+
+
+def lanes(array):
+    """How many rows a vector of this array's element type holds."""
+    return LANES[array.dtype]
+
+
+def splat(value, array):
+    """A vector of `array`'s element type with `value` in every lane."""
+    return np.full(LANES[array.dtype], value, array.dtype)
+
+
+def load(array, index):
+    """``array[index : index + lanes]`` along the last axis; `index` is a tuple of integers."""
+    return array[index[:-1]][index[-1] : index[-1] + LANES[array.dtype]].copy()
+
+
+def store(array, index, x):
+    """``array[index : index + lanes] = x``."""
+    array[index[:-1]][index[-1] : index[-1] + LANES[array.dtype]] = x
+
+
+@overload(lanes)
+def _lanes(array):
+    count = VECTORS[array.dtype].lanes
+    return lambda array: count
+
+
+@intrinsic
+def _splat(typingctx, value, array):
+    vector = VECTORS[array.dtype]
+
+    def codegen(context, builder, sig, args):
+        scalar = context.cast(builder, args[0], sig.args[0], vector.element)
+        undefined = ir.Constant(vector.llvm, ir.Undefined)
+        first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+        lane0 = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
+        return builder.shuffle_vector(first, undefined, lane0)
+
+    return vector(value, array), codegen
+
+
+def _pointer(context, builder, vector, array_type, array, index):
+    view = context.make_array(array_type)(context, builder, array)
+    shape = cgutils.unpack_tuple(builder, view.shape)
+    first, *rest = cgutils.unpack_tuple(builder, index)
+    offset = first
+    for size, i in zip(shape[1:], rest, strict=True):
+        offset = builder.add(builder.mul(offset, size), i)
+    return builder.bitcast(builder.gep(view.data, [offset]), vector.llvm.as_pointer())
+
+
+@intrinsic
+def _load(typingctx, array, index):
+    vector = VECTORS[array.dtype]
+
+    def codegen(context, builder, sig, args):
+        pointer = _pointer(context, builder, vector, sig.args[0], *args)
+        return builder.load(pointer, align=vector.bits // 8)
+
+    return vector(array, index), codegen
+
+
+@intrinsic
+def _store(typingctx, array, index, x):
+    def codegen(context, builder, sig, args):
+        pointer = _pointer(context, builder, x, sig.args[0], *args[:2])
+        builder.store(args[2], pointer, align=x.bits // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, index, x), codegen
+
+
+@overload(splat)
+def _(value, array):
+    return lambda value, array: _splat(value, array)
+
+
+@overload(load)
+def _(array, index):
+    return lambda array, index: _load(array, index)
+
+
+@overload(store)
+def _(array, index, x):
+    return lambda array, index, x: _store(array, index, x)
+
+
+# ------------------------------------------------------------------------------- lane by lane
+
+
+def fma(x, y, z):
+    """``x * y + z``; compiled, it is rounded once."""
+    return x * y + z
+
+
+def maximum(x, y):
+    """The larger value of each lane; `y` where either is NaN."""
+    return np.where(x > y, x, y)
+
+
+def where_above(x, bound, y, z):
+    """`y` where ``x > bound``, else `z`."""
+    return np.where(x > bound, y, z)
+
+
+def any_reaches(x, bound):
+    """Whether any lane has ``x >= bound``; a NaN counts as reaching."""
+    return bool(np.any(~(x < bound)))
+
+
+def total(x):
+    """Sum over the lanes: halves are added to each other until one value is left."""
+    while x.size > 1:
+        x = x[: x.size // 2] + x[x.size // 2 :]
+    return x[0]
+
+
+def exp(x):
+    """exp of each lane for ``x <= 0``; zero below the smallest normal number."""
+    return np.where(x > _EXP[x.dtype.itemsize * 8].floor, np.exp(x), 0).astype(x.dtype)
+
+
+def log(x):
+    """Natural logarithm of each lane, for positive normal numbers."""
+    return np.log(x)
+
+
+def _operation(meaning: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile `meaning`, a function of vectors, by the decorated ``build(builder, vector, *values)``.
+
+    `build` returns the LLVM value and, unless it is a vector, its Numba type.
+    """
+
+    def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
+        def typed(x, arguments):
+            def codegen(context, builder, sig, args):
+                return build(builder, x, *args)
+
+            result = _RESULTS.get(meaning, lambda x: x)(x)
+            return result(*arguments), codegen
+
+        unary = intrinsic(lambda typingctx, x: typed(x, (x,)))
+        binary = intrinsic(lambda typingctx, x, y: typed(x, (x, y)))
+        ternary = intrinsic(lambda typingctx, x, y, z: typed(x, (x, y, z)))
+        quaternary = intrinsic(lambda typingctx, x, y, z, u: typed(x, (x, y, z, u)))
+
+        def of_one(x):
+            return (lambda x: unary(x)) if isinstance(x, Vector) else None
+
+        def of_two(x, y):
+            return (lambda x, y: binary(x, y)) if isinstance(x, Vector) and x is y else None
+
+        def of_three(x, y, z):
+            return (lambda x, y, z: ternary(x, y, z)) if isinstance(x, Vector) else None
+
+        def of_four(x, y, z, u):
+            return (lambda x, y, z, u: quaternary(x, y, z, u)) if isinstance(x, Vector) else None
+
+        values = build.__code__.co_argcount - 2
+        overload(meaning)({1: of_one, 2: of_two, 3: of_three, 4: of_four}[values])
+        return build
+
+    return decorate
+
+
+_RESULTS: dict[Callable[..., Any], Callable[[Vector], Any]] = {
+    any_reaches: lambda x: types.boolean,
+    total: lambda x: x.element,
+}
+
+
+@_operation(operator.add)
+def _add(builder, vector, x, y):
+    return builder.fadd(x, y)
+
+
+@_operation(operator.sub)
+def _sub(builder, vector, x, y):
+    return builder.fsub(x, y)
+
+
+@_operation(operator.mul)
+def _mul(builder, vector, x, y):
+    return builder.fmul(x, y)
+
+
+@_operation(operator.truediv)
+def _div(builder, vector, x, y):
+    return builder.fdiv(x, y)
+
+
+@_operation(fma)
+def _fma(builder, vector, x, y, z):
+    signature = ir.FunctionType(vector.llvm, [vector.llvm] * 3)
+    name = f"llvm.fma.v{vector.lanes}f{vector.bits}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), [x, y, z])
+
+
+@_operation(maximum)
+def _maximum(builder, vector, x, y):
+    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
+@_operation(where_above)
+def _where_above(builder, vector, x, bound, y, z):
+    return builder.select(builder.fcmp_ordered(">", x, bound), y, z)
+
+
+@_operation(any_reaches)
+def _any_reaches(builder, vector, x, bound):
+    mask = ir.IntType(vector.lanes)
+    reached = builder.bitcast(builder.fcmp_unordered(">=", x, bound), mask)
+    return builder.icmp_unsigned("!=", reached, ir.Constant(mask, 0))
+
+
+@_operation(total)
+def _total(builder, vector, x):
+    half = vector.lanes // 2
+    while half:
+        low, high = (
+            builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), half), part))
+            for part in (list(range(half)), list(range(half, 2 * half)))
+        )
+        x = builder.fadd(low, high)
+        half //= 2
+    return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
+
+
+# ------------------------------------------------------------------------------- exp and log
+
+
+class _Exp:
+    """exp(x) = 2**n exp(r), n = round(x / ln 2), |r| <= ln(2) / 2 (Cody & Waite 1980, ch. 6)."""
+
+    def __init__(self, mantissa: int, degree: int, floor: float, ln2: tuple[float, float]) -> None:
+        self.mantissa = mantissa
+        self.round = 1.5 * 2.0**mantissa  # adding it leaves n in the low bits of the sum
+        self.floor = floor  # below it the result is no longer a normal number
+        self.ln2 = ln2  # its leading bits, so that n times them is exact, and the rest
+        self.series = [1 / math.factorial(i) for i in range(degree, -1, -1)]
+
+
+_EXP = {
+    64: _Exp(52, 12, -708.0, (0.693145751953125, 1.4286068203094172e-06)),
+    32: _Exp(23, 7, -87.0, (0.693359375, -2.12194440054690583e-04)),
+}
+
+
+def _horner(builder, vector, coefficients, x):
+    value = vector.constant(coefficients[0])
+    for coefficient in coefficients[1:]:
+        value = _fma(builder, vector, value, x, vector.constant(coefficient))
+    return value
+
+
+@_operation(exp)
+def _exp(builder, vector, x):
+    """At most 3.2e-16 (float64) and 1.7e-7 (float32) relative from the true value."""
+    k = _EXP[vector.bits]
+    v = _maximum(builder, vector, x, vector.constant(k.floor))
+    shifted = _fma(builder, vector, v, vector.constant(1 / math.log(2)), vector.constant(k.round))
+    n = builder.fsub(shifted, vector.constant(k.round))
+    r = _fma(builder, vector, n, vector.constant(-k.ln2[0]), v)
+    r = _fma(builder, vector, n, vector.constant(-k.ln2[1]), r)
+    mantissa = builder.bitcast(_horner(builder, vector, k.series, r), vector.llvm_bits)
+    exponent = builder.shl(
+        builder.bitcast(shifted, vector.llvm_bits), vector.bit_constant(k.mantissa)
+    )
+    value = builder.bitcast(builder.add(mantissa, exponent), vector.llvm)
+    zero = vector.constant(0)
+    return _where_above(builder, vector, x, vector.constant(k.floor), value, zero)
+
+
+@_operation(log)
+def _log(builder, vector, x):
+    """log(2**n m) = n ln 2 + 2 artanh(s), s = (m - 1) / (m + 1), sqrt(1/2) <= m < sqrt(2)."""
+    k = _EXP[vector.bits]
+    one, low = vector.constant(1), float(np.float32(math.sqrt(0.5)))
+    low_bits = np.array(low, {64: "f8", 32: "f4"}[vector.bits]).view({64: "i8", 32: "i4"}[vector.bits])
+    steps = builder.sub(builder.bitcast(x, vector.llvm_bits), vector.bit_constant(int(low_bits)))
+    exponent = builder.ashr(steps, vector.bit_constant(k.mantissa))
+    scale = builder.shl(exponent, vector.bit_constant(k.mantissa))
+    m = builder.bitcast(builder.sub(builder.bitcast(x, vector.llvm_bits), scale), vector.llvm)
+    n = builder.sitofp(exponent, vector.llvm)
+    s = builder.fdiv(builder.fsub(m, one), builder.fadd(m, one))
+    square = builder.fmul(s, s)
+    terms = [2 / (2 * i + 1) for i in range({64: 10, 32: 4}[vector.bits], 0, -1)]
+    tail = builder.fmul(builder.fmul(_horner(builder, vector, terms, square), square), s)
+    small = _fma(builder, vector, n, vector.constant(k.ln2[1]), tail)
+    head = _fma(builder, vector, s, vector.constant(2), small)
+    return _fma(builder, vector, n, vector.constant(k.ln2[0]), head)

@@ -1,0 +1,619 @@
+"""The estimator: scikit-learn's face on the EM loop."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast import criteria, em
+from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class
+from gmmfast.estimator import Estimator
+from gmmfast.initialization import Given, start
+from gmmfast.models import MODELS, Model
+from gmmfast.parameters import Floats, Parameters
+from gmmfast.progress import Callback, Progress, Verbose
+from gmmfast.rows import MemoryRows
+from gmmfast.validation import (
+    check_constructor,
+    check_features,
+    check_means_init,
+    check_precisions_init,
+    check_random_state,
+    check_rows,
+    check_sample_weight,
+    check_weights_init,
+)
+
+
+class GaussianMixture(Estimator):
+    """Gaussian mixture, fitted by Expectation-Maximization.
+
+    ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for
+    ``sklearn.mixture.GaussianMixture``: the same parameters, attributes and iterates.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        K, the number of components.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        A matrix a component, one matrix for all, variances a component, one variance a component.
+    tol : float, default=1e-3
+        A fit has converged once the mean log-likelihood of a row, in nats, changes by less.
+    reg_covar : float, default=1e-6
+        Added to the diagonals of the covariances, in squared units of the data.
+    max_iter : int, default=100
+        EM iterations at the most. 0 leaves the start.
+    n_init : int, default=1
+        Starts; the one with the largest lower bound is kept.
+    init_params : {"kmeans", "k-means++", "random_from_data", "random"}, default="kmeans"
+        The first three give each row to the nearest of K seeds: the centres that k-means finds
+        (on a sample of ``max(16384, 256 K)`` rows where there are more), rows drawn by k-means++,
+        rows drawn at random. "random" draws responsibilities.
+    weights_init : array-like of shape (K,), default=None
+        Mixing weights to start from.
+    means_init : array-like of shape (K, d), default=None
+        Means to start from; without `precisions_init`, covariances start from the rows nearest.
+    precisions_init : array-like, default=None
+        Inverses of the covariances to start from, in the shape of ``precisions_``.
+    random_state : int, RandomState, Generator or None, default=None
+        The only source of chance; an int gives the same fit each time.
+    warm_start : bool, default=False
+        Go on from the last fit instead of starting anew.
+    verbose : int, default=0
+        1 prints iterations, 2 also times and changes.
+    verbose_interval : int, default=10
+        Iterations from one line to the next.
+    n_jobs : int or None, default=None
+        Threads. None is all that Numba allows; the result is the same to the last bit.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (K,)
+        Mixing weights; they sum to one.
+    means_ : ndarray of shape (K, d)
+        Means, in units of the data.
+    covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
+        Covariances, by `covariance_type`.
+    precisions_ : ndarray
+        Their inverses, in the same shape.
+    precisions_cholesky_ : ndarray
+        Upper triangles U with ``U @ U.T = precision``; reciprocal standard deviations.
+    converged_ : bool
+        Whether the kept start has converged.
+    stop_reason_ : str
+        Why it ended, in a sentence.
+    n_iter_ : int
+        Its EM iterations.
+    lower_bound_ : float
+        Mean log-likelihood of a row before the last M step.
+    lower_bounds_ : list of float
+        The same before each M step.
+    degenerate_ : ndarray of bool of shape (K,)
+        Components that have collapsed: their smallest variance in any direction is at
+        `reg_covar`, or below 1e-6 of that of all the data. Their density means nothing.
+    n_features_in_ : int
+        d.
+    feature_names_in_ : ndarray of str of shape (d,)
+        Column names, where X was a frame that had them.
+
+    References
+    ----------
+    Bishop, C. M. (2006). Pattern Recognition and Machine Learning, section 9.2.2.
+
+    Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data
+    via the EM algorithm. JRSS B 39(1), 1-38.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> mixture.means_[mixture.means_[:, 0].argsort()].round(3)
+    array([[ 1.,  2.],
+           [10.,  2.]])
+    >>> labels = mixture.predict([[0, 0], [12, 3]])
+    >>> bool(labels[0] != labels[1])
+    True
+    """
+
+    weights_: NDArray[Any]
+    means_: NDArray[Any]
+    covariances_: NDArray[Any]
+    precisions_: NDArray[Any]
+    precisions_cholesky_: NDArray[Any]
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_jobs = n_jobs
+
+    # ------------------------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        callback: Callable[[int, float], Any] | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            float32 is computed in float32, with float64 sums; everything else in float64.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Weight 0 is an absent row, an integer weight a repeated one.
+        callback : callable, optional
+            Called as ``callback(iteration, lower_bound)`` after every iteration; a true result
+            stops the fit, which keeps what it has.
+        progress : bool, default=False
+            Show a bar on stderr once the fit takes longer than a second.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, two-dimensional and of at least K rows; or if a covariance is not
+            positive definite (raise `reg_covar`).
+        InvalidParameterError
+            If a parameter of the constructor is out of range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` was reached; scikit-learn's own class where scikit-learn is loaded.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixture
+        >>> X = np.array([[0.0], [0.2], [5.0], [5.2]])
+        >>> GaussianMixture(2, random_state=0).fit(X, sample_weight=[1, 1, 2, 2]).weights_.max()
+        np.float64(0.666...)
+        """
+        check_constructor(self)
+        X, names = check_rows(X, min_rows=2)
+        check_features(self, names, X.shape[1], reset=True)
+        rows = MemoryRows(X, check_sample_weight(sample_weight, len(X)), n_jobs=self.n_jobs)
+        self._require_rows(rows)
+        model = self._model()
+        observers: list[em.Observer] = []
+        if self.verbose:
+            observers.append(Verbose(self.verbose, self.verbose_interval))
+        if progress:
+            observers.append(Progress(self.max_iter))
+        if callback is not None:
+            observers.append(Callback(callback))
+        control = em.Control(self.tol, self.max_iter, observers)
+        try:
+            result = self._run(rows, model, control)
+        except IllDefinedCovarianceError as error:
+            raise error.during_fit(self.reg_covar, X.dtype == np.float32) from None
+        self._set_result(result, model, rows.centre, X.dtype)
+        self._warn(result.status)
+        return self
+
+    def _require_rows(self, rows: MemoryRows) -> None:
+        if rows.n_rows < self.n_components:
+            raise ValueError(
+                f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
+                f"n_samples = {rows.n_rows}"
+            )
+
+    def _run(self, rows: MemoryRows, model: Model, control: em.Control) -> em.EMResult:
+        if self.warm_start and hasattr(self, "converged_"):
+            parameters = self._parameters(rows.centre)
+            arranged = rows.arrange(rows.labels(parameters))
+            return em.run(arranged, parameters, model, control, self.lower_bound_)
+        rng = check_random_state(self.random_state)
+        given = self._given(model, rows)
+        make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
+        return em.best_of(self.n_init, make, model, control)
+
+    def _given(self, model: Model, rows: MemoryRows) -> Given:
+        """What the constructor fixes of the start."""
+        K, d = self.n_components, rows.n_features
+        weights = means = covariances = None
+        if self.weights_init is not None:
+            weights = check_weights_init(self.weights_init, K)
+        if self.means_init is not None:
+            means = check_means_init(self.means_init, K, d) - rows.centre
+        if self.precisions_init is not None:
+            covariances = model.covariances_from(
+                check_precisions_init(self.precisions_init, self.covariance_type, K, d)
+            )
+        return Given(weights, means, covariances)
+
+    def _set_result(
+        self, result: em.EMResult, model: Model, centre: Floats, dtype: np.dtype[Any]
+    ) -> None:
+        parameters = result.parameters
+        self._set_parameters(parameters, model, parameters.means + centre, dtype)
+        self.converged_ = result.status is em.Status.CONVERGED
+        self.stop_reason_ = result.status.value
+        self.n_iter_ = len(result.lower_bounds)
+        self.lower_bound_ = result.lower_bound
+        self.lower_bounds_ = result.lower_bounds
+        self.degenerate_ = model.degenerate(parameters, result.statistics)
+
+    def _set_parameters(
+        self, parameters: Parameters, model: Model, means: Floats, dtype: np.dtype[Any]
+    ) -> None:
+        cholesky = model.precisions_cholesky(parameters)
+        self.weights_ = parameters.weights.astype(dtype)
+        self.means_ = means.astype(dtype)
+        self.covariances_ = parameters.covariances.astype(dtype)
+        self.precisions_cholesky_ = cholesky.astype(dtype)
+        self.precisions_ = model.precisions(cholesky).astype(dtype)
+
+    def _warn(self, status: em.Status) -> None:
+        if status is em.Status.MAX_ITER:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init parameters, "
+                "or increase max_iter, tol, or check for degenerate data. "
+                f"(max_iter={self.max_iter}, tol={self.tol})",
+                convergence_warning_class(),
+                stacklevel=3,
+            )
+
+    def fit_predict(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.int64]:
+        """Fit, then label the same rows; as ``fit(X).predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The likeliest component of each row.
+        """
+        return self.fit(X, y, sample_weight).predict(X)
+
+    # ---------------------------------------------------------------------------- using a fit
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Label rows with their likeliest component.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Component indices; of equals, the first.
+        """
+        rows, parameters = self._rows(X)
+        return rows.labels(parameters)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Posterior probability of each component (Bishop 2006, equation 9.13).
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            Each row sums to one.
+        """
+        rows, parameters = self._rows(X)
+        return rows.responsibilities(parameters)
+
+    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+        """Log density of the mixture at each row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``log p(x)``; the density is in the inverse units of the data.
+        """
+        rows, parameters = self._rows(X)
+        return rows.log_densities(parameters)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Mean log density of a row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Larger is better.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return log_likelihood / weight
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion on some rows; see `gmmfast.criteria.bic`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights; n is their sum.
+
+        Returns
+        -------
+        float
+            Lower is better.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return criteria.bic(log_likelihood, self._n_parameters(), weight)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion on some rows; see `gmmfast.criteria.aic`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better.
+        """
+        log_likelihood, _ = self._log_likelihood(X, sample_weight)
+        return criteria.aic(log_likelihood, self._n_parameters())
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood on some rows; see `gmmfast.criteria.icl`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better; above BIC by twice the entropy of the assignment.
+        """
+        largest = self.predict_proba(X).max(axis=1)
+        weights = check_sample_weight(sample_weight, len(largest))
+        weights = np.ones(len(largest)) if weights is None else weights
+        return criteria.icl(self.bic(X, sample_weight), largest, weights)
+
+    def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, d)
+            Rows, in the order of their components.
+        y : ndarray of shape (n_samples,)
+            Their components.
+        """
+        self._check_fitted()
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
+                "sample."
+            )
+        rng = check_random_state(self.random_state)
+        weights = self.weights_.astype(np.float64)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        y = np.repeat(np.arange(len(counts)), counts)
+        K, d = self.means_.shape
+        covariances = self._model().matrices(self.covariances_.astype(np.float64), K, d)
+        noise = np.split(rng.standard_normal(size=(n_samples, d)), np.cumsum(counts)[:-1])
+        parts = [z @ L.T for z, L in zip(noise, np.linalg.cholesky(covariances), strict=True)]
+        return np.concatenate(parts) + self.means_[y], y
+
+    def _rows(self, X: ArrayLike) -> tuple[MemoryRows, Parameters]:
+        """Rows to evaluate, and the fitted parameters about the same centre."""
+        self._check_fitted()
+        X, names = check_rows(X)
+        check_features(self, names, X.shape[1], reset=False)
+        centre = self.means_.mean(axis=0, dtype=np.float64)  # no look at X: rows stay independent
+        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
+        return rows, self._parameters(centre)
+
+    def _parameters(self, centre: Floats) -> Parameters:
+        """Return the fitted attributes, which may have been set by hand, as `Parameters`."""
+        weights, means, covariances, cholesky = (
+            np.asarray(a, np.float64)
+            for a in (self.weights_, self.means_, self.covariances_, self.precisions_cholesky_)
+        )
+        return self._model().from_cholesky(weights, means - centre, covariances, cholesky)
+
+    def _model(self) -> Model:
+        return MODELS[self.covariance_type](self.reg_covar)
+
+    def _n_parameters(self) -> int:
+        self._check_fitted()
+        return self._model().n_parameters(*self.means_.shape)
+
+    def _log_likelihood(
+        self, X: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[float, float]:
+        """Weighted sum of log densities, and the sum of weights."""
+        log_density = self.score_samples(X)
+        weights = check_sample_weight(sample_weight, len(log_density))
+        if weights is None:
+            return float(log_density.sum(dtype=np.float64)), float(len(log_density))
+        present = weights > 0
+        return float(weights[present] @ log_density[present]), float(weights.sum())
+
+    # ------------------------------------------------------------- from and to something else
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: Sequence[str] | None = None,
+        **params: Any,
+    ) -> Self:
+        """Make a mixture that predicts, scores and samples without having been fitted.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+            Mixing weights; they sum to one.
+        means : array-like of shape (K, d)
+            Means.
+        covariances : array-like of shape (K, d, d), (d, d), (K, d) or (K,)
+            Covariances, by `covariance_type`.
+        covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+            Structure of the covariances.
+        feature_names : sequence of str, optional
+            Column names.
+        **params
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, the weights do not sum to one, or a covariance is not symmetric
+            and positive definite.
+
+        Examples
+        --------
+        >>> from gmmfast import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
+        >>> mixture.score_samples([[0.0]]).round(6)
+        array([-0.918939])
+        """
+        means = np.asarray(means, np.float64)
+        n_components, d = means.shape if means.ndim == 2 else (len(np.atleast_1d(means)), 1)
+        mixture = cls(n_components, covariance_type=covariance_type, **params)
+        check_constructor(mixture)
+        model = mixture._model()
+        means = check_means_init(means, n_components, d)
+        weights = check_weights_init(weights, n_components)
+        covariances = check_precisions_init(
+            covariances, covariance_type, n_components, d, name="covariance"
+        )
+        parameters = model.parameters(weights, means, covariances)
+        mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
+        mixture.degenerate_ = model.degenerate(parameters, None)
+        mixture.converged_, mixture.n_iter_ = False, 0
+        mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
+        mixture.stop_reason_ = "Made from parameters, not fitted."
+        names = None if feature_names is None else list(feature_names)
+        check_features(mixture, names, d, reset=True)
+        return mixture
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted mixture to an ``.npz`` file; see `gmmfast.persistence.save`.
+
+        Parameters
+        ----------
+        path : path-like
+            Written at once or not at all.
+        """
+        from gmmfast.persistence import save
+
+        save(self, path)
+
+    def to_sklearn(self) -> Any:
+        """Return the fitted mixture as a ``sklearn.mixture.GaussianMixture``."""
+        from gmmfast.convert import to_sklearn
+
+        return to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, mixture: Any) -> Self:
+        """Make a mixture of a fitted ``sklearn.mixture.GaussianMixture``.
+
+        Parameters
+        ----------
+        mixture : sklearn.mixture.GaussianMixture
+            Fitted.
+
+        Returns
+        -------
+        GaussianMixture
+        """
+        from gmmfast.convert import from_sklearn
+
+        return from_sklearn(cls, mixture)

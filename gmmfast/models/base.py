@@ -1,0 +1,156 @@
+"""What every covariance model shares: the M step, and what it asks of each family."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.cholesky import invert_cholesky
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+
+EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
+
+
+class Model(ABC):
+    """A family of covariances.
+
+    Parameters
+    ----------
+    reg_covar : float
+        Added to the diagonal of every component's covariance, before the family's constraint.
+    """
+
+    scatter: Scatter  #: the second moments that the family needs
+
+    def __init__(self, reg_covar: float = 0.0) -> None:
+        self.reg_covar = reg_covar
+
+    def maximization(
+        self, statistics: SufficientStatistics, previous: Parameters | None = None
+    ) -> Parameters:
+        """M step: the parameters that maximise the expected complete log-likelihood.
+
+        Bishop 2006, equations 9.24-9.26. A component whose mass is below rounding keeps its mean
+        and gets weight zero and the covariance ``reg_covar * I``.
+
+        Raises
+        ------
+        IllDefinedCovarianceError
+            Where a covariance is not positive definite.
+        """
+        mass = statistics.mass
+        empty = mass < EMPTY_MASS * statistics.weight / statistics.n_rows
+        divisor = np.where(empty, 1.0, mass)
+        means = statistics.reference + statistics.first / divisor[:, None]
+        if empty.any():
+            kept = statistics.reference if previous is None else previous.means
+            means[empty] = kept[empty]
+        centred = statistics.about(means)
+        scatter = centred.scatter
+        if len(scatter) == len(mass):
+            scatter = np.where(empty.reshape(-1, *[1] * (scatter.ndim - 1)), 0.0, scatter)
+        weights = np.where(empty, 0.0, mass)
+        return self.parameters(weights / weights.sum(), means, self.covariances(scatter, divisor))
+
+    def degenerate(
+        self, parameters: Parameters, statistics: SufficientStatistics | None
+    ) -> NDArray[np.bool_]:
+        """Return which components (K,) have collapsed: their density there means nothing.
+
+        One whose smallest variance in any direction is at the floor that `reg_covar` sets, or
+        below 1e-6 of the smallest variance of all rows (where independent features are fitted,
+        of the feature that varies least).
+        """
+        smallest = self.smallest_variances(parameters.covariances)
+        flat = smallest <= 1.001 * self.reg_covar
+        if statistics is not None:
+            mean = parameters.weights @ parameters.means
+            moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
+            total = moments.scatter.sum(axis=0) / statistics.weight
+            least = total.min() if total.ndim == 1 else np.linalg.eigvalsh(total)[0]
+            flat |= smallest < 1e-6 * least
+        return np.broadcast_to(flat, len(parameters.weights)) | (parameters.weights == 0)
+
+    @abstractmethod
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
+        """Return the family's covariances of scatter about the means, plus `reg_covar`."""
+
+    @abstractmethod
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
+        """Return the mixture with its factors; IllDefinedCovarianceError if there are none."""
+
+    @abstractmethod
+    def covariances_from(self, precisions: Floats) -> Floats:
+        """Return the covariances that belong to precisions, both in the family's structure."""
+
+    @abstractmethod
+    def from_cholesky(
+        self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
+    ) -> Parameters:
+        """Return the mixture that scikit-learn's ``precisions_cholesky_`` describes."""
+
+    @abstractmethod
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:
+        """Return scikit-learn's ``precisions_cholesky_``: upper U with ``U @ U.T = precision``."""
+
+    def precisions(self, precisions_cholesky: Floats) -> Floats:
+        """Return scikit-learn's ``precisions_``: the inverses of the covariances."""
+        return np.asarray(precisions_cholesky**2)
+
+    @abstractmethod
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
+        """Return the covariances as full matrices (K, d, d)."""
+
+    @abstractmethod
+    def smallest_variances(self, covariances: Floats) -> Floats:
+        """Return the smallest variance in any direction, a component (K,) or shared (1,)."""
+
+    @abstractmethod
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
+        """Return the number of free parameters of the covariances."""
+
+    @abstractmethod
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return the shape of the covariances in the family's structure."""
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return the number of free parameters: covariances, means and weights."""
+        return (
+            self.n_covariance_parameters(n_components, n_features)
+            + n_components * n_features
+            + n_components
+            - 1
+        )
+
+
+def inverse_cholesky(covariances: Floats) -> tuple[Floats, Floats]:
+    """Lower inverse Cholesky factors and log determinants of matrices (K, d, d).
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        With the first matrix that is not positive definite.
+    """
+    covariances = np.ascontiguousarray(covariances, np.float64)
+    factors, log_dets = np.empty_like(covariances), np.empty(len(covariances))
+    failed = invert_cholesky(covariances, np.empty_like(covariances[0]), factors, log_dets)
+    if failed >= 0:
+        raise IllDefinedCovarianceError(int(failed))
+    return factors, log_dets
+
+
+def inverse_deviations(variances: Floats) -> Floats:
+    """``1 / sqrt(variances)``; IllDefinedCovarianceError for the first component without one."""
+    positive = np.isfinite(variances) & (variances > 0)
+    if not positive.all():
+        raise IllDefinedCovarianceError(int(np.argwhere(~positive)[0, 0]))
+    return np.asarray(1 / np.sqrt(variances))
+
+
+def inverse_of_precisions(precisions: Floats) -> Floats:
+    """Inverses of symmetric positive definite matrices (K, d, d), symmetric themselves."""
+    inverse = np.linalg.inv(precisions)
+    return np.asarray(0.5 * (inverse + inverse.swapaxes(-1, -2)))

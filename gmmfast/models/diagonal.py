@@ -1,0 +1,45 @@
+"""Features are independent within a component (Celeux & Govaert 1995: lambda_k B_k)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.models.base import Model, inverse_deviations
+from gmmfast.parameters import Floats, Parameters, Scatter
+
+
+class Diagonal(Model):
+    """Variances (K, d): ``diag(W_k) / mass_k``."""
+
+    scatter = Scatter.DIAGONAL
+
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+        return np.asarray(scatter / mass[:, None] + self.reg_covar)
+
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+        factors = inverse_deviations(covariances)
+        return Parameters(weights, means, covariances, factors, np.log(covariances).sum(axis=1))
+
+    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+        return np.asarray(1 / precisions)
+
+    def from_cholesky(  # noqa: D102
+        self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
+    ) -> Parameters:
+        log_dets = -2 * np.log(precisions_cholesky).sum(axis=1)
+        return Parameters(weights, means, covariances, precisions_cholesky, log_dets)
+
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+        return parameters.factors
+
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+        return np.asarray(covariances[:, :, None] * np.eye(n_features))
+
+    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+        return np.asarray(covariances.min(axis=1))
+
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+        return n_components * n_features
+
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+        return n_components, n_features

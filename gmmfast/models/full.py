@@ -1,0 +1,51 @@
+"""Every component has its own covariance matrix (Celeux & Govaert 1995: lambda_k D_k A_k D_k^T)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions
+from gmmfast.parameters import Floats, Parameters, Scatter
+
+
+class Full(Model):
+    """Covariances (K, d, d): ``W_k / mass_k``, Bishop 2006, equation 9.25."""
+
+    scatter = Scatter.FULL
+
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+        covariances = scatter / mass[:, None, None]
+        np.einsum("kii->ki", covariances)[...] += self.reg_covar
+        return covariances
+
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+        factors, log_dets = inverse_cholesky(covariances)
+        return Parameters(weights, means, covariances, factors, log_dets)
+
+    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+        return inverse_of_precisions(precisions)
+
+    def from_cholesky(  # noqa: D102
+        self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
+    ) -> Parameters:
+        factors = precisions_cholesky.transpose(0, 2, 1)
+        log_dets = -2 * np.log(np.einsum("kii->ki", factors)).sum(axis=1)
+        return Parameters(weights, means, covariances, factors, log_dets)
+
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+        return np.ascontiguousarray(parameters.factors.transpose(0, 2, 1))
+
+    def precisions(self, precisions_cholesky: Floats) -> Floats:  # noqa: D102
+        return np.asarray(precisions_cholesky @ precisions_cholesky.swapaxes(-1, -2))
+
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+        return covariances
+
+    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+        return np.asarray(np.linalg.eigvalsh(covariances)[:, 0])
+
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+        return n_components * n_features * (n_features + 1) // 2
+
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+        return n_components, n_features, n_features

@@ -1,0 +1,52 @@
+"""All components share one covariance matrix (Celeux & Govaert 1995: lambda D A D^T)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions
+from gmmfast.parameters import Floats, Parameters, Scatter
+
+
+class Tied(Model):
+    """Covariance (d, d): ``sum_k W_k / sum_k mass_k``. Rows are whitened with it, once."""
+
+    scatter = Scatter.POOLED
+
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+        d = scatter.shape[-1]
+        return np.asarray(scatter[0] / mass.sum() + self.reg_covar * np.eye(d))
+
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+        factors, log_dets = inverse_cholesky(covariances[None])
+        shared = np.full(len(means), log_dets[0])
+        return Parameters(weights, means, covariances, np.ones_like(means), shared, factors[0])
+
+    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+        return inverse_of_precisions(precisions)
+
+    def from_cholesky(  # noqa: D102
+        self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
+    ) -> Parameters:
+        whitening = precisions_cholesky.T
+        log_dets = np.full(len(means), -2 * np.log(np.diagonal(whitening)).sum())
+        return Parameters(weights, means, covariances, np.ones_like(means), log_dets, whitening)
+
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+        assert parameters.whitening is not None
+        return np.ascontiguousarray(parameters.whitening.T)
+
+    def precisions(self, precisions_cholesky: Floats) -> Floats:  # noqa: D102
+        return np.asarray(precisions_cholesky @ precisions_cholesky.swapaxes(-1, -2))
+
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+        return np.repeat(covariances[None], n_components, axis=0)
+
+    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+        return np.asarray(np.linalg.eigvalsh(covariances)[:1])
+
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+        return n_features * (n_features + 1) // 2
+
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+        return n_features, n_features

@@ -1,0 +1,108 @@
+"""The two values that travel round the EM loop: what the mixture is, and what the rows say of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gmmfast.kernels.density import Density
+
+Floats = NDArray[np.float64]
+
+
+class Scatter(Enum):
+    """The second moments that a covariance model needs of the rows."""
+
+    FULL = "a matrix a component (K, d, d)"
+    POOLED = "one matrix, summed over components (d, d)"
+    DIAGONAL = "its diagonal a component (K, d)"
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Shape of the kernels' accumulator."""
+        return {
+            Scatter.FULL: (n_components, n_features, n_features),
+            Scatter.POOLED: (1, n_features, n_features),
+            Scatter.DIAGONAL: (n_components, n_features),
+        }[self]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A mixture, and the factors that its densities are computed with.
+
+    The log density of component k at x is ``-|factor_k (whitening x - whitening mean_k)|^2 / 2 -
+    log_det_k / 2 - d log(2 pi) / 2``; without a whitening it is the identity, and factors of
+    shape (K, d) are diagonals.
+    """
+
+    weights: Floats  # (K,)
+    means: Floats  # (K, d), relative to the rows' centre
+    covariances: Floats  # in the model's structure
+    factors: Floats  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviations
+    log_dets: Floats  # (K,) log determinants of the covariances
+    whitening: Floats | None = None  # (d, d) lower, shared by all components
+
+    def density(self, dtype: DTypeLike) -> Density:
+        """Return what the kernels need of it, in the element type of the rows."""
+        with np.errstate(divide="ignore"):  # a component of weight zero has density zero
+            log_weights = np.log(self.weights)
+        constants = log_weights - 0.5 * (self.log_dets + self.means.shape[1] * math.log(2 * math.pi))
+        means, whitening = self.means, self.whitening
+        if whitening is not None:
+            means, whitening = means @ whitening.T, np.ascontiguousarray(whitening, dtype)
+        return Density(
+            constants.astype(dtype),
+            np.ascontiguousarray(means, dtype),
+            np.ascontiguousarray(self.factors, dtype),
+            whitening,
+        )
+
+
+@dataclass(frozen=True)
+class SufficientStatistics:
+    """All that an M step needs of the rows. Two of them add, if taken about the same reference."""
+
+    log_likelihood: float  # weighted sum over the rows
+    weight: float  # sum of the row weights
+    n_rows: int  # rows of positive weight
+    reference: Floats  # (K, d): the means that the moments are taken about
+    mass: Floats  # (K,) sum of w r
+    first: Floats  # (K, d) sum of w r (x - reference)
+    scatter: Floats  # second moments about the reference: (K, d, d), (1, d, d) or (K, d)
+
+    def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
+        """Statistics of both parts of the rows."""
+        if not np.array_equal(self.reference, other.reference):
+            raise ValueError(
+                "Statistics add only about the same reference; use about(reference) first."
+            )
+        return SufficientStatistics(
+            self.log_likelihood + other.log_likelihood,
+            self.weight + other.weight,
+            self.n_rows + other.n_rows,
+            self.reference,
+            self.mass + other.mass,
+            self.first + other.first,
+            self.scatter + other.scatter,
+        )
+
+    def about(self, reference: Floats) -> SufficientStatistics:
+        """Return the same statistics with moments about other means, exactly."""
+        shift = reference - self.reference
+        first = self.first - self.mass[:, None] * shift
+        # sum w r (x - s)(x - s)^T = S - s f^T - f s^T + m s s^T = S - s f^T - f' s^T
+        if self.scatter.ndim == 2:
+            scatter = self.scatter - shift * (self.first + first)
+        else:
+            change = np.einsum("ki,kj->kij", shift, self.first)
+            change += np.einsum("ki,kj->kij", first, shift)
+            if len(self.scatter) < len(shift):
+                change = change.sum(axis=0, keepdims=True)
+            scatter = self.scatter - 0.5 * (change + change.transpose(0, 2, 1))
+        return SufficientStatistics(
+            self.log_likelihood, self.weight, self.n_rows, reference, self.mass, first, scatter
+        )

@@ -1,0 +1,99 @@
+"""Who follows a fit: scikit-learn's verbose lines, a callback, a progress bar."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gmmfast.em import Status
+
+BAR_DELAY = 1.0  # seconds before a bar appears: short fits stay silent
+
+
+class Verbose:
+    """Prints what scikit-learn's `verbose` prints."""
+
+    def __init__(self, verbose: int, interval: int) -> None:
+        self._with_times = verbose >= 2
+        self._interval = interval
+
+    def begin(self, start: int) -> None:
+        """Announce a start."""
+        print(f"Initialization {start}")
+        self._began = self._last = time.perf_counter()
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Print every `interval`-th iteration."""
+        if iteration % self._interval == 0:
+            line = f"  Iteration {iteration}"
+            if self._with_times:
+                now = time.perf_counter()
+                line += f"\t time lapse {now - self._last:.5f}s\t ll change {change:.5f}"
+                self._last = now
+            print(line)
+        return False
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Say how the start ended."""
+        outcome = "converged" if status is Status.CONVERGED else "did not converge"
+        line = f"Initialization {outcome}."
+        if self._with_times:
+            lapse = time.perf_counter() - self._began
+            line += f" time lapse {lapse:.5f}s\t lower bound {lower_bound:.5f}."
+        print(line)
+
+
+class Callback:
+    """Calls ``callback(iteration, lower_bound)``; a true result stops the fit."""
+
+    def __init__(self, callback: Callable[[int, float], Any]) -> None:
+        self._callback = callback
+
+    def begin(self, start: int) -> None:
+        """Nothing to do."""
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Pass the iteration on."""
+        return bool(self._callback(iteration, lower_bound))
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Nothing to do."""
+
+
+class Progress:
+    """A bar on stderr once a fit takes longer: tqdm's where it is installed, else plain lines."""
+
+    def __init__(self, max_iter: int) -> None:
+        self._max_iter = max_iter
+
+    def begin(self, start: int) -> None:
+        """Start the clock."""
+        self._label = f"start {start + 1}"
+        self._shown = time.perf_counter() + BAR_DELAY
+        self._bar = _tqdm(total=self._max_iter, desc=self._label)
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Show the iteration and its lower bound."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"lower bound {lower_bound:.6g}", refresh=False)
+            self._bar.update()
+        elif time.perf_counter() >= self._shown:
+            self._shown += BAR_DELAY
+            line = f"{self._label}: iteration {iteration} of at most {self._max_iter}"
+            print(f"{line}, lower bound {lower_bound:.6g}", file=sys.stderr, flush=True)
+        return False
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _tqdm(**options: Any) -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(unit="it", delay=BAR_DELAY, leave=False, **options)

@@ -1,0 +1,230 @@
+"""Rows in memory: the caller's array, and one copy of it packed into tiles."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.density import TILE
+from gmmfast.kernels.evaluation import evaluate, evaluate_shards
+from gmmfast.kernels.expectation import em_pass, em_shards, membership_pass, negligible
+from gmmfast.kernels.moments import collect, make_sums
+from gmmfast.kernels.options import MAX_SHARDS, run
+from gmmfast.kernels.packing import pack, pack_shards
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.rows.base import Hints
+
+BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
+
+
+class Packed(NamedTuple):
+    """Rows in tiles, feature-major, relative to the centre."""
+
+    tiles: NDArray[Any]  # (n_tiles, d, TILE)
+    row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up
+    labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
+
+
+class MemoryRows:
+    """Rows of an array.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        float64 or float32, any memory order. Kept, never written to.
+    sample_weight : ndarray of shape (n,), optional
+        Non-negative float64.
+    n_jobs : int, optional
+        Threads; None is all that Numba allows.
+    centre : ndarray of shape (d,), optional
+        Defaults to the weighted mean.
+    labels : ndarray of shape (n,), optional
+        What to sort the packed copy by.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[Any],
+        sample_weight: Floats | None = None,
+        *,
+        n_jobs: int | None = None,
+        centre: Floats | None = None,
+        labels: NDArray[np.integer] | None = None,
+    ) -> None:
+        self._X = X.view(np.ndarray)
+        self._X.flags.writeable = False  # one type of array to compile for
+        self._sample_weight = sample_weight
+        self._labels = labels
+        self._n_jobs = n_jobs
+        self.n_features = X.shape[1]
+        if sample_weight is None:
+            self.n_rows, self.weight, self._weight_spread = len(X), float(len(X)), 1.0
+        else:
+            positive = sample_weight[sample_weight > 0]
+            self.n_rows, self.weight = positive.size, float(positive.sum())
+            self._weight_spread = float(positive.max() / positive.min()) if positive.size else 1.0
+        self.centre = self._mean() if centre is None else centre
+
+    def _mean(self) -> Floats:
+        total = np.zeros(self.n_features)
+        step = max(1, BLOCK // self.n_features)
+        for start in range(0, len(self._X), step):
+            # in C order, so that sums do not depend on the caller's
+            block = np.ascontiguousarray(self._X[start : start + step], np.float64)
+            if self._sample_weight is None:
+                total += block.sum(axis=0) / self.weight
+            else:
+                total += self._sample_weight[start : start + step] / self.weight @ block
+        return total
+
+    # ------------------------------------------------------------------------------- for EM
+
+    @cached_property
+    def packed(self) -> Packed:
+        """The packed copy; made when it is first needed."""
+        n, d, dtype = len(self._X), self.n_features, self._X.dtype
+        kept = None if self.n_rows == n else np.flatnonzero(self._sample_weight)
+        if self._labels is None:
+            order = np.arange(n) if kept is None else kept
+            sorted_labels = np.zeros(order.size, np.int32)
+        else:
+            labels = self._labels if kept is None else self._labels[kept]
+            # NumPy sorts 16-bit integers by radix, in linear time
+            order = labels.astype(np.min_scalar_type(int(labels.max()))).argsort(kind="stable")
+            sorted_labels = labels[order].astype(np.int32)
+            order = order if kept is None else kept[order]
+        n_tiles = -(-order.size // TILE)
+        tiles = np.empty((n_tiles, d, TILE), dtype)
+        row_weights = np.empty((n_tiles, TILE), dtype)
+        shards = min(n_tiles, MAX_SHARDS)
+        weights = self._sample_weight
+        rows = (self._X, self.centre, weights, order, tiles, row_weights)
+        run(pack, pack_shards, self._n_jobs, shards, *rows)
+        padding = n_tiles * TILE - order.size
+        sorted_labels = np.concatenate([sorted_labels, np.repeat(sorted_labels[-1:], padding)])
+        return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
+
+    def arrange(self, labels: NDArray[np.integer]) -> MemoryRows:
+        """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
+        rows = MemoryRows.__new__(MemoryRows)
+        rows.__dict__.update(self.__dict__, _labels=labels)
+        rows.__dict__.pop("packed", None)
+        return rows
+
+    def hints(self) -> Hints:
+        """Return new scratch for one fit."""
+        return Hints(self.packed.labels[:, 0].astype(np.int64))
+
+    def expectation(
+        self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
+    ) -> SufficientStatistics:
+        """E step: one pass over the packed rows, pruned where that is exact."""
+        hints = hints or self.hints()
+        K = len(parameters.weights)
+        density = parameters.density(self._X.dtype)
+        means = parameters.means.astype(self._X.dtype)
+        shape = scatter.shape(K, self.n_features)
+        shards = self._shards(K)
+        if hints.sums is None:
+            hints.sums = make_sums(shards, K, self.n_features, shape)
+        for cut in (negligible(K, self._weight_spread), -np.inf):
+            tiles, row_weights, _ = self.packed
+            em = (tiles, row_weights, density, means, cut, hints.guesses, hints.sums)
+            run(em_pass, em_shards, self._n_jobs, shards, *em)
+            statistics = self._statistics(hints.sums, means)
+            if not np.any((statistics.mass == 0) & (parameters.weights > 0)):
+                break  # otherwise a component was pruned everywhere, and yet needs its mean
+        return statistics
+
+    def partition(self, means: Floats, scatter: Scatter) -> SufficientStatistics:
+        """Statistics about `means` of the labels that the rows were arranged by."""
+        tiles, row_weights, labels = self.packed
+        reference = np.ascontiguousarray(means, tiles.dtype)
+        sums = make_sums(1, len(means), self.n_features, scatter.shape(len(means), self.n_features))
+        for total in sums:
+            total[:] = 0.0
+        membership_pass(tiles, row_weights, labels, reference, sums)
+        return self._statistics(sums, reference)
+
+    def random_memberships(
+        self,
+        n_components: int,
+        scatter: Scatter,
+        rng: np.random.Generator | np.random.RandomState,
+    ) -> SufficientStatistics:
+        """Statistics, about the centre, of responsibilities that are uniform on the simplex."""
+        tiles, row_weights, _ = self.packed
+        reference = np.zeros((n_components, self.n_features), tiles.dtype)
+        sums = make_sums(
+            1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
+        )
+        for total in sums:
+            total[:] = 0.0
+        step = max(1, BLOCK // (n_components * TILE))
+        for start in range(0, len(tiles), step):
+            part = slice(start, start + step)
+            resp = rng.standard_exponential(size=(len(tiles[part]), n_components, TILE))
+            resp /= resp.sum(axis=1, keepdims=True)  # uniform on the simplex
+            memberships = resp.astype(tiles.dtype)
+            membership_pass(tiles[part], row_weights[part], memberships, reference, sums)
+        return self._statistics(sums, reference)
+
+    def sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:
+        """Draw `n` rows about the centre by the inverse CDF of the weights, with replacement."""
+        u = rng.uniform(size=n)
+        if self._sample_weight is None:
+            drawn = (u * len(self._X)).astype(np.int64)
+        else:
+            cumulated = np.cumsum(self._sample_weight)
+            drawn = np.searchsorted(cumulated, u * cumulated[-1], side="right")
+        return np.asarray(self._X[drawn] - self.centre, np.float64)
+
+    def all_or_sample(
+        self, n: int, rng: np.random.Generator | np.random.RandomState
+    ) -> MemoryRows:
+        """All rows where there are no more than `n`, else a sample of `n`; about the centre."""
+        if self.n_rows > n:
+            drawn = self.sample(n, rng).astype(self._X.dtype)
+            return MemoryRows(drawn, n_jobs=self._n_jobs, centre=np.zeros(self.n_features))
+        return self
+
+    def _shards(self, n_components: int) -> int:
+        """Enough shards for many threads, few enough that adding them up costs little."""
+        return int(np.clip(self.n_rows // (64 * n_components), 1, MAX_SHARDS))
+
+    def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
+        reference = reference.astype(np.float64)
+        log_likelihood, mass, first, scatter = collect(sums, reference)
+        return SufficientStatistics(
+            log_likelihood, self.weight, self.n_rows, reference, mass, first, scatter
+        )
+
+    # ----------------------------------------------------------------- in the caller's order
+
+    def labels(self, parameters: Parameters) -> NDArray[np.int64]:
+        """Return the likeliest component of each row (n,), the first of equals."""
+        labels = np.empty(len(self._X), np.int64)
+        self._evaluate(parameters, 0.0, None, None, labels)
+        return labels
+
+    def responsibilities(self, parameters: Parameters) -> NDArray[Any]:
+        """Return the posterior probability of each component for each row (n, K)."""
+        resp = np.empty((len(self._X), len(parameters.weights)), self._X.dtype)
+        self._evaluate(parameters, -np.inf, None, resp, None)
+        return resp
+
+    def log_densities(self, parameters: Parameters) -> NDArray[Any]:
+        """Return the log density of the mixture at each row (n,), in nats."""
+        log_density = np.empty(len(self._X), self._X.dtype)
+        self._evaluate(parameters, negligible(len(parameters.weights)), log_density, None, None)
+        return log_density
+
+    def _evaluate(self, parameters: Parameters, cut: float, *outputs: NDArray[Any] | None) -> None:
+        dtype = self._X.dtype
+        shards = min(-(-len(self._X) // TILE), MAX_SHARDS)
+        like = np.empty((1, TILE), dtype)
+        rows = (self._X, self.centre, parameters.density(dtype), cut, like)
+        run(evaluate, evaluate_shards, self._n_jobs, shards, *rows, *outputs)

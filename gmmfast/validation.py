@@ -1,0 +1,423 @@
+"""Input is checked here, once, at the public door, in scikit-learn's sentences."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast.errors import InvalidParameterError
+from gmmfast.tables import from_frame
+
+Floats = NDArray[np.float64]
+Random = np.random.Generator | np.random.RandomState
+
+BLOCK = 1 << 18  # values: what a scan for NaN looks at in one go
+
+# ----------------------------------------------------------------------------------- the rows
+
+
+def check_rows(
+    X: Any, *, name: str = "GaussianMixture", min_rows: int = 1
+) -> tuple[NDArray[Any], list[str] | None]:
+    """Turn what the user calls X into a finite float array, with column names where it has them.
+
+    Parameters
+    ----------
+    X : array-like or frame of shape (n, d)
+        float64 and float32 arrays of any memory order are not copied.
+    name : str
+        Estimator that asks, for the message.
+    min_rows : int
+        Rows that it needs.
+
+    Returns
+    -------
+    X : ndarray of shape (n, d)
+        float32 if it was, else float64.
+    names : list of str or None
+        Column names of a frame.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse.
+    ValueError
+        If X is not two-dimensional, not numeric, empty, or not finite.
+    """
+    _refuse_sparse(X)
+    frame = from_frame(X)
+    values, names = (X, None) if frame is None else frame
+    array = _floats(values, "X")
+    _require_2d(array, values)
+    rows, columns = array.shape
+    if rows < min_rows:
+        raise ValueError(
+            f"Found array with {rows} sample(s) (shape={array.shape}) while a minimum of "
+            f"{min_rows} is required by {name}."
+        )
+    if columns < 1:
+        raise ValueError(
+            f"Found array with {columns} feature(s) (shape={array.shape}) while a minimum of 1 is "
+            f"required by {name}."
+        )
+    _require_finite(array, "X", f"\n{name} does not accept missing values encoded as NaN natively.")
+    return array, names
+
+
+def _refuse_sparse(X: Any) -> None:
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise TypeError(
+            "Sparse data was passed for X, but dense data is required. Use '.toarray()' to convert "
+            "to a dense numpy array."
+        )
+
+
+def _floats(values: Any, name: str) -> NDArray[Any]:
+    """Return values as float64, or float32 where they are."""
+    array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise ValueError(f"Complex data not supported\n{array}\n")
+    if array.dtype.kind in "SU":
+        raise ValueError(
+            f"dtype='numeric' is not compatible with arrays of bytes/strings. {name} must hold "
+            "numbers; convert your data to numeric values explicitly instead."
+        )
+    if array.dtype == np.float32:
+        return array
+    if array.dtype.kind == "M":
+        raise ValueError(f"{name} must hold numbers; got dates. Convert them to numbers first.")
+    return array.astype(np.float64, copy=False)
+
+
+def _require_2d(array: NDArray[Any], values: Any) -> None:
+    if array.ndim == 2:
+        return
+    if array.ndim > 2:
+        raise ValueError(
+            f"Found array with dim {array.ndim}, while dim <= 2 is required. X must have shape "
+            f"(n_samples, n_features); got {array.shape}."
+        )
+    kind = "scalar" if array.ndim == 0 else "1D"
+    what = "" if array.ndim == 0 else " Use X.reshape(-1, 1) for one feature."
+    raise ValueError(
+        f"Expected 2D array, got {kind} array instead:\narray={array}.\nReshape your data either "
+        "using array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if "
+        f"it contains a single sample.{what}"
+    )
+
+
+def _require_finite(array: NDArray[Any], name: str, hint: str = "") -> None:
+    """Look at some rows at a time; their sum is finite unless one of them is not, or overflows."""
+    width = max(1, math.prod(array.shape[1:]))
+    step = max(1, BLOCK // width)
+    for start in range(0, len(array), step):
+        block = array[start : start + step]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(block.sum()):
+                continue
+        if np.isnan(block).any():
+            raise ValueError(f"Input {name} contains NaN.{hint}")
+        if np.isinf(block).any():
+            raise ValueError(
+                f"Input {name} contains infinity or a value too large for {array.dtype!r}."
+            )
+
+
+def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
+    """Return row weights as float64 (n,); None stays None, a number is every row's weight.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,), float or None
+        Finite, not negative, not all zero.
+    n_rows : int
+        n.
+
+    Returns
+    -------
+    ndarray of shape (n,) or None
+
+    Raises
+    ------
+    ValueError
+        Otherwise.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_rows, sample_weight)
+    weights = _floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected "
+            f"either a scalar value or a 1D array of length {n_rows}."
+        )
+    if len(weights) != n_rows:
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
+    _require_finite(weights, "sample_weight")
+    if weights.min() < 0:
+        raise ValueError(
+            "Negative values in data passed to `sample_weight`. Weights count repetitions; use 0 "
+            "to leave a row out."
+        )
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def check_features(
+    estimator: Any, names: list[str] | None, n_features: int, *, reset: bool
+) -> None:
+    """Set ``n_features_in_`` and ``feature_names_in_``, or hold rows against them.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Whose attributes.
+    names : list of str or None
+        Column names of the rows.
+    n_features : int
+        Their number of columns.
+    reset : bool
+        Set instead of compare.
+
+    Raises
+    ------
+    ValueError
+        If names or their number differ from those of the fit.
+    """
+    if reset:
+        estimator.n_features_in_ = n_features
+        if names is not None:
+            estimator.feature_names_in_ = np.asarray(names, object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    _compare_names(type(estimator).__name__, getattr(estimator, "feature_names_in_", None), names)
+    if n_features != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+
+
+def _compare_names(estimator: str, fitted: Any, names: list[str] | None) -> None:
+    if names is None and fitted is not None:
+        warnings.warn(
+            f"X does not have valid feature names, but {estimator} was fitted with feature names",
+            stacklevel=5,
+        )
+    elif names is not None and fitted is None:
+        warnings.warn(
+            f"X has feature names, but {estimator} was fitted without feature names", stacklevel=5
+        )
+    elif names is not None and list(fitted) != names:
+        message = "The feature names should match those that were passed during fit.\n"
+        unseen, missing = sorted({*names} - {*fitted}), sorted({*fitted} - {*names})
+        if unseen:
+            message += "Feature names unseen at fit time:\n" + _bullets(unseen)
+        if missing:
+            message += "Feature names seen at fit time, yet now missing:\n" + _bullets(missing)
+        if not unseen and not missing:
+            message += "Feature names must be in the same order as they were in fit.\n"
+        raise ValueError(message)
+
+
+def _bullets(names: list[str], most: int = 5) -> str:
+    lines = [f"- {name}\n" for name in names[:most]]
+    return "".join(lines) + "- ...\n" * (len(names) > most)
+
+
+# ---------------------------------------------------------------- parameters of a constructor
+
+
+class Constraint(NamedTuple):
+    """What a parameter may be."""
+
+    description: str
+    allows: Callable[[Any], bool]
+
+
+def integer(low: int) -> Constraint:
+    """Allow whole numbers from `low`."""
+    return Constraint(
+        f"an int in the range [{low}, inf)",
+        lambda value: _is(numbers.Integral, value) and value >= low,
+    )
+
+
+def not_negative() -> Constraint:
+    """Allow real numbers from zero."""
+    return Constraint(
+        "a float in the range [0.0, inf)", lambda value: _is(numbers.Real, value) and value >= 0
+    )
+
+
+def one_of(*choices: str) -> Constraint:
+    """Allow some strings."""
+    quoted = ", ".join(repr(choice) for choice in sorted(choices))
+    return Constraint(
+        f"a str among {{{quoted}}}", lambda value: isinstance(value, str) and value in choices
+    )
+
+
+def _is(kind: type, value: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
+
+
+def _is_array_like(value: Any) -> bool:
+    return hasattr(value, "__len__") or hasattr(value, "shape")
+
+
+BOOLEAN = Constraint(
+    "an instance of 'bool' or an instance of 'numpy.bool'",
+    lambda value: isinstance(value, bool | np.bool_),
+)
+VERBOSE = Constraint(
+    "an int in the range [0, inf), an instance of 'bool' or an instance of 'numpy.bool'",
+    lambda value: isinstance(value, numbers.Integral | np.bool_) and value >= 0,
+)
+ARRAY = Constraint("an array-like or None", lambda value: value is None or _is_array_like(value))
+RANDOM = Constraint(
+    "an int in the range [0, 4294967295], an instance of 'numpy.random.mtrand.RandomState', an "
+    "instance of 'numpy.random.Generator' or None",
+    lambda value: value is None
+    or isinstance(value, np.random.RandomState | np.random.Generator)
+    or (_is(numbers.Integral, value) and 0 <= value < 1 << 32),
+)
+JOBS = Constraint(
+    "an int other than 0 or None",
+    lambda value: value is None or (_is(numbers.Integral, value) and value != 0),
+)
+
+MIXTURE = {
+    "n_components": integer(1),
+    "covariance_type": one_of("full", "tied", "diag", "spherical"),
+    "tol": not_negative(),
+    "reg_covar": not_negative(),
+    "max_iter": integer(0),
+    "n_init": integer(1),
+    "init_params": one_of("kmeans", "random", "random_from_data", "k-means++"),
+    "weights_init": ARRAY,
+    "means_init": ARRAY,
+    "precisions_init": ARRAY,
+    "random_state": RANDOM,
+    "warm_start": BOOLEAN,
+    "verbose": VERBOSE,
+    "verbose_interval": integer(1),
+    "n_jobs": JOBS,
+}
+
+
+def check_constructor(estimator: Any, constraints: Mapping[str, Constraint] = MIXTURE) -> None:
+    """Hold an estimator's parameters against a table.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Whose parameters.
+    constraints : mapping of str to Constraint
+        What each may be.
+
+    Raises
+    ------
+    InvalidParameterError
+        For the first that may not be what it is.
+    """
+    for name, value in estimator.get_params(deep=False).items():
+        constraint = constraints[name]
+        if not constraint.allows(value):
+            raise InvalidParameterError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be "
+                f"{constraint.description}. Got {value!r} instead."
+            )
+
+
+def check_random_state(seed: Any) -> Random:
+    """Return the source of chance that a seed stands for.
+
+    Parameters
+    ----------
+    seed : int, RandomState, Generator or None
+        None is NumPy's global one.
+
+    Returns
+    -------
+    RandomState or Generator
+    """
+    if isinstance(seed, np.random.RandomState | np.random.Generator):
+        return seed
+    if seed is None:
+        return np.random.mtrand._rand  # type: ignore[attr-defined,no-any-return]
+    return np.random.RandomState(seed)
+
+
+# -------------------------------------------------------------------------------- given starts
+
+
+def _require_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+    if values.shape != shape:
+        raise ValueError(
+            f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
+        )
+
+
+def _given(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
+    array = _floats(values, name)
+    _require_finite(np.atleast_1d(array), name)
+    _require_shape(array, shape, name)
+    return array
+
+
+def check_weights_init(weights: ArrayLike, n_components: int) -> Floats:
+    """Return mixing weights (K,): within [0, 1], with sum one."""
+    array = _given(weights, (n_components,), "weights")
+    if (array < 0).any() or (array > 1).any():
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got max value "
+            f"{array.max():.5f}, min value {array.min():.5f}"
+        )
+    if abs(1 - array.sum()) > (1e-6 if array.dtype == np.float32 else 1e-8):
+        raise ValueError(
+            "The parameter 'weights' should be normalized, but got sum(weights) = "
+            f"{array.sum():.5f}"
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def check_means_init(means: ArrayLike, n_components: int, n_features: int) -> Floats:
+    """Return means (K, d)."""
+    return _given(means, (n_components, n_features), "means").astype(np.float64, copy=False)
+
+
+def check_precisions_init(
+    precisions: ArrayLike,
+    covariance_type: str,
+    n_components: int,
+    n_features: int,
+    name: str = "precision",
+) -> Floats:
+    """Return precisions, or covariances, in the structure of a type: positive (definite)."""
+    shape = {
+        "full": (n_components, n_features, n_features),
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }[covariance_type]
+    label = f"{covariance_type} {name}"
+    array = _given(precisions, shape, label).astype(np.float64, copy=False)
+    if covariance_type in ("diag", "spherical"):
+        if (array <= 0).any():
+            raise ValueError(f"'{label}' should be positive")
+        return array
+    for matrix in array if array.ndim == 3 else [array]:
+        symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
+        if not symmetric or np.linalg.eigvalsh(matrix)[0] <= 0:
+            raise ValueError(f"'{label}' should be symmetric, positive-definite")
+    return array

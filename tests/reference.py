@@ -1,0 +1,72 @@
+"""EM for Gaussian mixtures in plain NumPy and SciPy: what every fast function is held against."""
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+
+def full_covariances(covariances, n_components, n_features):
+    """Any structure as matrices (K, d, d)."""
+    covariances = np.asarray(covariances)
+    eye = np.eye(n_features)
+    if covariances.shape == (n_components, n_features, n_features):
+        return covariances
+    if covariances.ndim == 1:
+        return covariances[:, None, None] * eye
+    return np.stack([np.diag(c) for c in covariances])
+
+
+def log_prob(X, weights, means, covariances):
+    """log(weight_k N(x_i | mean_k, covariance_k)), (n, K)."""
+    with np.errstate(divide="ignore"):
+        columns = [
+            np.log(w) + multivariate_normal(m, c, allow_singular=False).logpdf(X).reshape(len(X))
+            for w, m, c in zip(weights, means, covariances, strict=True)
+        ]
+    return np.stack(columns, axis=1)
+
+
+def e_step(X, weights, means, covariances):
+    """Log density (n,) and responsibilities (n, K)."""
+    log_joint = log_prob(X, weights, means, covariances)
+    log_density = logsumexp(log_joint, axis=1)
+    return log_density, np.exp(log_joint - log_density[:, None])
+
+
+def moments(X, resp, means, sample_weight):
+    """Mass (K,), first (K, d) and scatter (K, d, d), both about the means."""
+    r = resp * sample_weight[:, None]
+    residual = X[None] - means[:, None]
+    first = np.einsum("nk,knd->kd", r, residual)
+    return r.sum(axis=0), first, np.einsum("nk,kni,knj->kij", r, residual, residual)
+
+
+def m_step(X, resp, covariance_type, reg_covar=0.0, sample_weight=None):
+    """Weights, means, and covariances as matrices."""
+    n, d = X.shape
+    r = resp * (np.ones(n) if sample_weight is None else sample_weight)[:, None]
+    mass = r.sum(axis=0)
+    means = r.T @ X / mass[:, None]
+    scatter = np.stack([(r[:, k, None] * (X - m)).T @ (X - m) for k, m in enumerate(means)])
+    scatter = scatter + reg_covar * mass[:, None, None] * np.eye(d)
+    if covariance_type == "tied":
+        covariances = np.stack([scatter.sum(axis=0) / mass.sum()] * len(mass))
+    else:
+        covariances = scatter / mass[:, None, None]
+    if covariance_type == "diag":
+        covariances = covariances * np.eye(d)
+    if covariance_type == "spherical":
+        variances = np.einsum("kii->k", covariances) / d
+        covariances = variances[:, None, None] * np.eye(d)
+    return mass / mass.sum(), means, covariances
+
+
+def em(X, weights, means, covariances, covariance_type, n_iter, reg_covar=0.0, sample_weight=None):
+    """Lower bounds, weights, means and covariances after some iterations."""
+    w = np.ones(len(X)) if sample_weight is None else sample_weight
+    lower_bounds = []
+    for _ in range(n_iter):
+        log_density, resp = e_step(X, weights, means, covariances)
+        lower_bounds.append(w @ log_density / w.sum())
+        weights, means, covariances = m_step(X, resp, covariance_type, reg_covar, w)
+    return lower_bounds, weights, means, covariances

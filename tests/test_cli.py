@@ -1,0 +1,478 @@
+"""The command line, in process, but for what only a process can show."""
+
+import io
+import json
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from gmmfast import GaussianMixture, cli, load
+from gmmfast.datasets import load_customers, load_sensors
+from gmmfast.tables import read_table, write_table
+
+COVARIANCES = ("full", "tied", "diag", "spherical")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; return its exit code, standard output and standard error."""
+
+    def run_command(*arguments):
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_command
+
+
+@pytest.fixture
+def fails(run):
+    """Run a command that must fail, and return its one line of error text."""
+
+    def run_failing(*arguments):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith("gmmfast: error: ")
+        assert err.count("\n") == 1
+        return err
+
+    return run_failing
+
+
+@pytest.fixture
+def customers(tmp_path):
+    """The customers as a CSV file with an id and a weight."""
+    data = load_customers().data
+    path = tmp_path / "customers.csv"
+    ids = np.array([f"c{i}" for i in range(len(data))])
+    weights = 1.0 + np.arange(len(data)) % 3
+    write_table(path, {"id": ids, "value": data[:, 0], "rate": data[:, 1], "w": weights})
+    return path
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model file of two components in two named columns, heaviest first."""
+    path = tmp_path / "model.npz"
+    GaussianMixture.from_parameters(
+        np.array([0.75, 0.25]),
+        np.array([[40.0, 4.6], [98.0, 1.5]]),
+        np.array([[[90.0, -2.5], [-2.5, 1.3]], [[280.0, -1.0], [-1.0, 0.25]]]),
+        feature_names=["value", "rate"],
+    ).save(path)
+    return path
+
+
+def columns_of(text):
+    """Columns of CSV text by name."""
+    return np.genfromtxt(io.StringIO(text), delimiter=",", names=True)
+
+
+# fit
+
+
+def test_fit__example_prints_two_segments(run):
+    code, out, _ = run("fit", "--example", "customers", "-k", 2)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "customers: 350 rows, 2 columns; 2 components, full covariance"
+    assert lines[2].split() == ["component", "weight", "average_order_value", "orders_per_month"]
+    first, second = (np.array(line.split(), dtype=float) for line in lines[3:5])
+    np.testing.assert_allclose(first, [0, 0.657, 39.8, 4.6], rtol=0.02)
+    np.testing.assert_allclose(second, [1, 0.343, 98.4, 1.51], rtol=0.02)
+    for heading in ("log-likelihood", "BIC", "AIC", "iterations", "stopped"):
+        assert sum(line.startswith(heading) for line in lines) == 1
+
+
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_fit__json_agrees_with_the_library(run, covariance):
+    code, out, _ = run(
+        "fit", "--example", "sensors", "-k", 3, "--covariance", covariance, "--seed", 3, "--json"
+    )
+    assert code == 0
+    found = json.loads(out)
+    data = load_sensors().data
+    fitted = GaussianMixture(3, covariance_type=covariance, random_state=3).fit(data)
+    order = np.argsort(-fitted.weights_)
+    assert found["weights"] == sorted(found["weights"], reverse=True)
+    np.testing.assert_allclose(found["weights"], fitted.weights_[order])
+    np.testing.assert_allclose(found["means"], fitted.means_[order])
+    expected = fitted.covariances_ if covariance == "tied" else fitted.covariances_[order]
+    np.testing.assert_allclose(found["covariances"], expected)
+    np.testing.assert_allclose(found["log_likelihood_per_row"], fitted.score(data))
+    np.testing.assert_allclose(found["log_likelihood"], fitted.score(data) * len(data))
+    np.testing.assert_allclose([found["bic"], found["aic"]], [fitted.bic(data), fitted.aic(data)])
+    assert (found["n_iter"], found["converged"]) == (fitted.n_iter_, fitted.converged_)
+    assert found["stop_reason"] == fitted.stop_reason_
+    assert found["columns"] == ["temperature", "pressure"]
+
+
+def test_fit__passes_every_option_on(run, monkeypatch):
+    seen = {}
+
+    class Recorder(GaussianMixture):
+        def fit(self, X, y=None, sample_weight=None, **kwargs):
+            seen.update(self.get_params(), **kwargs)
+            return super().fit(X, y, sample_weight, **kwargs)
+
+    monkeypatch.setattr(cli, "GaussianMixture", Recorder)
+    options = "--covariance diag --tol 1e-5 --max-iter 50 --n-init 2 --init random_from_data"
+    options += " --reg-covar 1e-4 --seed 5"
+    assert run("fit", "--example", "customers", "-k", 2, *options.split())[0] == 0
+    expected = dict(
+        n_components=2,
+        covariance_type="diag",
+        tol=1e-5,
+        max_iter=50,
+        n_init=2,
+        init_params="random_from_data",
+        reg_covar=1e-4,
+        random_state=5,
+        progress=False,  # standard error is not a terminal here
+    )
+    assert expected.items() <= seen.items()
+
+
+def test_fit__columns_and_weights_of_a_file(run, customers):
+    args = ("fit", customers, "-k", 2, "--columns", "rate,value", "--weight-column", "w", "--json")
+    code, out, _ = run(*args)
+    assert code == 0
+    found = json.loads(out)
+    table = read_table(customers, columns=["rate", "value"], weight_column="w")
+    fitted = GaussianMixture(2, random_state=0).fit(table.values, sample_weight=table.weights)
+    order = np.argsort(-fitted.weights_)
+    assert found["columns"] == ["rate", "value"]
+    assert (found["n_rows"], found["total_weight"]) == (350, table.weights.sum())
+    np.testing.assert_allclose(found["means"], fitted.means_[order])
+    np.testing.assert_allclose(found["bic"], fitted.bic(table.values, sample_weight=table.weights))
+
+
+def test_fit__columns_of_an_example(run):
+    args = ("fit", "--example", "sensors", "-k", 2, "--json", "--columns", "pressure")
+    assert json.loads(run(*args)[1])["columns"] == ["pressure"]
+
+
+def test_fit__saves_the_model_with_names_and_in_order(run, customers, tmp_path):
+    out = tmp_path / "m.npz"
+    args = ("fit", customers, "-k", 2, "--columns", "value,rate", "--out", out, "--json")
+    code, text, _ = run(*args)
+    assert code == 0
+    found, saved = json.loads(text), load(out)
+    np.testing.assert_array_equal(saved.weights_, found["weights"])
+    np.testing.assert_array_equal(saved.means_, found["means"])
+    np.testing.assert_allclose(saved.covariances_, found["covariances"], rtol=1e-12)
+    assert list(saved.feature_names_in_) == ["value", "rate"]
+
+
+def test_fit__of_an_array_has_no_names(run, tmp_path):
+    np.save(tmp_path / "x.npy", load_sensors().data.astype(np.float32))
+    args = ("fit", tmp_path / "x.npy", "-k", 2, "--out", tmp_path / "m.npz")
+    code, out, _ = run(*args)
+    assert code == 0
+    assert "x1" in out and "x2" in out
+    assert not hasattr(load(tmp_path / "m.npz"), "feature_names_in_")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("covariance", COVARIANCES)
+def test_fit__standardize_gives_results_in_the_units_of_the_data(
+    run, customers, tmp_path, covariance, weighted
+):
+    args = ["fit", customers, "-k", 2, "--columns", "value,rate", "--covariance", covariance]
+    args += ["--standardize", "--json", "--reg-covar", 0, "--out", tmp_path / "m.npz"]
+    if weighted:
+        args += ["--weight-column", "w"]
+    code, out, _ = run(*args)
+    assert code == 0
+    found, saved = json.loads(out), load(tmp_path / "m.npz")
+    table = read_table(customers, ["value", "rate"], "w" if weighted else None)
+    X, w = table.values, table.weights
+    mass = np.ones(len(X)) if w is None else w
+    centre = np.average(X, axis=0, weights=mass)
+    scale = np.sqrt(np.average((X - centre) ** 2, axis=0, weights=mass))
+    fitted = GaussianMixture(2, covariance_type=covariance, reg_covar=0, random_state=0)
+    fitted.fit((X - centre) / scale, sample_weight=w)
+    order = np.argsort(-fitted.weights_)
+    np.testing.assert_allclose(found["means"], fitted.means_[order] * scale + centre)
+    np.testing.assert_array_equal(saved.means_, found["means"])
+    # The saved mixture has the printed log-likelihood on the data as they are: the Jacobian is in.
+    total = float(saved.score(X, sample_weight=w)) * mass.sum()
+    np.testing.assert_allclose(found["log_likelihood"], total, rtol=1e-9)
+    # BIC counts the parameters of the model that was fitted.
+    penalty = fitted.bic((X - centre) / scale, sample_weight=w)
+    penalty += 2 * mass.sum() * fitted.score((X - centre) / scale, sample_weight=w)
+    np.testing.assert_allclose(found["bic"], penalty - 2 * total, rtol=1e-9)
+    assert found["standardized"] is True
+    assert found["covariance_type"] == covariance
+    assert found["covariance_structure"] == ("diag" if covariance == "spherical" else covariance)
+
+
+def test_fit__standardize_refuses_columns_and_weights_it_cannot_scale(fails, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,b,w\n1,0.1,0\n2,0.1,0\n3,0.1,0\n")
+    text = fails("fit", path, "-k", 1, "--standardize", "--columns", "a,b")
+    assert "column 'b'" in text and "vary" in text
+    args = ("fit", path, "-k", 1, "--standardize", "--columns", "a", "--weight-column", "w")
+    assert "not all zero" in fails(*args)
+
+
+def test_fit__says_when_it_compiles(run, monkeypatch):
+    args = ("fit", "--example", "customers", "-k", 2)
+    monkeypatch.setattr(cli, "is_cached", lambda: False)
+    assert "compiling once" in run(*args)[2]
+    monkeypatch.setattr(cli, "is_cached", lambda: True)
+    assert run(*args)[2] == ""
+
+
+def test_fit__warnings_are_notes(run):
+    args = ("fit", "--example", "sensors", "-k", 3, "--max-iter", 1, "--tol", 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        code, out, err = run(*args)
+    assert code == 0
+    notes = [line for line in err.splitlines() if "converge" in line]
+    assert len(notes) == 1 and notes[0].startswith("gmmfast: note: ")
+    assert "ConvergenceWarning" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["-k", "2"], "Name a data file or an --example"),
+        (["x.csv", "--example", "sensors", "-k", "2"], "got both"),
+        (["--example", "customers"], "-k/--components"),
+        (["--example", "customers", "-k", "two"], "invalid int value"),
+        (["--example", "customers", "-k", "0"], "n_components"),
+        (["--example", "customers", "-k", "999"], "999"),
+        (["--example", "customers", "-k", "2", "--tol", "-1"], "tol"),
+        (["--example", "customers", "-k", "2", "--covariance", "round"], "invalid choice"),
+        (["--example", "customers", "-k", "2", "--columns", "city"], "no column 'city'"),
+        (["--example", "customers", "-k", "2", "--weight-column", "w"], "--weight-column"),
+        (["--example", "customers", "-k", "2", "--out", "m.csv"], ".npz"),
+        (["--example", "customers", "-k", "2", "--out", "none/m.npz"], "folder"),
+        (["none.csv", "-k", "2"], "no such file"),
+        (["customers.csv", "-k", "2"], "column 'id'"),
+        (["customers.csv", "-k", "2", "--columns", "valeu"], "Did you mean 'value'?"),
+        (["customers.csv", "-k", "2", "--columns", ""], "at least one column"),
+    ],
+)
+def test_fit__errors_are_one_line(fails, customers, monkeypatch, arguments, part):
+    monkeypatch.chdir(customers.parent)
+    assert part in fails("fit", *arguments)
+
+
+def test_fit__that_fails_overwrites_nothing(fails, tmp_path):
+    (tmp_path / "m.npz").write_text("old")
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n3\n")
+    assert "line 3" in fails("fit", tmp_path / "x.csv", "-k", 1, "--out", tmp_path / "m.npz")
+    fails("fit", "--example", "customers", "-k", 999, "--out", tmp_path / "m.npz")
+    assert (tmp_path / "m.npz").read_text() == "old"
+    assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "x.csv"}
+
+
+# predict and score
+
+
+def test_predict__prints_labels_and_probabilities(run, customers, model):
+    code, out, err = run("predict", model, customers)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "label,probability_0,probability_1"
+    found = columns_of(out)
+    X = read_table(customers, columns=["value", "rate"]).values
+    mixture = load(model)
+    np.testing.assert_array_equal(found["label"], mixture.predict(X))
+    expected = mixture.predict_proba(X)
+    np.testing.assert_array_equal(found["probability_0"], expected[:, 0])
+    np.testing.assert_array_equal(found["probability_1"], expected[:, 1])
+
+
+def test_predict__picks_columns_by_name_in_any_order(run, customers, model, tmp_path):
+    table = read_table(customers, columns=["rate", "w", "value"])
+    other = tmp_path / "other.csv"
+    columns = dict(zip(table.names, table.values.T, strict=True))
+    write_table(other, columns)
+    assert run("predict", model, other) == run("predict", model, customers)
+
+
+def test_predict__by_position_where_the_file_has_no_names(run, customers, model, tmp_path):
+    table = read_table(customers, columns=["value", "rate"])
+    np.save(tmp_path / "x.npy", table.values)
+    assert run("predict", model, tmp_path / "x.npy") == run("predict", model, customers)
+
+
+def test_predict__columns_override_the_names_of_the_model(run, model):
+    names = "average_order_value,orders_per_month"
+    code, out, _ = run("predict", model, "--example", "customers", "--columns", names)
+    assert code == 0
+    expected = load(model).predict(load_customers().data)
+    np.testing.assert_array_equal(columns_of(out)["label"], expected)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.npy"])
+def test_predict__writes_a_file(run, customers, model, tmp_path, name):
+    code, out, err = run("predict", model, customers, "--out", tmp_path / name)
+    assert (code, out, err) == (0, "", "")
+    X = read_table(customers, columns=["value", "rate"]).values
+    expected = np.column_stack([load(model).predict(X), load(model).predict_proba(X)])
+    np.testing.assert_array_equal(read_table(tmp_path / name).values, expected)
+
+
+def test_predict__errors_are_one_line(fails, customers, model, tmp_path):
+    text = fails("predict", model, "--example", "customers")
+    assert "needs the columns value, rate; missing: value, rate" in text
+    (tmp_path / "half.csv").write_text("value,other\n1,2\n")
+    assert "missing: rate." in fails("predict", model, tmp_path / "half.csv")
+    np.save(tmp_path / "x.npy", np.ones((2, 3)))
+    assert "2 columns; got 3" in fails("predict", model, tmp_path / "x.npy")
+    assert "2 columns; got 1" in fails("predict", model, customers, "--columns", "rate")
+    assert "none.npz" in fails("predict", tmp_path / "none.npz", customers)
+    assert "customers.csv" in fails("predict", customers, customers)
+    whole = model.read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    assert "cut.npz" in fails("predict", tmp_path / "cut.npz", customers)
+    assert ".npy" in fails("predict", model, customers, "--out", tmp_path / "x.parquet")
+    assert "neither" in fails("predict", model)
+
+
+def test_score__prints_row_numbers_and_log_densities(run, customers, model):
+    code, out, err = run("score", model, customers)
+    assert (code, err) == (0, "")
+    found = columns_of(out)
+    assert found.dtype.names == ("row", "log_density")
+    X = read_table(customers, columns=["value", "rate"]).values
+    np.testing.assert_array_equal(found["row"], np.arange(1, 351))
+    np.testing.assert_array_equal(found["log_density"], load(model).score_samples(X))
+
+
+def test_score__finds_the_planted_anomalies(run, tmp_path):
+    fit = ("fit", "--example", "sensors", "-k", 3, "--out", tmp_path / "m.npz")
+    assert run(*fit)[0] == 0
+    args = ("score", tmp_path / "m.npz", "--example", "sensors", "--outliers", "0.01")
+    code, out, err = run(*args)
+    assert code == 0
+    assert err.startswith("gmmfast: note: 20 of 2000 rows have a log density of -")
+    np.testing.assert_array_equal(columns_of(out)["outlier"] == 1, load_sensors().anomaly)
+
+
+def test_score__flags_at_least_one_row(run, customers, model):
+    out = run("score", model, customers, "--outliers", "0.0001")[1]
+    assert columns_of(out)["outlier"].sum() == 1
+
+
+@pytest.mark.parametrize("fraction", ["0", "1", "-0.1", "x"])
+def test_score__refuses_other_fractions(fails, customers, model, fraction):
+    assert "--outliers" in fails("score", model, customers, f"--outliers={fraction}")
+
+
+# sample, info, warmup
+
+
+def test_sample__draws_the_same_rows_for_the_same_seed(run, model):
+    code, out, _ = run("sample", model, "-n", 5)
+    assert code == 0
+    assert out.splitlines()[0] == "value,rate"
+    assert len(out.splitlines()) == 6
+    assert run("sample", model, "-n", 5, "--seed", 0)[1] == out
+    assert run("sample", model, "-n", 5, "--seed", 1)[1] != out
+
+
+def test_sample__follows_the_mixture(run, model, tmp_path):
+    args = ("sample", model, "-n", 20_000, "--labels", "--out", tmp_path / "s.csv")
+    assert run(*args) == (0, "", "")
+    table = read_table(tmp_path / "s.csv")
+    assert table.names == ["value", "rate", "component"]
+    first = table.values[table.values[:, 2] == 0]
+    assert abs(len(first) / 20_000 - 0.75) < 0.02
+    np.testing.assert_allclose(first[:, :2].mean(axis=0), [40, 4.6], rtol=0.02)
+
+
+def test_sample__names_of_a_model_without_names(run, tmp_path):
+    path = tmp_path / "m.npz"
+    GaussianMixture.from_parameters(np.ones(1), np.zeros((1, 2)), np.eye(2)[None]).save(path)
+    assert run("sample", path)[1].splitlines()[0] == "x1,x2"
+
+
+def test_sample__label_column_does_not_hide_a_feature(run, tmp_path):
+    path = tmp_path / "m.npz"
+    GaussianMixture.from_parameters(
+        np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)), feature_names=["component"]
+    ).save(path)
+    assert run("sample", path, "--labels")[1].splitlines()[0] == "component,component_"
+
+
+def test_sample__refuses_no_rows(fails, model):
+    assert "at least 1" in fails("sample", model, "-n", 0)
+
+
+def test_info__tells_versions_and_machine(run):
+    code, out, _ = run("info")
+    assert code == 0
+    facts = dict(line.split("  ", 1) for line in out.splitlines())
+    assert facts["numpy"].strip() == np.__version__
+    assert {"gmmfast", "Python", "numpy", "numba", "llvmlite"} < set(facts)
+
+
+def test_warmup__prints_a_line_for_each_kernel(run):
+    code, out, err = run("warmup")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    expected = [[c, t] for c in COVARIANCES for t in ("float64", "float32")]
+    assert [line[:2] for line in lines[:-1]] == expected
+    assert all(float(line[-2]) >= 0 and line[-1] == "s" for line in lines)
+
+
+# The process
+
+
+def test_main__version_and_help(run):
+    code, out, _ = run("--version")
+    assert code == 0 and out.startswith("gmmfast ") and out.split()[1][0].isdigit()
+    code, out, _ = run("--help")
+    assert code == 0
+    for command in ("fit", "predict", "score", "sample", "info", "warmup"):
+        assert command in out
+        assert run(command, "--help")[0] == 0
+
+
+def test_main__needs_a_command(fails):
+    assert "COMMAND" in fails()
+    assert "'guess'" in fails("guess")
+    assert "--frobnicate" in fails("info", "--frobnicate")
+
+
+def test_main__interrupt_is_one_line(run, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "read_table", interrupt)
+    assert run("fit", "x.csv", "-k", 2) == (130, "", "gmmfast: interrupted\n")
+
+
+def test_main__errors_without_text_have_their_name(fails, monkeypatch):
+    def exhaust(*args, **kwargs):
+        raise MemoryError
+
+    monkeypatch.setattr(cli, "read_table", exhaust)
+    assert "MemoryError" in fails("fit", "x.csv", "-k", 2)
+
+
+def test_main__closed_output_is_silent(model):
+    command = [sys.executable, "-m", "gmmfast", "sample", str(model), "-n", "200000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"value,rate\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_main__as_a_module():
+    command = [sys.executable, "-m", "gmmfast", "fit", "--example", "customers", "-k", "2"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("customers: 350 rows, 2 columns; 2 components")
+    done = subprocess.run([*command, "--init", "guess"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gmmfast: error: ") and done.stderr.count("\n") == 1

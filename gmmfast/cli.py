@@ -252,9 +252,10 @@ def _read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Array:
                 )
             arguments.columns = expected
     values = _read(arguments).values
-    if values.shape[1] != model.n_features_in_:
+    n_features = model.means_.shape[1]
+    if values.shape[1] != n_features:
         raise ValueError(
-            f"{_source(arguments)}: the model was fitted to {model.n_features_in_} columns; "
+            f"{_source(arguments)}: the model was fitted to {n_features} columns; "
             f"got {values.shape[1]}. Choose the columns with --columns."
         )
     return values
@@ -437,7 +438,7 @@ def _sample(arguments: argparse.Namespace) -> None:
     model = load(arguments.model).set_params(random_state=arguments.seed)
     rows, labels = model.sample(arguments.rows)
     names = _feature_names(model) or [f"x{j + 1}" for j in range(rows.shape[1])]
-    columns = {name: rows[:, j] for j, name in enumerate(names)}
+    columns: dict[str, NDArray[Any]] = {name: rows[:, j] for j, name in enumerate(names)}
     if arguments.labels:
         name = "component"
         while name in columns:

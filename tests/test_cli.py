@@ -66,6 +66,13 @@ def model(tmp_path):
     return path
 
 
+def load_unnamed(path):
+    """Load a model and drop its column names, so that arrays do without."""
+    mixture = load(path)
+    del mixture.feature_names_in_
+    return mixture
+
+
 def columns_of(text):
     """Columns of CSV text by name."""
     return np.genfromtxt(io.StringIO(text), delimiter=",", names=True)
@@ -165,6 +172,8 @@ def test_fit__saves_the_model_with_names_and_in_order(run, customers, tmp_path):
     np.testing.assert_array_equal(saved.means_, found["means"])
     np.testing.assert_allclose(saved.covariances_, found["covariances"], rtol=1e-12)
     assert list(saved.feature_names_in_) == ["value", "rate"]
+    assert (saved.converged_, saved.n_iter_) == (found["converged"], found["n_iter"])
+    assert saved.stop_reason_ == found["stop_reason"]
 
 
 def test_fit__of_an_array_has_no_names(run, tmp_path):
@@ -187,7 +196,7 @@ def test_fit__standardize_gives_results_in_the_units_of_the_data(
         args += ["--weight-column", "w"]
     code, out, _ = run(*args)
     assert code == 0
-    found, saved = json.loads(out), load(tmp_path / "m.npz")
+    found, saved = json.loads(out), load_unnamed(tmp_path / "m.npz")
     table = read_table(customers, ["value", "rate"], "w" if weighted else None)
     X, w = table.values, table.weights
     mass = np.ones(len(X)) if w is None else w
@@ -201,6 +210,9 @@ def test_fit__standardize_gives_results_in_the_units_of_the_data(
     # The saved mixture has the printed log-likelihood on the data as they are: the Jacobian is in.
     total = float(saved.score(X, sample_weight=w)) * mass.sum()
     np.testing.assert_allclose(found["log_likelihood"], total, rtol=1e-9)
+    bounds = np.array(fitted.lower_bounds_) - np.log(scale).sum()
+    np.testing.assert_allclose(saved.lower_bounds_, bounds)
+    np.testing.assert_allclose(saved.lower_bound_, bounds[-1])
     # BIC counts the parameters of the model that was fitted.
     penalty = fitted.bic((X - centre) / scale, sample_weight=w)
     penalty += 2 * mass.sum() * fitted.score((X - centre) / scale, sample_weight=w)
@@ -282,7 +294,7 @@ def test_predict__prints_labels_and_probabilities(run, customers, model):
     assert out.splitlines()[0] == "label,probability_0,probability_1"
     found = columns_of(out)
     X = read_table(customers, columns=["value", "rate"]).values
-    mixture = load(model)
+    mixture = load_unnamed(model)
     np.testing.assert_array_equal(found["label"], mixture.predict(X))
     expected = mixture.predict_proba(X)
     np.testing.assert_array_equal(found["probability_0"], expected[:, 0])
@@ -307,7 +319,7 @@ def test_predict__columns_override_the_names_of_the_model(run, model):
     names = "average_order_value,orders_per_month"
     code, out, _ = run("predict", model, "--example", "customers", "--columns", names)
     assert code == 0
-    expected = load(model).predict(load_customers().data)
+    expected = load_unnamed(model).predict(load_customers().data)
     np.testing.assert_array_equal(columns_of(out)["label"], expected)
 
 
@@ -316,7 +328,9 @@ def test_predict__writes_a_file(run, customers, model, tmp_path, name):
     code, out, err = run("predict", model, customers, "--out", tmp_path / name)
     assert (code, out, err) == (0, "", "")
     X = read_table(customers, columns=["value", "rate"]).values
-    expected = np.column_stack([load(model).predict(X), load(model).predict_proba(X)])
+    expected = np.column_stack(
+        [load_unnamed(model).predict(X), load_unnamed(model).predict_proba(X)]
+    )
     np.testing.assert_array_equal(read_table(tmp_path / name).values, expected)
 
 
@@ -344,7 +358,7 @@ def test_score__prints_row_numbers_and_log_densities(run, customers, model):
     assert found.dtype.names == ("row", "log_density")
     X = read_table(customers, columns=["value", "rate"]).values
     np.testing.assert_array_equal(found["row"], np.arange(1, 351))
-    np.testing.assert_array_equal(found["log_density"], load(model).score_samples(X))
+    np.testing.assert_array_equal(found["log_density"], load_unnamed(model).score_samples(X))
 
 
 def test_score__finds_the_planted_anomalies(run, tmp_path):

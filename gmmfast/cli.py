@@ -507,7 +507,7 @@ def _note(text: str) -> None:
 
 def _announce_compilation() -> None:
     if not is_cached():
-        _note("compiling once for this machine, which takes some seconds ...")
+        _note("compiling once for this machine, which can take 20 seconds ...")
 
 
 @contextlib.contextmanager

@@ -71,7 +71,9 @@ def aic(log_likelihood: float, n_parameters: int) -> float:
     return 2 * n_parameters - 2 * log_likelihood
 
 
-def icl(bic: float, largest_responsibilities: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
+def icl(
+    bic: float, largest_responsibilities: NDArray[np.floating], weights: NDArray[np.floating]
+) -> float:
     """Integrated completed likelihood: BIC, and a penalty for rows that are not clearly assigned.
 
     ``bic - 2 sum_i w_i log max_k r_ik``

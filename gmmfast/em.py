@@ -147,4 +147,3 @@ def best_of(
     if best is None:
         raise failures[0]
     return best
-

@@ -45,17 +45,21 @@ class IllDefinedCovarianceError(ValueError):
 
     def __str__(self) -> str:
         component, iteration, reg_covar, is_float32 = self.args
-        when = f"in iteration {iteration}" if iteration else "at the start"
-        now = "" if reg_covar is None else f" (now {reg_covar:g})"
-        return (
+        sentence = (
             "Fitting the mixture model failed because some components have ill-defined empirical "
             "covariance (for instance caused by singleton or collapsed samples). Try to decrease "
             "the number of components, increase reg_covar, or scale the input data."
-            + " The numerical accuracy can also be improved by passing float64 data instead of "
-            "float32."
-            * is_float32
-            + f" The covariance of component {component} is not positive definite {when}: raise "
-            f"reg_covar{now}, lower n_components, or standardise the columns."
+        )
+        if is_float32:
+            sentence += (
+                " The numerical accuracy can also be improved by passing float64 data instead of "
+                "float32."
+            )
+        when = f"in iteration {iteration}" if iteration else "at the start"
+        now = "" if reg_covar is None else f" (now {reg_covar:g})"
+        return (
+            f"{sentence} The covariance of component {component} is not positive definite {when}: "
+            f"raise reg_covar{now}, lower n_components, or standardise the columns."
         )
 
     def at(self, iteration: int) -> Self:
@@ -70,7 +74,7 @@ class IllDefinedCovarianceError(ValueError):
 def _loaded(name: str, ours: type[Any]) -> type[Any]:
     """scikit-learn's class where scikit-learn is loaded, so that its users can catch it."""
     theirs = sys.modules.get("sklearn.exceptions")
-    return ours if theirs is None else getattr(theirs, name)  # type: ignore[no-any-return]
+    return ours if theirs is None else getattr(theirs, name)
 
 
 def convergence_warning_class() -> type[Warning]:

@@ -505,9 +505,7 @@ class GaussianMixture(Estimator):
         self._check_fitted()
         return self._model().n_parameters(*self.means_.shape)
 
-    def _log_likelihood(
-        self, X: ArrayLike, sample_weight: ArrayLike | None
-    ) -> tuple[float, float]:
+    def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Weighted sum of log densities, and the sum of weights."""
         log_density = self.score_samples(X)
         weights = check_sample_weight(sample_weight, len(log_density))

@@ -1,4 +1,4 @@
-"""The two values that travel round the EM loop: what the mixture is, and what the rows say of it."""
+"""The two values that travel round the EM loop: the mixture, and what the rows say of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ class Parameters:
         """Return what the kernels need of it, in the element type of the rows."""
         with np.errstate(divide="ignore"):  # a component of weight zero has density zero
             log_weights = np.log(self.weights)
-        constants = log_weights - 0.5 * (self.log_dets + self.means.shape[1] * math.log(2 * math.pi))
+        constants = log_weights - 0.5 * (
+            self.log_dets + self.means.shape[1] * math.log(2 * math.pi)
+        )
         means, whitening = self.means, self.whitening
         if whitening is not None:
             means, whitening = means @ whitening.T, np.ascontiguousarray(whitening, dtype)

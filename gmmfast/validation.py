@@ -281,15 +281,19 @@ BOOLEAN = Constraint(
 )
 VERBOSE = Constraint(
     "an int in the range [0, inf), an instance of 'bool' or an instance of 'numpy.bool'",
-    lambda value: isinstance(value, numbers.Integral | np.bool_) and value >= 0,
+    lambda value: (
+        isinstance(value, np.bool_) or (isinstance(value, int | np.integer) and value >= 0)
+    ),
 )
 ARRAY = Constraint("an array-like or None", lambda value: value is None or _is_array_like(value))
 RANDOM = Constraint(
     "an int in the range [0, 4294967295], an instance of 'numpy.random.mtrand.RandomState', an "
     "instance of 'numpy.random.Generator' or None",
-    lambda value: value is None
-    or isinstance(value, np.random.RandomState | np.random.Generator)
-    or (_is(numbers.Integral, value) and 0 <= value < 1 << 32),
+    lambda value: (
+        value is None
+        or isinstance(value, np.random.RandomState | np.random.Generator)
+        or (_is(numbers.Integral, value) and 0 <= value < 1 << 32)
+    ),
 )
 JOBS = Constraint(
     "an int other than 0 or None",
@@ -354,7 +358,7 @@ def check_random_state(seed: Any) -> Random:
     if isinstance(seed, np.random.RandomState | np.random.Generator):
         return seed
     if seed is None:
-        return np.random.mtrand._rand  # type: ignore[attr-defined,no-any-return]
+        return np.random.mtrand._rand
     return np.random.RandomState(seed)
 
 

@@ -171,9 +171,7 @@ def test_statistics_add_and_move():
     for covariance_type in TYPES:
         start = random_start(X, 3, covariance_type)
         centre = np.zeros(3)
-        whole, first, second = (
-            MemoryRows(part, centre=centre) for part in (X, X[:130], X[130:])
-        )
+        whole, first, second = (MemoryRows(part, centre=centre) for part in (X, X[:130], X[130:]))
         model, parameters = parameters_about(whole, covariance_type, start)
         a, b, both = (
             rows.expectation(parameters, model.scatter) for rows in (first, second, whole)

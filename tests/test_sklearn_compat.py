@@ -15,7 +15,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import GaussianMixture
 
-
 with warnings.catch_warnings():
     # gmmfast works without scikit-learn, and so has its own base class
     warnings.filterwarnings("ignore", message=".*does not inherit from `sklearn.base.BaseEst")
@@ -34,8 +33,8 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.fixture(scope="module")
-def X():
+@pytest.fixture(scope="module", name="X")
+def rows():
     return mixture(300, 3, 3, seed=5)[0]
 
 

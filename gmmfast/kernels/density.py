@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.options import kernel
-from gmmfast.kernels.simd import any_reaches, exp, fma, lanes, load, log, maximum, splat, store, total
+from gmmfast.kernels.simd import (
+    any_reaches,
+    exp,
+    fma,
+    lanes,
+    load,
+    log,
+    maximum,
+    splat,
+    store,
+    total,
+)
 
 TILE = 64  # rows; a tile and its residuals stay in the 32 KiB L1 cache up to d = 32
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
@@ -39,7 +39,7 @@ def _of_all_sources(locator: type) -> type:
     return type(locator.__name__, (locator,), {"get_source_stamp": lambda self: DIGEST})
 
 
-class _Entries(caching.CompileResultCacheImpl):  # type: ignore[misc]
+class _Entries(caching.CompileResultCacheImpl):
     _locator_classes = [
         _of_all_sources(locator)
         for locator in (
@@ -50,7 +50,7 @@ class _Entries(caching.CompileResultCacheImpl):  # type: ignore[misc]
     ]
 
 
-class KernelCache(caching.FunctionCache):  # type: ignore[misc]
+class KernelCache(caching.FunctionCache):
     """Numba's cache on disk; one that can't be read or written only costs compile time."""
 
     _impl_class = _Entries
@@ -71,13 +71,13 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]
 
 
 def _compiled(function: Function, **options: Any) -> Function:
-    dispatcher = numba.njit(error_model="numpy", **options)(function)
+    dispatcher: Any = numba.njit(error_model="numpy", **options)(function)
     if isinstance(dispatcher, Dispatcher):  # not under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = KernelCache(function)
         except (RuntimeError, OSError):  # no folder that can be written
             pass
-    return dispatcher  # type: ignore[no-any-return]
+    return cast(Function, dispatcher)
 
 
 def kernel(function: Function) -> Function:

@@ -26,7 +26,7 @@ REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
 LANES = {np.dtype(t): 2 * REGISTER_BYTES // np.dtype(t).itemsize for t in (np.float64, np.float32)}
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """The Numba type of a vector: LLVM's ``<lanes x double>`` or ``<lanes x float>``."""
 
     def __init__(self, element: Any) -> None:
@@ -51,7 +51,7 @@ VECTORS = {element: Vector(element) for element in (types.float64, types.float32
 
 
 @register_model(Vector)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Vector) -> None:
         super().__init__(manager, fe_type, fe_type.llvm)
 
@@ -176,7 +176,7 @@ def total(x):
 
 
 def exp(x):
-    """exp of each lane for ``x <= 0``; zero below the smallest normal number."""
+    """Exp of each lane for ``x <= 0``; zero below the smallest normal number."""
     return np.where(x > _EXP[x.dtype.itemsize * 8].floor, np.exp(x), 0).astype(x.dtype)
 
 
@@ -186,7 +186,7 @@ def log(x):
 
 
 def _operation(meaning: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `meaning`, a function of vectors, by the decorated ``build(builder, vector, *values)``.
+    """Compile `meaning`, a function of vectors, by ``build(builder, vector, *values)``.
 
     `build` returns the LLVM value and, unless it is a vector, its Numba type.
     """
@@ -335,8 +335,9 @@ def _exp(builder, vector, x):
 def _log(builder, vector, x):
     """log(2**n m) = n ln 2 + 2 artanh(s), s = (m - 1) / (m + 1), sqrt(1/2) <= m < sqrt(2)."""
     k = _EXP[vector.bits]
-    one, low = vector.constant(1), float(np.float32(math.sqrt(0.5)))
-    low_bits = np.array(low, {64: "f8", 32: "f4"}[vector.bits]).view({64: "i8", 32: "i4"}[vector.bits])
+    one = vector.constant(1)
+    float_type, int_type = {64: ("f8", "i8"), 32: ("f4", "i4")}[vector.bits]
+    low_bits = np.array(math.sqrt(0.5), float_type).view(int_type)
     steps = builder.sub(builder.bitcast(x, vector.llvm_bits), vector.bit_constant(int(low_bits)))
     exponent = builder.ashr(steps, vector.bit_constant(k.mantissa))
     scale = builder.shl(exponent, vector.bit_constant(k.mantissa))

@@ -72,7 +72,7 @@ class Model(ABC):
             total = moments.scatter.sum(axis=0) / statistics.weight
             least = total.min() if total.ndim == 1 else np.linalg.eigvalsh(total)[0]
             flat |= smallest < 1e-6 * least
-        return np.broadcast_to(flat, len(parameters.weights)) | (parameters.weights == 0)
+        return np.asarray(flat | (parameters.weights == 0))
 
     @abstractmethod
     def covariances(self, scatter: Floats, mass: Floats) -> Floats:

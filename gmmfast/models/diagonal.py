@@ -13,33 +13,33 @@ class Diagonal(Model):
 
     scatter = Scatter.DIAGONAL
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
         return np.asarray(scatter / mass[:, None] + self.reg_covar)
 
-    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         factors = inverse_deviations(covariances)
         return Parameters(weights, means, covariances, factors, np.log(covariances).sum(axis=1))
 
-    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+    def covariances_from(self, precisions: Floats) -> Floats:
         return np.asarray(1 / precisions)
 
-    def from_cholesky(  # noqa: D102
+    def from_cholesky(
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
         log_dets = -2 * np.log(precisions_cholesky).sum(axis=1)
         return Parameters(weights, means, covariances, precisions_cholesky, log_dets)
 
-    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:
         return parameters.factors
 
-    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.asarray(covariances[:, :, None] * np.eye(n_features))
 
-    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+    def smallest_variances(self, covariances: Floats) -> Floats:
         return np.asarray(covariances.min(axis=1))
 
-    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features
 
-    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         return n_components, n_features

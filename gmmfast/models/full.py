@@ -13,39 +13,39 @@ class Full(Model):
 
     scatter = Scatter.FULL
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
         covariances = scatter / mass[:, None, None]
         np.einsum("kii->ki", covariances)[...] += self.reg_covar
         return covariances
 
-    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         factors, log_dets = inverse_cholesky(covariances)
         return Parameters(weights, means, covariances, factors, log_dets)
 
-    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+    def covariances_from(self, precisions: Floats) -> Floats:
         return inverse_of_precisions(precisions)
 
-    def from_cholesky(  # noqa: D102
+    def from_cholesky(
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
         factors = precisions_cholesky.transpose(0, 2, 1)
         log_dets = -2 * np.log(np.einsum("kii->ki", factors)).sum(axis=1)
         return Parameters(weights, means, covariances, factors, log_dets)
 
-    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:
         return np.ascontiguousarray(parameters.factors.transpose(0, 2, 1))
 
-    def precisions(self, precisions_cholesky: Floats) -> Floats:  # noqa: D102
+    def precisions(self, precisions_cholesky: Floats) -> Floats:
         return np.asarray(precisions_cholesky @ precisions_cholesky.swapaxes(-1, -2))
 
-    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return covariances
 
-    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+    def smallest_variances(self, covariances: Floats) -> Floats:
         return np.asarray(np.linalg.eigvalsh(covariances)[:, 0])
 
-    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features * (n_features + 1) // 2
 
-    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         return n_components, n_features, n_features

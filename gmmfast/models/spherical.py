@@ -13,35 +13,37 @@ class Spherical(Model):
 
     scatter = Scatter.DIAGONAL
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
         return np.asarray(scatter.mean(axis=1) / mass + self.reg_covar)
 
-    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         d = means.shape[1]
         factors = np.repeat(inverse_deviations(covariances)[:, None], d, axis=1)
         return Parameters(weights, means, covariances, factors, d * np.log(covariances))
 
-    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+    def covariances_from(self, precisions: Floats) -> Floats:
         return np.asarray(1 / precisions)
 
-    def from_cholesky(  # noqa: D102
+    def from_cholesky(
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
         d = means.shape[1]
         factors = np.repeat(precisions_cholesky[:, None], d, axis=1)
-        return Parameters(weights, means, covariances, factors, -2 * d * np.log(precisions_cholesky))
+        return Parameters(
+            weights, means, covariances, factors, -2 * d * np.log(precisions_cholesky)
+        )
 
-    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:
         return parameters.factors[:, 0].copy()
 
-    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.asarray(covariances[:, None, None] * np.eye(n_features))
 
-    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+    def smallest_variances(self, covariances: Floats) -> Floats:
         return covariances
 
-    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_components
 
-    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         return (n_components,)

@@ -13,40 +13,40 @@ class Tied(Model):
 
     scatter = Scatter.POOLED
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:  # noqa: D102
+    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
         d = scatter.shape[-1]
         return np.asarray(scatter[0] / mass.sum() + self.reg_covar * np.eye(d))
 
-    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:  # noqa: D102
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         factors, log_dets = inverse_cholesky(covariances[None])
         shared = np.full(len(means), log_dets[0])
         return Parameters(weights, means, covariances, np.ones_like(means), shared, factors[0])
 
-    def covariances_from(self, precisions: Floats) -> Floats:  # noqa: D102
+    def covariances_from(self, precisions: Floats) -> Floats:
         return inverse_of_precisions(precisions)
 
-    def from_cholesky(  # noqa: D102
+    def from_cholesky(
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
         whitening = precisions_cholesky.T
         log_dets = np.full(len(means), -2 * np.log(np.diagonal(whitening)).sum())
         return Parameters(weights, means, covariances, np.ones_like(means), log_dets, whitening)
 
-    def precisions_cholesky(self, parameters: Parameters) -> Floats:  # noqa: D102
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:
         assert parameters.whitening is not None
         return np.ascontiguousarray(parameters.whitening.T)
 
-    def precisions(self, precisions_cholesky: Floats) -> Floats:  # noqa: D102
+    def precisions(self, precisions_cholesky: Floats) -> Floats:
         return np.asarray(precisions_cholesky @ precisions_cholesky.swapaxes(-1, -2))
 
-    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:  # noqa: D102
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.repeat(covariances[None], n_components, axis=0)
 
-    def smallest_variances(self, covariances: Floats) -> Floats:  # noqa: D102
+    def smallest_variances(self, covariances: Floats) -> Floats:
         return np.asarray(np.linalg.eigvalsh(covariances)[:1])
 
-    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:  # noqa: D102
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2
 
-    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:  # noqa: D102
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         return n_features, n_features

@@ -48,9 +48,7 @@ class Rows(Protocol):
         """Return the same rows sorted for speed; a label for each of the caller's rows."""
         ...
 
-    def all_or_sample(
-        self, n: int, rng: np.random.Generator | np.random.RandomState
-    ) -> MemoryRows:
+    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
         """All rows, packed in memory, where there are no more than `n`; else a sample of `n`."""
         ...
 

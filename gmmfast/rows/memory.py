@@ -86,7 +86,8 @@ class MemoryRows:
     def packed(self) -> Packed:
         """The packed copy; made when it is first needed."""
         n, d, dtype = len(self._X), self.n_features, self._X.dtype
-        kept = None if self.n_rows == n else np.flatnonzero(self._sample_weight)
+        weights = self._sample_weight
+        kept = None if weights is None or self.n_rows == n else np.flatnonzero(weights)
         if self._labels is None:
             order = np.arange(n) if kept is None else kept
             sorted_labels = np.zeros(order.size, np.int32)
@@ -100,7 +101,6 @@ class MemoryRows:
         tiles = np.empty((n_tiles, d, TILE), dtype)
         row_weights = np.empty((n_tiles, TILE), dtype)
         shards = min(n_tiles, MAX_SHARDS)
-        weights = self._sample_weight
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
         run(pack, pack_shards, self._n_jobs, shards, *rows)
         padding = n_tiles * TILE - order.size
@@ -182,9 +182,7 @@ class MemoryRows:
             drawn = np.searchsorted(cumulated, u * cumulated[-1], side="right")
         return np.asarray(self._X[drawn] - self.centre, np.float64)
 
-    def all_or_sample(
-        self, n: int, rng: np.random.Generator | np.random.RandomState
-    ) -> MemoryRows:
+    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
         """All rows where there are no more than `n`, else a sample of `n`; about the centre."""
         if self.n_rows > n:
             drawn = self.sample(n, rng).astype(self._X.dtype)

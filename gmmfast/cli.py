@@ -4,12 +4,14 @@ Results go to standard output, everything else to standard error. Exit codes: 0,
 that one line explains, 130 when interrupted, 141 when the reader of the output has gone.
 """
 
+import _thread
 import argparse
 import contextlib
 import csv
 import os
 import platform
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,14 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        try:
-            arguments = _parser().parse_args(argv)
-            arguments.run(arguments)
-            code = 0
-        except SystemExit as stop:  # --help and --version
-            code = int(stop.code or 0)
-        sys.stdout.flush()
-        return code
+        with _interrupts_in_compiler():
+            try:
+                arguments = _parser().parse_args(argv)
+                arguments.run(arguments)
+                code = 0
+            except SystemExit as stop:  # --help and --version
+                code = int(stop.code or 0)
+            sys.stdout.flush()
+            return code
     except KeyboardInterrupt:
         print("gmmfast: interrupted", file=sys.stderr)
         return 130
@@ -78,6 +81,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = " ".join(str(error).split()) or type(error).__name__
         print(f"gmmfast: error: {text}", file=sys.stderr)
         return 2
+
+
+@contextlib.contextmanager
+def _interrupts_in_compiler() -> Iterator[None]:
+    """Repeat an interrupt that came in a callback of the compiler, where it would be dropped."""
+    hook = sys.unraisablehook
+
+    def repeat(unraisable: Any) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, _thread.interrupt_main).start()  # once the callback is left
+        else:
+            hook(unraisable)
+
+    sys.unraisablehook = repeat
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _discard_output() -> None:
@@ -136,7 +157,7 @@ def _add_fit(commands: Any) -> None:
     add("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")
     add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
-    add("--seed", type=int, default=0, help="seed of the random starts (0)")
+    add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
     add("--out", type=Path, metavar="MODEL.npz", help="save the model here")
     add("--json", action="store_true", help="print JSON instead of tables")
@@ -163,7 +184,7 @@ def _add_sample(commands: Any) -> None:
     parser = _add_command(commands, "sample", "draw rows from a model", _sample)
     _add_model(parser)
     parser.add_argument("-n", "--rows", type=_positive, default=1, metavar="N", help="rows (1)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers (0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed of the random numbers (0)")
     parser.add_argument("--labels", action="store_true", help="add a column with the component")
     _add_output(parser)
 
@@ -193,6 +214,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 4294967295; got {text}")
     return number
 
 

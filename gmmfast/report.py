@@ -126,11 +126,13 @@ def _title(report: FitReport) -> str:
 
 def _means(report: FitReport) -> list[list[str]]:
     labels = [str(k) for k in range(len(report.weights))]
-    weights = align(report.weights, digits=4)
+    shown = report.weights[report.weights > 0]
+    few = shown.size > 0 and shown.min() < 1e-3
+    weights = align(report.weights, digits=4) if few else [f"{w:.4f}" for w in report.weights]
     if report.means.shape[1] > MAX_FEATURES:
         return [
             table("component", labels, [("weight", weights)]),
-            ["means", *_by_component("column", report.names, report.means)],
+            ["means of components", *_by_component("column", report.names, report.means)],
         ]
     columns = [("weight", weights), *_by_feature(report.names, report.means)]
     return [table("component", labels, columns)]
@@ -155,7 +157,7 @@ def _covariances(report: FitReport) -> list[list[str]]:
             ]
     if report.structure == "diag" and n_features <= MAX_FEATURES:
         columns = _by_feature(report.names, report.covariances)
-        return [["variances", *table("component", labels, columns)]]
+        return [["variances of components", *table("component", labels, columns)]]
     sds = np.sqrt(_variances(report.structure, report.covariances))
     whole = []
     if report.structure != "diag":
@@ -167,7 +169,7 @@ def _covariances(report: FitReport) -> list[list[str]]:
         body = table("component", labels, _by_feature(report.names, sds))
     else:
         body = _by_component("column", report.names, sds)
-    return [["standard deviations", *body], *whole]
+    return [["standard deviations of components", *body], *whole]
 
 
 def _variances(structure: str, covariances: Array) -> Array:
@@ -194,8 +196,8 @@ def _outcome(report: FitReport) -> list[str]:
     if collapsed:
         which = ("component " if len(collapsed) == 1 else "components ") + ", ".join(collapsed)
         lines.append(
-            f"degenerate      {which}: too few distinct rows for a covariance; "
-            "use fewer components (-k) or raise --reg-covar"
+            f"degenerate      {which}: no spread in some direction; use fewer components (-k), "
+            "leave out columns that follow from others, or raise --reg-covar"
         )
     return lines
 

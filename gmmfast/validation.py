@@ -281,9 +281,7 @@ BOOLEAN = Constraint(
 )
 VERBOSE = Constraint(
     "an int in the range [0, inf), an instance of 'bool' or an instance of 'numpy.bool'",
-    lambda value: (
-        isinstance(value, np.bool_) or (isinstance(value, int | np.integer) and value >= 0)
-    ),
+    lambda value: isinstance(value, int | np.integer | np.bool_) and bool(value >= 0),
 )
 ARRAY = Constraint("an array-like or None", lambda value: value is None or _is_array_like(value))
 RANDOM = Constraint(

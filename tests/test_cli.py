@@ -4,6 +4,8 @@ import io
 import json
 import subprocess
 import sys
+import time
+import types
 import warnings
 
 import numpy as np
@@ -260,6 +262,7 @@ def test_fit__warnings_are_notes(run):
         (["--example", "customers", "-k", "0"], "n_components"),
         (["--example", "customers", "-k", "999"], "999"),
         (["--example", "customers", "-k", "2", "--tol", "-1"], "tol"),
+        (["--example", "customers", "-k", "2", "--seed", "-1"], "4294967295"),
         (["--example", "customers", "-k", "2", "--covariance", "round"], "invalid choice"),
         (["--example", "customers", "-k", "2", "--columns", "city"], "no column 'city'"),
         (["--example", "customers", "-k", "2", "--weight-column", "w"], "--weight-column"),
@@ -463,6 +466,31 @@ def test_main__interrupt_is_one_line(run, monkeypatch):
 
     monkeypatch.setattr(cli, "read_table", interrupt)
     assert run("fit", "x.csv", "-k", 2) == (130, "", "gmmfast: interrupted\n")
+
+
+def test_main__interrupt_in_a_callback_of_the_compiler_is_not_lost(run, monkeypatch):
+    def drop_an_interrupt(*args, **kwargs):
+        sys.unraisablehook(types.SimpleNamespace(exc_type=KeyboardInterrupt))
+        for _ in range(500):
+            time.sleep(0.01)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr(cli, "read_table", drop_an_interrupt)
+    assert run("fit", "x.csv", "-k", 2) == (130, "", "gmmfast: interrupted\n")
+    assert sys.unraisablehook is hook
+
+
+def test_main__other_dropped_errors_stay_visible(run, monkeypatch):
+    seen = []
+
+    def drop_an_error(*args, **kwargs):
+        sys.unraisablehook(types.SimpleNamespace(exc_type=ZeroDivisionError))
+        raise ValueError("the end")
+
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    monkeypatch.setattr(cli, "read_table", drop_an_error)
+    assert run("fit", "x.csv", "-k", 2)[0] == 2
+    assert [dropped.exc_type for dropped in seen] == [ZeroDivisionError]
 
 
 def test_main__errors_without_text_have_their_name(fails, monkeypatch):

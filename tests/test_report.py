@@ -88,6 +88,12 @@ def test_fit_as_text__tells_weights_scaling_and_degenerate_components():
     assert "degenerate      components 0, 1: " in both
 
 
+def test_fit_as_text__weights_have_four_decimals_unless_one_is_small():
+    for small, text in ((0.05, "0.0500"), (0.0, "0.0000"), (1.25e-5, "0.00001250")):
+        report = dataclasses.replace(REPORT, weights=np.array([1 - small, small]))
+        assert fit_as_text(report).splitlines()[4].split()[:2] == ["1", text]
+
+
 def test_fit_as_text__singular_words():
     report = dataclasses.replace(report_of(1, 1, "full"), n_rows=1, total_weight=1.0)
     assert fit_as_text(report).startswith("data.csv: 1 row, 1 column; 1 component, full")

@@ -14,7 +14,6 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import caching, config
-from numba.core.dispatcher import Dispatcher
 
 from gmmfast.kernels.simd import LANES, REGISTER_BYTES
 
@@ -72,7 +71,7 @@ class KernelCache(caching.FunctionCache):
 
 def _compiled(function: Function, **options: Any) -> Function:
     dispatcher: Any = numba.njit(error_model="numpy", **options)(function)
-    if isinstance(dispatcher, Dispatcher):  # not under NUMBA_DISABLE_JIT
+    if dispatcher is not function:  # it is under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = KernelCache(function)
         except (RuntimeError, OSError):  # no folder that can be written

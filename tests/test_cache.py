@@ -1,0 +1,100 @@
+"""Machine code is kept, never stale, and only costs time where it cannot be kept."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gmmfast
+
+RUN = """
+import numpy as np
+from gmmfast.kernels.options import cache_folder
+from gmmfast.kernels.cholesky import invert_cholesky as kernel
+from gmmfast.models.base import inverse_cholesky
+factors, log_dets = inverse_cholesky(np.array([[[4.0]]]))
+print(cache_folder(), float(factors[0, 0, 0]), sum(kernel.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package that may be edited, with a cache of its own."""
+    shutil.copytree(
+        Path(gmmfast.__file__).parent,
+        tmp_path / "gmmfast",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    return tmp_path
+
+
+def run(package, code=RUN, **environment):
+    """What a new process prints that uses the copy."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**inherited, "PYTHONPATH": str(package), **environment},
+        capture_output=True,
+        text=True,
+        cwd=package,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+def test_second_process_compiles_nothing(package):
+    assert run(package)[1:] == ["0.5", "0"]
+    assert run(package)[1:] == ["0.5", "1"]
+
+
+def test_edited_kernel_is_compiled_again(package):
+    """Also where the edit is in another file than the kernel that is called."""
+    run(package)
+    simd = package / "gmmfast" / "kernels" / "simd.py"
+    simd.write_text(simd.read_text() + "\n# edited\n")
+    assert run(package)[1:] == ["0.5", "0"]
+    cholesky = package / "gmmfast" / "kernels" / "cholesky.py"
+    text = cholesky.read_text()
+    assert "scale = 1.0 / np.sqrt(pivot)" in text
+    cholesky.write_text(text.replace("scale = 1.0 / np.sqrt", "scale = 3.0 / np.sqrt"))
+    assert run(package)[1] == "1.5"
+
+
+def test_damaged_entries_are_compiled_again(package):
+    folder = Path(run(package)[0])
+    entries = list(folder.glob("cholesky*.nb?"))
+    assert len(entries) == 2
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:40])
+    assert run(package)[1:] == ["0.5", "0"]
+
+
+def test_no_folder_can_be_written(package):
+    """A file stands where each folder would be; the fit runs all the same, and says nothing."""
+    (package / "blocked").write_text("")
+    (package / "gmmfast" / "kernels" / "__pycache__").write_text("")
+    blocked = str(package / "blocked" / "cache")
+    output = run(package, XDG_CACHE_HOME=blocked, HOME=blocked, PYTHONDONTWRITEBYTECODE="1")
+    assert output == ["None", "0.5", "0"]
+
+
+def test_full_disk_costs_only_time(package):
+    code = (
+        "from numba.core.caching import IndexDataCacheFile as File\n"
+        "def full(*_): raise OSError(28, 'No space left on device')\n"
+        "File._save_data = full\n" + RUN
+    )
+    assert run(package, code)[1:] == ["0.5", "0"]
+
+
+def test_import_compiles_nothing(package):
+    code = (
+        "import numba.core.dispatcher as d\n"
+        "def fail(*_, **__): raise AssertionError('compiled at import')\n"
+        "d._FunctionCompiler.compile = fail\n"
+        "import gmmfast, gmmfast.cli\nprint('imported')"
+    )
+    assert run(package, code) == ["imported"]

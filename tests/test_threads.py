@@ -1,0 +1,96 @@
+"""The same bits whoever runs the kernels: 1, 2 or 4 threads, a forked child, eight fits at once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gmmfast import GaussianMixture
+
+SCRIPT = """
+import hashlib, multiprocessing, sys, threading
+import numpy as np
+from data import TYPES, mixture
+from gmmfast import GaussianMixture
+
+X = mixture(5000, 3, 4, seed=1)[0]
+
+def fit(covariance_type, n_jobs=None):
+    mixture = GaussianMixture(
+        4, covariance_type=covariance_type, tol=0, max_iter=12, random_state=0, n_jobs=n_jobs
+    )
+    import warnings
+    warnings.simplefilter("ignore")
+    mixture.fit(X)
+    state = [mixture.means_, mixture.covariances_, mixture.lower_bounds_, mixture.predict_proba(X)]
+    return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in state)).hexdigest()
+
+def show(who, covariance_type, digest):
+    print(who, covariance_type, digest, flush=True)
+
+for t in TYPES:
+    for n_jobs in (1, 2, 4, None):
+        show(f"n_jobs={n_jobs}", t, fit(t, n_jobs))
+
+if hasattr(__import__("os"), "fork"):
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=lambda t=t: show("child", t, fit(t))) for t in TYPES]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+        assert child.exitcode == 0, child.exitcode
+
+threads = [
+    threading.Thread(target=lambda t=t, i=i: show(f"thread {i}", t, fit(t)))
+    for i in range(2) for t in TYPES
+]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+import numba
+print("layer", numba.threading_layer(), flush=True)
+"""
+
+
+def has_layer(layer):
+    code = f"""
+import numba, numba.np.ufunc.parallel as p
+numba.config.THREADING_LAYER = {layer!r}
+p._launch_threads()
+"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+def test_same_bits(layer):
+    if not has_layer(layer):
+        pytest.skip(f"Numba's {layer} threading layer cannot be loaded on this machine")
+    environment = dict(
+        os.environ,
+        NUMBA_THREADING_LAYER=layer,
+        NUMBA_NUM_THREADS="4",
+        PYTHONPATH=str(Path(__file__).parent),
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    *lines, last = [line.split() for line in result.stdout.splitlines()]
+    assert last == ["layer", layer]
+    assert len(lines) == 4 * 4 + 4 + 8
+    digests = {(line[-2], line[-1]) for line in lines}
+    assert len(digests) == 4, result.stdout  # one for each covariance type
+
+
+def test_thread_count_is_restored():
+    import numba
+
+    before = numba.get_num_threads()
+    X = np.random.default_rng(0).normal(size=(2000, 2))
+    GaussianMixture(2, n_jobs=1, random_state=0).fit(X)
+    assert numba.get_num_threads() == before

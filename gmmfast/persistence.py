@@ -64,7 +64,7 @@ def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
     text = json.dumps(manifest, default=float).encode()
     buffer = io.BytesIO()
     np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)
-    path = Path(path)
+    path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(buffer.getvalue())
@@ -94,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             contents = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FileNotFoundError(

@@ -15,12 +15,15 @@ from gmmfast import GaussianMixture, cli, load
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.tables import read_table, write_table
 
+pytestmark = pytest.mark.plain
+
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
 @pytest.fixture
-def run(capsys):
+def run(capsys, monkeypatch):
     """Run a command; return its exit code, standard output and standard error."""
+    monkeypatch.setattr(cli, "is_cached", lambda: True)  # no note that kernels are compiled
 
     def run_command(*arguments):
         code = cli.main([str(argument) for argument in arguments])

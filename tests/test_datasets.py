@@ -7,6 +7,8 @@ import pytest
 
 from gmmfast.datasets import Dataset, generate, load_customers, load_sensors
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.mark.parametrize("name", ["customers.csv", "sensors.csv"])
 def test_generate__writes_the_bundled_bytes(tmp_path, name):

@@ -8,6 +8,8 @@ import pytest
 
 from gmmfast.report import FitReport, align, fit_as_json, fit_as_text, significant, table
 
+pytestmark = pytest.mark.plain
+
 REPORT = FitReport(
     source="data.csv",
     n_rows=100,

@@ -9,6 +9,8 @@ import pytest
 
 from gmmfast.tables import Table, column_names, from_frame, read_table, write_table
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.fixture
 def write(tmp_path):

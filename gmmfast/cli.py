@@ -15,7 +15,6 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +28,7 @@ from gmmfast.kernels.options import describe, is_cached
 from gmmfast.mixture import GaussianMixture
 from gmmfast.persistence import load
 from gmmfast.report import FitReport, fit_as_json, fit_as_text
+from gmmfast.scaling import Scaling
 from gmmfast.tables import (
     WRITE_SUFFIXES,
     Table,
@@ -294,55 +294,6 @@ def _feature_names(model: GaussianMixture) -> list[str]:
     return [str(name) for name in getattr(model, "feature_names_in_", ())]
 
 
-@dataclass(frozen=True)
-class _Scaling:
-    """Columns to mean 0 and standard deviation 1, and fitted parameters back."""
-
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, table: Table) -> "_Scaling":
-        values = table.values
-        weights = np.ones(len(values)) if table.weights is None else table.weights
-        if weights.min() < 0 or not weights.max() > 0:
-            raise ValueError("Weights must be non-negative and not all zero. Correct them.")
-        values, weights = values[weights > 0], weights[weights > 0].astype(np.float64)
-        with np.errstate(all="ignore"):
-            # Rounded as the values are, so that going there and back loses nothing.
-            centre = np.average(values, axis=0, weights=weights).astype(values.dtype)
-            scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=weights))
-            scale = scale.astype(values.dtype)
-        usable = np.isfinite(scale) & (scale > 0) & (values.min(axis=0) < values.max(axis=0))
-        if not usable.all():
-            name = table.names[int(np.argmin(usable))]
-            raise ValueError(
-                f"--standardize needs columns that vary; column {name!r} does not. "
-                "Leave it out with --columns."
-            )
-        return cls(centre.astype(np.float64), scale.astype(np.float64))
-
-    def apply(self, values: Array) -> Array:
-        scaled = values - self.centre.astype(values.dtype)
-        scaled /= self.scale.astype(values.dtype)
-        return scaled
-
-    def means(self, means: Array) -> Array:
-        return means * self.scale + self.centre
-
-    def covariances(self, structure: str, covariances: Array) -> tuple[str, Array]:
-        """Structure and covariances in the units of the data."""
-        if structure in ("full", "tied"):
-            return structure, covariances * np.outer(self.scale, self.scale)
-        if structure == "spherical":
-            covariances = covariances[:, None]
-        return "diag", covariances * self.scale**2
-
-    def log_volume(self) -> float:
-        """Log density lost a row by going back to the units of the data."""
-        return float(np.log(self.scale).sum())
-
-
 # Commands
 
 
@@ -350,7 +301,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         require_writable(arguments.out, (".npz",))
     table = _read(arguments, arguments.weight_column)
-    scaling = _Scaling.of(table) if arguments.standardize else None
+    scaling = Scaling.of(table) if arguments.standardize else None
     model = GaussianMixture(
         arguments.components,
         covariance_type=arguments.covariance,
@@ -375,7 +326,7 @@ def _report(
     model: GaussianMixture,
     values: Array,
     table: Table,
-    scaling: _Scaling | None,
+    scaling: Scaling | None,
     arguments: argparse.Namespace,
 ) -> FitReport:
     """Take the results from the model, in the units of the data, heaviest component first."""
@@ -412,7 +363,7 @@ def _report(
 
 
 def _saved_form(
-    report: FitReport, model: GaussianMixture, scaling: _Scaling | None, table: Table
+    report: FitReport, model: GaussianMixture, scaling: Scaling | None, table: Table
 ) -> GaussianMixture:
     """Make the mixture of the report, which remembers how the fit went."""
     mixture = GaussianMixture.from_parameters(

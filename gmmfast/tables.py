@@ -1,8 +1,6 @@
-"""Data as people keep it: CSV, NumPy, Parquet and Arrow files, and data frames.
+"""Data as people keep it: CSV, NumPy, Parquet and Arrow files.
 
-Everything here ends in a plain 2-D array with column names. Files go through :func:`read_table`
-and :func:`write_table`, frames through :func:`from_frame`; pandas, polars and pyarrow are never
-imported for a caller who does not use them.
+Everything here ends in a plain 2-D array with column names; pyarrow is imported only for its files.
 """
 
 import contextlib
@@ -12,7 +10,6 @@ import importlib
 import itertools
 import math
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +19,9 @@ from typing import IO, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Table", "column_names", "from_frame", "read_table", "write_csv", "write_table"]
+from gmmfast.frames import from_arrow
+
+__all__ = ["Table", "column_names", "read_table", "write_csv", "write_table"]
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
@@ -426,7 +425,7 @@ class _ArrowFile:
         if table.num_rows == 0:
             raise ValueError(f"{self.path}: a table needs at least one row; got none.")
         try:
-            values = _from_arrow(self.arrow, table.select(names))
+            values = from_arrow(self.arrow, table.select(names))
         except ValueError as error:
             raise ValueError(f"{self.path}: {error} {_CHOOSE}") from None
         _require_finite(self.path, values, names)
@@ -448,124 +447,6 @@ class _ArrowFile:
                 f"{self.path}: a {self.path.suffix} file is required; "
                 "this one is damaged or something else. Write it again."
             ) from None
-
-
-def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
-    """Turn a data frame into an array and column names; anything else is None.
-
-    Parameters
-    ----------
-    X : object
-        A ``pandas.DataFrame``, ``polars.DataFrame``, ``pyarrow.Table`` or
-        ``pyarrow.RecordBatch``, or anything else. None of the packages is imported here: without
-        the package no object of its types can exist.
-
-    Returns
-    -------
-    (ndarray of shape (n_rows, n_columns), list of str or None) or None
-        float32 where every column is float32, else float64; missing values are NaN. The names are
-        None where not all of them are strings. The array may be a view of the frame.
-
-    Raises
-    ------
-    ValueError
-        A column does not hold numbers; the column is named.
-    """
-    pandas: Any = sys.modules.get("pandas")
-    if pandas is not None and isinstance(X, getattr(pandas, "DataFrame", ())):
-        frame: Any = X
-        names = list(frame.columns)
-        return _from_pandas(pandas, frame), names if _all_strings(names) else None
-    polars: Any = sys.modules.get("polars")
-    if polars is not None and isinstance(X, getattr(polars, "DataFrame", ())):
-        frame = X
-        return _from_polars(polars, frame), list(frame.columns)
-    arrow: Any = sys.modules.get("pyarrow")
-    if arrow is not None:
-        kinds = getattr(arrow, "Table", ()), getattr(arrow, "RecordBatch", ())
-        if isinstance(X, kinds):
-            frame = X
-            return _from_arrow(arrow, frame), list(frame.schema.names)
-    return None
-
-
-def _all_strings(names: Sequence[object]) -> bool:
-    return bool(names) and all(isinstance(name, str) for name in names)
-
-
-def _text_column(name: object, value: object) -> ValueError:
-    if isinstance(value, str | bytes):
-        what = f"could not convert string to float: {value!r}. "
-        return ValueError(f"{what}Column {name!r} must hold numbers; got text.")
-    return ValueError(f"Column {name!r} must hold numbers; got {value}.")
-
-
-def _empty(shape: tuple[int, int], single: bool) -> Floats:
-    """Array to be filled column by column."""
-    return np.empty(shape, np.float32 if single else np.float64, order="F")
-
-
-def _from_pandas(pandas: Any, frame: Any) -> Floats:
-    dtypes = list(frame.dtypes)
-    if dtypes and (all(t == np.float64 for t in dtypes) or all(t == np.float32 for t in dtypes)):
-        array: Floats = frame.to_numpy()  # no copy where the frame is one block
-        return array
-    single = bool(dtypes) and all(str(t).lower() in ("float32", "float[pyarrow]") for t in dtypes)
-    values = _empty(frame.shape, single)
-    for j, (name, dtype) in enumerate(zip(frame.columns, dtypes, strict=True)):
-        column = frame.iloc[:, j]
-        if getattr(dtype, "kind", "O") == "c":
-            raise ValueError(f"Complex data not supported\nColumn {name!r} is complex.")
-        if pandas.api.types.is_numeric_dtype(dtype):
-            values[:, j] = column.to_numpy(dtype=values.dtype, na_value=np.nan)
-        else:
-            cells = np.asarray(column, dtype=object)
-            values[:, j] = [_float_of(name, dtype, cell, pandas.NA) for cell in cells]
-    return values
-
-
-def _float_of(name: object, dtype: object, cell: object, missing: object) -> float:
-    """Value of one cell of a column that is not numeric by its type."""
-    if cell is None or cell is missing:
-        return math.nan
-    if isinstance(cell, str | bytes):
-        raise _text_column(name, cell)
-    try:
-        number: Any = cell
-        return float(number)
-    except (TypeError, ValueError):
-        raise _text_column(name, dtype) from None
-
-
-def _from_polars(polars: Any, frame: Any) -> Floats:
-    single = frame.width > 0 and all(dtype == polars.Float32 for dtype in frame.dtypes)
-    kind = polars.Float32 if single else polars.Float64
-    values = _empty(frame.shape, single)
-    for j, column in enumerate(frame.iter_columns()):
-        dtype = column.dtype
-        if not (dtype.is_numeric() or dtype in (polars.Boolean, polars.Null)):
-            cells = column.drop_nulls()
-            text = dtype == polars.String and len(cells) > 0
-            raise _text_column(column.name, cells[0] if text else dtype)
-        values[:, j] = column.cast(kind).to_numpy()
-    return values
-
-
-def _from_arrow(arrow: Any, table: Any) -> Floats:
-    types = arrow.types
-    fields = list(table.schema)
-    single = bool(fields) and all(types.is_float32(field.type) for field in fields)
-    kind = arrow.float32() if single else arrow.float64()
-    values = _empty((table.num_rows, len(fields)), single)
-    numeric = (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal)
-    for j, field in enumerate(fields):
-        column = table.column(j)
-        if not (any(test(field.type) for test in numeric) or types.is_null(field.type)):
-            text = types.is_string(field.type) or types.is_large_string(field.type)
-            cells: Any = column.drop_null() if text else ()
-            raise _text_column(field.name, cells[0].as_py() if len(cells) else field.type)
-        values[:, j] = column.cast(kind, safe=False).to_numpy(zero_copy_only=False)
-    return values
 
 
 def write_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.errors import InvalidParameterError
-from gmmfast.tables import from_frame
+from gmmfast.frames import from_frame
 
 Floats = NDArray[np.float64]
 Random = np.random.Generator | np.random.RandomState

@@ -161,7 +161,7 @@ def test_rows_infinitely_far_stay_finite():
     parameters = model.parameters(
         np.array([0.5, 0.5]), np.array([[0.0], [1.0]]), np.full((2, 1, 1), 1e-20)
     )
-    assert np.isfinite(rows.responsibilities(parameters)).all()
+    np.testing.assert_allclose(rows.responsibilities(parameters).sum(axis=1), 1)
     assert np.isfinite(rows.log_densities(parameters)).all()
     assert np.isfinite(rows.expectation(parameters, model.scatter).mass).all()
 

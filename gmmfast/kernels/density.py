@@ -223,7 +223,7 @@ def log_densities(
     y = whiten(x, density.whitening, work.whitened)
     lowest = splat(np.finfo(x.dtype).min / 2, x)  # stands for -inf: far rows stay finite
     for p in range(0, TILE, lanes(x)):
-        store(work.best, (p,), lowest)
+        store(work.best, (p,), splat(-np.inf, x))  # so that the first one always matters
     n_active = 0
     for turn in range(density.constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)

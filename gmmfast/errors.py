@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Any, Self
 
 
@@ -23,8 +24,8 @@ class IllDefinedCovarianceError(ValueError):
 
     Parameters
     ----------
-    component : int
-        Which.
+    component : int or None
+        Which; None is the one that all components share.
     iteration : int
         EM iteration; 0 is the start.
     reg_covar : float, optional
@@ -35,7 +36,7 @@ class IllDefinedCovarianceError(ValueError):
 
     def __init__(
         self,
-        component: int,
+        component: int | None,
         iteration: int = 0,
         reg_covar: float | None = None,
         is_float32: bool = False,
@@ -55,10 +56,11 @@ class IllDefinedCovarianceError(ValueError):
                 " The numerical accuracy can also be improved by passing float64 data instead of "
                 "float32."
             )
+        which = "shared covariance" if component is None else f"covariance of component {component}"
         when = f"in iteration {iteration}" if iteration else "at the start"
         now = "" if reg_covar is None else f" (now {reg_covar:g})"
         return (
-            f"{sentence} The covariance of component {component} is not positive definite {when}: "
+            f"{sentence} The {which} is not positive definite {when}: "
             f"raise reg_covar{now}, lower n_components, or standardise the columns."
         )
 
@@ -85,3 +87,19 @@ def convergence_warning_class() -> type[Warning]:
 def not_fitted_error_class() -> type[Exception]:
     """Return scikit-learn's NotFittedError where scikit-learn is loaded, else ours."""
     return _loaded("NotFittedError", NotFittedError)
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called into gmmfast, however deep inside this one is.
+
+    Parameters
+    ----------
+    message : str
+        What to say.
+    category : type of Warning
+        Its class.
+    """
+    level, frame = 1, sys._getframe(1)
+    while frame.f_globals.get("__name__", "").split(".")[0] == "gmmfast" and frame.f_back:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level + 1)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import inspect
 import reprlib
+import sys
 from typing import Any, Self
 
 import numpy as np
 
-from gmmfast.errors import not_fitted_error_class
+from gmmfast.errors import not_fitted_error_class, warn
 
-UNCHANGED = "$UNCHANGED$"  # scikit-learn's default of a metadata request
+# scikit-learn's markers of a metadata request
+UNCHANGED, UNUSED, WARN = "$UNCHANGED$", "$UNUSED$", "$WARN$"
+
+WIDTH = 80  # of a line of a representation, as scikit-learn's
+
+_shorten = reprlib.Repr()
+_shorten.maxlist = _shorten.maxtuple = 30  # as scikit-learn's
+_shorten.maxstring = _shorten.maxother = 350
 
 
 class Estimator:
@@ -18,7 +26,8 @@ class Estimator:
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
-        return sorted(name for name in inspect.signature(cls).parameters)
+        parameters = inspect.signature(cls).parameters.values()
+        return sorted(p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of the constructor.
@@ -26,14 +35,20 @@ class Estimator:
         Parameters
         ----------
         deep : bool, default=True
-            Present for scikit-learn's conventions; there are no nested estimators.
+            Also those of parameters that are estimators, as ``<name>__<its parameter>``.
 
         Returns
         -------
         dict
             Values by name.
         """
-        return {name: getattr(self, name) for name in self._parameter_names()}
+        params: dict[str, Any] = {}
+        for name in self._parameter_names():
+            value = getattr(self, name)
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                params |= {f"{name}__{inner}": v for inner, v in value.get_params().items()}
+            params[name] = value
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the constructor.
@@ -41,7 +56,7 @@ class Estimator:
         Parameters
         ----------
         **params
-            Values by name.
+            Values by name; ``<name>__<its parameter>`` where a parameter is an estimator.
 
         Returns
         -------
@@ -50,27 +65,60 @@ class Estimator:
         Raises
         ------
         ValueError
-            If there is no parameter of that name.
+            If there is no parameter of that name; none is set then.
         """
         names = self._parameter_names()
-        for name in params:
+        for key in params:
+            name = key.partition("__")[0]
             if name not in names:
                 raise ValueError(
                     f"Invalid parameter {name!r} for estimator {self}. "
                     f"Valid parameters are: {names!r}."
                 )
-        for name, value in params.items():
-            setattr(self, name, value)
+        nested: dict[str, dict[str, Any]] = {}
+        for key, value in params.items():
+            name, delimiter, inner = key.partition("__")
+            if delimiter:
+                nested.setdefault(name, {})[inner] = value
+            else:
+                setattr(self, name, value)
+        for name, values in nested.items():
+            getattr(self, name).set_params(**values)
         return self
 
     def __repr__(self) -> str:
+        """Show the parameters that are not the default, folded at 80 columns."""
         signature = inspect.signature(type(self)).parameters
-        changed = (
-            f"{name}={reprlib.repr(value)}"
-            for name, value in self.get_params().items()
-            if not _same(value, signature[name].default)
-        )
-        return f"{type(self).__name__}({', '.join(changed)})"
+        head, lines = f"{type(self).__name__}(", [""]
+        for name, value in self.get_params(deep=False).items():
+            if _same(value, signature[name].default):
+                continue
+            item = f"{name}={_shorten.repr(value)},"
+            if lines[-1] and len(head + lines[-1] + item) > WIDTH:
+                lines.append("")
+            lines[-1] += item + " "
+        body = f"\n{' ' * len(head)}".join(line.rstrip() for line in lines)
+        return f"{head}{body.removesuffix(',')})"
+
+    # ------------------------------------------------------------------------------- pickling
+
+    def __getstate__(self) -> dict[str, Any]:
+        from gmmfast import __version__
+
+        return {**vars(self), "_gmmfast_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from gmmfast import __version__
+
+        state = dict(state)
+        version = state.pop("_gmmfast_version", "an unknown version")
+        if version != __version__:
+            warn(
+                f"Trying to unpickle estimator {type(self).__name__} from gmmfast {version} with "
+                f"gmmfast {__version__}. Its results may differ: fit again, or use save and "
+                "gmmfast.load, which check what they read."
+            )
+        vars(self).update(state)
 
     # ------------------------------------------------------------------------------- fitted
 
@@ -105,7 +153,8 @@ class Estimator:
         request = MetadataRequest(owner=self)
         for method in ("fit", "score"):
             alias = getattr(self, "_requests", {}).get(method)
-            getattr(request, method).add_request(param="sample_weight", alias=alias)
+            if alias != UNUSED:
+                getattr(request, method).add_request(param="sample_weight", alias=alias)
         return request
 
     def set_fit_request(self, *, sample_weight: bool | str | None = UNCHANGED) -> Self:
@@ -120,6 +169,13 @@ class Estimator:
         Returns
         -------
         self
+
+        Raises
+        ------
+        RuntimeError
+            If scikit-learn is loaded and its metadata routing is not enabled.
+        ValueError
+            If it is something else.
         """
         return self._set_request("fit", sample_weight)
 
@@ -138,6 +194,18 @@ class Estimator:
         return self._set_request("score", sample_weight)
 
     def _set_request(self, method: str, alias: bool | str | None) -> Self:
+        sklearn = sys.modules.get("sklearn")
+        if sklearn is not None and not sklearn.get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "This method is only available when metadata routing is enabled. You can enable it "
+                "using sklearn.set_config(enable_metadata_routing=True)."
+            )
+        is_name = isinstance(alias, str) and alias.isidentifier()
+        if not is_name and alias not in (None, True, False, UNCHANGED, UNUSED, WARN):
+            raise ValueError(
+                "The alias you're setting for `sample_weight` should be either a valid identifier "
+                f"or one of {{None, True, False}}, but given value is: `{alias}`"
+            )
         if alias != UNCHANGED:
             self._requests = {**getattr(self, "_requests", {}), method: alias}
         return self

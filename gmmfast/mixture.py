@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import criteria, em
-from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class
+from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Given, start
 from gmmfast.models import MODELS, Model
@@ -293,12 +292,11 @@ class GaussianMixture(Estimator):
 
     def _warn(self, status: em.Status) -> None:
         if status is em.Status.MAX_ITER:
-            warnings.warn(
+            warn(
                 "Best performing initialization did not converge. Try different init parameters, "
                 "or increase max_iter, tol, or check for degenerate data. "
                 f"(max_iter={self.max_iter}, tol={self.tol})",
                 convergence_warning_class(),
-                stacklevel=3,
             )
 
     def fit_predict(
@@ -561,8 +559,8 @@ class GaussianMixture(Estimator):
         >>> mixture.score_samples([[0.0]]).round(6)
         array([-0.918939])
         """
-        means = np.asarray(means, np.float64)
-        n_components, d = means.shape if means.ndim == 2 else (len(np.atleast_1d(means)), 1)
+        shape = np.shape(means)
+        n_components, d = shape if len(shape) == 2 else (len(np.atleast_1d(means)), 1)
         mixture = cls(n_components, covariance_type=covariance_type, **params)
         check_constructor(mixture)
         model = mixture._model()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-
-from gmmfast.kernels.density import Density
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +27,19 @@ class Scatter(Enum):
             Scatter.POOLED: (1, n_features, n_features),
             Scatter.DIAGONAL: (n_components, n_features),
         }[self]
+
+
+class Density(NamedTuple):
+    """What the kernels of the E step need of a mixture, in the element type of the rows."""
+
+    constants: NDArray[Any]  # (K,) log weight - log normaliser of the Gaussian; -inf: no component
+    means: NDArray[Any]  # (K, d), of the whitened rows where there is a whitening
+    factors: NDArray[
+        Any
+    ]  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviation
+    whitening: (
+        NDArray[Any] | None
+    )  # (d, d) lower triangle that is applied to the rows first, or None
 
 
 @dataclass(frozen=True)

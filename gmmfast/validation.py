@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast.errors import InvalidParameterError
+from gmmfast.errors import InvalidParameterError, warn
 from gmmfast.frames import from_frame
 
 Floats = NDArray[np.float64]
@@ -46,15 +45,15 @@ def check_rows(
     Raises
     ------
     TypeError
-        If X is sparse.
+        If X is sparse, or some of its column names are strings and some are not.
     ValueError
         If X is not two-dimensional, not numeric, empty, or not finite.
     """
-    _refuse_sparse(X)
+    _refuse_sparse(X, "X")
     frame = from_frame(X)
     values, names = (X, None) if frame is None else frame
     array = _floats(values, "X")
-    _require_2d(array, values)
+    _require_2d(array, values, name)
     rows, columns = array.shape
     if rows < min_rows:
         raise ValueError(
@@ -66,67 +65,91 @@ def check_rows(
             f"Found array with {columns} feature(s) (shape={array.shape}) while a minimum of 1 is "
             f"required by {name}."
         )
-    _require_finite(array, "X", f"\n{name} does not accept missing values encoded as NaN natively.")
+    what = _non_finite(array)
+    if what == "NaN":
+        raise ValueError(
+            f"Input X contains NaN.\n{name} does not accept missing values encoded as NaN "
+            "natively. Drop the rows that have them, or impute them first."
+        )
+    if what is not None:
+        raise ValueError(f"Input X contains {what}.")
     return array, names
 
 
-def _refuse_sparse(X: Any) -> None:
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+def _refuse_sparse(X: Any, name: str) -> None:
+    matrix = hasattr(X, "toarray") and hasattr(X, "nnz")
+    # pandas has `sparse` where all columns are, also where there are none
+    frame = hasattr(getattr(X, "sparse", None), "to_coo") and len(getattr(X, "columns", ())) > 0
+    if matrix or frame:
         raise TypeError(
-            "Sparse data was passed for X, but dense data is required. Use '.toarray()' to convert "
-            "to a dense numpy array."
+            f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' to "
+            "convert to a dense numpy array." + " For a frame, use X.sparse.to_dense()." * frame
         )
 
 
 def _floats(values: Any, name: str) -> NDArray[Any]:
     """Return values as float64, or float32 where they are."""
+    _refuse_sparse(values, name)
+    if isinstance(values, np.matrix):
+        raise TypeError(
+            "np.matrix is not supported. Please convert to a numpy array with np.asarray. For more "
+            "information see: https://numpy.org/doc/stable/reference/generated/numpy.matrix.html"
+        )
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise ValueError(f"Complex data not supported\n{array}\n")
-    if array.dtype.kind in "SU":
-        raise ValueError(
-            f"dtype='numeric' is not compatible with arrays of bytes/strings. {name} must hold "
-            "numbers; convert your data to numeric values explicitly instead."
-        )
     if array.dtype == np.float32:
         return array
-    if array.dtype.kind == "M":
+    if array.dtype.kind in "mM":
         raise ValueError(f"{name} must hold numbers; got dates. Convert them to numbers first.")
-    return array.astype(np.float64, copy=False)
+    floats = np.asarray(values if array.dtype.kind in "SU" else array, np.float64)
+    if array.dtype.kind in "SU":  # digits only: any other text has just raised NumPy's sentence
+        raise ValueError(
+            "dtype='numeric' is not compatible with arrays of bytes/strings.Convert your data to "
+            f"numeric values explicitly instead. {name} must hold numbers; use astype(float)."
+        )
+    return floats
 
 
-def _require_2d(array: NDArray[Any], values: Any) -> None:
+def _require_2d(array: NDArray[Any], values: Any, name: str) -> None:
     if array.ndim == 2:
         return
     if array.ndim > 2:
         raise ValueError(
-            f"Found array with dim {array.ndim}, while dim <= 2 is required. X must have shape "
-            f"(n_samples, n_features); got {array.shape}."
+            f"Found array with dim {array.ndim}, while dim <= 2 is required by {name}. X must have "
+            f"shape (n_samples, n_features); got {array.shape}."
+        )
+    if hasattr(values, "iloc"):
+        raise ValueError(
+            f"Expected a 2-dimensional container but got {type(values)} instead. Pass a DataFrame "
+            "containing a single row (i.e. single sample) or a single column (i.e. single feature) "
+            "instead."
         )
     kind = "scalar" if array.ndim == 0 else "1D"
-    what = "" if array.ndim == 0 else " Use X.reshape(-1, 1) for one feature."
     raise ValueError(
         f"Expected 2D array, got {kind} array instead:\narray={array}.\nReshape your data either "
         "using array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if "
-        f"it contains a single sample.{what}"
+        "it contains a single sample."
     )
 
 
-def _require_finite(array: NDArray[Any], name: str, hint: str = "") -> None:
-    """Look at some rows at a time; their sum is finite unless one of them is not, or overflows."""
-    width = max(1, math.prod(array.shape[1:]))
-    step = max(1, BLOCK // width)
-    for start in range(0, len(array), step):
-        block = array[start : start + step]
+def _non_finite(array: NDArray[Any]) -> str | None:
+    """Say what an array holds that is not finite, or None.
+
+    A block's sum is finite unless one of its values is not, or it overflows.
+    """
+    flat = array.reshape(-1, order="A") if array.flags.forc else array  # in memory's order: a view
+    step = max(1, BLOCK // max(1, math.prod(flat.shape[1:])))
+    for start in range(0, len(flat), step):
+        block = flat[start : start + step]
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(block.sum()):
                 continue
         if np.isnan(block).any():
-            raise ValueError(f"Input {name} contains NaN.{hint}")
+            return "NaN"
         if np.isinf(block).any():
-            raise ValueError(
-                f"Input {name} contains infinity or a value too large for {array.dtype!r}."
-            )
+            return f"infinity or a value too large for {array.dtype!r}"
+    return None
 
 
 def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
@@ -160,14 +183,20 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
         )
     if len(weights) != n_rows:
         raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
-    _require_finite(weights, "sample_weight")
+    what = _non_finite(weights)
+    if what is not None:
+        raise ValueError(f"Input sample_weight contains {what}.")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
     if weights.min() < 0:
         raise ValueError(
             "Negative values in data passed to `sample_weight`. Weights count repetitions; use 0 "
             "to leave a row out."
         )
-    if not weights.any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total):
+        raise ValueError("The sum of `sample_weight` must be finite. Divide by the largest weight.")
     return weights
 
 
@@ -209,14 +238,9 @@ def check_features(
 
 def _compare_names(estimator: str, fitted: Any, names: list[str] | None) -> None:
     if names is None and fitted is not None:
-        warnings.warn(
-            f"X does not have valid feature names, but {estimator} was fitted with feature names",
-            stacklevel=5,
-        )
+        warn(f"X does not have valid feature names, but {estimator} was fitted with feature names")
     elif names is not None and fitted is None:
-        warnings.warn(
-            f"X has feature names, but {estimator} was fitted without feature names", stacklevel=5
-        )
+        warn(f"X has feature names, but {estimator} was fitted without feature names")
     elif names is not None and list(fitted) != names:
         message = "The feature names should match those that were passed during fit.\n"
         unseen, missing = sorted({*names} - {*fitted}), sorted({*fitted} - {*names})
@@ -248,14 +272,15 @@ def integer(low: int) -> Constraint:
     """Allow whole numbers from `low`."""
     return Constraint(
         f"an int in the range [{low}, inf)",
-        lambda value: _is(numbers.Integral, value) and value >= low,
+        lambda value: isinstance(value, numbers.Integral) and int(value) >= low,
     )
 
 
 def not_negative() -> Constraint:
     """Allow real numbers from zero."""
     return Constraint(
-        "a float in the range [0.0, inf)", lambda value: _is(numbers.Real, value) and value >= 0
+        "a float in the range [0.0, inf)",
+        lambda value: isinstance(value, numbers.Real) and 0 <= float(value) < math.inf,
     )
 
 
@@ -267,12 +292,9 @@ def one_of(*choices: str) -> Constraint:
     )
 
 
-def _is(kind: type, value: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
-
-
 def _is_array_like(value: Any) -> bool:
-    return hasattr(value, "__len__") or hasattr(value, "shape")
+    sized = hasattr(value, "__len__") or hasattr(value, "shape")
+    return sized and not (np.isscalar(value) or hasattr(value, "toarray"))
 
 
 BOOLEAN = Constraint(
@@ -290,12 +312,12 @@ RANDOM = Constraint(
     lambda value: (
         value is None
         or isinstance(value, np.random.RandomState | np.random.Generator)
-        or (_is(numbers.Integral, value) and 0 <= value < 1 << 32)
+        or (isinstance(value, numbers.Integral) and 0 <= int(value) < 1 << 32)
     ),
 )
 JOBS = Constraint(
     "an int other than 0 or None",
-    lambda value: value is None or (_is(numbers.Integral, value) and value != 0),
+    lambda value: value is None or (isinstance(value, numbers.Integral) and int(value) != 0),
 )
 
 MIXTURE = {
@@ -325,7 +347,7 @@ def check_constructor(estimator: Any, constraints: Mapping[str, Constraint] = MI
     estimator : Estimator
         Whose parameters.
     constraints : mapping of str to Constraint
-        What each may be.
+        What each may be; one without a constraint, of a subclass, may be anything.
 
     Raises
     ------
@@ -333,8 +355,8 @@ def check_constructor(estimator: Any, constraints: Mapping[str, Constraint] = MI
         For the first that may not be what it is.
     """
     for name, value in estimator.get_params(deep=False).items():
-        constraint = constraints[name]
-        if not constraint.allows(value):
+        constraint = constraints.get(name)
+        if constraint is not None and not constraint.allows(value):
             raise InvalidParameterError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be "
                 f"{constraint.description}. Got {value!r} instead."
@@ -352,12 +374,22 @@ def check_random_state(seed: Any) -> Random:
     Returns
     -------
     RandomState or Generator
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
     """
     if isinstance(seed, np.random.RandomState | np.random.Generator):
         return seed
-    if seed is None:
+    if seed is None or seed is np.random:
         return np.random.mtrand._rand
-    return np.random.RandomState(seed)
+    if isinstance(seed, numbers.Integral):
+        return np.random.RandomState(int(seed))
+    raise ValueError(
+        f"{seed!r} cannot be used to seed a numpy.random.RandomState instance; use an int, a "
+        "RandomState or a Generator."
+    )
 
 
 # -------------------------------------------------------------------------------- given starts
@@ -371,8 +403,11 @@ def _require_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> N
 
 
 def _given(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
-    array = _floats(values, name)
-    _require_finite(np.atleast_1d(array), name)
+    frame = from_frame(values)
+    array = _floats(values if frame is None else frame[0], name)
+    what = _non_finite(array)
+    if what is not None:
+        raise ValueError(f"Input contains {what}. The parameter '{name}' must be finite.")
     _require_shape(array, shape, name)
     return array
 

@@ -3,14 +3,16 @@
 import pickle
 import warnings
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
 from data import mixture
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import GaussianMixture
@@ -22,6 +24,8 @@ with warnings.catch_warnings():
         [
             GaussianMixture(n_init=2, max_iter=5),
             GaussianMixture(covariance_type="tied", init_params="random", max_iter=5),
+            GaussianMixture(2, covariance_type="diag", init_params="k-means++", max_iter=5),
+            GaussianMixture(covariance_type="spherical", init_params="random_from_data"),
         ]
     )
 
@@ -50,17 +54,39 @@ def test_pipeline_and_search(X):
     assert cross_val_score(pipeline, X, cv=3).shape == (3,)
 
 
+def test_search_in_threads(X):
+    grid = {"n_components": [1, 2, 3], "covariance_type": ["full", "tied", "diag", "spherical"]}
+    alone = GridSearchCV(GaussianMixture(random_state=0), grid, cv=3).fit(X)
+    with joblib.parallel_config("threading", n_jobs=4):
+        together = GridSearchCV(GaussianMixture(random_state=0), grid, cv=3).fit(X)
+    for name in ("mean_test_score", "rank_test_score"):
+        np.testing.assert_array_equal(together.cv_results_[name], alone.cv_results_[name])
+    assert np.isfinite(alone.cv_results_["mean_test_score"]).all()
+
+
+def test_cross_validation_scores_are_mean_log_densities(X):
+    mixture = GaussianMixture(2, random_state=0)
+    folds = list(KFold(3).split(X))
+    expected = [clone(mixture).fit(X[train]).score_samples(X[test]).mean() for train, test in folds]
+    np.testing.assert_allclose(cross_val_score(mixture, X, cv=folds), expected, rtol=1e-12)
+
+
+def test_pipeline_of_frames_hands_names_on(X):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abc"))
+    scaler = StandardScaler().set_output(transform="pandas")
+    pipeline = make_pipeline(scaler, GaussianMixture(2, random_state=0)).fit(frame)
+    assert list(pipeline[-1].feature_names_in_) == ["a", "b", "c"]
+    assert pipeline.predict(frame).shape == (300,)
+    assert "GaussianMixture" in estimator_html_repr(pipeline)
+
+
 def test_clone_and_pickle(X):
     mixture = GaussianMixture(3, tol=1e-2, random_state=1)
     copy = clone(mixture)
     assert copy is not mixture and copy.get_params() == mixture.get_params()
     fitted = pickle.loads(pickle.dumps(mixture.fit(X)))
     np.testing.assert_array_equal(fitted.predict_proba(X), mixture.predict_proba(X))
-
-
-def test_set_params_refuses_unknown_names():
-    with pytest.raises(ValueError, match="Invalid parameter 'k' for estimator GaussianMixture"):
-        GaussianMixture().set_params(k=3)
 
 
 def test_metadata_routing(X):
@@ -104,6 +130,39 @@ def test_frames_keep_their_names(X, kind):
         fitted.predict(swapped)
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         fitted.predict(X)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_frames_of_float32_stay_float32(X, kind):
+    library = pytest.importorskip(kind, reason="an optional kind of input")
+    make = library.table if kind == "pyarrow" else library.DataFrame
+    single = X.astype(np.float32)
+    fitted = GaussianMixture(2, random_state=0).fit(make(dict(zip("abc", single.T, strict=True))))
+    assert fitted.means_.dtype == np.float32
+    np.testing.assert_array_equal(
+        fitted.means_, GaussianMixture(2, random_state=0).fit(single).means_
+    )
+
+
+@pytest.mark.parametrize("kind", ["pandas", "nullable", "polars", "pyarrow"])
+def test_frames_with_missing_values_are_refused(kind):
+    library = pytest.importorskip({"nullable": "pandas"}.get(kind, kind))
+    make = library.table if kind == "pyarrow" else library.DataFrame
+    frame = make({"a": [1.0, None, 3.0], "b": [1.0, 2.0, 4.0]})
+    frame = frame.convert_dtypes() if kind == "nullable" else frame
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        GaussianMixture().fit(frame)
+
+
+def test_sample_weights_as_a_series(X):
+    pandas = pytest.importorskip("pandas")
+    weights = np.arange(len(X)) % 3
+    frame = pandas.DataFrame(X, columns=list("abc"), index=np.arange(len(X))[::-1])
+    series = pandas.Series(weights, dtype="Int64")
+    fitted = GaussianMixture(2, random_state=0).fit(frame, sample_weight=series)
+    direct = GaussianMixture(2, random_state=0).fit(X, sample_weight=weights)
+    np.testing.assert_array_equal(fitted.means_, direct.means_)
+    assert fitted.score(frame, sample_weight=series) == direct.score(X, sample_weight=weights)
 
 
 def test_convert(X):

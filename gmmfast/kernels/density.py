@@ -29,15 +29,6 @@ from gmmfast.kernels.simd import (
 TILE = 64  # rows; a tile and its residuals stay in the 32 KiB L1 cache up to d = 32
 
 
-class Density(NamedTuple):
-    """What the E step needs to know of a mixture, in the element type of the rows."""
-
-    constants: NDArray  # (K,) log weight - log normaliser of the Gaussian; -inf: no component
-    means: NDArray  # (K, d), of the whitened rows where there is a whitening
-    factors: NDArray  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviation
-    whitening: NDArray | None  # (d, d) lower triangle that is applied to the rows first, or None
-
-
 class Work(NamedTuple):
     """Scratch of one tile."""
 
@@ -214,7 +205,7 @@ def squared_distance(
 @kernel
 def log_densities(
     x,  # in (d, TILE)
-    density,  # in: Density
+    density,  # in: gmmfast.parameters.Density
     guess,  # in: the component that probably owns the tile; the others stop against it
     cut,  # in
     work,  # out: best (TILE,), active and resp[:n_active] = log weighted densities

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions
 from gmmfast.parameters import Floats, Parameters, Scatter
 
@@ -18,7 +19,10 @@ class Tied(Model):
         return np.asarray(scatter[0] / mass.sum() + self.reg_covar * np.eye(d))
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
-        factors, log_dets = inverse_cholesky(covariances[None])
+        try:
+            factors, log_dets = inverse_cholesky(covariances[None])
+        except IllDefinedCovarianceError:
+            raise IllDefinedCovarianceError(None) from None  # no component's own
         shared = np.full(len(means), log_dets[0])
         return Parameters(weights, means, covariances, np.ones_like(means), shared, factors[0])
 

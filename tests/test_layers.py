@@ -1,0 +1,164 @@
+"""The house: imports point down, files stay short, kernels need no linear algebra library."""
+
+import ast
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import gmmfast
+
+PACKAGE = Path(gmmfast.__file__).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
+
+# What a layer may import lies below it; what stands on one line is independent of each other.
+# The root is the package's own __init__.py.
+LAYERS = """
+    __main__
+    cli
+    report
+    root
+    persistence convert
+    mixture
+    progress
+    em
+    initialization
+    rows models
+    kernels
+    parameters
+    scaling datasets
+    criteria validation tables
+    frames estimator
+    errors
+"""
+RANK = {name: -row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+
+
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def layer(parts):
+    """The layer of a module that is named from the package's root on."""
+    return parts[0] if parts and parts[0] != "__init__" else "root"
+
+
+def top_level(body):
+    """Statements that run when a module is imported, and those for type checkers."""
+    for statement in body:
+        yield statement
+        for field in ("body", "orelse", "finalbody", "handlers"):
+            if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from top_level(getattr(statement, field, []))
+
+
+def submodule(name):
+    return (PACKAGE / f"{name}.py").exists() or (PACKAGE / name / "__init__.py").exists()
+
+
+def imported_layers(tree):
+    """Layers of this package that a module imports, with the line."""
+    for statement in top_level(tree.body):
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                first, *rest = alias.name.split(".")
+                if first == "gmmfast":
+                    yield layer(rest), statement.lineno
+        elif isinstance(statement, ast.ImportFrom):
+            assert statement.level == 0, "imports within the package are absolute"
+            first, *rest = statement.module.split(".")
+            if first == "gmmfast" and rest:
+                yield layer(rest), statement.lineno
+            elif first == "gmmfast":
+                for alias in statement.names:
+                    yield layer([alias.name] if submodule(alias.name) else []), statement.lineno
+
+
+def test_every_module_has_a_layer():
+    assert {layer(path.relative_to(PACKAGE).with_suffix("").parts) for path in SOURCES} == {*RANK}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_imports_point_down(path):
+    importer = layer(path.relative_to(PACKAGE).with_suffix("").parts)
+    upward = [
+        f"line {line}: {importer} imports {imported}"
+        for imported, line in imported_layers(ast.parse(path.read_text()))
+        if imported != importer and RANK[imported] >= RANK[importer]
+    ]
+    assert not upward
+
+
+def test_imports_are_found():
+    """The walk sees every form of import at the top level, and none within a function."""
+    source = """
+import gmmfast.em
+from gmmfast import __version__, rows
+if True:
+    from gmmfast.models.base import Model
+class A:
+    import gmmfast.errors
+def f():
+    import gmmfast.cli
+"""
+    found = [imported for imported, _ in imported_layers(ast.parse(source))]
+    assert found == ["em", "root", "rows", "models", "errors"]
+
+
+def docstring_lines(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            yield from range(node.body[0].lineno, node.body[0].end_lineno + 1)
+
+
+def lines_of_code(source):
+    """Lines that hold something else than white space, comments and docstrings."""
+    silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in silent and token.type != tokenize.ENDMARKER:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines - {*docstring_lines(ast.parse(source))})
+
+
+def test_lines_of_code_are_counted():
+    source = (
+        '"""Two\n\nlines."""\n\nx = 1  # one\n# none\ny = (\n    2\n)\n\ndef f():\n    """No."""\n'
+    )
+    assert lines_of_code(source) == 5
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_files_stay_short(path):
+    assert lines_of_code(path.read_text()) <= 400
+
+
+def is_kernel(node):
+    names = [d.id for d in getattr(node, "decorator_list", []) if isinstance(d, ast.Name)]
+    return bool({"kernel", "parallel_kernel"} & {*names})
+
+
+def products(function):
+    """Uses of what Numba compiles by means of SciPy."""
+    library = {"linalg", "dot", "vdot", "matmul", "inner", "tensordot", "kron"}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and node.attr in library:
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.MatMult):
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_products_are_found():
+    source = "def f(a, b):\n    a @= b\n    return np.linalg.inv(a @ b) + np.dot(a, b) + a.dot(b)\n"
+    assert len(list(products(ast.parse(source)))) == 5
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=name_of)
+def test_kernels_need_no_linear_algebra_library(path):
+    kernels = [node for node in ast.walk(ast.parse(path.read_text())) if is_kernel(node)]
+    assert kernels or path.stem in ("__init__", "options", "simd")
+    assert not [use for kernel in kernels for use in products(kernel)]

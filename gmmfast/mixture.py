@@ -20,6 +20,7 @@ from gmmfast.progress import Callback, Progress, Verbose
 from gmmfast.rows import MemoryRows
 from gmmfast.validation import (
     check_constructor,
+    check_feature_names,
     check_features,
     check_means_init,
     check_precisions_init,
@@ -575,7 +576,7 @@ class GaussianMixture(Estimator):
         mixture.converged_, mixture.n_iter_ = False, 0
         mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
         mixture.stop_reason_ = "Made from parameters, not fitted."
-        names = None if feature_names is None else list(feature_names)
+        names = None if feature_names is None else check_feature_names(feature_names, d)
         check_features(mixture, names, d, reset=True)
         return mixture
 

@@ -32,14 +32,10 @@ class Scatter(Enum):
 class Density(NamedTuple):
     """What the kernels of the E step need of a mixture, in the element type of the rows."""
 
-    constants: NDArray[Any]  # (K,) log weight - log normaliser of the Gaussian; -inf: no component
+    constants: NDArray[Any]  # (K,) log weight - log normaliser; -inf: no component
     means: NDArray[Any]  # (K, d), of the whitened rows where there is a whitening
-    factors: NDArray[
-        Any
-    ]  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviation
-    whitening: (
-        NDArray[Any] | None
-    )  # (d, d) lower triangle that is applied to the rows first, or None
+    factors: NDArray[Any]  # (K, d, d) lower inverse Cholesky, or (K, d) 1 / standard deviation
+    whitening: NDArray[Any] | None  # (d, d) lower; applied to the rows first
 
 
 @dataclass(frozen=True)
@@ -67,11 +63,11 @@ class Parameters:
         )
         means, whitening = self.means, self.whitening
         if whitening is not None:
-            means, whitening = means @ whitening.T, np.ascontiguousarray(whitening, dtype)
-        return Density(
+            means, whitening = means @ whitening.T, np.array(whitening, dtype, order="C")
+        return Density(  # copies: one type of array to compile for, writable and in C order
             constants.astype(dtype),
-            np.ascontiguousarray(means, dtype),
-            np.ascontiguousarray(self.factors, dtype),
+            np.array(means, dtype, order="C"),
+            np.array(self.factors, dtype, order="C"),
             whitening,
         )
 

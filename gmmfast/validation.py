@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -234,6 +234,17 @@ def check_features(
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input."
         )
+
+
+def check_feature_names(names: Iterable[Any], n_features: int) -> list[str]:
+    """Return column names that were given as such: a different string for each feature."""
+    checked = list(names)
+    strings = [name for name in checked if isinstance(name, str)]
+    if not len(set(strings)) == len(checked) == n_features:
+        raise ValueError(
+            f"Feature names must be {n_features} different strings, one a feature; got {checked!r}."
+        )
+    return strings
 
 
 def _compare_names(estimator: str, fitted: Any, names: list[str] | None) -> None:

@@ -70,6 +70,7 @@ def test_damaged_entries_are_compiled_again(package):
     for entry in entries:
         entry.write_bytes(entry.read_bytes()[:40])
     assert run(package)[1:] == ["0.5", "0"]
+    assert run(package)[1:] == ["0.5", "1"]
 
 
 def test_no_folder_can_be_written(package):

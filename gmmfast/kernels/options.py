@@ -62,11 +62,15 @@ class KernelCache(caching.FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Store machine code where possible."""
-        try:
-            super().save_overload(sig, data)
-        except Exception:  # likewise; a full disk, a damaged index
-            self.disable()
+        """Store machine code where possible; an index that can't be read is begun anew."""
+        for prepare in (lambda: None, self.flush):
+            try:
+                prepare()
+                super().save_overload(sig, data)
+                return
+            except Exception:  # likewise; or a full disk
+                continue
+        self.disable()
 
 
 def _compiled(function: Function, **options: Any) -> Function:

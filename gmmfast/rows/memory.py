@@ -28,6 +28,13 @@ class Packed(NamedTuple):
     labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
 
 
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that can't be written to, whatever the array: one type to compile for."""
+    view = array.view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
 class MemoryRows:
     """Rows of an array.
 
@@ -54,9 +61,9 @@ class MemoryRows:
         centre: Floats | None = None,
         labels: NDArray[np.integer] | None = None,
     ) -> None:
-        self._X = X.view(np.ndarray)
-        self._X.flags.writeable = False  # one type of array to compile for
-        self._sample_weight = sample_weight
+        self._X = _read_only(X)
+        weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
+        self._sample_weight = None if weights is None else _read_only(weights)
         self._labels = labels
         self._n_jobs = n_jobs
         self.n_features = X.shape[1]

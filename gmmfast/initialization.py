@@ -125,7 +125,8 @@ def _around(points: MemoryRows, model: Model, seeds: Floats) -> tuple[MemoryRows
     """M step of the partition that gives each row to the nearest seed."""
     K, d = seeds.shape
     ones = np.ones((K, d))
-    spheres = Parameters(np.full(K, 1 / K), seeds, np.ones(K), ones, np.zeros(K))
+    unit = np.full(K, -d * math.log(2 * math.pi))  # so that a log density is -distance^2 / 2
+    spheres = Parameters(np.ones(K), seeds, np.ones(K), ones, unit)
     arranged = points.arrange(points.labels(spheres))
     return arranged, model.maximization(arranged.partition(seeds, model.scatter))
 
@@ -177,14 +178,15 @@ def plus_plus(points: MemoryRows, n_components: int, rng: Random) -> Floats:
         cumulated = np.cumsum(chances)
         drawn = np.searchsorted(cumulated, rng.uniform(size=candidates) * cumulated[-1], "right")
         drawn = np.minimum(drawn, cumulated.size - 1)
-        lowest = math.inf
+        best, lowest = 0, math.inf
         for c, row in enumerate(drawn[: 1 if k == 0 else candidates]):
             seed = np.ascontiguousarray(tiles[row // TILE, :, row % TILE])
             value = potential(tiles, row_weights, seed, nearest, distances[c])
             if value < lowest:
                 best, lowest, centres[k] = c, value, seed
         nearest[:] = distances[best]
-        chances = row_weights * nearest.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # where squares overflow, no start is found anyway
+            chances = row_weights * nearest.astype(np.float64)
     return centres.astype(np.float64)
 
 

@@ -128,6 +128,8 @@ class GaussianMixture(Estimator):
     covariances_: NDArray[Any]
     precisions_: NDArray[Any]
     precisions_cholesky_: NDArray[Any]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
 
     def __init__(
         self,
@@ -218,7 +220,8 @@ class GaussianMixture(Estimator):
         """
         check_constructor(self)
         X, names = check_rows(X, min_rows=2)
-        check_features(self, names, X.shape[1], reset=True)
+        goes_on = self.warm_start and hasattr(self, "converged_")
+        check_features(self, names, X.shape[1], reset=not goes_on)
         rows = MemoryRows(X, check_sample_weight(sample_weight, len(X)), n_jobs=self.n_jobs)
         self._require_rows(rows)
         model = self._model()
@@ -486,16 +489,29 @@ class GaussianMixture(Estimator):
         X, names = check_rows(X)
         check_features(self, names, X.shape[1], reset=False)
         centre = self.means_.mean(axis=0, dtype=np.float64)  # no look at X: rows stay independent
+        if X.shape[1] != len(centre):
+            raise ValueError(
+                f"X has {X.shape[1]} features, but means_ has {len(centre)}. Call fit again."
+            )
         rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
         return rows, self._parameters(centre)
 
     def _parameters(self, centre: Floats) -> Parameters:
-        """Return the fitted attributes, which may have been set by hand, as `Parameters`."""
-        weights, means, covariances, cholesky = (
+        """Return the fitted attributes as `Parameters`; the first three may be set by hand."""
+        weights, means, cholesky = (
             np.asarray(a, np.float64)
-            for a in (self.weights_, self.means_, self.covariances_, self.precisions_cholesky_)
+            for a in (self.weights_, self.means_, self.precisions_cholesky_)
         )
-        return self._model().from_cholesky(weights, means - centre, covariances, cholesky)
+        model, (K, d) = self._model(), (len(weights), len(centre))
+        covariances = np.asarray(getattr(self, "covariances_", cholesky), np.float64)
+        structure = model.covariance_shape(K, d)
+        if not (means.shape == (K, d) and covariances.shape == cholesky.shape == structure):
+            raise ValueError(
+                f"The fitted means {means.shape} and covariances {covariances.shape} do not go "
+                f"with covariance_type={self.covariance_type!r} and {d} features. Call fit again, "
+                "with warm_start=False."
+            )
+        return model.from_cholesky(weights, means - centre, covariances, cholesky)
 
     def _model(self) -> Model:
         return MODELS[self.covariance_type](self.reg_covar)
@@ -570,7 +586,7 @@ class GaussianMixture(Estimator):
         covariances = check_precisions_init(
             covariances, covariance_type, n_components, d, name="covariance"
         )
-        parameters = model.parameters(weights, means, covariances)
+        parameters = model.parameters(weights / weights.sum(), means, covariances)
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
         mixture.degenerate_ = model.degenerate(parameters, None)
         mixture.converged_, mixture.n_iter_ = False, 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.mixture import GaussianMixture
+from gmmfast.validation import check_constructor, check_feature_names, check_weights_init
 
 FORMAT = 1
-_ARRAYS = ("weights_", "means_", "covariances_", "precisions_cholesky_")
-_FACTS = {
-    "converged_": bool,
-    "stop_reason_": str,
-    "n_iter_": int,
-    "lower_bound_": float,
-    "lower_bounds_": list,
+PROGRAM = "gmmfast model"
+FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes were set by hand
+    "converged_": False,
+    "stop_reason_": "Not fitted.",
+    "n_iter_": 0,
+    "lower_bound_": -np.inf,
+    "lower_bounds_": [],
 }
-_MAX_MANIFEST = 1 << 24  # bytes
 
 
 def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
@@ -49,19 +48,21 @@ def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
     """
     mixture._check_fitted()
     names = getattr(mixture, "feature_names_in_", None)
-    plain = (bool, int, float, str, type(None))
+    parameters = {name: _plain(value) for name, value in mixture.get_params(deep=False).items()}
     manifest = {
-        "format": "gmmfast model",
+        "format": PROGRAM,
         "version": FORMAT,
         "parameters": {
-            name: value for name, value in mixture.get_params().items() if isinstance(value, plain)
+            name: value
+            for name, value in parameters.items()
+            if isinstance(value, bool | int | float | str | None)
         },
-        "facts": {name: getattr(mixture, name) for name in _FACTS},
+        "facts": {name: _plain(getattr(mixture, name, default)) for name, default in FACTS.items()},
         "feature_names": None if names is None else list(names),
     }
-    arrays = {name: getattr(mixture, name) for name in _ARRAYS}
-    arrays["degenerate_"] = mixture.degenerate_
-    text = json.dumps(manifest, default=float).encode()
+    sound = np.zeros(len(mixture.weights_), bool)
+    arrays: dict[str, Any] = {name: getattr(mixture, name, sound) for name in _shapes(mixture)}
+    text = json.dumps(manifest).encode()
     buffer = io.BytesIO()
     np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)
     path = Path(path).resolve()
@@ -95,54 +96,103 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
     path = Path(path)
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            contents = {name: file[name] for name in file.files}
+            return _rebuild({name: file[name] for name in file.files})
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path}: no such model file. Write one with save() or gmmfast fit --out."
         ) from None
-    except (ValueError, zipfile.BadZipFile, OSError, EOFError, AttributeError) as error:
-        raise ValueError(f"{path} is not a gmmfast model, or is damaged ({error}).") from None
-    try:
-        return _rebuild(contents)
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # a damaged file can raise anything that a reader can
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is not a gmmfast model, or is damaged: {reason}.") from None
+        raise ValueError(f"{path} is not a gmmfast model, or is damaged: {reason}") from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _shapes(mixture: GaussianMixture) -> dict[str, tuple[int, ...]]:
+    """What the arrays of a fitted mixture are called, and their shapes."""
+    K, d = mixture.means_.shape
+    structure = mixture._model().covariance_shape(K, d)
+    return {
+        "weights_": (K,),
+        "means_": (K, d),
+        "covariances_": structure,
+        "precisions_": structure,
+        "precisions_cholesky_": structure,
+        "degenerate_": (K,),
+    }
 
 
 def _rebuild(contents: dict[str, NDArray[Any]]) -> GaussianMixture:
-    raw = contents["manifest"]
-    if raw.dtype != np.uint8 or raw.size > _MAX_MANIFEST:
-        raise ValueError("the manifest is not text")
-    manifest = json.loads(raw.tobytes().decode())
-    if manifest["format"] != "gmmfast model":
-        raise ValueError("the manifest is of another program")
-    if manifest["version"] != FORMAT:
-        raise ValueError(
-            f"its format is {manifest['version']}, this gmmfast reads {FORMAT}; use the gmmfast "
-            "that wrote it, or a later one"
-        )
-    names = manifest["feature_names"]
-    parameters = manifest["parameters"]
-    n_components = parameters.pop("n_components")
-    arrays = [np.asarray(contents[name], np.float64) for name in _ARRAYS]
-    for name, array in zip(_ARRAYS, arrays, strict=True):
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds values that are not finite")
-    weights, means, covariances, cholesky = arrays
-    mixture = GaussianMixture.from_parameters(
-        weights / weights.sum(), means, covariances, feature_names=names, **parameters
+    manifest = _manifest(contents["manifest"])
+    mixture = GaussianMixture(**manifest["parameters"])
+    check_constructor(mixture)
+    _require(contents["means_"].ndim == 2, "means_ is not a matrix")
+    mixture.means_ = contents["means_"]
+    for name, shape in _shapes(mixture).items():
+        setattr(mixture, name, _array(contents, name, shape))
+    K, d = mixture.means_.shape
+    _require(K == mixture.n_components, f"{K} means, but n_components={mixture.n_components}")
+    check_weights_init(mixture.weights_, K)
+    _require_positive(mixture)
+    mixture.n_features_in_ = d
+    if manifest["feature_names"] is not None:
+        names = check_feature_names(manifest["feature_names"], d)
+        mixture.feature_names_in_ = np.asarray(names, object)
+    for name, default in FACTS.items():
+        value = manifest["facts"][name]
+        kind = type(default)
+        _require(type(value) is kind, f"{name} is not of type {kind.__name__}")
+        setattr(mixture, name, value)
+    _require(
+        all(type(bound) is float for bound in mixture.lower_bounds_), "lower_bounds_ are not floats"
     )
-    if n_components != mixture.n_components or cholesky.shape != mixture.precisions_cholesky_.shape:
-        raise ValueError("its arrays do not belong together")
-    dtype = contents["means_"].dtype
-    for name in _ARRAYS:
-        if contents[name].dtype != dtype:
-            raise ValueError("its arrays are of different types")
-        setattr(mixture, name, contents[name])
-    mixture.precisions_ = mixture._model().precisions(mixture.precisions_cholesky_)
-    mixture.degenerate_ = np.asarray(contents["degenerate_"], np.bool_).reshape(n_components)
-    for name, kind in _FACTS.items():
-        if not isinstance(manifest["facts"][name], kind):
-            raise ValueError(f"{name} is not of type {kind.__name__}")
-        setattr(mixture, name, manifest["facts"][name])
     return mixture
+
+
+def _require_positive(mixture: GaussianMixture) -> None:
+    """Refuse matrices that are no covariances, precisions or triangles."""
+    is_matrix = mixture.covariance_type in ("full", "tied")
+    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+        values = getattr(mixture, name)
+        diagonal = np.diagonal(values, axis1=-2, axis2=-1) if is_matrix else values
+        _require(bool((diagonal > 0).all()), f"{name} is not positive")
+        if is_matrix and name == "precisions_cholesky_":
+            _require(not np.tril(values, -1).any(), f"{name} is not upper triangular")
+        elif is_matrix:
+            tolerance = 1e-4 * np.abs(values).max()  # float32 rounds the halves differently
+            symmetric = np.allclose(values, values.swapaxes(-1, -2), rtol=0, atol=tolerance)
+            _require(symmetric, f"{name} is not symmetric")
+
+
+def _manifest(raw: NDArray[Any]) -> dict[str, Any]:
+    _require(isinstance(raw, np.ndarray) and raw.dtype == np.uint8, "the manifest is not text")
+    manifest = json.loads(raw.tobytes().decode())
+    _require(isinstance(manifest, dict), "the manifest is not one of gmmfast")
+    _require(manifest["format"] == PROGRAM, "the manifest is of another program")
+    version = manifest["version"]
+    _require(
+        version == FORMAT,
+        f"its format is {version}, this gmmfast reads {FORMAT}; use the one that wrote it",
+    )
+    parameters, facts = manifest["parameters"], manifest["facts"]
+    _require(isinstance(parameters, dict) and isinstance(facts, dict), "the manifest is incomplete")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _array(contents: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = contents[name]
+    _require(isinstance(array, np.ndarray), f"{name} is not an array")
+    kind = np.dtype(bool) if name == "degenerate_" else contents["means_"].dtype
+    usual = kind in (np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64))
+    _require(usual and array.dtype == kind, f"{name} is of type {array.dtype}")
+    _require(array.shape == shape, f"{name} has the shape {array.shape} instead of {shape}")
+    _require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
+    return array
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise ValueError(otherwise)

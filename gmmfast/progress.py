@@ -36,7 +36,9 @@ class Verbose:
         return False
 
     def end(self, lower_bound: float, status: Status) -> None:
-        """Say how the start ended."""
+        """Say how the start ended, if it went anywhere."""
+        if status is Status.NOT_STARTED:
+            return
         outcome = "converged" if status is Status.CONVERGED else "did not converge"
         line = f"Initialization {outcome}."
         if self._with_times:

@@ -229,7 +229,7 @@ def check_features(
             del estimator.feature_names_in_
         return
     _compare_names(type(estimator).__name__, getattr(estimator, "feature_names_in_", None), names)
-    if n_features != estimator.n_features_in_:
+    if n_features != getattr(estimator, "n_features_in_", n_features):
         raise ValueError(
             f"X has {n_features} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input."
@@ -238,7 +238,7 @@ def check_features(
 
 def check_feature_names(names: Iterable[Any], n_features: int) -> list[str]:
     """Return column names that were given as such: a different string for each feature."""
-    checked = list(names)
+    checked = [names] if isinstance(names, str) else list(names)
     strings = [name for name in checked if isinstance(name, str)]
     if not len(set(strings)) == len(checked) == n_features:
         raise ValueError(

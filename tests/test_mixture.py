@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from gmmfast import GaussianMixture
 from gmmfast.errors import IllDefinedCovarianceError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
+pytestmark = [pytest.mark.plain, pytest.mark.filterwarnings("ignore:.*did not converge")]
 
 BOTH = (SklearnMixture, GaussianMixture)
 X = mixture(300, 3, 3, separation=2.0, seed=6)[0]
@@ -58,7 +58,6 @@ def made(covariance_type, **params):
 # ---------------------------------------------------------------------------- from parameters
 
 
-@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_from_parameters(covariance_type):
     mixture = made(covariance_type, feature_names=["a", "b"], tol=0.5)
@@ -112,7 +111,6 @@ def test_from_parameters_makes_a_subclass():
 # ------------------------------------------------------------------------------------ samples
 
 
-@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_moments_of_a_sample(covariance_type):
     n = 200_000
@@ -133,7 +131,6 @@ def test_moments_of_a_sample(covariance_type):
         assert (error < 5 * np.sqrt((np.outer(variances, variances) + covariance**2) / m)).all()
 
 
-@pytest.mark.plain
 def test_samples_are_reproducible():
     mixture = made("full", random_state=3)
     for a, b in zip(mixture.sample(50), mixture.sample(50), strict=True):
@@ -146,13 +143,11 @@ def test_samples_are_reproducible():
     np.testing.assert_array_equal(made("full").sample(5)[0], first)
 
 
-@pytest.mark.plain
 def test_a_sample_of_one_row():
     rows, labels = made("diag").sample()
     assert rows.shape == (1, 2) and labels.shape == (1,)
 
 
-@pytest.mark.plain
 def test_a_component_of_weight_zero_is_not_drawn():
     mixture = made("full", random_state=0)
     mixture.weights_ = np.array([0.5, 0.0, 0.5])
@@ -161,22 +156,21 @@ def test_a_component_of_weight_zero_is_not_drawn():
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 def test_a_sample_where_float32_cannot_hold_the_covariance(covariance_type):
-    """A positive definite covariance can be singular once it is rounded to float32."""
-    rng = np.random.default_rng(0)
-    shared = rng.normal(size=1000)
-    rows = np.stack([shared, shared + 1e-4 * rng.normal(size=1000)], axis=1).astype(np.float32)
-    mixture = GaussianMixture(covariance_type=covariance_type, reg_covar=0, random_state=0).fit(
-        rows
-    )
-    sample, _ = mixture.sample(1000)
-    # 1000 rows know a variance to 4.5 %: five standard errors and what float32 has rounded
-    np.testing.assert_allclose(np.cov(sample.T), np.cov(rows.T), rtol=0.25)
+    """Rounded to float32, a positive definite covariance can be none; scikit-learn draws from it."""
+    mixture = made(covariance_type, random_state=0)
+    covariance = np.array([[4, 4 + 2.0**-21], [4 + 2.0**-21, 4]], np.float32)
+    assert np.linalg.eigvalsh(covariance.astype(float))[0] < 0
+    mixture.covariances_ = np.zeros_like(mixture.covariances_, np.float32) + covariance
+    rows, labels = mixture.sample(1000)
+    residuals = rows - mixture.means_[labels]
+    # 1000 rows know a variance to 4.5 %, five standard errors; the square root of rounding: 1e-3
+    np.testing.assert_allclose(np.cov(residuals.T), covariance, rtol=0.25)
+    np.testing.assert_allclose(residuals[:, 0], residuals[:, 1], atol=5e-3)
 
 
 # ----------------------------------------------------------------------------------- criteria
 
 
-@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_criteria(covariance_type, weighted):
@@ -266,7 +260,6 @@ def test_an_integer_weight_is_a_repeated_row(covariance_type):
         assert abs(a - b) <= 1e-10 * abs(b)
 
 
-@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_weights_against_plain_numpy(covariance_type):
     w = np.random.default_rng(3).uniform(0, 2, 70)
@@ -305,18 +298,19 @@ def test_own_starts_do_not_see_rows_of_weight_zero(init_params):
 # ----------------------------------------------------------------------------- max_iter, warm
 
 
-@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_no_iterations_leave_the_start(covariance_type):
     params = {**start_of(covariance_type, SMALL, 2), "max_iter": 0}
-    theirs, ours = (cls(**params).fit(SMALL) for cls in BOTH)
+    ours = GaussianMixture(**params).fit(SMALL)
     np.testing.assert_array_equal(ours.weights_, params["weights_init"])
     np.testing.assert_allclose(ours.means_, params["means_init"], rtol=1e-14, atol=1e-14)
     np.testing.assert_allclose(ours.precisions_, params["precisions_init"], rtol=1e-13)
+    assert ours.stop_reason_.startswith("No iteration was asked for")
+    # scikit-learn has an AttributeError for given precisions: it never sets covariances_
+    del params["precisions_init"]
+    theirs, ours = (cls(**params).fit(SMALL) for cls in BOTH)
     for name in ("n_iter_", "converged_", "lower_bound_", "lower_bounds_"):
         assert getattr(ours, name) == getattr(theirs, name)
-    assert ours.stop_reason_.startswith("No iteration was asked for")
-    np.testing.assert_allclose(ours.score_samples(SMALL), theirs.score_samples(SMALL), rtol=1e-12)
 
 
 def test_no_iterations_do_not_warn(recwarn):
@@ -339,7 +333,6 @@ def test_warm_start(covariance_type):
             break
     assert theirs.converged_ and theirs.n_iter_ < 3, "the stored bound has decided"
     np.testing.assert_allclose(ours.means_, theirs.means_, atol=1e-9)
-    assert (ours.fit(X).n_iter_, theirs.fit(X).n_iter_) == (1, 1)
 
 
 def test_warm_start_equals_one_long_fit():
@@ -371,10 +364,9 @@ def assert_refused(call, *args):
 
 @pytest.mark.parametrize("d", [1, 2, 4])
 def test_warm_start_with_other_columns(d):
-    rows = np.concatenate([X, X], axis=1)[:, :d]
-    for cls in BOTH:
-        mixture = cls(3, warm_start=True, max_iter=2, random_state=0).fit(X)
-        assert_refused(mixture.fit, rows)
+    mixture = GaussianMixture(3, warm_start=True, max_iter=2, random_state=0).fit(X)
+    with pytest.raises(ValueError, match=f"X has {d} features"):
+        mixture.fit(np.concatenate([X, X], axis=1)[:, :d])
 
 
 CHANGES = [(a, b) for a in TYPES for b in TYPES if a != b]
@@ -413,7 +405,7 @@ def test_callback_stops_and_keeps_what_there_is(recwarn):
 
 def test_callback_stops_all_starts():
     calls = []
-    fitted = GaussianMixture(3, n_init=5, random_state=0).fit(
+    fitted = GaussianMixture(3, n_init=5, random_state=0, tol=0).fit(
         X, callback=lambda iteration, bound: calls.append(iteration) or len(calls) == 2
     )
     assert calls == [1, 2] and fitted.n_iter_ == 2
@@ -520,7 +512,7 @@ VERBOSE = {
     "every line": {"tol": 1e-3, "verbose_interval": 1},
     "not converged": {"tol": 0, "max_iter": 7, "verbose_interval": 3},
     "two starts": {"n_init": 2, "max_iter": 3},
-    "no iterations": {"max_iter": 0},
+    "no iterations": {"max_iter": 0, "precisions_init": None},
 }
 
 
@@ -594,8 +586,8 @@ def test_a_sample_of_attributes_set_by_hand(covariance_type):
 def test_attributes_set_by_hand_after_a_fit():
     """Means that are moved move the densities; the other attributes stay."""
     theirs, ours = (cls(**start_of("full")).fit(X) for cls in BOTH)
-    for mixture in (theirs, ours):
-        mixture.means_ = mixture.means_ + 1.0
+    for fitted in (theirs, ours):
+        fitted.means_ = fitted.means_ + 1.0
     np.testing.assert_allclose(
         ours.predict_proba(X + 1.0), theirs.predict_proba(X + 1.0), atol=1e-7
     )
@@ -698,11 +690,11 @@ def test_a_fit_that_collapses_midway_is_passed_over(monkeypatch):
 
     rows = np.concatenate([X, [[1e3, 1e3, 1e3]]])
     monkeypatch.setattr("gmmfast.mixture.start", collapse_first)
-    single = GaussianMixture(3, reg_covar=0)
+    single = GaussianMixture(3, reg_covar=0, max_iter=2)
     with pytest.raises(ValueError, match="component 0 is not positive definite in iteration 1"):
         single.fit(rows)
     made.clear()
-    assert np.isfinite(GaussianMixture(3, reg_covar=0, n_init=2).fit(rows).lower_bound_)
+    assert np.isfinite(single.set_params(n_init=2).fit(rows).lower_bound_)
     assert made == [0, 1]
 
 

@@ -12,10 +12,9 @@ from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
-import numpy as np
 from numba.core import caching, config
 
-from gmmfast.kernels.simd import LANES, REGISTER_BYTES
+from gmmfast.kernels.simd import REGISTER_BYTES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -180,6 +179,6 @@ def describe() -> dict[str, str]:
     return {
         "threads": str(thread_count(None)),
         "threading layer": layer,
-        "vector width": f"{8 * REGISTER_BYTES} bits, {LANES[np.dtype(np.float64)]} float64 rows",
+        "vector width": f"{8 * REGISTER_BYTES} bits ({REGISTER_BYTES // 8} float64 rows)",
         "cache folder": cache_folder() or "none can be written: every process compiles anew",
     }

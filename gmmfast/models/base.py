@@ -41,19 +41,21 @@ class Model(ABC):
         IllDefinedCovarianceError
             Where a covariance is not positive definite.
         """
-        mass = statistics.mass
-        empty = mass < EMPTY_MASS * statistics.weight / statistics.n_rows
-        divisor = np.where(empty, 1.0, mass)
-        means = statistics.reference + statistics.first / divisor[:, None]
-        if empty.any():
-            kept = statistics.reference if previous is None else previous.means
-            means[empty] = kept[empty]
-        centred = statistics.about(means)
-        scatter = centred.scatter
-        if len(scatter) == len(mass):
-            scatter = np.where(empty.reshape(-1, *[1] * (scatter.ndim - 1)), 0.0, scatter)
-        weights = np.where(empty, 0.0, mass)
-        return self.parameters(weights / weights.sum(), means, self.covariances(scatter, divisor))
+        with np.errstate(over="ignore", invalid="ignore"):  # then no covariance is positive
+            mass = statistics.mass
+            empty = mass < EMPTY_MASS * statistics.weight / statistics.n_rows
+            divisor = np.where(empty, 1.0, mass)
+            means = statistics.reference + statistics.first / divisor[:, None]
+            if empty.any():
+                kept = statistics.reference if previous is None else previous.means
+                means[empty] = kept[empty]
+            centred = statistics.about(means)
+            scatter = centred.scatter
+            if len(scatter) == len(mass):
+                scatter = np.where(empty.reshape(-1, *[1] * (scatter.ndim - 1)), 0.0, scatter)
+            kept_mass = np.where(empty, 0.0, mass)
+            covariances = self.covariances(scatter, kept_mass)
+            return self.parameters(kept_mass / kept_mass.sum(), means, covariances)
 
     def degenerate(
         self, parameters: Parameters, statistics: SufficientStatistics | None
@@ -64,19 +66,21 @@ class Model(ABC):
         below 1e-6 of the smallest variance of all rows (where independent features are fitted,
         of the feature that varies least).
         """
-        smallest = self.smallest_variances(parameters.covariances)
+        smallest = self.smallest_variances(parameters)
         flat = smallest <= 1.001 * self.reg_covar
         if statistics is not None:
             mean = parameters.weights @ parameters.means
             moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
             total = moments.scatter.sum(axis=0) / statistics.weight
-            least = total.min() if total.ndim == 1 else np.linalg.eigvalsh(total)[0]
-            flat |= smallest < 1e-6 * least
+            flat |= smallest < 1e-6 * _smallest_variance(total)
         return np.asarray(flat | (parameters.weights == 0))
 
     @abstractmethod
     def covariances(self, scatter: Floats, mass: Floats) -> Floats:
-        """Return the family's covariances of scatter about the means, plus `reg_covar`."""
+        """Return the family's covariances of scatter about the means, plus `reg_covar`.
+
+        A component without mass has no scatter; its covariance is ``reg_covar * I``.
+        """
 
     @abstractmethod
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
@@ -105,7 +109,7 @@ class Model(ABC):
         """Return the covariances as full matrices (K, d, d)."""
 
     @abstractmethod
-    def smallest_variances(self, covariances: Floats) -> Floats:
+    def smallest_variances(self, parameters: Parameters) -> Floats:
         """Return the smallest variance in any direction, a component (K,) or shared (1,)."""
 
     @abstractmethod
@@ -124,6 +128,31 @@ class Model(ABC):
             + n_components
             - 1
         )
+
+
+def smallest_eigenvalues(factors: Floats) -> Floats:
+    """Smallest eigenvalues (K,) of the matrices that inverse Cholesky factors (K, d, d) belong to.
+
+    The largest singular value of a factor is known to all digits where the smallest eigenvalue of
+    the matrix is not: where columns differ by many orders of magnitude.
+    """
+    return np.asarray(1 / np.linalg.norm(factors, 2, axis=(1, 2)) ** 2)
+
+
+def _smallest_variance(total: Floats) -> float:
+    """Return the smallest variance in any direction of a matrix, or of variances of features."""
+    if total.ndim == 1:
+        return float(total.min())
+    try:
+        return float(smallest_eigenvalues(inverse_cholesky(total[None])[0])[0])
+    except IllDefinedCovarianceError:
+        return 0.0
+
+
+def over_mass(scatter: Floats, mass: Floats) -> Floats:
+    """``scatter / mass``, component by component; zero for one without mass."""
+    divisor = np.where(mass > 0, mass, 1.0)
+    return np.asarray(scatter / divisor.reshape(-1, *[1] * (scatter.ndim - 1)))
 
 
 def inverse_cholesky(covariances: Floats) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.models.base import Model, inverse_deviations
+from gmmfast.models.base import Model, inverse_deviations, over_mass
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 
@@ -14,7 +14,7 @@ class Diagonal(Model):
     scatter = Scatter.DIAGONAL
 
     def covariances(self, scatter: Floats, mass: Floats) -> Floats:
-        return np.asarray(scatter / mass[:, None] + self.reg_covar)
+        return over_mass(scatter, mass) + self.reg_covar
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         factors = inverse_deviations(covariances)
@@ -35,8 +35,8 @@ class Diagonal(Model):
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.asarray(covariances[:, :, None] * np.eye(n_features))
 
-    def smallest_variances(self, covariances: Floats) -> Floats:
-        return np.asarray(covariances.min(axis=1))
+    def smallest_variances(self, parameters: Parameters) -> Floats:
+        return np.asarray(parameters.covariances.min(axis=1))
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features

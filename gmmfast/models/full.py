@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions
+from gmmfast.models.base import (
+    Model,
+    inverse_cholesky,
+    inverse_of_precisions,
+    over_mass,
+    smallest_eigenvalues,
+)
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 
@@ -14,7 +20,7 @@ class Full(Model):
     scatter = Scatter.FULL
 
     def covariances(self, scatter: Floats, mass: Floats) -> Floats:
-        covariances = scatter / mass[:, None, None]
+        covariances = over_mass(scatter, mass)
         np.einsum("kii->ki", covariances)[...] += self.reg_covar
         return covariances
 
@@ -41,8 +47,8 @@ class Full(Model):
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return covariances
 
-    def smallest_variances(self, covariances: Floats) -> Floats:
-        return np.asarray(np.linalg.eigvalsh(covariances)[:, 0])
+    def smallest_variances(self, parameters: Parameters) -> Floats:
+        return smallest_eigenvalues(parameters.factors)
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features * (n_features + 1) // 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.models.base import Model, inverse_deviations
+from gmmfast.models.base import Model, inverse_deviations, over_mass
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 
@@ -14,7 +14,7 @@ class Spherical(Model):
     scatter = Scatter.DIAGONAL
 
     def covariances(self, scatter: Floats, mass: Floats) -> Floats:
-        return np.asarray(scatter.mean(axis=1) / mass + self.reg_covar)
+        return over_mass(scatter.mean(axis=1), mass) + self.reg_covar
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         d = means.shape[1]
@@ -39,8 +39,8 @@ class Spherical(Model):
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.asarray(covariances[:, None, None] * np.eye(n_features))
 
-    def smallest_variances(self, covariances: Floats) -> Floats:
-        return covariances
+    def smallest_variances(self, parameters: Parameters) -> Floats:
+        return parameters.covariances
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_components

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions
+from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions, smallest_eigenvalues
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 
@@ -46,8 +46,9 @@ class Tied(Model):
     def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
         return np.repeat(covariances[None], n_components, axis=0)
 
-    def smallest_variances(self, covariances: Floats) -> Floats:
-        return np.asarray(np.linalg.eigvalsh(covariances)[:1])
+    def smallest_variances(self, parameters: Parameters) -> Floats:
+        assert parameters.whitening is not None
+        return smallest_eigenvalues(parameters.whitening[None])
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2

@@ -17,6 +17,7 @@ from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints
 
+ROWS_A_SHARD = 1024
 BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
 
 
@@ -107,7 +108,7 @@ class MemoryRows:
         n_tiles = -(-order.size // TILE)
         tiles = np.empty((n_tiles, d, TILE), dtype)
         row_weights = np.empty((n_tiles, TILE), dtype)
-        shards = min(n_tiles, MAX_SHARDS)
+        shards = self._shards(n)
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
         run(pack, pack_shards, self._n_jobs, shards, *rows)
         padding = n_tiles * TILE - order.size
@@ -134,7 +135,8 @@ class MemoryRows:
         density = parameters.density(self._X.dtype)
         means = parameters.means.astype(self._X.dtype)
         shape = scatter.shape(K, self.n_features)
-        shards = self._shards(K)
+        # an accumulator costs as much to add up as some 64 rows a component
+        shards = self._shards(self.n_rows, 64 * K)
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         for cut in (negligible(K, self._weight_spread), -np.inf):
@@ -196,9 +198,9 @@ class MemoryRows:
             return MemoryRows(drawn, n_jobs=self._n_jobs, centre=np.zeros(self.n_features))
         return self
 
-    def _shards(self, n_components: int) -> int:
-        """Enough shards for many threads, few enough that adding them up costs little."""
-        return int(np.clip(self.n_rows // (64 * n_components), 1, MAX_SHARDS))
+    def _shards(self, n_rows: int, least: int = 0) -> int:
+        """Enough shards for many threads, none so small that to start a thread costs more."""
+        return int(np.clip(n_rows // max(ROWS_A_SHARD, least), 1, MAX_SHARDS))
 
     def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
         reference = reference.astype(np.float64)
@@ -229,7 +231,7 @@ class MemoryRows:
 
     def _evaluate(self, parameters: Parameters, cut: float, *outputs: NDArray[Any] | None) -> None:
         dtype = self._X.dtype
-        shards = min(-(-len(self._X) // TILE), MAX_SHARDS)
+        shards = self._shards(len(self._X))
         like = np.empty((1, TILE), dtype)
         rows = (self._X, self.centre, parameters.density(dtype), cut, like)
         run(evaluate, evaluate_shards, self._n_jobs, shards, *rows, *outputs)

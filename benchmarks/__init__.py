@@ -1,0 +1,1 @@
+"""``python -m benchmarks.report`` writes docs/performance.md; ``pytest benchmarks`` times cases."""

@@ -1,0 +1,77 @@
+"""Using a fitted mixture: labels, responsibilities and log densities."""
+
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.cases import Case, typical_start
+from benchmarks.packages import GMMFAST, SCIKIT_LEARN
+from benchmarks.tables import Goal, against, aim, milliseconds, table
+from benchmarks.timing import Plan, Spread, in_turn, ratios, spread_of
+from gmmfast import GaussianMixture
+
+CASE = Case("", 1_000_000, 10, 10, 0, 0)
+METHODS = {"predict_proba": 10.0, "predict": None, "score_samples": None}  # with their targets
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a method showed."""
+
+    method: str
+    seconds: dict[str, list[float]]
+    difference: float  # of the results, or share of rows that are labelled otherwise
+
+    def ratio(self) -> Spread:
+        return ratios(self.seconds[SCIKIT_LEARN], self.seconds[GMMFAST])
+
+
+def chosen(quick: bool) -> Case:
+    return CASE.shrunk() if quick else CASE
+
+
+def measure(plan: Plan, quick: bool) -> list[Evaluation]:
+    """Time each method on new rows of the mixture that was fitted."""
+    case = chosen(quick)
+    X = case.data()
+    start = typical_start(X, replace(case, burn_in=3), "full")
+    ours = GaussianMixture.from_parameters(start.weights, start.means, start.covariances)
+    mixtures = {GMMFAST: ours, SCIKIT_LEARN: ours.to_sklearn()}
+    results = []
+    for method in METHODS:
+        tasks = {name: partial(getattr(mixture, method), X) for name, mixture in mixtures.items()}
+        first, second = (task() for task in tasks.values())
+        result = Evaluation(method, in_turn(tasks, plan), _difference(first, second))
+        print(f"{method:20}{against(result.ratio())}", file=sys.stderr, flush=True)
+        results.append(result)
+    return results
+
+
+def _difference(first: Any, second: Any) -> float:
+    if np.issubdtype(first.dtype, np.integer):
+        return float(np.mean(first != second))
+    return float(np.abs(first - second).max())
+
+
+def goals(results: list[Evaluation], quick: bool) -> list[Goal]:
+    """Ratios that are aimed at, with what was reached."""
+    size = chosen(quick).title()
+    return [
+        Goal(f"{r.method}, {size}: {SCIKIT_LEARN} / {GMMFAST}", r.ratio().median, target)
+        for r in results
+        if (target := METHODS[r.method]) is not None
+    ]
+
+
+def section(results: list[Evaluation]) -> str:
+    """Return the table."""
+    header = ["method", "gmmfast, ms", f"{SCIKIT_LEARN}, ms", f"{SCIKIT_LEARN} / gmmfast", "target"]
+    rows = []
+    for r in results:
+        times = [milliseconds(spread_of(r.seconds[p])) for p in (GMMFAST, SCIKIT_LEARN)]
+        target = aim(METHODS[r.method])
+        rows.append([r.method, *times, against(r.ratio()), target, f"{r.difference:.0e}"])
+    return table([*header, "differs by"], rows)

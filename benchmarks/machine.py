@@ -1,0 +1,52 @@
+"""What the figures were taken on."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from threadpoolctl import threadpool_info
+
+from benchmarks.packages import daal4py
+from benchmarks.tables import table
+from gmmfast.kernels.options import describe
+
+PACKAGES = ("gmmfast", "numba", "numpy", "scikit-learn", "scipy", "scikit-learn-intelex")
+
+
+def section() -> str:
+    """Return a table; call it after fits, when the threading layer is known."""
+    about = describe()
+    blas = [f"{p['internal_api']} {p['num_threads']}" for p in threadpool_info()]
+    onedal = [] if daal4py is None else [f"oneDAL {daal4py.num_threads()}"]
+    facts = {
+        "processor": processor(),
+        "vectors of gmmfast": about["vector width"],
+        "threads of gmmfast": f"{about['threads']} ({about['threading layer']})",
+        "threads of others": ", ".join(sorted({*blas, *onedal})),
+        "Python": f"{platform.python_version()}, {platform.system()} {platform.machine()}",
+        "versions": ", ".join(f"{name} {found}" for name, found in versions().items()),
+    }
+    return table(["", ""], [[name, fact] for name, fact in facts.items()])
+
+
+def processor() -> str:
+    """Model of the CPU."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line.partition(":") for line in cpuinfo.read_text().splitlines()]
+        facts = {name.strip(): value.strip() for name, _, value in lines}
+        family = f"family {facts['cpu family']}, " if "cpu family" in facts else ""
+        if "model name" in facts:
+            return f"{facts['model name']} ({family}{facts.get('siblings', '?')} logical cores)"
+    return platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Return those of the packages that are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,74 @@
+"""One measurement in a process of its own, printed as JSON; see `fresh.py`.
+
+Nothing but the standard library is imported before the clock starts.
+"""
+
+import json
+import sys
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def first_fit(package: str, example: str) -> dict[str, float]:
+    """Seconds of the import and of the first fit in this process."""
+    begin = time.perf_counter()
+    module = import_module(package)
+    imported = time.perf_counter() - begin
+    X = _rows(example)
+    begin = time.perf_counter()
+    module.GaussianMixture(3, random_state=0).fit(X)
+    return {"import": imported, "fit": time.perf_counter() - begin}
+
+
+def _rows(example: str) -> Any:
+    """Few rows, which one thread fits, or enough for all threads."""
+    from numpy.random import default_rng
+
+    n = {"small": 150, "large": 20_000}[example]
+    return default_rng(0).normal(size=(n, 4)) + 6.0 * default_rng(1).integers(0, 3, (n, 1))
+
+
+def peak_memory(package: str, n: str, d: str, n_components: str) -> dict[str, float]:
+    """Bytes of the warm interpreter, of the data, and of a fit above both at its peak."""
+    from benchmarks.cases import generated
+
+    mixture_class = import_module(package).GaussianMixture
+    shape = int(n), int(d), int(n_components)
+    small = generated(20_000, *shape[1:])
+    _fit(mixture_class, small, shape[2])  # loads the machine code, starts the threads
+    interpreter = _status("VmRSS")
+    X = generated(*shape)
+    with_data = _status("VmRSS")
+    _forget_peak()
+    _fit(mixture_class, X, shape[2])
+    peak = _status("VmHWM")
+    return {"interpreter": interpreter, "data": X.nbytes, "fit": peak - with_data}
+
+
+def _fit(mixture_class: Any, X: Any, n_components: int) -> None:
+    mixture_class(n_components, max_iter=5, tol=0.0, random_state=0).fit(X)
+
+
+def _status(field: str) -> int:
+    """Bytes of resident memory, now or at the peak.
+
+    Not ``getrusage``: its peak begins with that of the process that started this one.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return 1024 * int(line.split()[1])
+    raise KeyError(field)
+
+
+def _forget_peak() -> None:
+    """Let the peak begin anew (proc(5), clear_refs)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    probes = {"first_fit": first_fit, "peak_memory": peak_memory}
+    print(json.dumps(probes[sys.argv[1]](*sys.argv[2:])))

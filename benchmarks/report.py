@@ -1,0 +1,137 @@
+"""Run all comparisons and write docs/performance.md: ``python -m benchmarks.report [--quick]``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import evaluations, iterations, latency, machine, memory
+from benchmarks.cases import SHRINK
+from benchmarks.fresh import ROOT
+from benchmarks.tables import Goal, table
+from benchmarks.timing import QUICK, Plan
+
+PAGE = """\
+# Performance
+
+This page is written by `python -m benchmarks.report`; nothing on it is typed by hand.
+{warning}
+## How to read it
+
+Everything was measured in one run. gmmfast and the packages that it is compared with take turns:
+each repetition runs all of them once, one after the other, so that whatever else the machine does
+falls upon all. A cell gives the median of the repetitions and, in brackets, the smallest and the
+largest. **The ratios are the result**: they are taken repetition by repetition and carry over to
+other machines better than milliseconds do. A ratio of 10 means that the other package takes ten
+times as long.
+
+- **The same work.** All packages start from the same weights, means and covariances and do the
+  same number of iterations; tolerances that would stop a fit are off. The mean log-likelihoods
+  at the end are compared below. The start is where EM is some iterations after beginning at rows
+  drawn at random, so that an iteration is of the kind that most of a fit consists of.
+- **An iteration** is the difference between a long and a short fit, divided by the difference
+  of their numbers of iterations. So it is free of what a fit does once: checks, the packed copy,
+  sorting. For gmmfast that is the column *set-up*.
+- **Data** are generated, with means `3 N(0, I)` and random covariances near the identity, unless
+  a case has a name: the pixels of scikit-learn's `china.jpg`, 8 x 8 grey patches of `china.jpg`
+  and `flower.jpg`, the digits. Images are scaled to 0 to 1. `reg_covar` is 1e-6, for the digits,
+  three of whose pixels never change, 0.1. Rows are float64; *float64 / float32* is how many times
+  faster gmmfast is on the same rows in float32.
+- **Threads** are as many as each package takes by default; those of gmmfast are OpenMP's where
+  there is OpenMP, also when oneDAL has loaded TBB. Kernels are compiled before any clock starts,
+  except where compiling is what is measured.
+- A dash: the package does not finish the case; [the same iterations](#the-same-iterations) says
+  why. "noise": the difference of the two fits was lost in it, as is a time below zero.
+
+## The machine
+
+{machine}
+
+## Targets
+
+{goals}
+
+## One EM iteration
+
+{iterations}
+
+## Using a fitted mixture
+
+Full covariances, {evaluation_case}. The last column is the largest difference of the
+results of the two packages; for labels, the share of rows labelled otherwise.
+
+{evaluations}
+
+## Peak memory
+
+Resident memory of a fit at its peak, from its own start, above a warm interpreter that holds the
+data. The limit is one packed copy of the data, 24 bytes a row and 100 MB.
+
+{memory}
+
+## Latency
+
+*Ever* is with an empty cache of machine code, *in a new process* with what an earlier process
+left there; both without the import. Where a number of rows is not given there are 20,000, enough
+for gmmfast to compile for, and use, all threads. Iris has 150 rows and 4 columns.
+
+{latency}
+"""
+
+QUICK_WARNING = f"""
+```{{warning}}
+A quick run: {SHRINK} times fewer rows, few repetitions. It shows that the report works; the
+figures mean nothing.
+```
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return 0, or 1 if gmmfast and scikit-learn did not find the same."""
+    options = _parser().parse_args(arguments)
+    plan = QUICK if options.quick else Plan()
+    iterated = iterations.measure(plan, options.quick)
+    evaluated = evaluations.measure(plan, options.quick)
+    remembered = memory.measure(options.quick)
+    waited = latency.measure(plan)
+    goals = [
+        *iterations.goals(iterated),
+        *evaluations.goals(evaluated, options.quick),
+        *memory.goals(remembered),
+        *latency.goals(waited),
+    ]
+    page = PAGE.format(
+        warning=QUICK_WARNING if options.quick else "",
+        machine=machine.section(),
+        goals=_goals(goals),
+        iterations=iterations.section(iterated),
+        evaluation_case=evaluations.chosen(options.quick).title(),
+        evaluations=evaluations.section(evaluated),
+        memory=memory.section(remembered),
+        latency=latency.section(waited),
+    )
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(page, encoding="utf-8")
+    different = iterations.disagreements(iterated)
+    for line in different:
+        print(line, file=sys.stderr)
+    return 1 if different else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes: is the report sound?")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "docs" / "performance.md", help="default: %(default)s"
+    )
+    return parser
+
+
+def _goals(goals: Sequence[Goal]) -> str:
+    met = sum(goal.met for goal in goals)
+    lines = table(["what", "reached", "target", "met"], [goal.cells() for goal in goals])
+    return f"{met} of {len(goals)} are met.\n\n{lines}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

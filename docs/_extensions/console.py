@@ -1,0 +1,107 @@
+"""``console`` blocks: commands with their output, which the build runs and compares.
+
+A line ``$ command`` is run by the shell; the lines below it are what it prints. The commands of a
+page run one after the other in a temporary folder of that page. ``...`` stands for any text, and
+numbers are compared to six digits. What differs is a warning, which ``-W`` makes an error.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from doctest import ELLIPSIS, OutputChecker
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+logger = logging.getLogger(__name__)
+
+NUMBER = re.compile(r"[-+]?\d+\.\d+(e[-+]?\d+)?")
+TIMEOUT = 600  # seconds; the first command of a fresh checkout compiles
+
+
+def shell(command: str, folder: str) -> str:
+    """Run a command in a folder and return all that it prints."""
+    scripts = str(Path(sys.executable).parent)
+    environment = os.environ | {
+        "PATH": scripts + os.pathsep + os.environ["PATH"],
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=TIMEOUT,
+    )
+    return done.stdout
+
+
+@cache
+def folder_of(page: str) -> tempfile.TemporaryDirectory[str]:
+    """Return the folder in which the commands of a page run."""
+    return tempfile.TemporaryDirectory()
+
+
+@cache
+def compile_kernels() -> None:
+    """Spare the pages the note that gmmfast prints while it compiles."""
+    with tempfile.TemporaryDirectory() as folder:
+        shell("gmmfast fit --example customers -k 2", folder)
+
+
+def examples(lines: list[str]) -> list[tuple[str, str]]:
+    """Return the commands of a block, and what each is said to print."""
+    found: list[tuple[str, str]] = []
+    for line in lines:
+        if line.startswith("$ "):
+            found.append((line[2:], ""))
+        elif found:
+            command, output = found.pop()
+            found.append((command, f"{output}{line}\n"))
+    return found
+
+
+def same(want: str, got: str) -> bool:
+    """Whether two outputs agree, numbers to six digits."""
+
+    def rounded(text: str) -> str:
+        lines = [line.rstrip() for line in text.strip().split("\n")]
+        return NUMBER.sub(lambda match: f"{float(match[0]):.6g}", "\n".join(lines))
+
+    return OutputChecker().check_output(rounded(want), rounded(got), ELLIPSIS)
+
+
+class Console(SphinxDirective):
+    """A block of commands."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        compile_kernels()
+        page = self.env.current_document.docname
+        for command, want in examples(list(self.content)):
+            got = shell(command, folder_of(page).name)
+            if not same(want, got):
+                logger.warning(
+                    "%s does not print what the page says, but:\n%s",
+                    command,
+                    got,
+                    location=self.get_location(),
+                )
+        text = "\n".join(self.content)
+        return [nodes.literal_block(text, text, language="console")]
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_directive("console", Console)
+    return {"parallel_read_safe": False}

@@ -1,0 +1,1 @@
+"""Lies here so that pytest can import what the examples' pages import."""

@@ -53,7 +53,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "gmmfast"
 html_static_path = ["_static"]
 html_css_files = ["gmmfast.css"]
-html_show_sourcelink = False
+html_copy_source = False
 html_sidebars = {  # only the API is long enough to need one
     page: []
     for page in (

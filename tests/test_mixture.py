@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from gmmfast import GaussianMixture
 from gmmfast.errors import IllDefinedCovarianceError
 
-pytestmark = [pytest.mark.plain, pytest.mark.filterwarnings("ignore:.*did not converge")]
+pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
 BOTH = (SklearnMixture, GaussianMixture)
 X = mixture(300, 3, 3, separation=2.0, seed=6)[0]
@@ -58,6 +58,7 @@ def made(covariance_type, **params):
 # ---------------------------------------------------------------------------- from parameters
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_from_parameters(covariance_type):
     mixture = made(covariance_type, feature_names=["a", "b"], tol=0.5)
@@ -75,6 +76,7 @@ def test_from_parameters(covariance_type):
     assert not mixture.degenerate_.any()
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_from_parameters_has_every_attribute_of_a_fit(covariance_type):
     fitted, mixture = GaussianMixture(**start_of(covariance_type)).fit(X), made(covariance_type)
@@ -92,6 +94,7 @@ def test_from_parameters_has_every_attribute_of_a_fit(covariance_type):
         np.testing.assert_allclose(precision * mixture.covariances_, 1, rtol=1e-15)
 
 
+@pytest.mark.plain
 def test_from_parameters_is_a_start_for_warm_start():
     mixture = made("full", warm_start=True, max_iter=3)
     other = GaussianMixture(
@@ -111,6 +114,7 @@ def test_from_parameters_makes_a_subclass():
 # ------------------------------------------------------------------------------------ samples
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_moments_of_a_sample(covariance_type):
     n = 200_000
@@ -131,6 +135,18 @@ def test_moments_of_a_sample(covariance_type):
         assert (error < 5 * np.sqrt((np.outer(variances, variances) + covariance**2) / m)).all()
 
 
+@pytest.mark.plain
+def test_a_sample_of_columns_in_different_units():
+    """The small column is not drawn with the rounding of the large one."""
+    units = np.array([1e-9, 1e9])
+    covariance = np.array([[1.0, 0.5], [0.5, 1.0]]) * np.outer(units, units)
+    mixture = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [covariance], random_state=0)
+    rows, _ = mixture.sample(100_000)
+    # five standard errors of a variance: 5 sqrt(2 / 100000)
+    np.testing.assert_allclose(np.cov((rows / units).T), [[1.0, 0.5], [0.5, 1.0]], atol=0.023)
+
+
+@pytest.mark.plain
 def test_samples_are_reproducible():
     mixture = made("full", random_state=3)
     for a, b in zip(mixture.sample(50), mixture.sample(50), strict=True):
@@ -143,20 +159,23 @@ def test_samples_are_reproducible():
     np.testing.assert_array_equal(made("full").sample(5)[0], first)
 
 
+@pytest.mark.plain
 def test_a_sample_of_one_row():
     rows, labels = made("diag").sample()
     assert rows.shape == (1, 2) and labels.shape == (1,)
 
 
+@pytest.mark.plain
 def test_a_component_of_weight_zero_is_not_drawn():
     mixture = made("full", random_state=0)
     mixture.weights_ = np.array([0.5, 0.0, 0.5])
     assert set(mixture.sample(1000)[1]) == {0, 2}
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 def test_a_sample_where_float32_cannot_hold_the_covariance(covariance_type):
-    """Rounded to float32, a positive definite covariance can be none; scikit-learn draws from it."""
+    """Rounded to float32, a covariance may not be one; scikit-learn draws from it all the same."""
     mixture = made(covariance_type, random_state=0)
     covariance = np.array([[4, 4 + 2.0**-21], [4 + 2.0**-21, 4]], np.float32)
     assert np.linalg.eigvalsh(covariance.astype(float))[0] < 0
@@ -171,6 +190,7 @@ def test_a_sample_where_float32_cannot_hold_the_covariance(covariance_type):
 # ----------------------------------------------------------------------------------- criteria
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_criteria(covariance_type, weighted):
@@ -197,6 +217,7 @@ def test_criteria(covariance_type, weighted):
         assert abs(value - expected) <= 1e-12 * abs(expected)  # sums of 70 terms of one sign
 
 
+@pytest.mark.plain
 def test_icl_is_above_bic_unless_rows_are_clear():
     mixture = made("full")
     assert mixture.icl([[-3.0, 0.5], [3.0, 0.0]]) > mixture.bic([[-3.0, 0.5], [3.0, 0.0]]) + 0.1
@@ -227,6 +248,7 @@ def assert_same_fit(ours, expected, tolerance=1e-10):
     np.testing.assert_array_equal(ours.degenerate_, expected.degenerate_)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_weight_zero_is_an_absent_row(covariance_type, dtype):
@@ -247,6 +269,7 @@ def test_weight_zero_is_an_absent_row(covariance_type, dtype):
         assert abs(a - b) <= (1e-10 if dtype == "f8" else 1e-5) * abs(b)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_an_integer_weight_is_a_repeated_row(covariance_type):
     w = np.random.default_rng(2).integers(0, 5, 300)
@@ -260,6 +283,7 @@ def test_an_integer_weight_is_a_repeated_row(covariance_type):
         assert abs(a - b) <= 1e-10 * abs(b)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_weights_against_plain_numpy(covariance_type):
     w = np.random.default_rng(3).uniform(0, 2, 70)
@@ -298,6 +322,7 @@ def test_own_starts_do_not_see_rows_of_weight_zero(init_params):
 # ----------------------------------------------------------------------------- max_iter, warm
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_no_iterations_leave_the_start(covariance_type):
     params = {**start_of(covariance_type, SMALL, 2), "max_iter": 0}
@@ -335,6 +360,7 @@ def test_warm_start(covariance_type):
     np.testing.assert_allclose(ours.means_, theirs.means_, atol=1e-9)
 
 
+@pytest.mark.plain
 def test_warm_start_equals_one_long_fit():
     whole = GaussianMixture(**start_of("full"), tol=0, max_iter=12).fit(X)
     parts = GaussianMixture(**start_of("full"), tol=0, max_iter=4, warm_start=True)
@@ -362,6 +388,7 @@ def assert_refused(call, *args):
         call(*args)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("d", [1, 2, 4])
 def test_warm_start_with_other_columns(d):
     mixture = GaussianMixture(3, warm_start=True, max_iter=2, random_state=0).fit(X)
@@ -384,6 +411,7 @@ def test_another_covariance_type_after_a_fit(before, after, method):
 # --------------------------------------------------------------------------------- observers
 
 
+@pytest.mark.plain
 def test_callback_sees_every_iteration():
     seen = []
     fitted = GaussianMixture(**start_of("full")).fit(X, callback=lambda *step: seen.append(step))
@@ -392,6 +420,7 @@ def test_callback_sees_every_iteration():
     assert fitted.converged_, "None is not a reason to stop"
 
 
+@pytest.mark.plain
 def test_callback_stops_and_keeps_what_there_is(recwarn):
     params = start_of("full")
     stopped = GaussianMixture(**params).fit(X, callback=lambda iteration, bound: iteration == 4)
@@ -418,6 +447,7 @@ def test_callback_that_stops_when_it_converges_has_converged():
     assert fitted.converged_
 
 
+@pytest.mark.plain
 def test_callback_may_raise():
     def interrupt(iteration, bound):
         raise KeyboardInterrupt
@@ -452,6 +482,7 @@ def clock(monkeypatch):
 SLOW = {"tol": 0, "max_iter": 10}
 
 
+@pytest.mark.plain
 def test_progress_in_plain_lines(clock, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     fitted = GaussianMixture(**start_of("full"), **SLOW)
@@ -484,6 +515,7 @@ def test_progress_of_a_short_fit_is_silent(without_tqdm, clock, monkeypatch, cap
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.plain
 def test_progress_as_a_bar(monkeypatch, capsys):
     pytest.importorskip("tqdm", reason="an extra")
     clock = Clock()
@@ -535,6 +567,7 @@ def test_more_verbose_also_prints_times(case, verbose, capsys):
     assert ours == theirs
 
 
+@pytest.mark.plain
 def test_verbose_times(clock, capsys):
     fitted = GaussianMixture(**start_of("full"), tol=0, max_iter=4, verbose=2, verbose_interval=2)
     fitted.fit(X, callback=clock.advance)
@@ -564,6 +597,7 @@ def by_hand(cls, names=ATTRIBUTES, **params):
     return mixture
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("names", [ATTRIBUTES, ("weights_", "means_", "precisions_cholesky_")])
 def test_attributes_set_by_hand(covariance_type, names):
@@ -575,6 +609,7 @@ def test_attributes_set_by_hand(covariance_type, names):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-13)  # theirs cancels more
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_a_sample_of_attributes_set_by_hand(covariance_type):
     names = ("weights_", "means_", "covariances_")
@@ -605,6 +640,7 @@ def test_a_model_set_by_hand_is_saved(tmp_path):
     np.testing.assert_array_equal(loaded.score_samples(rows), made("full").score_samples(rows))
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ["weights_", "means_", "precisions_cholesky_"])
 @pytest.mark.parametrize("change", ["fewer", "more", "narrower"])
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -667,6 +703,7 @@ def test_a_start_that_fails_is_passed_over(numbers, monkeypatch, recwarn):
     assert not recwarn.list
 
 
+@pytest.mark.plain
 def test_all_starts_fail(monkeypatch):
     failing(monkeypatch, 0, 1, 2)
     mixture = GaussianMixture(3, n_init=3, random_state=0)
@@ -675,6 +712,7 @@ def test_all_starts_fail(monkeypatch):
     assert not hasattr(mixture, "weights_")
 
 
+@pytest.mark.plain
 def test_a_fit_that_collapses_midway_is_passed_over(monkeypatch):
     """The first start gives one component a single row: without reg_covar it has no variance."""
     from gmmfast.initialization import start
@@ -698,6 +736,7 @@ def test_a_fit_that_collapses_midway_is_passed_over(monkeypatch):
     assert made == [0, 1]
 
 
+@pytest.mark.plain
 def test_fit_predict_is_fit_and_predict():
     for weights in (None, np.linspace(0, 1, 300)):
         labels = GaussianMixture(3, random_state=0).fit_predict(X, sample_weight=weights)

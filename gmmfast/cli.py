@@ -151,7 +151,12 @@ def _add_fit(commands: Any) -> None:
     add = parser.add_argument
     add("-k", "--components", type=int, required=True, metavar="K", help="number of components")
     add("--covariance", choices=COVARIANCES, default="full", help="covariance model (full)")
-    add("--tol", type=float, default=1e-3, help="stop when the mean log density gains less (1e-3)")
+    add(
+        "--tol",
+        type=float,
+        default=1e-3,
+        help="stop when the mean log density changes by less (1e-3)",
+    )
     add("--max-iter", type=int, default=100, metavar="N", help="stop after N iterations (100)")
     add("--n-init", type=int, default=1, metavar="N", help="keep the best of N starts (1)")
     add("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")

@@ -104,5 +104,5 @@ def icl(
     >>> icl(219.56, np.array([1.0, 1.0]), np.ones(2))
     219.56
     """
-    entropy = -float(weights @ np.log(largest_responsibilities.astype(np.float64)))
-    return bic + 2 * entropy
+    doubt = -float(weights @ np.log(largest_responsibilities.astype(np.float64)))
+    return bic + 2 * doubt

@@ -14,7 +14,7 @@ from gmmfast import criteria, em
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Given, start
-from gmmfast.models import MODELS, Model
+from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.progress import Callback, Progress, Verbose
 from gmmfast.rows import MemoryRows
@@ -35,7 +35,8 @@ class GaussianMixture(Estimator):
     """Gaussian mixture, fitted by Expectation-Maximization.
 
     ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for
-    ``sklearn.mixture.GaussianMixture``: the same parameters, attributes and iterates.
+    ``sklearn.mixture.GaussianMixture``: the same parameters and attributes, and from the same
+    start the same iterates.
 
     Parameters
     ----------
@@ -52,9 +53,10 @@ class GaussianMixture(Estimator):
     n_init : int, default=1
         Starts; the one with the largest lower bound is kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random"}, default="kmeans"
-        The first three give each row to the nearest of K seeds: the centres that k-means finds
-        (on a sample of ``max(16384, 256 K)`` rows where there are more), rows drawn by k-means++,
-        rows drawn at random. "random" draws responsibilities.
+        The first three give each row to the nearest of K seeds: the centres that k-means finds,
+        rows drawn by k-means++, rows drawn at random. "random" draws responsibilities. Three
+        starts of the kind are tried for ten EM passes each, over a sample of ``max(16384, 256 K)``
+        rows where there are more; the likeliest goes on. `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None
@@ -445,7 +447,7 @@ class GaussianMixture(Estimator):
         Returns
         -------
         float
-            Lower is better; above BIC by twice the entropy of the assignment.
+            Lower is better; above BIC the more, the less clearly rows are assigned.
         """
         largest = self.predict_proba(X).max(axis=1)
         weights = check_sample_weight(sample_weight, len(largest))
@@ -480,7 +482,7 @@ class GaussianMixture(Estimator):
         K, d = self.means_.shape
         covariances = self._model().matrices(self.covariances_.astype(np.float64), K, d)
         noise = np.split(rng.standard_normal(size=(n_samples, d)), np.cumsum(counts)[:-1])
-        parts = [z @ L.T for z, L in zip(noise, np.linalg.cholesky(covariances), strict=True)]
+        parts = [z @ R.T for z, R in zip(noise, square_roots(covariances), strict=True)]
         return np.concatenate(parts) + self.means_[y], y
 
     def _rows(self, X: ArrayLike) -> tuple[MemoryRows, Parameters]:

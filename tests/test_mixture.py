@@ -440,6 +440,20 @@ def test_callback_stops_all_starts():
     assert calls == [1, 2] and fitted.n_iter_ == 2
 
 
+def test_callback_stops_all_starts_also_when_one_converges():
+    """A request to stop is made once; it must not be lost because there was another reason."""
+    first, calls = GaussianMixture(3, random_state=0).fit(X), []
+    assert first.converged_
+
+    def stop(iteration, bound):
+        calls.append(iteration)
+        return len(calls) == first.n_iter_
+
+    fitted = GaussianMixture(3, n_init=3, random_state=0).fit(X, callback=stop)
+    assert calls == list(range(1, first.n_iter_ + 1))
+    assert fitted.lower_bounds_ == first.lower_bounds_
+
+
 def test_callback_that_stops_when_it_converges_has_converged():
     params = start_of("full")
     last = GaussianMixture(**params).fit(X).n_iter_

@@ -1,6 +1,6 @@
 """Covariance models, a file a family: from scatter to covariances, factors and their count."""
 
-from gmmfast.models.base import Model
+from gmmfast.models.base import Model, square_roots
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
 from gmmfast.models.spherical import Spherical
@@ -13,4 +13,4 @@ MODELS: dict[str, type[Model]] = {
     "spherical": Spherical,
 }
 
-__all__ = ["MODELS", "Model"]
+__all__ = ["MODELS", "Model", "square_roots"]

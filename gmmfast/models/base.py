@@ -149,6 +149,16 @@ def _smallest_variance(total: Floats) -> float:
         return 0.0
 
 
+def square_roots(covariances: Floats) -> Floats:
+    """Matrices R (K, d, d) with ``R @ R.T = covariance``, also where rounding to float32 has cost
+    a covariance its definiteness.
+    """
+    deviations = np.sqrt(np.einsum("kii->ki", covariances))
+    correlations = covariances / (deviations[:, :, None] * deviations[:, None, :])
+    values, vectors = np.linalg.eigh(correlations)
+    return np.asarray(deviations[:, :, None] * vectors * np.sqrt(np.maximum(values, 0))[:, None])
+
+
 def over_mass(scatter: Floats, mass: Floats) -> Floats:
     """``scatter / mass``, component by component; zero for one without mass."""
     divisor = np.where(mass > 0, mass, 1.0)

@@ -31,6 +31,7 @@ class EMResult:
     lower_bounds: list[float]  # mean log density before each M step, in nats a row
     status: Status
     statistics: SufficientStatistics | None  # of the last E step
+    stopped: bool = False  # an observer wants no more, whether or not this start has converged
 
     @property
     def lower_bound(self) -> float:
@@ -95,7 +96,7 @@ def run(
     """
     status = Status.MAX_ITER if control.max_iter else Status.NOT_STARTED
     lower_bounds: list[float] = []
-    statistics = None
+    statistics, stopped = None, False
     hints = rows.hints()
     for observer in control.observers:
         observer.begin(start)
@@ -118,7 +119,7 @@ def run(
             break
     for observer in control.observers:
         observer.end(lower_bound, status)
-    return EMResult(parameters, lower_bounds, status, statistics)
+    return EMResult(parameters, lower_bounds, status, statistics, stopped)
 
 
 def best_of(
@@ -142,7 +143,7 @@ def best_of(
             continue
         if best is None or result.lower_bound > best.lower_bound:
             best = result
-        if result.status is Status.STOPPED:
+        if result.stopped:
             break
     if best is None:
         raise failures[0]

@@ -150,8 +150,9 @@ def _smallest_variance(total: Floats) -> float:
 
 
 def square_roots(covariances: Floats) -> Floats:
-    """Matrices R (K, d, d) with ``R @ R.T = covariance``, also where rounding to float32 has cost
-    a covariance its definiteness.
+    """Matrices R (K, d, d) with ``R @ R.T = covariance``.
+
+    Eigenvalues that rounding to float32 has made negative count as zero.
     """
     deviations = np.sqrt(np.einsum("kii->ki", covariances))
     correlations = covariances / (deviations[:, :, None] * deviations[:, None, :])

@@ -32,7 +32,6 @@ TILE = 64  # rows; a tile and its residuals stay in the 32 KiB L1 cache up to d 
 class Work(NamedTuple):
     """Scratch of one tile."""
 
-    gathered: NDArray  # (d, TILE) rows that were not packed
     whitened: NDArray  # (d, TILE)
     residual: NDArray  # (d, TILE) x - mean
     weighted: NDArray  # (d, TILE) responsibility * residual
@@ -52,7 +51,7 @@ def make_work(
     """Allocate the scratch of one tile; once a shard, not once a tile."""
     row = x[0]
     return Work(
-        np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty_like(x),
+        np.empty_like(x), np.empty_like(x), np.empty_like(x),
         np.empty((n_components, TILE), x.dtype),
         np.empty_like(row), np.empty_like(row), np.empty_like(row), np.empty_like(row),
         np.empty(n_components, np.int64),

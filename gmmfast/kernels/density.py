@@ -39,7 +39,6 @@ class Work(NamedTuple):
     distance: NDArray  # (TILE,) squared Mahalanobis distance, or as far as it is known
     best: NDArray  # (TILE,) largest log density
     log_density: NDArray  # (TILE,) of the mixture
-    row_weight: NDArray  # (TILE,) in the element type of the rows
     active: NDArray  # (K,) components that were not given up, in the order of `resp`
 
 
@@ -53,7 +52,7 @@ def make_work(
     return Work(
         np.empty_like(x), np.empty_like(x), np.empty_like(x),
         np.empty((n_components, TILE), x.dtype),
-        np.empty_like(row), np.empty_like(row), np.empty_like(row), np.empty_like(row),
+        np.empty_like(row), np.empty_like(row), np.empty_like(row),
         np.empty(n_components, np.int64),
     )  # fmt: skip
 

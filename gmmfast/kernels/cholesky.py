@@ -23,8 +23,10 @@ def invert_cholesky(
     for k in range(K):
         factor = factors[k]
         log_det = 0.0
-        upper[:] = covariances[k]
         factor[:] = 0.0
+        for i in range(d):
+            for j in range(i, d):
+                upper[i, j] = covariances[k, i, j]
         for i in range(d):
             pivot = upper[i, i]
             if not pivot > np.finfo(np.float64).eps * covariances[k, i, i]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.options import kernel
+from gmmfast.kernels.options import allocating_kernel, kernel
 from gmmfast.kernels.simd import (
     any_reaches,
     exp,
@@ -42,7 +42,7 @@ class Work(NamedTuple):
     active: NDArray  # (K,) components that were not given up, in the order of `resp`
 
 
-@kernel
+@allocating_kernel
 def make_work(
     n_components,  # in
     x,  # in (d, TILE): a tile of the shape and element type to come

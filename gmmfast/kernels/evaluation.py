@@ -6,7 +6,7 @@ import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE, log_densities, make_work, normalize
-from gmmfast.kernels.options import kernel, parallel_kernel
+from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 
 
 @kernel
@@ -55,37 +55,55 @@ def write_labels(labels, start, count, n_active, work):
 
 
 @kernel
-def evaluate_shards(
-    begin,  # in: the first shard to compute
-    end,  # in: one past the last
+def evaluate_shard(
+    s,  # in: which shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...
     X,  # in (n, d)
     centre,  # in (d,) float64
     density,  # in: Density, about the centre
     cut,  # in
-    like,  # in (1, TILE): its element type is the one to compute in
+    tile,  # scratch (d, TILE)
+    work,  # scratch
     log_density,  # out (n,) or None
     resp,  # out (n, K) or None
     labels,  # out (n,) or None: these read log densities and need no normalisation
 ):
-    """Evaluate the rows of some shards."""
-    n, d = X.shape
-    n_tiles = (n + TILE - 1) // TILE
-    tile = np.empty((d, TILE), like.dtype)
+    """Evaluate the rows of one shard."""
+    n = X.shape[0]
+    guess = 0
+    for start in range(s * TILE, n, n_shards * TILE):
+        count = min(TILE, n - start)
+        gather(X, centre, start, tile)
+        n_active = log_densities(tile, density, guess, cut, work)
+        guess = work.active[0]
+        write_labels(labels, start, count, n_active, work)
+        if labels is None:
+            normalize(n_active, work)
+        write_log_density(log_density, start, count, work)
+        write_resp(resp, start, count, n_active, work)
+
+
+@allocating_kernel
+def evaluate_shards(
+    begin,  # in: the first shard
+    end,  # in: one past the last
+    n_shards,
+    X,
+    centre,
+    density,
+    cut,
+    like,  # in (1, TILE): its element type is the one to compute in
+    log_density,
+    resp,
+    labels,
+):
+    """`evaluate_shard` of some shards."""
+    tile = np.empty((X.shape[1], TILE), like.dtype)
     work = make_work(density.constants.size, tile)
     for s in range(begin, end):
-        guess = 0
-        for t in range(s, n_tiles, n_shards):
-            start = t * TILE
-            count = min(TILE, n - start)
-            gather(X, centre, start, tile)
-            n_active = log_densities(tile, density, guess, cut, work)
-            guess = work.active[0]
-            write_labels(labels, start, count, n_active, work)
-            if labels is None:
-                normalize(n_active, work)
-            write_log_density(log_density, start, count, work)
-            write_resp(resp, start, count, n_active, work)
+        evaluate_shard(
+            s, n_shards, X, centre, density, cut, tile, work, log_density, resp, labels
+        )  # fmt: skip
 
 
 @parallel_kernel

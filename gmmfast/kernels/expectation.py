@@ -9,7 +9,7 @@ from numba import prange
 
 from gmmfast.kernels.density import TILE, heaviest, log_densities, make_work, normalize
 from gmmfast.kernels.moments import add_second_moments, weight_responsibilities
-from gmmfast.kernels.options import kernel, parallel_kernel
+from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 
@@ -35,9 +35,8 @@ def tile_log_likelihood(
 
 
 @kernel
-def em_shards(
-    begin,  # in: the first shard to compute
-    end,  # in: one past the last
+def em_shard(
+    s,  # in: which shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...; sorted tiles differ in cost
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
@@ -45,24 +44,31 @@ def em_shards(
     means,  # in (K, d): moments are taken about them
     cut,  # in
     guesses,  # in, out (n_tiles,): the component that probably owns the tile
-    sums,  # out: Sums
+    work,  # scratch
+    sums,  # out: Sums, at s
 ):
-    """EM sums of some shards."""
+    """EM sums of one shard."""
+    log_likelihood = 0.0
+    mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
+    mass[:] = 0.0
+    first[:] = 0.0
+    scatter[:] = 0.0
+    for t in range(s, tiles.shape[0], n_shards):
+        n_active = log_densities(tiles[t], density, guesses[t], cut, work)
+        normalize(n_active, work)
+        guesses[t] = heaviest(n_active, work)
+        log_likelihood += tile_log_likelihood(row_weights[t], work.log_density)
+        n_active = weight_responsibilities(row_weights[t], n_active, work, mass)
+        add_second_moments(tiles[t], n_active, means, work, first, scatter)
+    sums.log_likelihood[s] = log_likelihood
+
+
+@allocating_kernel
+def em_shards(begin, end, n_shards, tiles, row_weights, density, means, cut, guesses, sums):
+    """`em_shard` of the shards from `begin` to before `end`."""
     work = make_work(means.shape[0], tiles[0])
     for s in range(begin, end):
-        log_likelihood = 0.0
-        mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
-        mass[:] = 0.0
-        first[:] = 0.0
-        scatter[:] = 0.0
-        for t in range(s, tiles.shape[0], n_shards):
-            n_active = log_densities(tiles[t], density, guesses[t], cut, work)
-            normalize(n_active, work)
-            guesses[t] = heaviest(n_active, work)
-            log_likelihood += tile_log_likelihood(row_weights[t], work.log_density)
-            n_active = weight_responsibilities(row_weights[t], n_active, work, mass)
-            add_second_moments(tiles[t], n_active, means, work, first, scatter)
-        sums.log_likelihood[s] = log_likelihood
+        em_shard(s, n_shards, tiles, row_weights, density, means, cut, guesses, work, sums)
 
 
 @parallel_kernel
@@ -98,16 +104,23 @@ def give(
 
 
 @kernel
-def membership_pass(
+def add_memberships(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
     memberships,  # in (n_tiles, TILE) labels, or (n_tiles, K, TILE) responsibilities
     means,  # in (K, d)
+    work,  # scratch
     sums,  # in, out: Sums of one shard
 ):
     """The M step's sums for responsibilities that are given."""
-    work = make_work(means.shape[0], tiles[0])
     for t in range(tiles.shape[0]):
         n_active = give(memberships[t], work)
         n_active = weight_responsibilities(row_weights[t], n_active, work, sums.mass[0])
         add_second_moments(tiles[t], n_active, means, work, sums.first[0], sums.scatter[0])
+
+
+@allocating_kernel
+def membership_pass(tiles, row_weights, memberships, means, sums):
+    """`add_memberships`, with scratch."""
+    work = make_work(means.shape[0], tiles[0])
+    add_memberships(tiles, row_weights, memberships, means, work, sums)

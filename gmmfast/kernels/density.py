@@ -2,7 +2,8 @@
 
 A tile is ``x (d, TILE)``: feature-major, so that the lanes of a vector are rows. A component is
 given up as soon as it cannot matter to any row of the tile. That is exact: its log density,
-``constant - |factor @ (x - mean)|^2 / 2``, only falls as rows of the triangle are added.
+``constant - |factor @ (x - mean)|^2 / 2``, only falls as rows of the triangle are added, and the
+length of a vector is no less than its part along any one direction (`kernels.separation`).
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ class Work(NamedTuple):
     """Scratch of one tile."""
 
     whitened: NDArray  # (d, TILE)
+    owned: NDArray  # (d, TILE) x - mean of the component that probably owns the tile
     residual: NDArray  # (d, TILE) x - mean
     weighted: NDArray  # (d, TILE) responsibility * residual
     resp: NDArray  # (K, TILE) log densities of the active components, then their responsibilities
     distance: NDArray  # (TILE,) squared Mahalanobis distance, or as far as it is known
     best: NDArray  # (TILE,) largest log density
     log_density: NDArray  # (TILE,) of the mixture
+    inverse: NDArray  # (TILE,) of the sum of `resp`, which makes responsibilities of it
     active: NDArray  # (K,) components that were not given up, in the order of `resp`
 
 
@@ -50,26 +53,38 @@ def make_work(
     """Allocate the scratch of one tile; once a shard, not once a tile."""
     row = x[0]
     return Work(
-        np.empty_like(x), np.empty_like(x), np.empty_like(x),
+        np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty_like(x),
         np.empty((n_components, TILE), x.dtype),
-        np.empty_like(row), np.empty_like(row), np.empty_like(row),
+        np.empty_like(row), np.empty_like(row), np.empty_like(row), np.empty_like(row),
         np.empty(n_components, np.int64),
     )  # fmt: skip
 
 
 @kernel
-def triangle_row(
+def subtract(
     x,  # in (d, TILE)
-    factor,  # in (d, d), lower
-    r,  # in: which row of the factor
-    out,  # out (d, TILE): out[r] = factor[r] @ x
+    mean,  # in (d,)
+    residual,  # out (d, TILE)
 ):
-    """One row of a triangular product."""
-    for p in range(0, TILE, lanes(x)):
-        a = splat(0.0, x)
-        for j in range(r + 1):
-            a = fma(splat(factor[r, j], x), load(x, (j, p)), a)
-        store(out, (r, p), a)
+    """``x - mean``."""
+    for j in range(x.shape[0]):
+        m = splat(mean[j], x)
+        for p in range(0, TILE, lanes(x)):
+            store(residual, (j, p), load(x, (j, p)) - m)
+
+
+@kernel
+def triangle_row(
+    factor,  # in (d, d), lower
+    r,  # in: which row of it
+    x,  # in (d, TILE)
+    p,  # in: the first of a vector of rows
+):
+    """``factor[r] @ x`` for a vector of rows."""
+    a = splat(0.0, x)
+    for j in range(r + 1):
+        a = fma(splat(factor[r, j], x), load(x, (j, p)), a)
+    return a
 
 
 @kernel
@@ -82,77 +97,70 @@ def whiten(
     if whitening is None:
         return x
     for r in range(x.shape[0]):
-        triangle_row(x, whitening, r, out)
+        for p in range(0, TILE, lanes(x)):
+            store(out, (r, p), triangle_row(whitening, r, x, p))
     return out
 
 
 @kernel
-def add_one_square(
-    x,  # in (d, TILE)
-    mean,  # in (d,)
+def add_four_squares(
+    residual,  # in (d, TILE)
     factor,  # in (d, d), lower
-    r,  # in: which row of the factor
-    residual,  # in, out (d, TILE): x - mean, rows below r; row r is added
+    r,  # in: the first of four rows of the factor
     distance,  # in, out (TILE,)
 ):
-    """``distance += (factor[r] @ (x - mean)) ** 2``."""
-    for p in range(0, TILE, lanes(x)):
-        store(residual, (r, p), load(x, (r, p)) - splat(mean[r], x))
-        a = splat(0.0, x)
-        for j in range(r + 1):
-            a = fma(splat(factor[r, j], x), load(residual, (j, p)), a)
-        store(distance, (p,), fma(a, a, load(distance, (p,))))
+    """``distance += |factor[r : r + 4] @ residual|^2``.
 
-
-@kernel
-def add_two_squares(
-    x,  # in (d, TILE)
-    mean,  # in (d,)
-    factor,  # in (d, d), lower
-    r,  # in: the first of two rows of the factor
-    residual,  # in, out (d, TILE): x - mean, rows below r; rows r and r + 1 are added
-    distance,  # in, out (TILE,)
-):
-    """``distance += |factor[r : r + 2] @ (x - mean)|^2``.
-
-    Two rows by two vectors: eight registers accumulate, as many as it takes to keep two FMA units
-    of four cycles busy.
+    Four rows by a vector: eight registers accumulate, as many as it takes to keep two FMA units
+    of four cycles busy. What lies right of the diagonal is zero.
     """
-    step = lanes(x)
-    for p in range(0, TILE, step):
-        store(residual, (r, p), load(x, (r, p)) - splat(mean[r], x))
-        store(residual, (r + 1, p), load(x, (r + 1, p)) - splat(mean[r + 1], x))
-    for p in range(0, TILE, 2 * step):
-        a0 = splat(0.0, x)
-        a1 = a0
-        b0 = a0
-        b1 = a0
-        for j in range(r + 2):
-            v0 = load(residual, (j, p))
-            v1 = load(residual, (j, p + step))
-            f = splat(factor[r, j], x)
-            g = splat(factor[r + 1, j], x)
-            a0 = fma(f, v0, a0)
-            a1 = fma(f, v1, a1)
-            b0 = fma(g, v0, b0)
-            b1 = fma(g, v1, b1)
-        store(distance, (p,), fma(b0, b0, fma(a0, a0, load(distance, (p,)))))
-        store(distance, (p + step,), fma(b1, b1, fma(a1, a1, load(distance, (p + step,)))))
+    for p in range(0, TILE, lanes(residual)):
+        a = splat(0.0, residual)
+        b = a
+        c = a
+        e = a
+        for j in range(r + 4):
+            v = load(residual, (j, p))
+            a = fma(splat(factor[r, j], residual), v, a)
+            b = fma(splat(factor[r + 1, j], residual), v, b)
+            c = fma(splat(factor[r + 2, j], residual), v, c)
+            e = fma(splat(factor[r + 3, j], residual), v, e)
+        s = fma(a, a, load(distance, (p,)))
+        store(distance, (p,), fma(e, e, fma(c, c, fma(b, b, s))))
 
 
 @kernel
-def add_scaled_square(
+def add_last_squares(
+    residual,  # in (d, TILE)
+    factor,  # in (d, d), lower
+    r,  # in: the first of the rows of the factor that are left
+    distance,  # in, out (TILE,)
+):
+    """``distance += |factor[r:] @ residual|^2``."""
+    for p in range(0, TILE, lanes(residual)):
+        s = load(distance, (p,))
+        for i in range(r, factor.shape[0]):
+            a = triangle_row(factor, i, residual, p)
+            s = fma(a, a, s)
+        store(distance, (p,), s)
+
+
+@kernel
+def add_scaled_squares(
     x,  # in (d, TILE)
     mean,  # in (d,)
     scales,  # in (d,) 1 / standard deviation
-    j,  # in: which feature
+    begin,  # in: the first feature
+    end,  # in: one past the last
     distance,  # in, out (TILE,)
 ):
-    """``distance += ((x[j] - mean[j]) * scales[j]) ** 2``."""
-    m, s = splat(mean[j], x), splat(scales[j], x)
+    """``distance += |(x - mean) * scales|^2`` over some features."""
     for p in range(0, TILE, lanes(x)):
-        z = (load(x, (j, p)) - m) * s
-        store(distance, (p,), fma(z, z, load(distance, (p,))))
+        s = load(distance, (p,))
+        for j in range(begin, end):
+            z = (load(x, (j, p)) - splat(mean[j], x)) * splat(scales[j], x)
+            s = fma(z, z, s)
+        store(distance, (p,), s)
 
 
 @kernel
@@ -171,6 +179,27 @@ def can_matter(
 
 
 @kernel
+def is_near(
+    constant,  # in
+    gap,  # in: gmmfast.kernels.separation
+    direction,  # in (d,)
+    owned,  # in (d, TILE)
+    best,  # in (TILE,)
+    cut,  # in
+):
+    """Whether a component can matter, by the rows' distances along one direction."""
+    c, limit, half = splat(constant, best), splat(cut, best), splat(-0.5, best)
+    for p in range(0, TILE, lanes(best)):
+        z = splat(gap, best)
+        for j in range(direction.size):
+            z = fma(splat(direction[j], best), load(owned, (j, p)), z)
+        z = maximum(z, splat(0.0, best))
+        if any_reaches(fma(half * z, z, c) - load(best, (p,)), limit):
+            return True
+    return False
+
+
+@kernel
 def squared_distance(
     x,  # in (d, TILE)
     mean,  # in (d,)
@@ -178,7 +207,7 @@ def squared_distance(
     constant,  # in
     best,  # in (TILE,)
     cut,  # in
-    residual,  # scratch (d, TILE)
+    residual,  # out (d, TILE) x - mean, unless the factor is a diagonal
     distance,  # out (TILE,) |factor @ (x - mean)|^2
 ):
     """Squared Mahalanobis distances; False, early, where the component cannot matter."""
@@ -186,17 +215,19 @@ def squared_distance(
     for p in range(0, TILE, lanes(x)):
         store(distance, (p,), splat(0.0, x))
     if factor.ndim == 1:
-        for j in range(d):
-            add_scaled_square(x, mean, factor, j, distance)
-            if j % 4 == 1 and not can_matter(constant, distance, best, cut):
+        for j in range(0, d, 4):
+            add_scaled_squares(x, mean, factor, j, min(j + 4, d), distance)
+            if not can_matter(constant, distance, best, cut):
                 return False
         return True
-    for r in range(0, d - 1, 2):
-        add_two_squares(x, mean, factor, r, residual, distance)
+    subtract(x, mean, residual)
+    whole = d - d % 4
+    for r in range(0, whole, 4):
+        add_four_squares(residual, factor, r, distance)
         if not can_matter(constant, distance, best, cut):
             return False
-    if d % 2:
-        add_one_square(x, mean, factor, d - 1, residual, distance)
+    if whole < d:
+        add_last_squares(residual, factor, whole, distance)
     return True
 
 
@@ -204,12 +235,14 @@ def squared_distance(
 def log_densities(
     x,  # in (d, TILE)
     density,  # in: gmmfast.parameters.Density
+    separation,  # in: gmmfast.kernels.separation.Separation
     guess,  # in: the component that probably owns the tile; the others stop against it
     cut,  # in
     work,  # out: best (TILE,), active and resp[:n_active] = log weighted densities
 ):
     """Log weighted densities of the components that matter to the tile; returns their number."""
     y = whiten(x, density.whitening, work.whitened)
+    separated = separation.gaps.size > 0
     lowest = splat(np.finfo(x.dtype).min / 2, x)  # stands for -inf: far rows stay finite
     for p in range(0, TILE, lanes(x)):
         store(work.best, (p,), splat(-np.inf, x))  # so that the first one always matters
@@ -217,9 +250,16 @@ def log_densities(
     for turn in range(density.constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)
         constant = density.constants[k]
-        if constant == -np.inf or not squared_distance(
+        if constant == -np.inf:
+            continue
+        if turn > 0 and separated and not is_near(
+            constant, separation.gaps[guess, k], separation.directions[guess, k],
+            work.owned, work.best, cut,
+        ):  # fmt: skip
+            continue
+        if not squared_distance(
             y, density.means[k], density.factors[k], constant, work.best, cut,
-            work.residual, work.distance,
+            work.owned if turn == 0 else work.residual, work.distance,
         ):  # fmt: skip
             continue
         for p in range(0, TILE, lanes(x)):
@@ -233,37 +273,17 @@ def log_densities(
 
 
 @kernel
-def normalize(
+def log_sum_exp(
     n_active,  # in
-    work,  # in, out: resp[:n_active] log weighted densities -> responsibilities; out: log_density
+    work,  # in, out: resp[:n_active] log weighted densities -> relative densities; out: inverse, ...
 ):
-    """Log-sum-exp over the active components."""
-    resp, best, log_density = work.resp, work.best, work.log_density
-    for p in range(0, TILE, lanes(best)):
-        peak = load(best, (p,))
-        s = splat(0.0, best)
+    """Log densities of the mixture; what `resp` is to be multiplied by is left in `inverse`."""
+    for p in range(0, TILE, lanes(work.best)):
+        peak = load(work.best, (p,))
+        s = splat(0.0, work.best)
         for a in range(n_active):
-            e = exp(load(resp, (a, p)) - peak)
-            store(resp, (a, p), e)
+            e = exp(load(work.resp, (a, p)) - peak)
+            store(work.resp, (a, p), e)
             s = s + e
-        store(log_density, (p,), peak + log(s))
-        inverse = splat(1.0, best) / s
-        for a in range(n_active):
-            store(resp, (a, p), load(resp, (a, p)) * inverse)
-
-
-@kernel
-def heaviest(
-    n_active,  # in
-    work,  # in: resp, active
-):
-    """The component with the largest share of the tile."""
-    largest, winner = -1.0, 0
-    for a in range(n_active):
-        s = splat(0.0, work.resp)
-        for p in range(0, TILE, lanes(work.resp)):
-            s = s + load(work.resp, (a, p))
-        share = total(s)
-        if share > largest:
-            largest, winner = share, work.active[a]
-    return winner
+        store(work.log_density, (p,), peak + log(s))
+        store(work.inverse, (p,), splat(1.0, work.best) / s)

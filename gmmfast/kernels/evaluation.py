@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from gmmfast.kernels.density import TILE, log_densities, make_work, normalize
+from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 
 
@@ -38,7 +38,7 @@ def write_resp(resp, start, count, n_active, work):
         for p in range(count):
             resp[start + p, :] = 0.0
             for a in range(n_active):
-                resp[start + p, work.active[a]] = work.resp[a, p]
+                resp[start + p, work.active[a]] = work.resp[a, p] * work.inverse[p]
 
 
 @kernel
@@ -61,6 +61,7 @@ def evaluate_shard(
     X,  # in (n, d)
     centre,  # in (d,) float64
     density,  # in: Density, about the centre
+    separation,  # in: Separation
     cut,  # in
     tile,  # scratch (d, TILE)
     work,  # scratch
@@ -74,11 +75,11 @@ def evaluate_shard(
     for start in range(s * TILE, n, n_shards * TILE):
         count = min(TILE, n - start)
         gather(X, centre, start, tile)
-        n_active = log_densities(tile, density, guess, cut, work)
+        n_active = log_densities(tile, density, separation, guess, cut, work)
         guess = work.active[0]
         write_labels(labels, start, count, n_active, work)
         if labels is None:
-            normalize(n_active, work)
+            log_sum_exp(n_active, work)
         write_log_density(log_density, start, count, work)
         write_resp(resp, start, count, n_active, work)
 
@@ -91,6 +92,7 @@ def evaluate_shards(
     X,
     centre,
     density,
+    separation,
     cut,
     like,  # in (1, TILE): its element type is the one to compute in
     log_density,
@@ -102,14 +104,18 @@ def evaluate_shards(
     work = make_work(density.constants.size, tile)
     for s in range(begin, end):
         evaluate_shard(
-            s, n_shards, X, centre, density, cut, tile, work, log_density, resp, labels
+            s, n_shards, X, centre, density, separation, cut, tile, work,
+            log_density, resp, labels,
         )  # fmt: skip
 
 
 @parallel_kernel
-def evaluate(n_shards, X, centre, density, cut, like, log_density, resp, labels):
+def evaluate(
+    n_shards, X, centre, density, separation, cut, like, log_density, resp, labels
+):
     """`evaluate_shards` of all shards, in parallel."""
     for s in prange(n_shards):
         evaluate_shards(
-            s, s + 1, n_shards, X, centre, density, cut, like, log_density, resp, labels
+            s, s + 1, n_shards, X, centre, density, separation, cut, like,
+            log_density, resp, labels,
         )

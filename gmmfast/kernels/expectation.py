@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import prange
 
-from gmmfast.kernels.density import TILE, heaviest, log_densities, make_work, normalize
+from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.moments import add_second_moments, weight_responsibilities
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
@@ -41,6 +41,7 @@ def em_shard(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
     density,  # in: Density
+    separation,  # in: Separation
     means,  # in (K, d): moments are taken about them
     cut,  # in
     guesses,  # in, out (n_tiles,): the component that probably owns the tile
@@ -54,37 +55,46 @@ def em_shard(
     first[:] = 0.0
     scatter[:] = 0.0
     for t in range(s, tiles.shape[0], n_shards):
-        n_active = log_densities(tiles[t], density, guesses[t], cut, work)
-        normalize(n_active, work)
-        guesses[t] = heaviest(n_active, work)
+        n_active = log_densities(tiles[t], density, separation, guesses[t], cut, work)
+        log_sum_exp(n_active, work)
         log_likelihood += tile_log_likelihood(row_weights[t], work.log_density)
-        n_active = weight_responsibilities(row_weights[t], n_active, work, mass)
+        n_active, guesses[t] = weight_responsibilities(
+            row_weights[t], n_active, guesses[t], work, mass
+        )
         add_second_moments(tiles[t], n_active, means, work, first, scatter)
     sums.log_likelihood[s] = log_likelihood
 
 
 @allocating_kernel
-def em_shards(begin, end, n_shards, tiles, row_weights, density, means, cut, guesses, sums):
+def em_shards(
+    begin, end, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
+):
     """`em_shard` of the shards from `begin` to before `end`."""
     work = make_work(means.shape[0], tiles[0])
     for s in range(begin, end):
-        em_shard(s, n_shards, tiles, row_weights, density, means, cut, guesses, work, sums)
+        em_shard(
+            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
+        )
 
 
 @parallel_kernel
-def em_pass(n_shards, tiles, row_weights, density, means, cut, guesses, sums):
+def em_pass(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
     """`em_shards` of all shards, in parallel."""
     for s in prange(n_shards):
-        em_shards(s, s + 1, n_shards, tiles, row_weights, density, means, cut, guesses, sums)
+        em_shards(
+            s, s + 1, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
+        )
 
 
 @kernel
 def give(
     membership,  # in (TILE,) labels, or (K, TILE) responsibilities
-    work,  # out: active, resp
+    work,  # out: active, resp, inverse
 ):
     """Responsibilities that are given instead of computed; returns the number of components."""
     n_active = 0
+    for p in range(0, TILE, lanes(work.resp)):
+        store(work.inverse, (p,), splat(1.0, work.resp))
     if membership.ndim == 1:
         for p in range(TILE):
             a = 0
@@ -115,7 +125,7 @@ def add_memberships(
     """The M step's sums for responsibilities that are given."""
     for t in range(tiles.shape[0]):
         n_active = give(memberships[t], work)
-        n_active = weight_responsibilities(row_weights[t], n_active, work, sums.mass[0])
+        n_active, _ = weight_responsibilities(row_weights[t], n_active, 0, work, sums.mass[0])
         add_second_moments(tiles[t], n_active, means, work, sums.first[0], sums.scatter[0])
 
 

@@ -202,20 +202,27 @@ def add_second_moments(
 def weight_responsibilities(
     row_weight,  # in (TILE,)
     n_active,  # in
-    work,  # in, out: resp *= row_weight, active; components without mass are dropped
+    guess,  # in: what to return where no component has mass
+    work,  # in, out: resp *= inverse * row_weight, active; components without mass are dropped
     mass,  # in, out (K,) += sum of resp
 ):
-    """Responsibilities times row weights, and their sums; returns how many components are left."""
-    kept = 0
+    """Responsibilities times row weights, and their sums.
+
+    Returns how many components are left, and which of them has the largest share of the tile.
+    """
+    kept, largest = 0, 0.0
     for a in range(n_active):
         s = splat(0.0, work.resp)
         for p in range(0, TILE, lanes(work.resp)):
-            r = load(work.resp, (a, p)) * load(row_weight, (p,))
+            r = load(work.resp, (a, p)) * (load(work.inverse, (p,)) * load(row_weight, (p,)))
             store(work.resp, (kept, p), r)
             s = s + r
         share = total(s)
         if share > 0:
-            mass[work.active[a]] += share
-            work.active[kept] = work.active[a]
+            k = work.active[a]
+            mass[k] += share
+            work.active[kept] = k
             kept += 1
-    return kept
+            if share > largest:
+                largest, guess = share, k
+    return kept, guess

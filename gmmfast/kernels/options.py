@@ -88,7 +88,7 @@ def kernel(function: Function) -> Function:
     It does not count references either, as Numba does atomically for every view of an array, which
     took two thirds of the time at d = 2. So it cannot return an array to whoever counts them.
     """
-    return _compiled(function, nogil=True, _nrt=False)
+    return _compiled(function, nogil=True, _nrt=False, forceinline=True)
 
 
 def allocating_kernel(function: Function) -> Function:

@@ -14,6 +14,7 @@ from gmmfast.kernels.expectation import em_pass, em_shards, membership_pass, neg
 from gmmfast.kernels.moments import collect, make_sums
 from gmmfast.kernels.options import MAX_SHARDS, run
 from gmmfast.kernels.packing import pack, pack_shards
+from gmmfast.kernels.separation import separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints
 
@@ -133,6 +134,7 @@ class MemoryRows:
         hints = hints or self.hints()
         K = len(parameters.weights)
         density = parameters.density(self._X.dtype)
+        separation = separate(density.means, density.factors, self.n_rows)
         means = parameters.means.astype(self._X.dtype)
         shape = scatter.shape(K, self.n_features)
         # an accumulator costs as much to add up as some 64 rows a component
@@ -141,7 +143,7 @@ class MemoryRows:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         for cut in (negligible(K, self._weight_spread), -np.inf):
             tiles, row_weights, _ = self.packed
-            em = (tiles, row_weights, density, means, cut, hints.guesses, hints.sums)
+            em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
             run(em_pass, em_shards, self._n_jobs, shards, *em)
             statistics = self._statistics(hints.sums, means)
             if not np.any((statistics.mass == 0) & (parameters.weights > 0)):
@@ -233,5 +235,8 @@ class MemoryRows:
         dtype = self._X.dtype
         shards = self._shards(len(self._X))
         like = np.empty((1, TILE), dtype)
-        rows = (self._X, self.centre, parameters.density(dtype), cut, like)
+        density = parameters.density(dtype)
+        # rows in the caller's order are of all components: nothing is far from a tile of them
+        separation = separate(density.means, density.factors, 0)
+        rows = (self._X, self.centre, density, separation, cut, like)
         run(evaluate, evaluate_shards, self._n_jobs, shards, *rows, *outputs)

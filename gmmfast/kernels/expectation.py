@@ -8,9 +8,12 @@ import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
-from gmmfast.kernels.moments import add_second_moments, weight_responsibilities
+from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
+
+
+STRIDE = 41  # no divisor in common with a number of shards up to 81; 41 / 64 is near the golden ratio
 
 
 def negligible(n_components: int, weight_spread: float = 1.0) -> float:
@@ -37,7 +40,7 @@ def tile_log_likelihood(
 @kernel
 def em_shard(
     s,  # in: which shard
-    n_shards,  # in: shard s takes tiles s, s + n_shards, ...; sorted tiles differ in cost
+    n_shards,  # in: each takes neighbouring tiles, which in sorted rows are of few components
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
     density,  # in: Density
@@ -49,17 +52,18 @@ def em_shard(
     sums,  # out: Sums, at s
 ):
     """EM sums of one shard."""
+    n_tiles = tiles.shape[0]
     log_likelihood = 0.0
     mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
     mass[:] = 0.0
-    first[:] = 0.0
-    scatter[:] = 0.0
-    for t in range(s, tiles.shape[0], n_shards):
+    if is_pooled(scatter, means):
+        scatter[:] = 0.0
+    for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
         n_active = log_densities(tiles[t], density, separation, guesses[t], cut, work)
         log_sum_exp(n_active, work)
         log_likelihood += tile_log_likelihood(row_weights[t], work.log_density)
         n_active, guesses[t] = weight_responsibilities(
-            row_weights[t], n_active, guesses[t], work, mass
+            row_weights[t], n_active, guesses[t], work, mass, first, scatter
         )
         add_second_moments(tiles[t], n_active, means, work, first, scatter)
     sums.log_likelihood[s] = log_likelihood
@@ -79,8 +83,12 @@ def em_shards(
 
 @parallel_kernel
 def em_pass(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
-    """`em_shards` of all shards, in parallel."""
-    for s in prange(n_shards):
+    """`em_shards` of all shards, in parallel.
+
+    Threads take neighbouring indices: each gets shards from all over the rows, which differ in cost.
+    """
+    for i in prange(n_shards):
+        s = i * STRIDE % n_shards
         em_shards(
             s, s + 1, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
         )
@@ -125,7 +133,9 @@ def add_memberships(
     """The M step's sums for responsibilities that are given."""
     for t in range(tiles.shape[0]):
         n_active = give(memberships[t], work)
-        n_active, _ = weight_responsibilities(row_weights[t], n_active, 0, work, sums.mass[0])
+        n_active, _ = weight_responsibilities(
+            row_weights[t], n_active, 0, work, sums.mass[0], sums.first[0], sums.scatter[0]
+        )
         add_second_moments(tiles[t], n_active, means, work, sums.first[0], sums.scatter[0])
 
 

@@ -13,7 +13,11 @@ from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 
 class Sums(NamedTuple):
-    """Accumulators, in float64; the first axis is the shard."""
+    """Accumulators, in float64; the first axis is the shard.
+
+    Moments of a component without mass are not looked at: they are cleared when it gets some. So
+    a shard costs as much as the components that it meets.
+    """
 
     log_likelihood: NDArray  # (shards,)
     mass: NDArray  # (shards, K) sum of w r
@@ -33,15 +37,43 @@ def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[
 
 def collect(sums: Sums, means: NDArray) -> tuple[float, NDArray, NDArray, NDArray]:
     """Add the shards in order; complete the second moments: pooled, symmetric."""
-    first, scatter = sums.first.sum(axis=0), sums.scatter.sum(axis=0)
+    first, scatter = np.zeros_like(means), np.zeros(sums.scatter.shape[1:])
+    add_shards(sums.mass, sums.first, first)
+    if is_pooled(scatter, means):
+        scatter += sums.scatter.sum(axis=0)
+        scatter[0] -= first.T @ means
+    else:
+        flat = (*sums.mass.shape, -1)
+        add_shards(sums.mass, sums.scatter.reshape(flat), scatter.reshape(flat[1:]))
     if scatter.ndim == 3:
-        if is_pooled(scatter, means):
-            scatter[0] -= first.T @ means
-        lower = np.tril(scatter, -1)
-        diagonal = np.einsum("kii->ki", scatter)
-        scatter = lower + lower.transpose(0, 2, 1)
-        np.einsum("kii->ki", scatter)[...] = diagonal
+        mirror(scatter)
     return float(sums.log_likelihood.sum()), sums.mass.sum(axis=0), first, scatter
+
+
+@kernel
+def add_shards(
+    mass,  # in (shards, K)
+    parts,  # in (shards, K, m)
+    sums,  # in, out (K, m) += those parts that have mass
+):
+    """Add up what the shards have found, in their order."""
+    n_shards, K, m = parts.shape
+    for s in range(n_shards):
+        for k in range(K):
+            if mass[s, k] > 0:
+                for j in range(m):
+                    sums[k, j] += parts[s, k, j]
+
+
+@kernel
+def mirror(
+    scatter,  # in, out (K, d, d) or (1, d, d)
+):
+    """Lower triangles onto the upper ones."""
+    for k in range(scatter.shape[0]):
+        for i in range(scatter.shape[1]):
+            for j in range(i):
+                scatter[k, j, i] = scatter[k, i, j]
 
 
 @kernel
@@ -205,6 +237,8 @@ def weight_responsibilities(
     guess,  # in: what to return where no component has mass
     work,  # in, out: resp *= inverse * row_weight, active; components without mass are dropped
     mass,  # in, out (K,) += sum of resp
+    first,  # out (K, d): cleared for components that had no mass before
+    scatter,  # out: likewise
 ):
     """Responsibilities times row weights, and their sums.
 
@@ -220,6 +254,10 @@ def weight_responsibilities(
         share = total(s)
         if share > 0:
             k = work.active[a]
+            if mass[k] == 0:
+                first[k] = 0.0
+                if not is_pooled(scatter, first):
+                    scatter[k] = 0.0
             mass[k] += share
             work.active[kept] = k
             kept += 1

@@ -27,6 +27,7 @@ from gmmfast.kernels.simd import (
     total,
 )
 
+CACHE_LINE = 64  # bytes
 TILE = 64  # rows; a tile and its residuals stay in the 32 KiB L1 cache up to d = 32
 
 
@@ -46,16 +47,32 @@ class Work(NamedTuple):
 
 
 @allocating_kernel
+def aligned(
+    n,  # in
+    like,  # in (m,)
+):
+    """An array (n, TILE) that begins where a cache line does.
+
+    A vector that lies across two lines is loaded in twice the time: 1.4 times that of a pass.
+    """
+    line = CACHE_LINE // like.itemsize
+    values = np.empty(n * TILE + line, like.dtype)
+    skipped = -(values.ctypes.data // like.itemsize) % line
+    return values[skipped : skipped + n * TILE].reshape(n, TILE)
+
+
+@allocating_kernel
 def make_work(
     n_components,  # in
     x,  # in (d, TILE): a tile of the shape and element type to come
 ):
     """Allocate the scratch of one tile; once a shard, not once a tile."""
-    row = x[0]
+    d, like = x.shape[0], x[0]
+    rows = aligned(4, like)
     return Work(
-        np.empty_like(x), np.empty_like(x), np.empty_like(x), np.empty_like(x),
-        np.empty((n_components, TILE), x.dtype),
-        np.empty_like(row), np.empty_like(row), np.empty_like(row), np.empty_like(row),
+        aligned(d, like), aligned(d, like), aligned(d, like), aligned(d, like),
+        aligned(n_components, like),
+        rows[0], rows[1], rows[2], rows[3],
         np.empty(n_components, np.int64),
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.options import kernel
 
 LARGEST = 1 << 22  # values of the table; 32 MB
+SMALLEST = 8  # features; with fewer a row of the triangle costs no more than the bound
 
 
 class Separation(NamedTuple):
@@ -27,7 +28,7 @@ class Separation(NamedTuple):
 def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
     """Return the table, unless it is no use: for diagonals, for few rows a component."""
     K, d = means.shape
-    if factors.ndim == 2 or K == 1 or n_rows < 64 * K or K * K * d > LARGEST:
+    if factors.ndim == 2 or d < SMALLEST or n_rows < 64 * K or K * K * d > LARGEST:
         K = 0
     separation = Separation(np.empty((K, K), means.dtype), np.zeros((K, K, d), means.dtype))
     if K:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.density import TILE
+from gmmfast.kernels.density import TILE, aligned
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import em_pass, em_shards, membership_pass, negligible
 from gmmfast.kernels.moments import collect, make_sums
@@ -107,8 +107,9 @@ class MemoryRows:
             sorted_labels = labels[order].astype(np.int32)
             order = order if kept is None else kept[order]
         n_tiles = -(-order.size // TILE)
-        tiles = np.empty((n_tiles, d, TILE), dtype)
-        row_weights = np.empty((n_tiles, TILE), dtype)
+        like = np.empty(0, dtype)
+        tiles = aligned(n_tiles * d, like).reshape(n_tiles, d, TILE)
+        row_weights = aligned(n_tiles, like)
         shards = self._shards(n)
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
         run(pack, pack_shards, self._n_jobs, shards, *rows)

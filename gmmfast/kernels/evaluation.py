@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
+from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 
 
@@ -100,7 +100,7 @@ def evaluate_shards(
     labels,
 ):
     """`evaluate_shard` of some shards."""
-    tile = np.empty((X.shape[1], TILE), like.dtype)
+    tile = aligned(X.shape[1], like[0])
     work = make_work(density.constants.size, tile)
     for s in range(begin, end):
         evaluate_shard(
@@ -110,12 +110,20 @@ def evaluate_shards(
 
 
 @parallel_kernel
-def evaluate(
-    n_shards, X, centre, density, separation, cut, like, log_density, resp, labels
-):
+def evaluate(n_shards, X, centre, density, separation, cut, like, log_density, resp, labels):
     """`evaluate_shards` of all shards, in parallel."""
     for s in prange(n_shards):
         evaluate_shards(
-            s, s + 1, n_shards, X, centre, density, separation, cut, like,
-            log_density, resp, labels,
+            s,
+            s + 1,
+            n_shards,
+            X,
+            centre,
+            density,
+            separation,
+            cut,
+            like,
+            log_density,
+            resp,
+            labels,
         )

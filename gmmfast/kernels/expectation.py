@@ -13,7 +13,9 @@ from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 
-STRIDE = 41  # no divisor in common with a number of shards up to 81; 41 / 64 is near the golden ratio
+STRIDE = (
+    41  # no divisor in common with a number of shards up to 81; 41 / 64 is near the golden ratio
+)
 
 
 def negligible(n_components: int, weight_spread: float = 1.0) -> float:

@@ -12,7 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.density import TILE, aligned, subtract, triangle_row
 from gmmfast.kernels.options import kernel
+from gmmfast.kernels.simd import fma, lanes, load, splat, store
 
 LARGEST = 1 << 22  # values of the table; 32 MB
 SMALLEST = 8  # features; with fewer a row of the triangle costs no more than the bound
@@ -30,43 +32,59 @@ def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
     K, d = means.shape
     if factors.ndim == 2 or d < SMALLEST or n_rows < 64 * K or K * K * d > LARGEST:
         K = 0
-    separation = Separation(np.empty((K, K), means.dtype), np.zeros((K, K, d), means.dtype))
+    separation = Separation(np.empty((K, K), means.dtype), np.empty((K, K, d), means.dtype))
     if K:
-        fill(means, factors, np.empty((d, d), means.dtype), np.empty((2, d), means.dtype), *separation)
+        n_tiles = -(-K // TILE)
+        owners = aligned(n_tiles * d, means[0]).reshape(n_tiles, d, TILE)
+        owners.transpose(0, 2, 1)[:] = np.resize(means, (n_tiles, TILE, d))
+        fill(owners, means, factors, aligned(2 * d + 1, means[0]), separation)
     return separation
 
 
 @kernel
 def fill(
+    owners,  # in (n_tiles, d, TILE): means, filled up
     means,  # in (K, d)
     factors,  # in (K, d, d), lower
-    upper,  # scratch (d, d)
-    row,  # scratch (2, d)
-    gaps,  # out (K, K)
-    directions,  # in, out (K, K, d): zero before
+    work,  # scratch (2 d + 1, TILE)
+    separation,  # out
 ):
-    """Fill the table. Inner loops run along rows, so that the compiler can use vectors."""
+    """Fill the table, a tile of owners at a time."""
     K, d = means.shape
-    difference, z = row[0], row[1]
+    residual, z, gap = work[:d], work[d : 2 * d], work[2 * d]
     for k in range(K):
-        for i in range(d):
-            for j in range(d):
-                upper[j, i] = factors[k, i, j]
-        for o in range(K):
-            for j in range(d):
-                difference[j] = means[o, j] - means[k, j]
-                z[j] = 0.0
-            for j in range(d):
-                v = difference[j]
-                for i in range(j, d):
-                    z[i] += v * upper[j, i]
-            square = 0.0
-            for i in range(d):
-                square += z[i] * z[i]
-            gap = np.sqrt(square)
-            gaps[o, k] = gap
-            if gap > 0:
-                for i in range(d):
-                    u = z[i] / gap
-                    for j in range(i + 1):
-                        directions[o, k, j] += u * factors[k, i, j]
+        for t in range(owners.shape[0]):
+            subtract(owners[t], means[k], residual)
+            n = min(TILE, K - t * TILE)
+            see(n, factors[k], residual, z, gap)
+            for q in range(n):
+                o = t * TILE + q
+                separation.gaps[o, k] = np.sqrt(gap[q])
+                scale = 1.0 / separation.gaps[o, k] if gap[q] > 0 else 0.0
+                for j in range(d):
+                    separation.directions[o, k, j] = residual[j, q] * scale
+
+
+@kernel
+def see(
+    n,  # in: owners in the tile
+    factor,  # in (d, d), lower
+    residual,  # in, out (d, TILE) mean_o - mean_k -> factor.T @ z
+    z,  # out (d, TILE) factor @ (mean_o - mean_k)
+    square,  # out (TILE,) |z|^2
+):
+    """Owners' means as one component sees them."""
+    d = factor.shape[0]
+    for p in range(0, n, lanes(z)):
+        store(square, (p,), splat(0.0, z))
+    for r in range(d):
+        for p in range(0, n, lanes(z)):
+            a = triangle_row(factor, r, residual, p)
+            store(z, (r, p), a)
+            store(square, (p,), fma(a, a, load(square, (p,))))
+    for j in range(d):
+        for p in range(0, n, lanes(z)):
+            a = splat(0.0, z)
+            for r in range(j, d):
+                a = fma(splat(factor[r, j], z), load(z, (r, p)), a)
+            store(residual, (j, p), a)

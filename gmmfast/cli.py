@@ -306,6 +306,7 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         require_writable(arguments.out, (".npz",))
     table = _read(arguments, arguments.weight_column)
+    _require_rows(table, arguments)
     scaling = Scaling.of(table) if arguments.standardize else None
     model = GaussianMixture(
         arguments.components,
@@ -325,6 +326,16 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         _saved_form(report, model, scaling, table).save(arguments.out)
     print(fit_as_json(report) if arguments.json else fit_as_text(report))
+
+
+def _require_rows(table: Table, arguments: argparse.Namespace) -> None:
+    weights = table.weights
+    n_rows = len(table.values) if weights is None else int(np.count_nonzero(weights))
+    if 1 < n_rows < arguments.components:
+        raise ValueError(
+            f"{_source(arguments)}: -k {arguments.components} components need at least as many "
+            f"rows; got {n_rows}. Lower -k."
+        )
 
 
 def _report(

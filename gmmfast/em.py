@@ -21,6 +21,7 @@ class Status(Enum):
     MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
     STOPPED = "Stopped by the callback."
     NOT_STARTED = "No iteration was asked for: these are the starting values."
+    FAILED = "Ended by an error."
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Observer(Protocol):
         ...
 
     def end(self, lower_bound: float, status: Status) -> None:
-        """The start has ended."""
+        """The start has ended, also where it has failed."""
         ...
 
 
@@ -94,12 +95,25 @@ def run(
     IllDefinedCovarianceError
         With the component and the iteration.
     """
+    for observer in control.observers:
+        observer.begin(start)
+    status = Status.FAILED
+    try:
+        result = _iterate(rows, parameters, model, control, lower_bound)
+        lower_bound, status = result.lower_bound, result.status
+    finally:
+        for observer in control.observers:
+            observer.end(lower_bound, status)
+    return result
+
+
+def _iterate(
+    rows: Rows, parameters: Parameters, model: Model, control: Control, lower_bound: float
+) -> EMResult:
     status = Status.MAX_ITER if control.max_iter else Status.NOT_STARTED
     lower_bounds: list[float] = []
     statistics, stopped = None, False
     hints = rows.hints()
-    for observer in control.observers:
-        observer.begin(start)
     for iteration in range(1, control.max_iter + 1):
         statistics = rows.expectation(parameters, model.scatter, hints)
         try:
@@ -117,8 +131,6 @@ def run(
         if stopped:
             status = Status.STOPPED
             break
-    for observer in control.observers:
-        observer.end(lower_bound, status)
     return EMResult(parameters, lower_bounds, status, statistics, stopped)
 
 

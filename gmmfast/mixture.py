@@ -507,11 +507,13 @@ class GaussianMixture(Estimator):
         model, (K, d) = self._model(), (len(weights), len(centre))
         covariances = np.asarray(getattr(self, "covariances_", cholesky), np.float64)
         structure = model.covariance_shape(K, d)
-        if not (means.shape == (K, d) and covariances.shape == cholesky.shape == structure):
+        shapes = {"weights": weights.shape, "means": means.shape, "covariances": covariances.shape}
+        expected = {"weights": (K,), "means": (K, d), "covariances": structure}
+        if shapes != expected or cholesky.shape != structure:
+            found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
             raise ValueError(
-                f"The fitted means {means.shape} and covariances {covariances.shape} do not go "
-                f"with covariance_type={self.covariance_type!r} and {d} features. Call fit again, "
-                "with warm_start=False."
+                f"The fitted {found} do not go with covariance_type={self.covariance_type!r} and "
+                f"{d} features. Call fit again, with warm_start=False."
             )
         return model.from_cholesky(weights, means - centre, covariances, cholesky)
 

@@ -37,7 +37,7 @@ class Verbose:
 
     def end(self, lower_bound: float, status: Status) -> None:
         """Say how the start ended, if it went anywhere."""
-        if status is Status.NOT_STARTED:
+        if status in (Status.NOT_STARTED, Status.FAILED):
             return
         outcome = "converged" if status is Status.CONVERGED else "did not converge"
         line = f"Initialization {outcome}."

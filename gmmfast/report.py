@@ -116,7 +116,9 @@ def _title(report: FitReport) -> str:
     n_components, n_features = report.means.shape
     rows = _count(report.n_rows, "row")
     if report.total_weight != report.n_rows:
-        rows += f" of total weight {significant(report.total_weight)}"
+        whole = report.total_weight == round(report.total_weight)
+        total = f"{report.total_weight:.0f}" if whole else significant(report.total_weight)
+        rows += f" of total weight {total}"
     scaled = ", fitted to standardized columns" if report.standardized else ""
     return (
         f"{report.source}: {rows}, {_count(n_features, 'column')}; "

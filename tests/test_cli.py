@@ -263,7 +263,7 @@ def test_fit__warnings_are_notes(run):
         (["--example", "customers"], "-k/--components"),
         (["--example", "customers", "-k", "two"], "invalid int value"),
         (["--example", "customers", "-k", "0"], "n_components"),
-        (["--example", "customers", "-k", "999"], "999"),
+        (["--example", "customers", "-k", "999"], "Lower -k"),
         (["--example", "customers", "-k", "2", "--tol", "-1"], "tol"),
         (["--example", "customers", "-k", "2", "--seed", "-1"], "4294967295"),
         (["--example", "customers", "-k", "2", "--covariance", "round"], "invalid choice"),

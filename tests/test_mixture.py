@@ -541,6 +541,16 @@ def test_progress_as_a_bar(monkeypatch, capsys):
     assert re.search(r"start 1: +\d+%.*\| \d+/10 .*lower bound -\d", err)
 
 
+def test_the_bar_is_closed_when_a_fit_fails(monkeypatch):
+    closed = []
+    bar = SimpleNamespace(close=lambda: closed.append(True))
+    monkeypatch.setattr("gmmfast.progress._tqdm", lambda **options: bar)
+    with pytest.raises(ValueError, match="ill-defined"):
+        start = start_of("full") | {"reg_covar": 0.0}
+        GaussianMixture(**start, **SLOW).fit(np.repeat(X[:1], 9, axis=0), progress=True)
+    assert closed == [True]
+
+
 def test_no_progress_unless_asked(clock, capsys):
     GaussianMixture(**start_of("full"), **SLOW).fit(X, callback=clock.advance)
     assert capsys.readouterr() == ("", "")

@@ -83,6 +83,9 @@ def test_fit_as_text__tells_weights_scaling_and_degenerate_components():
         )
     )
     assert "100 rows of total weight 12.500, 2 columns" in text
+    assert "100 rows of total weight 250, 2" in fit_as_text(
+        dataclasses.replace(REPORT, total_weight=250.0)
+    )
     assert "fitted to standardized columns" in text
     assert "(-20.000 a unit of weight)" in text
     assert "degenerate      component 1: " in text and "--reg-covar" in text

@@ -24,7 +24,6 @@ from gmmfast.kernels.simd import (
     maximum,
     splat,
     store,
-    total,
 )
 
 CACHE_LINE = 64  # bytes
@@ -224,7 +223,7 @@ def squared_distance(
     constant,  # in
     best,  # in (TILE,)
     cut,  # in
-    residual,  # out (d, TILE) x - mean, unless the factor is a diagonal
+    residual,  # scratch (d, TILE)
     distance,  # out (TILE,) |factor @ (x - mean)|^2
 ):
     """Squared Mahalanobis distances; False, early, where the component cannot matter."""
@@ -263,20 +262,22 @@ def log_densities(
     lowest = splat(np.finfo(x.dtype).min / 2, x)  # stands for -inf: far rows stay finite
     for p in range(0, TILE, lanes(x)):
         store(work.best, (p,), splat(-np.inf, x))  # so that the first one always matters
+    if separated:
+        subtract(y, density.means[guess], work.owned)
     n_active = 0
     for turn in range(density.constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)
         constant = density.constants[k]
         if constant == -np.inf:
             continue
-        if turn > 0 and separated and not is_near(
+        if separated and turn > 0 and not is_near(
             constant, separation.gaps[guess, k], separation.directions[guess, k],
             work.owned, work.best, cut,
         ):  # fmt: skip
             continue
         if not squared_distance(
             y, density.means[k], density.factors[k], constant, work.best, cut,
-            work.owned if turn == 0 else work.residual, work.distance,
+            work.residual, work.distance,
         ):  # fmt: skip
             continue
         for p in range(0, TILE, lanes(x)):
@@ -292,7 +293,7 @@ def log_densities(
 @kernel
 def log_sum_exp(
     n_active,  # in
-    work,  # in, out: resp[:n_active] log weighted densities -> relative densities; out: inverse, ...
+    work,  # in, out: resp[:n_active], log weighted densities -> relative ones; out: the rest
 ):
     """Log densities of the mixture; what `resp` is to be multiplied by is left in `inverse`."""
     for p in range(0, TILE, lanes(work.best)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work

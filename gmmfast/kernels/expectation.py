@@ -12,10 +12,7 @@ from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_respon
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
-
-STRIDE = (
-    41  # no divisor in common with a number of shards up to 81; 41 / 64 is near the golden ratio
-)
+STRIDE = 79  # a prime above MAX_SHARDS, so that every shard has its turn
 
 
 def negligible(n_components: int, weight_spread: float = 1.0) -> float:
@@ -87,7 +84,7 @@ def em_shards(
 def em_pass(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
     """`em_shards` of all shards, in parallel.
 
-    Threads take neighbouring indices: each gets shards from all over the rows, which differ in cost.
+    A thread takes neighbouring indices; so it gets shards from all over the rows, dear and cheap.
     """
     for i in prange(n_shards):
         s = i * STRIDE % n_shards

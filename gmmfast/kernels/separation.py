@@ -1,7 +1,7 @@
 """How far components are from each other: bounds that spare most of the E step's triangles.
 
 Let z be the mean of component o as component k sees it, ``factor_k @ (mean_o - mean_k)``, and u
-its direction. Then for every row ``|factor_k @ (x - mean_k)| >= |z| + u @ factor_k @ (x - mean_o)``:
+its direction. Then ``|factor_k @ (x - mean_k)| >= |z| + u @ factor_k @ (x - mean_o)`` for every x:
 d multiplications instead of d^2 / 2, and near to the truth for rows that o owns.
 """
 
@@ -28,7 +28,7 @@ class Separation(NamedTuple):
 
 
 def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
-    """Return the table, unless it is no use: for diagonals, for few rows a component."""
+    """Return the table, unless it is no use: for diagonals, few features, or few rows."""
     K, d = means.shape
     if factors.ndim == 2 or d < SMALLEST or n_rows < 64 * K or K * K * d > LARGEST:
         K = 0
@@ -70,11 +70,11 @@ def see(
     n,  # in: owners in the tile
     factor,  # in (d, d), lower
     residual,  # in, out (d, TILE) mean_o - mean_k -> factor.T @ z
-    z,  # out (d, TILE) factor @ (mean_o - mean_k)
+    z,  # scratch (d, TILE) factor @ (mean_o - mean_k)
     square,  # out (TILE,) |z|^2
 ):
     """Owners' means as one component sees them."""
-    d = factor.shape[0]
+    d = residual.shape[0]
     for p in range(0, n, lanes(z)):
         store(square, (p,), splat(0.0, z))
     for r in range(d):

@@ -12,7 +12,7 @@ from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_respon
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
-STRIDE = 79  # a prime above MAX_SHARDS, so that every shard has its turn
+STRIDE = 11  # divides no multiple of 8 up to MAX_SHARDS, so that every shard has its turn
 
 
 def negligible(n_components: int, weight_spread: float = 1.0) -> float:

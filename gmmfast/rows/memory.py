@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,7 +19,9 @@ from gmmfast.kernels.separation import separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints
 
-ROWS_A_SHARD = 1024
+WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
+ROWS_A_SHARD = 512  # at the least: as many cost much more than to clear and add an accumulator
+ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
 
 
@@ -110,7 +113,7 @@ class MemoryRows:
         like = np.empty(0, dtype)
         tiles = aligned(n_tiles * d, like).reshape(n_tiles, d, TILE)
         row_weights = aligned(n_tiles, like)
-        shards = self._shards(n)
+        shards = self._shards(n, d)
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
         run(pack, pack_shards, self._n_jobs, shards, *rows)
         padding = n_tiles * TILE - order.size
@@ -138,8 +141,7 @@ class MemoryRows:
         separation = separate(density.means, density.factors, self.n_rows)
         means = parameters.means.astype(self._X.dtype)
         shape = scatter.shape(K, self.n_features)
-        # an accumulator costs as much to add up as some 64 rows a component
-        shards = self._shards(self.n_rows, 64 * K)
+        shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         for cut in (negligible(K, self._weight_spread), -np.inf):
@@ -201,9 +203,17 @@ class MemoryRows:
             return MemoryRows(drawn, n_jobs=self._n_jobs, centre=np.zeros(self.n_features))
         return self
 
-    def _shards(self, n_rows: int, least: int = 0) -> int:
-        """Enough shards for many threads, none so small that to start a thread costs more."""
-        return int(np.clip(n_rows // max(ROWS_A_SHARD, least), 1, MAX_SHARDS))
+    def _shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
+        """Enough shards for many threads, but not too small for one; shared evenly by 2, 4 or 8.
+
+        Of rows that take so many multiplications each, with an accumulator of so many bytes.
+        """
+        count = min(n_rows // max(ROWS_A_SHARD, WORK_A_SHARD // work), MAX_SHARDS)
+        if accumulator:
+            count = min(count, ACCUMULATORS // accumulator)
+        if count < 8:
+            return 1 << max(count.bit_length() - 1, 0)
+        return count - count % 8
 
     def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
         reference = reference.astype(np.float64)
@@ -234,7 +244,7 @@ class MemoryRows:
 
     def _evaluate(self, parameters: Parameters, cut: float, *outputs: NDArray[Any] | None) -> None:
         dtype = self._X.dtype
-        shards = self._shards(len(self._X))
+        shards = self._shards(len(self._X), self.n_features * len(parameters.weights))
         like = np.empty((1, TILE), dtype)
         density = parameters.density(dtype)
         # rows in the caller's order are of all components: nothing is far from a tile of them

@@ -100,19 +100,37 @@ class SufficientStatistics:
             self.scatter + other.scatter,
         )
 
+    def without(self, components: NDArray[np.bool_], reference: Floats) -> SufficientStatistics:
+        """Return them as if some components had no mass, with their references replaced."""
+        each = [self.mass, self.first]
+        if self.scatter.shape[0] == len(self.mass):
+            each.append(self.scatter)
+        mass, first, *own = (
+            np.where(components.reshape(-1, *[1] * (a.ndim - 1)), 0.0, a) for a in each
+        )
+        return SufficientStatistics(
+            self.log_likelihood,
+            self.weight,
+            self.n_rows,
+            np.where(components[:, None], reference, self.reference),
+            mass,
+            first,
+            own[0] if own else self.scatter,
+        )
+
     def about(self, reference: Floats) -> SufficientStatistics:
         """Return the same statistics with moments about other means, exactly."""
         shift = reference - self.reference
         first = self.first - self.mass[:, None] * shift
-        # sum w r (x - s)(x - s)^T = S - s f^T - f s^T + m s s^T = S - s f^T - f' s^T
+        half = 0.5 * (self.first + first)
+        # sum w r (x - s)(x - s)^T = S - s f^T - f s^T + m s s^T = S - s h^T - h s^T, h = f - m s / 2
         if self.scatter.ndim == 2:
-            scatter = self.scatter - shift * (self.first + first)
+            scatter = self.scatter - 2 * shift * half
         else:
-            change = np.einsum("ki,kj->kij", shift, self.first)
-            change += np.einsum("ki,kj->kij", first, shift)
+            change = shift[:, :, None] * half[:, None, :]
             if len(self.scatter) < len(shift):
                 change = change.sum(axis=0, keepdims=True)
-            scatter = self.scatter - 0.5 * (change + change.transpose(0, 2, 1))
+            scatter = self.scatter - (change + change.transpose(0, 2, 1))
         return SufficientStatistics(
             self.log_likelihood, self.weight, self.n_rows, reference, self.mass, first, scatter
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
 
-import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
@@ -21,7 +21,7 @@ def negligible(n_components: int, weight_spread: float = 1.0) -> float:
     K components of less than ``eps / K`` of the density each; where row weights differ, a heavy
     row may still matter to a component of light ones. float64's eps serves both element types.
     """
-    return math.log(np.finfo(np.float64).eps / 2 / n_components / weight_spread)
+    return math.log(sys.float_info.epsilon / 2 / n_components / weight_spread)
 
 
 @kernel

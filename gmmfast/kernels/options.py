@@ -148,7 +148,7 @@ def run(
     The shards, and the order in which the caller adds them up, do not depend on who runs them, so
     that the result is the same to the last bit.
     """
-    count = min(thread_count(n_jobs), n_shards)
+    count = min(thread_count(n_jobs), n_shards) if n_shards > 1 else 1
     if count > 1 and not _forked and _team.acquire(blocking=False):
         try:
             with _threads(count):

@@ -42,20 +42,15 @@ class Model(ABC):
             Where a covariance is not positive definite.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # then no covariance is positive
-            mass = statistics.mass
-            empty = mass < EMPTY_MASS * statistics.weight / statistics.n_rows
-            divisor = np.where(empty, 1.0, mass)
-            means = statistics.reference + statistics.first / divisor[:, None]
+            empty = statistics.mass < EMPTY_MASS * statistics.weight / statistics.n_rows
             if empty.any():
                 kept = statistics.reference if previous is None else previous.means
-                means[empty] = kept[empty]
-            centred = statistics.about(means)
-            scatter = centred.scatter
-            if len(scatter) == len(mass):
-                scatter = np.where(empty.reshape(-1, *[1] * (scatter.ndim - 1)), 0.0, scatter)
-            kept_mass = np.where(empty, 0.0, mass)
-            covariances = self.covariances(scatter, kept_mass)
-            return self.parameters(kept_mass / kept_mass.sum(), means, covariances)
+                statistics = statistics.without(empty, kept)
+            mass = statistics.mass
+            means = statistics.reference + over_mass(statistics.first, mass)
+            scatter = statistics.about(means).scatter
+            covariances = self.covariances(scatter, mass)
+            return self.parameters(mass / mass.sum(), means, covariances)
 
     def degenerate(
         self, parameters: Parameters, statistics: SufficientStatistics | None
@@ -162,7 +157,7 @@ def square_roots(covariances: Floats) -> Floats:
 
 def over_mass(scatter: Floats, mass: Floats) -> Floats:
     """``scatter / mass``, component by component; zero for one without mass."""
-    divisor = np.where(mass > 0, mass, 1.0)
+    divisor = mass if mass.all() else np.where(mass > 0, mass, 1.0)
     return np.asarray(scatter / divisor.reshape(-1, *[1] * (scatter.ndim - 1)))
 
 

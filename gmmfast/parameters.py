@@ -122,8 +122,8 @@ class SufficientStatistics:
         """Return the same statistics with moments about other means, exactly."""
         shift = reference - self.reference
         first = self.first - self.mass[:, None] * shift
-        half = 0.5 * (self.first + first)
-        # sum w r (x - s)(x - s)^T = S - s f^T - f s^T + m s s^T = S - s h^T - h s^T, h = f - m s / 2
+        half = 0.5 * (self.first + first)  # h = f - m s / 2
+        # sum w r (x - s)(x - s)^T = S - s f^T - f s^T + m s s^T = S - s h^T - h s^T
         if self.scatter.ndim == 2:
             scatter = self.scatter - 2 * shift * half
         else:

@@ -475,7 +475,7 @@ def _info(arguments: argparse.Namespace) -> None:
 
 def _warmup(arguments: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
-    rows = np.concatenate([rng.standard_normal((5000, 2)) + centre for centre in (0.0, 9.0)])
+    rows = np.concatenate([rng.standard_normal((20_000, 2)) + centre for centre in (0.0, 9.0)])
     begin = time.perf_counter()
     for covariance in COVARIANCES:
         for dtype in (np.float64, np.float32):

@@ -16,7 +16,7 @@ import numpy as np
 from data import TYPES, mixture
 from gmmfast import GaussianMixture
 
-X = mixture(5000, 3, 4, seed=1)[0]
+X = mixture(40_000, 3, 4, seed=1)[0]  # enough for 8 shards
 
 def fit(covariance_type, n_jobs=None):
     mixture = GaussianMixture(
@@ -91,6 +91,6 @@ def test_thread_count_is_restored():
     import numba
 
     before = numba.get_num_threads()
-    X = np.random.default_rng(0).normal(size=(2000, 2))
+    X = np.random.default_rng(0).normal(size=(40_000, 2))
     GaussianMixture(2, n_jobs=1, random_state=0).fit(X)
     assert numba.get_num_threads() == before

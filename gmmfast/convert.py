@@ -46,7 +46,7 @@ def to_sklearn(mixture: GaussianMixture) -> Any:
 
     mixture._check_fitted()
     params = mixture.get_params()
-    del params["n_jobs"]
+    del params["n_jobs"], params["acceleration"]
     other = SklearnMixture(**params)
     _copy(mixture, other)
     return other

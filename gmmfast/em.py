@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from gmmfast.acceleration import STEPS
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import Model
 from gmmfast.parameters import Parameters, SufficientStatistics
@@ -62,6 +63,7 @@ class Control:
 
     tol: float = 1e-3
     max_iter: int = 100
+    acceleration: str = "none"  # a key of acceleration.STEPS
     observers: list[Observer] = field(default_factory=list)
 
 
@@ -113,19 +115,20 @@ def _iterate(
     status = Status.MAX_ITER if control.max_iter else Status.NOT_STARTED
     lower_bounds: list[float] = []
     statistics, stopped = None, False
+    steps = STEPS[control.acceleration](model, lower_bound, control.tol)
     hints = rows.hints()
     for iteration in range(1, control.max_iter + 1):
         statistics = rows.expectation(parameters, model.scatter, hints)
         try:
-            parameters = model.maximization(statistics, parameters)
+            parameters = steps.take(parameters, statistics)
         except IllDefinedCovarianceError as error:
             raise error.at(iteration) from None
-        previous, lower_bound = lower_bound, statistics.log_likelihood / statistics.weight
+        previous, lower_bound = lower_bound, steps.lower_bound
         lower_bounds.append(lower_bound)
         change = lower_bound - previous
         # every observer sees every step, also the one that another one stops
         stopped = any([o.step(iteration, lower_bound, change) for o in control.observers])
-        if abs(change) < control.tol:
+        if abs(steps.gain) < control.tol:
             status = Status.CONVERGED
             break
         if stopped:

@@ -339,6 +339,7 @@ MIXTURE = {
     "max_iter": integer(0),
     "n_init": integer(1),
     "init_params": one_of("kmeans", "random", "random_from_data", "k-means++"),
+    "acceleration": one_of("none", "auto"),
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,

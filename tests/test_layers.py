@@ -24,6 +24,7 @@ LAYERS = """
     mixture
     progress
     em
+    acceleration
     initialization
     rows models
     kernels

@@ -330,7 +330,7 @@ def test_n_jobs(n_jobs):
 
 
 def test_every_parameter_is_held_against_its_range():
-    elsewhere = {"weights_init", "means_init", "precisions_init", "n_jobs"}
+    elsewhere = {"weights_init", "means_init", "precisions_init", "n_jobs", "acceleration"}
     assert {*inspect.signature(GaussianMixture).parameters} - elsewhere == {*OUT_OF_RANGE}
 
 

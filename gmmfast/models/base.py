@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -11,6 +12,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import invert_cholesky
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
+LOG_TINY = math.log(np.finfo(np.float64).tiny)
 EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
 
 
@@ -24,6 +26,7 @@ class Model(ABC):
     """
 
     scatter: Scatter  #: the second moments that the family needs
+    has_triangles = False  #: whether ``precisions_cholesky_`` is of triangles, not of values
 
     def __init__(self, reg_covar: float = 0.0) -> None:
         self.reg_covar = reg_covar
@@ -90,6 +93,41 @@ class Model(ABC):
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
         """Return the mixture that scikit-learn's ``precisions_cholesky_`` describes."""
+
+    def coordinates(self, parameters: Parameters) -> Floats:
+        """Return the mixture as a vector, all of whose values may be any real number.
+
+        Log weights (of a component without weight it does not matter), means, and
+        ``precisions_cholesky_`` with logarithms of what has to be positive.
+        """
+        with np.errstate(divide="ignore"):
+            log_weights = np.maximum(np.log(parameters.weights), LOG_TINY)
+        cholesky = self.precisions_cholesky(parameters).copy()
+        positive = self._positive(cholesky)
+        positive[...] = np.log(positive)
+        return np.concatenate([log_weights, parameters.means.ravel(), cholesky.ravel()])
+
+    def at(self, coordinates: Floats, like: Parameters) -> Parameters:
+        """Return the mixture at some coordinates, of the shape of another one.
+
+        Raises
+        ------
+        IllDefinedCovarianceError, numpy.linalg.LinAlgError
+            Where rounding leaves a covariance that is not positive definite.
+        """
+        K, d = like.means.shape
+        log_weights, means, cholesky = np.split(coordinates, [K, K + K * d])
+        weights = np.where(like.weights > 0, np.exp(log_weights - log_weights.max()), 0.0)
+        cholesky = cholesky.reshape(self.covariance_shape(K, d))
+        positive = self._positive(cholesky)
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            positive[...] = np.exp(positive)
+            covariances = self.covariances_from(self.precisions(cholesky))
+            return self.parameters(weights / weights.sum(), means.reshape(K, d), covariances)
+
+    def _positive(self, cholesky: Floats) -> Floats:
+        """View of the values of ``precisions_cholesky_`` that are positive."""
+        return np.einsum("...ii->...i", cholesky) if self.has_triangles else cholesky
 
     @abstractmethod
     def precisions_cholesky(self, parameters: Parameters) -> Floats:

@@ -12,6 +12,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 class Tied(Model):
     """Covariance (d, d): ``sum_k W_k / sum_k mass_k``. Rows are whitened with it, once."""
 
+    has_triangles = True
     scatter = Scatter.POOLED
 
     def covariances(self, scatter: Floats, mass: Floats) -> Floats:

@@ -10,6 +10,7 @@ from benchmarks.cases import SHRINK
 from benchmarks.fresh import ROOT
 from benchmarks.tables import Goal, table
 from benchmarks.timing import QUICK, Plan
+from benchmarks.tried import TRIED
 
 PAGE = """\
 # Performance
@@ -84,7 +85,10 @@ left there; both without the import. Where a number of rows is not given there a
 for gmmfast to compile for, and use, all threads. Iris has 150 rows and 4 columns.
 
 {latency}
-"""
+
+## What was tried and did not help
+
+{tried}"""
 
 QUICK_WARNING = f"""
 ```{{warning}}
@@ -120,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         evaluations=evaluations.section(evaluated),
         memory=memory.section(remembered),
         latency=latency.section(waited),
+        tried=TRIED,
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page, encoding="utf-8")

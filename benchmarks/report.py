@@ -5,17 +5,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import acceleration, evaluations, iterations, latency, machine, memory
+from benchmarks import acceleration, evaluations, iterations, latency, machine, memory, tried
 from benchmarks.cases import SHRINK
 from benchmarks.fresh import ROOT
 from benchmarks.tables import Goal, table
 from benchmarks.timing import QUICK, Plan
-from benchmarks.tried import TRIED
 
 PAGE = """\
 # Performance
 
-This page is written by `python -m benchmarks.report`; nothing on it is typed by hand.
+This page is written by `python -m benchmarks.report`; only what was tried and did not help, at the
+end, was measured before.
 {warning}
 ## How to read it
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         evaluations=evaluations.section(evaluated),
         memory=memory.section(remembered),
         latency=latency.section(waited),
-        tried=TRIED,
+        tried=tried.section(),
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(page, encoding="utf-8")

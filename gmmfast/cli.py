@@ -317,6 +317,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         init_params=arguments.init,
         reg_covar=arguments.reg_covar,
         random_state=arguments.seed,
+        acceleration="auto",
     )
     values = table.values if scaling is None else scaling.apply(table.values)
     _announce_compilation()

@@ -123,11 +123,7 @@ def _draw(
 
 def _around(points: MemoryRows, model: Model, seeds: Floats) -> tuple[MemoryRows, Parameters]:
     """M step of the partition that gives each row to the nearest seed."""
-    K, d = seeds.shape
-    ones = np.ones((K, d))
-    unit = np.full(K, -d * math.log(2 * math.pi))  # so that a log density is -distance^2 / 2
-    spheres = Parameters(np.ones(K), seeds, np.ones(K), ones, unit)
-    arranged = points.arrange(points.labels(spheres))
+    arranged = points.arrange(points.nearest(seeds))
     return arranged, model.maximization(arranged.partition(seeds, model.scatter))
 
 

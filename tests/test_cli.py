@@ -107,7 +107,9 @@ def test_fit__json_agrees_with_the_library(run, covariance):
     assert code == 0
     found = json.loads(out)
     data = load_sensors().data
-    fitted = GaussianMixture(3, covariance_type=covariance, random_state=3).fit(data)
+    fitted = GaussianMixture(
+        3, covariance_type=covariance, random_state=3, acceleration="auto"
+    ).fit(data)
     order = np.argsort(-fitted.weights_)
     assert found["weights"] == sorted(found["weights"], reverse=True)
     np.testing.assert_allclose(found["weights"], fitted.weights_[order])
@@ -143,6 +145,7 @@ def test_fit__passes_every_option_on(run, monkeypatch):
         init_params="random_from_data",
         reg_covar=1e-4,
         random_state=5,
+        acceleration="auto",
         progress=False,  # standard error is not a terminal here
     )
     assert expected.items() <= seen.items()
@@ -154,7 +157,8 @@ def test_fit__columns_and_weights_of_a_file(run, customers):
     assert code == 0
     found = json.loads(out)
     table = read_table(customers, columns=["rate", "value"], weight_column="w")
-    fitted = GaussianMixture(2, random_state=0).fit(table.values, sample_weight=table.weights)
+    fitted = GaussianMixture(2, random_state=0, acceleration="auto")
+    fitted.fit(table.values, sample_weight=table.weights)
     order = np.argsort(-fitted.weights_)
     assert found["columns"] == ["rate", "value"]
     assert (found["n_rows"], found["total_weight"]) == (350, table.weights.sum())
@@ -207,7 +211,9 @@ def test_fit__standardize_gives_results_in_the_units_of_the_data(
     mass = np.ones(len(X)) if w is None else w
     centre = np.average(X, axis=0, weights=mass)
     scale = np.sqrt(np.average((X - centre) ** 2, axis=0, weights=mass))
-    fitted = GaussianMixture(2, covariance_type=covariance, reg_covar=0, random_state=0)
+    fitted = GaussianMixture(
+        2, covariance_type=covariance, reg_covar=0, random_state=0, acceleration="auto"
+    )
     fitted.fit((X - centre) / scale, sample_weight=w)
     order = np.argsort(-fitted.weights_)
     np.testing.assert_allclose(found["means"], fitted.means_[order] * scale + centre)

@@ -47,6 +47,40 @@ def potential(
 
 
 @kernel
+def find_nearest(
+    x,  # in (d, TILE)
+    centres,  # in (K, d)
+    norms,  # scratch (3, TILE); out: norms[2], the nearest centre of each row, the first of equals
+):
+    """Which centre is nearest to each row of a tile."""
+    new, best, label = norms[0], norms[1], norms[2]
+    for p in range(0, TILE, lanes(norms)):
+        store(best, (p,), splat(np.inf, norms))
+        store(label, (p,), splat(0.0, norms))
+    for k in range(centres.shape[0]):
+        squared_norms(x, centres[k], new)
+        for p in range(0, TILE, lanes(norms)):
+            old, candidate = load(best, (p,)), load(new, (p,))
+            winner = where_above(old, candidate, splat(k, norms), load(label, (p,)))
+            store(label, (p,), winner)
+            store(best, (p,), where_above(old, candidate, candidate, old))
+
+
+@kernel
+def label_pass(
+    tiles,  # in (n_tiles, d, TILE)
+    centres,  # in (K, d)
+    norms,  # scratch (3, TILE)
+    labels,  # out (n_tiles, TILE): which centre is nearest
+):
+    """Label all rows with the nearest centre."""
+    for t in range(tiles.shape[0]):
+        find_nearest(tiles[t], centres, norms)
+        for p in range(TILE):
+            labels[t, p] = int(norms[2, p])
+
+
+@kernel
 def lloyd_pass(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
@@ -61,20 +95,10 @@ def lloyd_pass(
     """
     mass[:] = 0.0
     sums[:] = 0.0
-    new, best, label = norms[0], norms[1], norms[2]
     for t in range(tiles.shape[0]):
-        for p in range(0, TILE, lanes(norms)):
-            store(best, (p,), splat(np.inf, norms))
-            store(label, (p,), splat(0.0, norms))
-        for k in range(centres.shape[0]):
-            squared_norms(tiles[t], centres[k], new)
-            for p in range(0, TILE, lanes(norms)):
-                old, candidate = load(best, (p,)), load(new, (p,))
-                winner = where_above(old, candidate, splat(k, norms), load(label, (p,)))
-                store(label, (p,), winner)
-                store(best, (p,), where_above(old, candidate, candidate, old))
+        find_nearest(tiles[t], centres, norms)
         for p in range(TILE):
-            k = int(label[p])
+            k = int(norms[2, p])
             w = row_weights[t, p]
             mass[k] += w
             for j in range(centres.shape[1]):

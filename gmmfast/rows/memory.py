@@ -15,6 +15,7 @@ from gmmfast.kernels.expectation import em_pass, em_shards, membership_pass, neg
 from gmmfast.kernels.moments import collect, make_sums
 from gmmfast.kernels.options import MAX_SHARDS, run
 from gmmfast.kernels.packing import pack, pack_shards
+from gmmfast.kernels.seeding import label_pass
 from gmmfast.kernels.separation import separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints
@@ -92,14 +93,19 @@ class MemoryRows:
                 total += self._sample_weight[start : start + step] / self.weight @ block
         return total
 
+    @property
+    def _kept(self) -> NDArray[np.int64] | None:
+        """Which rows have weight; None for all."""
+        weights = self._sample_weight
+        return None if weights is None or self.n_rows == len(self._X) else np.flatnonzero(weights)
+
     # ------------------------------------------------------------------------------- for EM
 
     @cached_property
     def packed(self) -> Packed:
         """The packed copy; made when it is first needed."""
         n, d, dtype = len(self._X), self.n_features, self._X.dtype
-        weights = self._sample_weight
-        kept = None if weights is None or self.n_rows == n else np.flatnonzero(weights)
+        weights, kept = self._sample_weight, self._kept
         if self._labels is None:
             order = np.arange(n) if kept is None else kept
             sorted_labels = np.zeros(order.size, np.int32)
@@ -126,6 +132,19 @@ class MemoryRows:
         rows.__dict__.update(self.__dict__, _labels=labels)
         rows.__dict__.pop("packed", None)
         return rows
+
+    def nearest(self, centres: Floats) -> NDArray[np.int64]:
+        """Return the nearest centre of each row (n,), of rows that have not been arranged.
+
+        The first of equals; of rows of weight zero it is not known, and said to be the first.
+        """
+        tiles, kept = self.packed.tiles, self._kept
+        found = np.empty(self.packed.labels.shape, np.int64)
+        centres = np.ascontiguousarray(centres, tiles.dtype)
+        label_pass(tiles, centres, np.empty((3, TILE), tiles.dtype), found)
+        labels = np.zeros(len(self._X), np.int64)
+        labels[slice(None) if kept is None else kept] = found.ravel()[: self.n_rows]
+        return labels
 
     def hints(self) -> Hints:
         """Return new scratch for one fit."""

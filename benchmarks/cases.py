@@ -130,8 +130,8 @@ CASES = (
     Case("", 300_000, 10, 10, 2, 12, full_targets=aims(60, 8), diagonal_targets=aims(30, 6)),
     Case("", 100_000, 16, 100, 1, 6, full_targets=aims(100, 15), diagonal_targets=aims(60, 10)),
     Case("", 100_000, 32, 32, 1, 7, full_targets=aims(70, 20), diagonal_targets=aims(20, 8)),
-    Case("", 50_000, 64, 64, 1, 11, full_targets=aims(70), diagonal_targets=aims(25, 15)),
-    Case("", 50_000, 128, 16, 1, 11, full_targets=aims(30, 15), diagonal_targets=aims(15, 6)),
+    Case("", 50_000, 64, 64, 1, 6, full_targets=aims(70), diagonal_targets=aims(25, 15)),
+    Case("", 50_000, 128, 16, 1, 6, full_targets=aims(30, 15), diagonal_targets=aims(15, 6)),
     Case(
         "china.jpg pixels", 273_280, 3, 16, 2, 12, pixels,
         full_targets=aims(60), diagonal_targets=aims(60),

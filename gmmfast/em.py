@@ -32,13 +32,9 @@ class EMResult:
     parameters: Parameters
     lower_bounds: list[float]  # mean log density before each M step, in nats a row
     status: Status
+    lower_bound: float  # the last of them; without any, that of the fit which this one goes on from
     statistics: SufficientStatistics | None  # of the last E step
-    stopped: bool = False  # an observer wants no more, whether or not this start has converged
-
-    @property
-    def lower_bound(self) -> float:
-        """Mean log density before the last M step."""
-        return self.lower_bounds[-1] if self.lower_bounds else -math.inf
+    stopped: bool  # an observer wants no more, whether or not this start has converged
 
 
 class Observer(Protocol):
@@ -134,7 +130,7 @@ def _iterate(
         if stopped:
             status = Status.STOPPED
             break
-    return EMResult(parameters, lower_bounds, status, statistics, stopped)
+    return EMResult(parameters, lower_bounds, status, lower_bound, statistics, stopped)
 
 
 def best_of(

@@ -178,7 +178,7 @@ def plus_plus(points: MemoryRows, n_components: int, rng: Random) -> Floats:
         for c, row in enumerate(drawn[: 1 if k == 0 else candidates]):
             seed = np.ascontiguousarray(tiles[row // TILE, :, row % TILE])
             value = potential(tiles, row_weights, seed, nearest, distances[c])
-            if value < lowest:
+            if c == 0 or value < lowest:
                 best, lowest, centres[k] = c, value, seed
         nearest[:] = distances[best]
         with np.errstate(invalid="ignore"):  # where squares overflow, no start is found anyway
@@ -207,12 +207,12 @@ def lloyd(points: MemoryRows, centres: Floats) -> Floats:
     129-137, section II.
     """
     tiles, row_weights, _ = points.packed
-    centres = np.ascontiguousarray(centres, tiles.dtype)
+    centres = np.array(centres, tiles.dtype, order="C")  # a copy: passes move it
     mass, sums = np.empty(len(centres)), np.empty(centres.shape)
     norms = np.empty((3, TILE), tiles.dtype)
     nearest = np.full(row_weights.shape, np.inf, tiles.dtype)
     variance = potential(tiles, row_weights, np.zeros_like(centres[0]), nearest, nearest)
-    variance /= points.weight
+    variance /= row_weights.sum(dtype=np.float64)
     tolerance = LLOYD_TOLERANCE * variance / points.n_features
     for _ in range(LLOYD_PASSES):
         if lloyd_pass(tiles, row_weights, centres, mass, sums, norms) <= tolerance:

@@ -60,7 +60,8 @@ class GaussianMixture(Estimator):
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None
-        Means to start from; without `precisions_init`, covariances start from the rows nearest.
+        Means to start from; weights and covariances that are not given start from the rows
+        nearest to each. One that no row is nearest to gets weight 0 and keeps it.
     precisions_init : array-like, default=None
         Inverses of the covariances to start from, in the shape of ``precisions_``.
     random_state : int, RandomState, Generator or None, default=None
@@ -72,7 +73,8 @@ class GaussianMixture(Estimator):
     verbose_interval : int, default=10
         Iterations from one line to the next.
     n_jobs : int or None, default=None
-        Threads. None is all that Numba allows; the result is the same to the last bit.
+        Threads. None is as many as Numba is set to, -1 all that it began with; the result is the
+        same to the last bit.
     acceleration : {"none", "auto"}, default="none"
         "none" takes EM steps, and finds scikit-learn's iterates. "auto" extrapolates them once EM
         has settled into its linear rate, which saves most of the iterations where components
@@ -254,7 +256,7 @@ class GaussianMixture(Estimator):
         if rows.n_rows < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
-                f"n_samples = {rows.n_rows}"
+                f"n_samples = {rows.n_rows} of positive weight. Lower n_components."
             )
 
     def _run(self, rows: MemoryRows, model: Model, control: em.Control) -> em.EMResult:
@@ -506,7 +508,7 @@ class GaussianMixture(Estimator):
         return rows, self._parameters(centre)
 
     def _parameters(self, centre: Floats) -> Parameters:
-        """Return the fitted attributes as `Parameters`; the first three may be set by hand."""
+        """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
         weights, means, cholesky = (
             np.asarray(a, np.float64)
             for a in (self.weights_, self.means_, self.precisions_cholesky_)
@@ -514,10 +516,14 @@ class GaussianMixture(Estimator):
         model, (K, d) = self._model(), (len(weights), len(centre))
         covariances = np.asarray(getattr(self, "covariances_", cholesky), np.float64)
         structure = model.covariance_shape(K, d)
-        shapes = {"weights": weights.shape, "means": means.shape, "covariances": covariances.shape}
-        expected = {"weights": (K,), "means": (K, d), "covariances": structure}
-        if shapes != expected or cholesky.shape != structure:
-            found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        named = {
+            "weights_": (weights, (K,)),
+            "means_": (means, (K, d)),
+            "covariances_": (covariances, structure),
+            "precisions_cholesky_": (cholesky, structure),
+        }
+        if any(array.shape != expected for array, expected in named.values()):
+            found = ", ".join(f"{name} {array.shape}" for name, (array, _) in named.items())
             raise ValueError(
                 f"The fitted {found} do not go with covariance_type={self.covariance_type!r} and "
                 f"{d} features. Call fit again, with warm_start=False."

@@ -101,6 +101,8 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
         raise FileNotFoundError(
             f"{path}: no such model file. Write one with save() or gmmfast fit --out."
         ) from None
+    except PermissionError:
+        raise
     except Exception as error:  # a damaged file can raise anything that a reader can
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} is not a gmmfast model, or is damaged: {reason}") from None
@@ -108,6 +110,8 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
 
 def _plain(value: Any) -> Any:
     """NumPy's numbers as Python's."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 

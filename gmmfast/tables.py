@@ -131,7 +131,9 @@ def read_table(
     if weight_column is None:
         return Table(source.read(_pick(path, source, names)), names, source.has_names)
     values = source.read(_pick(path, source, [*names, weight_column]))
-    return Table(values[:, :-1], names, source.has_names, values[:, -1].copy())
+    return Table(
+        np.ascontiguousarray(values[:, :-1]), names, source.has_names, values[:, -1].copy()
+    )
 
 
 def column_names(path: str | os.PathLike[str], expected: Sequence[str] = ()) -> list[str] | None:

@@ -72,7 +72,7 @@ def check_rows(
             "natively. Drop the rows that have them, or impute them first."
         )
     if what is not None:
-        raise ValueError(f"Input X contains {what}.")
+        raise ValueError(f"Input X contains {what}. Drop or correct those rows.")
     return array, names
 
 
@@ -185,7 +185,7 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
         raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
     what = _non_finite(weights)
     if what is not None:
-        raise ValueError(f"Input sample_weight contains {what}.")
+        raise ValueError(f"Input sample_weight contains {what}. Drop or correct those rows.")
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if weights.min() < 0:
@@ -463,10 +463,16 @@ def check_precisions_init(
     array = _given(precisions, shape, label).astype(np.float64, copy=False)
     if covariance_type in ("diag", "spherical"):
         if (array <= 0).any():
-            raise ValueError(f"'{label}' should be positive")
+            raise ValueError(f"'{label}' should be positive; got {array.min():g}")
         return array
     for matrix in array if array.ndim == 3 else [array]:
         symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
         if not symmetric or np.linalg.eigvalsh(matrix)[0] <= 0:
-            raise ValueError(f"'{label}' should be symmetric, positive-definite")
+            got = (
+                f"the smallest eigenvalue {np.linalg.eigvalsh(matrix)[0]:g}; increase the diagonal"
+            )
+            raise ValueError(
+                f"'{label}' should be symmetric, positive-definite; got "
+                + (got if symmetric else "another matrix. Use (A + A.T) / 2")
+            )
     return array

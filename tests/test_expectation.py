@@ -187,3 +187,27 @@ def test_statistics_add_and_move():
         np.testing.assert_allclose(moved.scatter, expected, rtol=1e-11, atol=1e-10)
         with pytest.raises(ValueError, match="same reference"):
             moved + both
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-46, 1e36, 1e300])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_weights_in_any_unit(dtype, unit):
+    """Importance weights may be tiny: only their ratios matter to the fit."""
+    X, _ = mixture(300, 3, 2)
+    w = np.random.default_rng(0).uniform(0.5, 2, len(X))
+    start = random_start(X, 2, "full")
+    plain, scaled = MemoryRows(X.astype(dtype), w), MemoryRows(X.astype(dtype), w * unit)
+    model, parameters = parameters_about(plain, "full", start)
+    expected = plain.expectation(parameters, model.scatter)
+    found = scaled.expectation(parameters, model.scatter)
+    for name in ("log_likelihood", "mass", "first", "scatter"):
+        np.testing.assert_allclose(
+            getattr(found, name) / unit,
+            getattr(expected, name),
+            rtol=1e-12 if dtype is np.float64 else 1e-5,
+            atol=0 if dtype is np.float64 else 1e-3,
+        )
+
+
+def test_weights_beyond_the_range_of_their_ratio():
+    assert np.isfinite(MemoryRows(np.eye(2), np.array([1.0, 1e-308]))._log_weight_spread)

@@ -100,3 +100,14 @@ def test_no_table_where_it_is_no_use():
     assert separate(np.zeros((4, 9)), eye, 100).gaps.size == 0  # few rows
     assert separate(np.zeros((4, 9)), np.ones((4, 9)), 10**6).gaps.size == 0  # diagonals
     assert separate(np.zeros((4, 2)), eye[:, :2, :2].copy(), 10**6).gaps.size == 0  # few features
+
+
+@pytest.mark.plain
+def test_distances_that_overflow_bound_nothing():
+    """Squares of 1e17 / 1e-3 are beyond float32; the rows' own component stays."""
+    means = np.zeros((2, 8), np.float32)
+    means[1, 0] = 1e17
+    factors = np.repeat(1e3 * np.eye(8, dtype=np.float32)[None], 2, axis=0)
+    separation = separate(means, factors, 10**6)
+    np.testing.assert_array_equal(separation.gaps, 0)
+    np.testing.assert_array_equal(separation.directions, 0)

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from gmmfast import GaussianMixture
+from gmmfast.kernels.expectation import STRIDE
+from gmmfast.kernels.options import MAX_SHARDS
+from gmmfast.rows import MemoryRows
 
 SCRIPT = """
 import hashlib, multiprocessing, sys, threading
@@ -85,6 +88,14 @@ def test_same_bits(layer):
     assert len(lines) == 4 * 4 + 4 + 8
     digests = {(line[-2], line[-1]) for line in lines}
     assert len(digests) == 4, result.stdout  # one for each covariance type
+
+
+def test_every_shard_has_its_turn():
+    rows = MemoryRows(np.zeros((1, 1)))
+    counts = {rows._shards(n, 1 << 15) for n in range(1, 100_000, 500)}
+    assert {1, 2, 4, 8, 24, 64} <= counts and max(counts) == MAX_SHARDS
+    for n in counts:
+        assert sorted(i * STRIDE % n for i in range(n)) == list(range(n))
 
 
 def test_thread_count_is_restored():

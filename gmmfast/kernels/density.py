@@ -27,7 +27,7 @@ from gmmfast.kernels.simd import (
 )
 
 CACHE_LINE = 64  # bytes
-TILE = 64  # rows; a tile and its residuals stay in the 32 KiB L1 cache up to d = 32
+TILE = 64  # rows; two arrays (d, TILE) fill a 32 KiB cache at d = 32
 
 
 class Work(NamedTuple):
@@ -52,7 +52,7 @@ def aligned(
 ):
     """An array (n, TILE) that begins where a cache line does.
 
-    A vector that lies across two lines is loaded in twice the time: 1.4 times that of a pass.
+    A vector across two lines takes two loads; a pass over such arrays takes 1.4 times as long.
     """
     line = CACHE_LINE // like.itemsize
     values = np.empty(n * TILE + line, like.dtype)

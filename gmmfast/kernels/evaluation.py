@@ -70,12 +70,11 @@ def evaluate_shard(
 ):
     """Evaluate the rows of one shard."""
     n = X.shape[0]
-    guess = 0
     for start in range(s * TILE, n, n_shards * TILE):
         count = min(TILE, n - start)
         gather(X, centre, start, tile)
-        n_active = log_densities(tile, density, separation, guess, cut, work)
-        guess = work.active[0]
+        # rows are in no order: the first component is as likely as any to own the tile
+        n_active = log_densities(tile, density, separation, 0, cut, work)
         write_labels(labels, start, count, n_active, work)
         if labels is None:
             log_sum_exp(n_active, work)

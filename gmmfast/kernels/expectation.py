@@ -12,16 +12,16 @@ from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_respon
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
-STRIDE = 11  # divides no multiple of 8 up to MAX_SHARDS, so that every shard has its turn
+STRIDE = 11  # has no factor in common with 1, 2, 4, 8, 16, ... 64: every shard has its turn
 
 
-def negligible(n_components: int, weight_spread: float = 1.0) -> float:
+def negligible(n_components: int, log_weight_spread: float = 0.0) -> float:
     """How far below a row's best log density a component adds nothing, to rounding.
 
-    K components of less than ``eps / K`` of the density each; where row weights differ, a heavy
-    row may still matter to a component of light ones. float64's eps serves both element types.
+    K components of less than ``eps / (2 K)`` of the density each; where row weights differ, a
+    heavy row may still matter to a component of light ones. float64's eps serves both types.
     """
-    return math.log(sys.float_info.epsilon / 2 / n_components / weight_spread)
+    return math.log(sys.float_info.epsilon / 2 / n_components) - log_weight_spread
 
 
 @kernel

@@ -28,10 +28,10 @@ class Sums(NamedTuple):
 def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[int, ...]) -> Sums:
     """Allocate accumulators; `scatter` is the shape of one shard's second moments."""
     return Sums(
-        np.empty(n_shards),
-        np.empty((n_shards, n_components)),
-        np.empty((n_shards, n_components, n_features)),
-        np.empty((n_shards, *scatter)),
+        np.zeros(n_shards),
+        np.zeros((n_shards, n_components)),
+        np.zeros((n_shards, n_components, n_features)),
+        np.zeros((n_shards, *scatter)),  # of memory, what is never used takes none
     )
 
 

@@ -22,7 +22,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def _digest() -> str:
     """Everything that the machine code depends on: the kernels' sources and who compiles them."""
     state = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {REGISTER_BYTES}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    folder = Path(__file__).parent
+    for source in (*sorted(folder.glob("*.py")), folder.parent / "parameters.py"):  # Density
         state.update(source.read_bytes())
     return state.hexdigest()
 
@@ -118,7 +119,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def thread_count(n_jobs: int | None) -> int:
-    """Threads for `n_jobs`: None is all that Numba allows, -1 likewise, -2 all but one."""
+    """Threads for `n_jobs`: None is as many as Numba is set to, -1 all that it began with."""
     allowed = numba.get_num_threads()
     if n_jobs is None:
         return int(allowed)

@@ -17,6 +17,7 @@ from gmmfast.kernels.options import kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
 
 LARGEST = 1 << 22  # values of the table; 32 MB
+ROWS_A_COMPONENT = 64  # with fewer, the table costs as much as a component's distances
 SMALLEST = 8  # features; with fewer a row of the triangle costs no more than the bound
 
 
@@ -30,15 +31,20 @@ class Separation(NamedTuple):
 def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
     """Return the table, unless it is no use: for diagonals, few features, or few rows."""
     K, d = means.shape
-    if factors.ndim == 2 or d < SMALLEST or n_rows < 64 * K or K * K * d > LARGEST:
-        K = 0
+    few = n_rows < ROWS_A_COMPONENT * K
+    if factors.ndim == 2 or d < SMALLEST or few or K * K * d > LARGEST:
+        return no_separation(means)
+    n_tiles = -(-K // TILE)
+    owners = aligned(n_tiles * d, means[0]).reshape(n_tiles, d, TILE)
+    owners.transpose(0, 2, 1)[:] = np.resize(means, (n_tiles, TILE, d))
     separation = Separation(np.empty((K, K), means.dtype), np.empty((K, K, d), means.dtype))
-    if K:
-        n_tiles = -(-K // TILE)
-        owners = aligned(n_tiles * d, means[0]).reshape(n_tiles, d, TILE)
-        owners.transpose(0, 2, 1)[:] = np.resize(means, (n_tiles, TILE, d))
-        fill(owners, means, factors, aligned(2 * d + 1, means[0]), separation)
+    fill(owners, means, factors, aligned(2 * d + 1, means[0]), separation)
     return separation
+
+
+def no_separation(means: NDArray) -> Separation:
+    """Return an empty table: only the triangle decides."""
+    return Separation(np.empty((0, 0), means.dtype), np.empty((0, 0, means.shape[1]), means.dtype))
 
 
 @kernel
@@ -59,10 +65,11 @@ def fill(
             see(n, factors[k], residual, z, gap)
             for q in range(n):
                 o = t * TILE + q
-                separation.gaps[o, k] = np.sqrt(gap[q])
-                scale = 1.0 / separation.gaps[o, k] if gap[q] > 0 else 0.0
+                known = 0 < gap[q] < np.inf  # else the bound is zero, and the triangle decides
+                separation.gaps[o, k] = np.sqrt(gap[q]) if known else 0.0
                 for j in range(d):
-                    separation.directions[o, k, j] = residual[j, q] * scale
+                    u = residual[j, q] / separation.gaps[o, k] if known else 0.0
+                    separation.directions[o, k, j] = u
 
 
 @kernel

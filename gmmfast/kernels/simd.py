@@ -5,7 +5,8 @@ NumPy function, which is its meaning and what runs under ``NUMBA_DISABLE_JIT=1``
 the LLVM code that Numba compiles in its place. A vector is two registers wide, so that two
 independent operations are always in flight (an FMA takes about four cycles).
 
-Loads and stores are unaligned; the last axis of the array must be contiguous.
+Loads and stores need no alignment, though aligned ones are faster (`density.aligned`). Arrays must
+be C-contiguous as a whole: addresses follow from the shape, strides are not looked at.
 """
 
 from __future__ import annotations

@@ -16,12 +16,12 @@ from gmmfast.kernels.moments import collect, make_sums
 from gmmfast.kernels.options import MAX_SHARDS, run
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.seeding import label_pass
-from gmmfast.kernels.separation import separate
+from gmmfast.kernels.separation import no_separation, separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
-ROWS_A_SHARD = 512  # at the least: as many cost much more than to clear and add an accumulator
+ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
 
@@ -35,7 +35,7 @@ class Packed(NamedTuple):
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view that can't be written to, whatever the array: one type to compile for."""
+    """Return a view that can't be written to: one type to compile for, for each memory order."""
     view = array.view(np.ndarray)
     view.flags.writeable = False
     return view
@@ -73,12 +73,14 @@ class MemoryRows:
         self._labels = labels
         self._n_jobs = n_jobs
         self.n_features = X.shape[1]
-        if sample_weight is None:
-            self.n_rows, self.weight, self._weight_spread = len(X), float(len(X)), 1.0
-        else:
+        self.n_rows, self.weight, self._log_weight_spread = len(X), float(len(X)), 0.0
+        self._weight_unit = 1.0  # of the packed row weights, so that they are near one
+        if sample_weight is not None:
             positive = sample_weight[sample_weight > 0]
             self.n_rows, self.weight = positive.size, float(positive.sum())
-            self._weight_spread = float(positive.max() / positive.min()) if positive.size else 1.0
+            self._log_weight_spread = math.log(positive.max()) - math.log(positive.min())
+            # a power of two: no digit changes
+            self._weight_unit = 2.0 ** math.floor(math.log2(self.weight / self.n_rows))
         self.centre = self._mean() if centre is None else centre
 
     def _mean(self) -> Floats:
@@ -120,6 +122,8 @@ class MemoryRows:
         tiles = aligned(n_tiles * d, like).reshape(n_tiles, d, TILE)
         row_weights = aligned(n_tiles, like)
         shards = self._shards(n, d)
+        if weights is not None and self._weight_unit != 1:
+            weights = weights / self._weight_unit
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
         run(pack, pack_shards, self._n_jobs, shards, *rows)
         padding = n_tiles * TILE - order.size
@@ -158,12 +162,12 @@ class MemoryRows:
         K = len(parameters.weights)
         density = parameters.density(self._X.dtype)
         separation = separate(density.means, density.factors, self.n_rows)
-        means = parameters.means.astype(self._X.dtype)
+        means = np.array(parameters.means, self._X.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
         shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
-        for cut in (negligible(K, self._weight_spread), -np.inf):
+        for cut in (negligible(K, self._log_weight_spread), -np.inf):
             tiles, row_weights, _ = self.packed
             em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
             run(em_pass, em_shards, self._n_jobs, shards, *em)
@@ -177,8 +181,6 @@ class MemoryRows:
         tiles, row_weights, labels = self.packed
         reference = np.ascontiguousarray(means, tiles.dtype)
         sums = make_sums(1, len(means), self.n_features, scatter.shape(len(means), self.n_features))
-        for total in sums:
-            total[:] = 0.0
         membership_pass(tiles, row_weights, labels, reference, sums)
         return self._statistics(sums, reference)
 
@@ -194,8 +196,6 @@ class MemoryRows:
         sums = make_sums(
             1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
         )
-        for total in sums:
-            total[:] = 0.0
         step = max(1, BLOCK // (n_components * TILE))
         for start in range(0, len(tiles), step):
             part = slice(start, start + step)
@@ -223,9 +223,11 @@ class MemoryRows:
         return self
 
     def _shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
-        """Enough shards for many threads, but not too small for one; shared evenly by 2, 4 or 8.
+        """Return the number of shards for rows that take `work` multiplications each.
 
-        Of rows that take so many multiplications each, with an accumulator of so many bytes.
+        Each is worth waking a thread, all accumulators together have no more than ACCUMULATORS
+        bytes, and 2, 4 or 8 threads share them evenly. It never depends on how many threads
+        there are.
         """
         count = min(n_rows // max(ROWS_A_SHARD, WORK_A_SHARD // work), MAX_SHARDS)
         if accumulator:
@@ -236,7 +238,10 @@ class MemoryRows:
 
     def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
         reference = reference.astype(np.float64)
-        log_likelihood, mass, first, scatter = collect(sums, reference)
+        found = collect(sums, reference)
+        if self._weight_unit != 1:
+            found = tuple(self._weight_unit * part for part in found)
+        log_likelihood, mass, first, scatter = found
         return SufficientStatistics(
             log_likelihood, self.weight, self.n_rows, reference, mass, first, scatter
         )
@@ -246,27 +251,35 @@ class MemoryRows:
     def labels(self, parameters: Parameters) -> NDArray[np.int64]:
         """Return the likeliest component of each row (n,), the first of equals."""
         labels = np.empty(len(self._X), np.int64)
-        self._evaluate(parameters, 0.0, None, None, labels)
+        self._evaluate(parameters, 0.0, labels=labels)  # only the best counts; equals are kept
         return labels
 
     def responsibilities(self, parameters: Parameters) -> NDArray[Any]:
         """Return the posterior probability of each component for each row (n, K)."""
         resp = np.empty((len(self._X), len(parameters.weights)), self._X.dtype)
-        self._evaluate(parameters, -np.inf, None, resp, None)
+        self._evaluate(parameters, -np.inf, resp=resp)
         return resp
 
     def log_densities(self, parameters: Parameters) -> NDArray[Any]:
         """Return the log density of the mixture at each row (n,), in nats."""
         log_density = np.empty(len(self._X), self._X.dtype)
-        self._evaluate(parameters, negligible(len(parameters.weights)), log_density, None, None)
+        cut = negligible(len(parameters.weights))
+        self._evaluate(parameters, cut, log_density=log_density)
         return log_density
 
-    def _evaluate(self, parameters: Parameters, cut: float, *outputs: NDArray[Any] | None) -> None:
+    def _evaluate(
+        self,
+        parameters: Parameters,
+        cut: float,
+        *,
+        log_density: NDArray[Any] | None = None,
+        resp: NDArray[Any] | None = None,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
         dtype = self._X.dtype
         shards = self._shards(len(self._X), self.n_features * len(parameters.weights))
         like = np.empty((1, TILE), dtype)
         density = parameters.density(dtype)
         # rows in the caller's order are of all components: nothing is far from a tile of them
-        separation = separate(density.means, density.factors, 0)
-        rows = (self._X, self.centre, density, separation, cut, like)
-        run(evaluate, evaluate_shards, self._n_jobs, shards, *rows, *outputs)
+        rows = (self._X, self.centre, density, no_separation(density.means), cut, like)
+        run(evaluate, evaluate_shards, self._n_jobs, shards, *rows, log_density, resp, labels)

@@ -467,12 +467,10 @@ def check_precisions_init(
         return array
     for matrix in array if array.ndim == 3 else [array]:
         symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
-        if not symmetric or np.linalg.eigvalsh(matrix)[0] <= 0:
-            got = (
-                f"the smallest eigenvalue {np.linalg.eigvalsh(matrix)[0]:g}; increase the diagonal"
-            )
-            raise ValueError(
-                f"'{label}' should be symmetric, positive-definite; got "
-                + (got if symmetric else "another matrix. Use (A + A.T) / 2")
-            )
+        smallest = np.linalg.eigvalsh(matrix)[0]
+        if not symmetric or smallest <= 0:
+            got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
+            if not symmetric:
+                got = "one that is not symmetric. Use (A + A.T) / 2."
+            raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
     return array

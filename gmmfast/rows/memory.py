@@ -238,10 +238,11 @@ class MemoryRows:
 
     def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
         reference = reference.astype(np.float64)
-        found = collect(sums, reference)
-        if self._weight_unit != 1:
-            found = tuple(self._weight_unit * part for part in found)
-        log_likelihood, mass, first, scatter = found
+        log_likelihood, mass, first, scatter = collect(sums, reference)
+        unit = self._weight_unit
+        if unit != 1:
+            log_likelihood *= unit
+            mass, first, scatter = unit * mass, unit * first, unit * scatter
         return SufficientStatistics(
             log_likelihood, self.weight, self.n_rows, reference, mass, first, scatter
         )

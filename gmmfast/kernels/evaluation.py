@@ -6,6 +6,7 @@ from numba import prange
 
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
+from gmmfast.kernels.simd import lanes, load, maximum, splat, store, where_above
 
 
 @kernel
@@ -44,13 +45,15 @@ def write_resp(resp, start, count, n_active, work):
 def write_labels(labels, start, count, n_active, work):
     """Likeliest component of the tile's rows, the first of equals; None: not wanted."""
     if labels is not None:
+        for p in range(0, TILE, lanes(work.best)):
+            largest, winner = load(work.resp, (0, p)), splat(work.active[0], work.best)
+            for a in range(1, n_active):  # in the order of the components
+                r = load(work.resp, (a, p))
+                winner = where_above(r, largest, splat(work.active[a], work.best), winner)
+                largest = maximum(r, largest)
+            store(work.inverse, (p,), winner)
         for p in range(count):
-            largest, winner = work.resp[0, p], work.active[0]
-            for a in range(1, n_active):
-                r = work.resp[a, p]
-                if r > largest or (r == largest and work.active[a] < winner):
-                    largest, winner = r, work.active[a]
-            labels[start + p] = winner
+            labels[start + p] = int(work.inverse[p])
 
 
 @kernel

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.density import TILE
-from gmmfast.kernels.seeding import lloyd_pass, potential
+from gmmfast.kernels.seeding import add_potentials, lloyd_pass
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, Parameters
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import MemoryRows, Rows
 
 Random = np.random.Generator | np.random.RandomState
 
-ROWS_A_COMPONENT = 256  # starts are sought on a sample of this many rows a component,
-SMALLEST_SAMPLE = 16384  # and of no fewer than this many in all
+ROWS_A_COMPONENT = 64  # starts are sought on a sample of this many rows a component,
+ROWS_A_FEATURE = 4  # of this many for each feature where its covariances are its own and full,
+SMALLEST_SAMPLE = 4096  # and of no fewer than this many in all
 TRIALS = 3  # starts that are tried; the likeliest is kept
-TRIAL_PASSES = 10  # EM passes after which they are compared (Biernacki, Celeux & Govaert 2003)
+TRIAL_PASSES = 10
+TRIAL_GAIN = 0.01  # of what a trial has gained so far: a pass that gains less is its last
 SAME = 1e-6  # nats a row: what is less may be rounding, and the first of equals is kept
 LLOYD_PASSES = 100
 LLOYD_TOLERANCE = 1e-4  # of the mean variance: scikit-learn's
@@ -65,11 +69,11 @@ def start(
     ----------
     Biernacki, C., Celeux, G., Govaert, G. (2003). Choosing starting values for the EM algorithm
     for getting the highest likelihood in multivariate Gaussian mixture models. Computational
-    Statistics & Data Analysis 41, 561-575, section 3.
+    Statistics & Data Analysis 41, 561-575, section 3: short runs of EM, and when they end.
     """
     weights, means, covariances = given.weights, given.means, given.covariances
     if weights is None or means is None or covariances is None:
-        points = rows.all_or_sample(max(SMALLEST_SAMPLE, ROWS_A_COMPONENT * n_components), rng)
+        points = rows.all_or_sample(sample_size(model, n_components, rows.n_features), rng)
         if means is None:
             estimate = _likeliest(points, model, n_components, init_params, rng)
         else:
@@ -79,6 +83,14 @@ def start(
         covariances = estimate.covariances if covariances is None else covariances
     parameters = model.parameters(weights, means, covariances)
     return rows.arrange(rows.labels(parameters)), parameters
+
+
+def sample_size(model: Model, n_components: int, n_features: int) -> int:
+    """Rows that a start is sought on; all, where there are no more."""
+    a_component = ROWS_A_COMPONENT
+    if model.scatter is Scatter.FULL:
+        a_component = max(a_component, ROWS_A_FEATURE * n_features)
+    return max(SMALLEST_SAMPLE, n_components * a_component)
 
 
 def _likeliest(
@@ -92,10 +104,7 @@ def _likeliest(
     for _ in range(TRIALS):
         try:
             arranged, parameters = _draw(points, model, n_components, init_params, rng)
-            hints = arranged.hints()
-            for _ in range(TRIAL_PASSES):
-                statistics = arranged.expectation(parameters, model.scatter, hints)
-                parameters = model.maximization(statistics, parameters)
+            parameters, statistics = _short_run(arranged, parameters, model)
         except IllDefinedCovarianceError as error:
             failure = error
             continue
@@ -106,6 +115,21 @@ def _likeliest(
     if best is None:
         raise failure
     return best
+
+
+def _short_run(
+    rows: Rows, parameters: Parameters, model: Model
+) -> tuple[Parameters, SufficientStatistics]:
+    """Do a few EM passes: what they lead to, and the statistics of the last."""
+    hints = rows.hints()
+    bounds: list[float] = []
+    for _ in range(TRIAL_PASSES):
+        statistics = rows.expectation(parameters, model.scatter, hints)
+        parameters = model.maximization(statistics, parameters)
+        bounds.append(statistics.log_likelihood / statistics.weight)
+        if len(bounds) > 1 and bounds[-1] - bounds[-2] <= TRIAL_GAIN * (bounds[-1] - bounds[0]):
+            break
+    return parameters, statistics
 
 
 def _draw(
@@ -165,25 +189,47 @@ def plus_plus(points: MemoryRows, n_components: int, rng: Random) -> Floats:
     """
     tiles, row_weights, _ = points.packed
     n_tiles, d, _ = tiles.shape
-    centres = np.empty((n_components, d), tiles.dtype)
+    seeds = np.empty((n_components, d), tiles.dtype)
     nearest = np.full((n_tiles, TILE), np.inf, tiles.dtype)
-    candidates = 2 + int(math.log(n_components))
-    distances = np.empty((candidates, *nearest.shape), tiles.dtype)
     chances = row_weights.astype(np.float64)
     for k in range(n_components):
+        draws = 1 if k == 0 else 2 + int(math.log(n_components))
         cumulated = np.cumsum(chances)
-        drawn = np.searchsorted(cumulated, rng.uniform(size=candidates) * cumulated[-1], "right")
+        drawn = np.searchsorted(cumulated, rng.uniform(size=draws) * cumulated[-1], "right")
         drawn = np.minimum(drawn, cumulated.size - 1)
-        best, lowest = 0, math.inf
-        for c, row in enumerate(drawn[: 1 if k == 0 else candidates]):
-            seed = np.ascontiguousarray(tiles[row // TILE, :, row % TILE])
-            value = potential(tiles, row_weights, seed, nearest, distances[c])
-            if c == 0 or value < lowest:
-                best, lowest, centres[k] = c, value, seed
-        nearest[:] = distances[best]
+        candidates = np.ascontiguousarray(tiles[drawn // TILE, :, drawn % TILE])
+        distances, potentials = potentials_with(points, candidates, nearest)
+        best = int(potentials.argmin())
+        seeds[k], nearest = candidates[best], distances[best]
         with np.errstate(invalid="ignore"):  # where squares overflow, no start is found anyway
             chances = row_weights * nearest.astype(np.float64)
-    return centres.astype(np.float64)
+    return seeds.astype(np.float64)
+
+
+def potentials_with(
+    points: MemoryRows, centres: Floats, nearest: NDArray[Any]
+) -> tuple[NDArray[Any], Floats]:
+    """Return what distances to the nearest centre would be with one of `centres`, and their sums.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        All of them are used.
+    centres : ndarray of shape (C, d)
+        Relative to the centre of `points`.
+    nearest : ndarray of shape (n_tiles, TILE)
+        Squared distances so far.
+
+    Returns
+    -------
+    ndarray of shape (C, n_tiles, TILE), ndarray of shape (C,)
+        Squared distances, and their weighted sums.
+    """
+    tiles, row_weights, _ = points.packed
+    distances = np.empty((len(centres), *nearest.shape), tiles.dtype)
+    potentials = np.zeros(len(centres))
+    add_potentials(tiles, row_weights, centres, nearest, distances, potentials)
+    return distances, potentials
 
 
 def lloyd(points: MemoryRows, centres: Floats) -> Floats:
@@ -209,12 +255,11 @@ def lloyd(points: MemoryRows, centres: Floats) -> Floats:
     tiles, row_weights, _ = points.packed
     centres = np.array(centres, tiles.dtype, order="C")  # a copy: passes move it
     mass, sums = np.empty(len(centres)), np.empty(centres.shape)
-    norms = np.empty((3, TILE), tiles.dtype)
     nearest = np.full(row_weights.shape, np.inf, tiles.dtype)
-    variance = potential(tiles, row_weights, np.zeros_like(centres[0]), nearest, nearest)
-    variance /= row_weights.sum(dtype=np.float64)
-    tolerance = LLOYD_TOLERANCE * variance / points.n_features
+    _, squares = potentials_with(points, np.zeros_like(centres[:1]), nearest)
+    variance = squares[0] / row_weights.sum(dtype=np.float64) / points.n_features
+    tolerance = LLOYD_TOLERANCE * variance
     for _ in range(LLOYD_PASSES):
-        if lloyd_pass(tiles, row_weights, centres, mass, sums, norms) <= tolerance:
+        if lloyd_pass(tiles, row_weights, centres, mass, sums, nearest[0]) <= tolerance:
             break
     return centres.astype(np.float64)

@@ -55,8 +55,9 @@ class GaussianMixture(Estimator):
     init_params : {"kmeans", "k-means++", "random_from_data", "random"}, default="kmeans"
         The first three give each row to the nearest of K seeds: the centres that k-means finds,
         rows drawn by k-means++, rows drawn at random. "random" draws responsibilities. Three
-        starts of the kind are tried for ten EM passes each, over a sample of ``max(16384, 256 K)``
-        rows where there are more; the likeliest goes on. `n_iter_` counts from there.
+        starts of the kind are tried for up to ten EM passes each, where there are more rows over a
+        sample of ``max(4096, 64 K)`` (full covariances: of at least ``4 K d``); the likeliest goes
+        on. `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None

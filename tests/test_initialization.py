@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from gmmfast import GaussianMixture
-from gmmfast.initialization import lloyd, plus_plus
+from gmmfast.initialization import lloyd, plus_plus, potentials_with
 from gmmfast.rows import MemoryRows
 
 INITS = ("kmeans", "k-means++", "random", "random_from_data")
@@ -102,8 +102,27 @@ def test_kmeans_finds_separate_clusters():
     np.testing.assert_allclose(centres[order], expected, rtol=1e-10)
 
 
+@pytest.mark.plain
+@pytest.mark.parametrize("d", [1, 3, 4, 16, 17, 35])
+def test_distances_to_centres(d):
+    """Against NumPy, for widths on both sides of where a distance may be given up."""
+    rng = np.random.default_rng(d)
+    X, weights = rng.normal(size=(150, d)), rng.uniform(size=150)
+    rows = MemoryRows(X, weights)
+    centres = 4 * rng.normal(size=(5, d))
+    squares = ((X[:, None] - rows.centre - centres) ** 2).sum(axis=2)
+    np.testing.assert_array_equal(rows.nearest(centres), squares.argmin(axis=1))
+
+    nearest = np.full((3, 64), np.inf)
+    nearest.ravel()[:150] = squares[:, :3].min(axis=1)
+    distances, potentials = potentials_with(rows, centres[3:], nearest)
+    expected = np.minimum(nearest.ravel()[:150, None], squares[:, 3:])
+    np.testing.assert_allclose(distances.reshape(2, -1)[:, :150], expected.T, rtol=1e-12)
+    np.testing.assert_allclose(potentials, rows.packed.row_weights.ravel()[:150] @ expected)
+
+
 def test_large_data_start_from_a_sample():
-    """Above 16384 rows a start is sought on a sample; the fit is on all rows."""
+    """Above 4096 rows a start is sought on a sample; the fit is on all rows."""
     X, _ = mixture(40_000, 2, 3, separation=8.0)
     fitted = GaussianMixture(3, random_state=0).fit(X)
     theirs = SklearnMixture(3, random_state=0).fit(X)

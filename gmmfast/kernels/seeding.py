@@ -6,78 +6,104 @@ import numpy as np
 
 from gmmfast.kernels.density import TILE
 from gmmfast.kernels.options import kernel
-from gmmfast.kernels.simd import fma, lanes, load, splat, store, total, where_above
+from gmmfast.kernels.simd import any_reaches, fma, lanes, load, splat, store, total, where_above
+
+BLOCK = 16  # features after which a distance may be known to be too large
 
 
 @kernel
-def squared_norms(
+def add_square(
     x,  # in (d, TILE)
+    j,  # in: which feature
+    p,  # in: the first of a vector of rows
     centre,  # in (d,)
-    out,  # out (TILE,)
+    s,  # in: for each of the rows
 ):
-    """``|x - centre|^2`` of each row of a tile."""
-    for p in range(0, TILE, lanes(x)):
-        s = splat(0.0, x)
-        for j in range(x.shape[0]):
-            v = load(x, (j, p)) - splat(centre[j], x)
-            s = fma(v, v, s)
-        store(out, (p,), s)
+    """``s + (x - centre)^2`` of one feature."""
+    v = load(x, (j, p)) - splat(centre[j], x)
+    return fma(v, v, s)
 
 
 @kernel
-def potential(
+def squared_distance(
+    x,  # in (d, TILE)
+    p,  # in: the first of a vector of rows
+    centre,  # in (d,)
+    bound,  # in: for each of the rows, the distance from which on nobody asks
+):
+    """``|x - centre|^2`` for a vector of rows; where all are above `bound`, anything above it.
+
+    Four sums, because one would wait for itself.
+    """
+    d = x.shape[0]
+    whole = d - d % 4
+    a = splat(0.0, x)
+    b = a
+    c = a
+    e = a
+    for begin in range(0, whole, BLOCK):
+        for j in range(begin, min(begin + BLOCK, whole), 4):
+            a = add_square(x, j, p, centre, a)
+            b = add_square(x, j + 1, p, centre, b)
+            c = add_square(x, j + 2, p, centre, c)
+            e = add_square(x, j + 3, p, centre, e)
+        if not any_reaches(bound, (a + b) + (c + e)):
+            return (a + b) + (c + e)
+    for j in range(whole, d):
+        a = add_square(x, j, p, centre, a)
+    return (a + b) + (c + e)
+
+
+@kernel
+def add_potentials(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    centre,  # in (d,)
+    centres,  # in (C, d)
     nearest,  # in (n_tiles, TILE) squared distance to the nearest centre so far
-    out,  # out (n_tiles, TILE) the same with this centre added
+    out,  # out (C, n_tiles, TILE) the same with one of these centres added
+    potentials,  # in, out (C,) += weighted sum of `out`
 ):
-    """Weighted sum of squared distances to the nearest centre, were `centre` one of them."""
-    potential = 0.0
+    """What each of some centres would make of the distances to the nearest one."""
     for t in range(tiles.shape[0]):
-        squared_norms(tiles[t], centre, out[t])
-        s = splat(0.0, out)
-        for p in range(0, TILE, lanes(out)):
-            new, old = load(out, (t, p)), load(nearest, (t, p))
-            new = where_above(new, old, old, new)
-            store(out, (t, p), new)
-            s = fma(load(row_weights, (t, p)), new, s)
-        potential += total(s)
-    return potential
+        for c in range(centres.shape[0]):
+            s = splat(0.0, out)
+            for p in range(0, TILE, lanes(out)):
+                old = load(nearest, (t, p))
+                new = squared_distance(tiles[t], p, centres[c], old)
+                new = where_above(new, old, old, new)
+                store(out, (c, t, p), new)
+                s = fma(load(row_weights, (t, p)), new, s)
+            potentials[c] += total(s)
 
 
 @kernel
 def find_nearest(
     x,  # in (d, TILE)
     centres,  # in (K, d)
-    norms,  # scratch (3, TILE); out: norms[2], the nearest centre of each row, the first of equals
+    labels,  # out (TILE,): the nearest centre of each row, the first of equals
 ):
     """Which centre is nearest to each row of a tile."""
-    new, best, label = norms[0], norms[1], norms[2]
-    for p in range(0, TILE, lanes(norms)):
-        store(best, (p,), splat(np.inf, norms))
-        store(label, (p,), splat(0.0, norms))
-    for k in range(centres.shape[0]):
-        squared_norms(x, centres[k], new)
-        for p in range(0, TILE, lanes(norms)):
-            old, candidate = load(best, (p,)), load(new, (p,))
-            winner = where_above(old, candidate, splat(k, norms), load(label, (p,)))
-            store(label, (p,), winner)
-            store(best, (p,), where_above(old, candidate, candidate, old))
+    for p in range(0, TILE, lanes(x)):
+        best, label = splat(np.inf, x), splat(0.0, x)
+        for k in range(centres.shape[0]):
+            new = squared_distance(x, p, centres[k], best)
+            label = where_above(best, new, splat(k, x), label)
+            best = where_above(best, new, new, best)
+        store(labels, (p,), label)
 
 
 @kernel
 def label_pass(
     tiles,  # in (n_tiles, d, TILE)
     centres,  # in (K, d)
-    norms,  # scratch (3, TILE)
+    nearest,  # scratch (TILE,)
     labels,  # out (n_tiles, TILE): which centre is nearest
 ):
     """Label all rows with the nearest centre."""
     for t in range(tiles.shape[0]):
-        find_nearest(tiles[t], centres, norms)
+        find_nearest(tiles[t], centres, nearest)
         for p in range(TILE):
-            labels[t, p] = int(norms[2, p])
+            labels[t, p] = int(nearest[p])
 
 
 @kernel
@@ -87,7 +113,7 @@ def lloyd_pass(
     centres,  # in, out (K, d): each becomes the mean of the rows that are nearest to it
     mass,  # scratch (K,)
     sums,  # scratch (K, d)
-    norms,  # scratch (3, TILE)
+    nearest,  # scratch (TILE,)
 ):
     """One pass of Lloyd's algorithm; returns by how much the centres moved, squared and summed.
 
@@ -96,9 +122,9 @@ def lloyd_pass(
     mass[:] = 0.0
     sums[:] = 0.0
     for t in range(tiles.shape[0]):
-        find_nearest(tiles[t], centres, norms)
+        find_nearest(tiles[t], centres, nearest)
         for p in range(TILE):
-            k = int(norms[2, p])
+            k = int(nearest[p])
             w = row_weights[t, p]
             mass[k] += w
             for j in range(centres.shape[1]):

@@ -145,7 +145,7 @@ class MemoryRows:
         tiles, kept = self.packed.tiles, self._kept
         found = np.empty(self.packed.labels.shape, np.int64)
         centres = np.ascontiguousarray(centres, tiles.dtype)
-        label_pass(tiles, centres, np.empty((3, TILE), tiles.dtype), found)
+        label_pass(tiles, centres, np.empty(TILE, tiles.dtype), found)
         labels = np.zeros(len(self._X), np.int64)
         labels[slice(None) if kept is None else kept] = found.ravel()[: self.n_rows]
         return labels

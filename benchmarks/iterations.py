@@ -12,6 +12,7 @@ from benchmarks.packages import (
     GMMFAST,
     ONEDAL,
     SCIKIT_LEARN,
+    Fit,
     PackageError,
     Start,
     available,
@@ -70,7 +71,7 @@ def compare(case: Case, covariance_type: str, plan: Plan) -> Comparison:
     tasks = _tasks(X, start, result)
     seconds = in_turn(tasks, plan)
     short, long = result.short, result.long
-    for name in {name: None for name, _ in tasks}:
+    for name in result.log_likelihoods:
         result.seconds[name] = slopes(seconds[name, short], seconds[name, long], long - short)
     pairs = zip(seconds[GMMFAST, short], result.seconds[GMMFAST], strict=True)
     result.set_up = spread_of([fit - short * iteration for fit, iteration in pairs])
@@ -78,21 +79,34 @@ def compare(case: Case, covariance_type: str, plan: Plan) -> Comparison:
 
 
 def _tasks(X: np.ndarray, start: Start, result: Comparison) -> dict:
-    """Run each package once, which compiles; note its log-likelihood; return the fits to time."""
+    """Run each package once, which compiles; return the fits to time."""
     short, long = result.short, result.long
     packages = {name: (fit, X) for name, fit in available(start.covariance_type).items()}
     packages[SINGLE] = fit_gmmfast, X.astype(np.float32)
     tasks = {}
     for name, (fit, rows) in packages.items():
-        try:
-            result.log_likelihoods[name] = fit(rows, start, long)
-        except PackageError as failure:
-            if name == GMMFAST:
-                raise
-            result.failures[name] = str(failure)
-            continue
-        tasks |= {(name, times): partial(fit, rows, start, times) for times in (short, long)}
+        _attempt(name, fit, rows, start, long, result)
+        for times in (short, long):
+            tasks[name, times] = partial(_attempt, name, fit, rows, start, times, result)
     return tasks
+
+
+def _attempt(
+    name: str, fit: Fit, rows: np.ndarray, start: Start, times: int, result: Comparison
+) -> None:
+    """Fit, and note the log-likelihood; a rival that fails once is out of the case."""
+    if name in result.failures:
+        return
+    try:
+        log_likelihood = fit(rows, start, times)
+    except PackageError as failure:
+        if name == GMMFAST:
+            raise
+        result.failures[name] = str(failure)
+        result.log_likelihoods.pop(name, None)
+        return
+    if times == result.long:
+        result.log_likelihoods[name] = log_likelihood
 
 
 def measure(plan: Plan, quick: bool) -> list[Comparison]:

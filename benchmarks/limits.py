@@ -1,0 +1,146 @@
+"""How far the processor's limit is: passes without pruning, against OpenBLAS and `exp` alone."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from numba import get_num_threads, prange
+
+from benchmarks.cases import CASES, Case, typical_start
+from benchmarks.tables import Goal, milliseconds, number, table
+from benchmarks.timing import Plan, in_turn, spread_of
+from gmmfast.kernels.options import kernel, parallel_kernel
+from gmmfast.kernels.separation import no_separation
+from gmmfast.kernels.simd import exp, lanes, load, store
+from gmmfast.models import MODELS
+from gmmfast.rows import MemoryRows
+
+TARGET = 75.0  # per cent of dgemm, from 32 features on
+LOW_CASES = CASES[1:3]
+HIGH_CASES = CASES[3:6]
+ORDER = 2000  # of the matrices that dgemm multiplies
+BLOCK = 4096  # values that a thread calls exp of at a time: they stay in its cache
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Seconds of passes over a case, and of what they are held against."""
+
+    case: Case
+    dense: list[float]  # no component is given up
+    pruned: list[float]
+    dgemm: list[float]  # ORDER cubed multiplications and additions
+    exps: list[float]  # one for each row and component
+
+    def operations(self) -> float:
+        """Additions and multiplications of two triangles for each row and component."""
+        d = self.case.d
+        return 2 * d * (d + 1) * self.case.n * self.case.n_components
+
+    def speed(self) -> float:
+        """Operations a second of a pass without pruning."""
+        return self.operations() / spread_of(self.dense).median
+
+    def dgemm_speed(self) -> float:
+        return 2 * ORDER**3 / spread_of(self.dgemm).median
+
+    def share_of_dgemm(self) -> float:
+        return 100 * self.speed() / self.dgemm_speed()
+
+    def share_of_exp(self) -> float:
+        return 100 * spread_of(self.exps).median / spread_of(self.dense).median
+
+
+@kernel
+def _exp_block(x, y):
+    for p in range(0, BLOCK, lanes(x)):
+        store(y, (p,), exp(load(x, (p,))))
+
+
+@parallel_kernel
+def _exp_blocks(threads, blocks, x, y):
+    for t in prange(threads):
+        for _ in range(blocks):
+            _exp_block(x[t], y[t])
+
+
+def _exps(count: int) -> Callable[[], Any]:
+    """Return a task that calls `exp` so many times, on all threads, of what is in their cache."""
+    threads = get_num_threads()
+    x = -np.random.default_rng(0).uniform(0, 40, (threads, BLOCK))
+    return partial(_exp_blocks, threads, count // (threads * BLOCK), x, np.empty_like(x))
+
+
+def measure(plan: Plan, quick: bool) -> list[Limit]:
+    """Time passes with and without pruning, and what they are held against."""
+    results = []
+    for case in (*LOW_CASES, *HIGH_CASES):
+        results.append(_measure(case.shrunk() if quick else case, plan))
+        print(f"limit  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
+    return results
+
+
+def _measure(case: Case, plan: Plan) -> Limit:
+    X = case.data()
+    start = typical_start(X, case, "full")
+    rows = MemoryRows(X)
+    model = MODELS["full"](case.reg_covar)
+    parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
+    rows = rows.arrange(rows.labels(parameters))
+    matrix = np.random.default_rng(0).standard_normal((ORDER, ORDER))
+    out = np.empty_like(matrix)
+    pruned = partial(rows.expectation, parameters, model.scatter, rows.hints())
+    tasks = {
+        "dense": partial(_without_pruning, pruned),
+        "pruned": pruned,
+        "dgemm": partial(np.matmul, matrix, matrix, out=out),
+        "exps": _exps(case.n * case.n_components),
+    }
+    for task in tasks.values():
+        task()
+    return Limit(case, **in_turn(tasks, plan))
+
+
+def _without_pruning(task: Callable[[], Any]) -> Any:
+    with (
+        mock.patch("gmmfast.rows.memory.negligible", lambda *_: -np.inf),
+        mock.patch("gmmfast.rows.memory.separate", lambda means, *_: no_separation(means)),
+    ):
+        return task()
+
+
+def goals(results: Sequence[Limit]) -> list[Goal]:
+    return [
+        Goal(f"dense pass, {r.case.title()}: share of dgemm", r.share_of_dgemm(), TARGET, unit="%")
+        for r in results
+        if r.case.d >= 32
+    ]
+
+
+def section(results: Sequence[Limit]) -> str:
+    header = [
+        "case",
+        "without pruning, ms",
+        "with pruning, ms",
+        "without, GFLOP/s",
+        "dgemm, GFLOP/s",
+        "share of dgemm",
+        "share of exp",
+    ]
+    return table(header, [_row(r) for r in results])
+
+
+def _row(r: Limit) -> list[str]:
+    return [
+        r.case.title(),
+        milliseconds(spread_of(r.dense)),
+        milliseconds(spread_of(r.pruned)),
+        number(r.speed() / 1e9),
+        number(r.dgemm_speed() / 1e9),
+        f"{r.share_of_dgemm():.0f} %",
+        f"{r.share_of_exp():.1f} %",
+    ]

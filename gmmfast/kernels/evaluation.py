@@ -24,7 +24,12 @@ def gather(
 
 
 @kernel
-def write_log_density(log_density, start, count, work):
+def write_log_density(
+    log_density,  # out (n,) or None
+    start,  # in: the first row of the tile
+    count,  # in: how many rows it has
+    work,  # in: log_density
+):
     """Mixture log density of the tile's rows; None where it is not wanted."""
     if log_density is not None:
         for p in range(count):
@@ -32,7 +37,13 @@ def write_log_density(log_density, start, count, work):
 
 
 @kernel
-def write_resp(resp, start, count, n_active, work):
+def write_resp(
+    resp,  # out (n, K) or None
+    start,  # in: the first row of the tile
+    count,  # in: how many rows it has
+    n_active,  # in
+    work,  # in: active, resp, inverse
+):
     """Responsibilities of the tile's rows; None where they are not wanted."""
     if resp is not None:
         for p in range(count):
@@ -42,7 +53,13 @@ def write_resp(resp, start, count, n_active, work):
 
 
 @kernel
-def write_labels(labels, start, count, n_active, work):
+def write_labels(
+    labels,  # out (n,) or None
+    start,  # in: the first row of the tile
+    count,  # in: how many rows it has
+    n_active,  # in
+    work,  # in: active, resp; inverse is scratch
+):
     """Likeliest component of the tile's rows, the first of equals; None: not wanted."""
     if labels is not None:
         for p in range(0, TILE, lanes(work.best)):
@@ -87,20 +104,11 @@ def evaluate_shard(
 
 @allocating_kernel
 def evaluate_shards(
-    begin,  # in: the first shard
-    end,  # in: one past the last
-    n_shards,
-    X,
-    centre,
-    density,
-    separation,
-    cut,
+    begin, end, n_shards, X, centre, density, separation, cut,
     like,  # in (1, TILE): its element type is the one to compute in
-    log_density,
-    resp,
-    labels,
-):
-    """`evaluate_shard` of some shards."""
+    log_density, resp, labels,
+):  # fmt: skip
+    """`evaluate_shard` of the shards from `begin` to before `end`."""
     tile = aligned(X.shape[1], like[0])
     work = make_work(density.constants.size, tile)
     for s in range(begin, end):
@@ -115,16 +123,6 @@ def evaluate(n_shards, X, centre, density, separation, cut, like, log_density, r
     """`evaluate_shards` of all shards, in parallel."""
     for s in prange(n_shards):
         evaluate_shards(
-            s,
-            s + 1,
-            n_shards,
-            X,
-            centre,
-            density,
-            separation,
-            cut,
-            like,
-            log_density,
-            resp,
-            labels,
-        )
+            s, s + 1, n_shards, X, centre, density, separation, cut, like,
+            log_density, resp, labels,
+        )  # fmt: skip

@@ -21,6 +21,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload, register_model
 
 REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
@@ -110,9 +111,15 @@ def _pointer(context, builder, vector, array_type, array, index):
     return builder.bitcast(builder.gep(view.data, [offset]), vector.llvm.as_pointer())
 
 
+def _in_c_order(array):
+    if array.layout != "C":
+        raise TypingError(f"Vectors lie along the last axis of arrays in C order, not {array}.")
+    return VECTORS[array.dtype]
+
+
 @intrinsic
 def _load(typingctx, array, index):
-    vector = VECTORS[array.dtype]
+    vector = _in_c_order(array)
 
     def codegen(context, builder, sig, args):
         pointer = _pointer(context, builder, vector, sig.args[0], *args)
@@ -123,6 +130,8 @@ def _load(typingctx, array, index):
 
 @intrinsic
 def _store(typingctx, array, index, x):
+    _in_c_order(array)
+
     def codegen(context, builder, sig, args):
         pointer = _pointer(context, builder, x, sig.args[0], *args[:2])
         builder.store(args[2], pointer, align=x.bits // 8)

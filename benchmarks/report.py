@@ -30,7 +30,7 @@ end, was measured before.
 {warning}
 ## How to read it
 
-Everything was measured in one run. gmmfast and the packages that it is compared with take turns:
+Each table was measured in one run. gmmfast and the packages that it is compared with take turns:
 each repetition runs all of them once, one after the other, so that whatever else the machine does
 falls upon all. A cell gives the median of the repetitions and, in brackets, the smallest and the
 largest. **The ratios are the result**: they are taken repetition by repetition and carry over to
@@ -69,11 +69,11 @@ times as long.
 
 ## How far the limit is
 
-The same iterations as passes over packed rows alone (no M step), with and without giving up
-components that cannot matter. Without, a pass for full covariances is two triangles for each row
-and component, `2 d (d + 1)` additions and multiplications; their speed is held against that of
-OpenBLAS on two matrices of {order} x {order}. The last column is what one `exp` for each row and
-component takes, of a pass without pruning.
+Passes over packed rows that give up no component, nor skip one for want of mass: the rows are of
+components that overlap. Such a pass for full covariances is two triangles for each row and
+component, `2 d (d + 1)` additions and multiplications; their speed is held against that of
+OpenBLAS on two matrices of {order} x {order}. The last column is how long one `exp` for each row
+and component takes, of a pass.
 
 {limits}
 

@@ -18,7 +18,7 @@ from gmmfast.rows import MemoryRows, Rows
 
 Random = np.random.Generator | np.random.RandomState
 
-ROWS_A_COMPONENT = 64  # starts are sought on a sample of this many rows a component,
+ROWS_A_COMPONENT = 128  # starts are sought on a sample of this many rows a component,
 ROWS_A_FEATURE = 4  # of this many for each feature where its covariances are its own and full,
 SMALLEST_SAMPLE = 4096  # and of no fewer than this many in all
 TRIALS = 3  # starts that are tried; the likeliest is kept

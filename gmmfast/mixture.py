@@ -56,7 +56,7 @@ class GaussianMixture(Estimator):
         The first three give each row to the nearest of K seeds: the centres that k-means finds,
         rows drawn by k-means++, rows drawn at random. "random" draws responsibilities. Three
         starts of the kind are tried for up to ten EM passes each, where there are more rows over a
-        sample of ``max(4096, 64 K)`` (full covariances: of at least ``4 K d``); the likeliest goes
+        sample of ``max(4096, 128 K)`` (full covariances: of at least ``4 K d``); the likeliest goes
         on. `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.

@@ -73,6 +73,41 @@ def test_damaged_entries_are_compiled_again(package):
     assert run(package)[1:] == ["0.5", "1"]
 
 
+TWO = """
+import numpy as np
+from gmmfast.kernels.moments import mirror as kernel
+for dtype in ("f8", "f4"):
+    scatter = np.array([[[1.0, 0.0], [2.0, 3.0]]], dtype)
+    kernel(scatter)
+    print(scatter[0, 0, 1], sum(kernel.stats.cache_hits.values()))
+"""
+
+
+def test_two_processes_number_their_files_alike(package):
+    """The index names a file that the other process has written, for another element type."""
+    folder = Path(run(package)[0])
+    run(package, TWO)
+    first, second = sorted(folder.glob("moments.mirror*.nbc"))
+    contents = first.read_bytes(), second.read_bytes()
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+    assert run(package, TWO) == ["2.0", "0", "2.0", "0"]
+    assert run(package, TWO) == ["2.0", "1", "2.0", "2"]
+
+
+def test_file_of_before_an_edit(package):
+    """The index is written before the file, which for a moment is that of the older source."""
+    folder = Path(run(package)[0])
+    (entry,) = folder.glob("cholesky*.nbc")
+    before = entry.read_bytes()
+    cholesky = package / "gmmfast" / "kernels" / "cholesky.py"
+    text = cholesky.read_text()
+    cholesky.write_text(text.replace("scale = 1.0 / np.sqrt", "scale = 3.0 / np.sqrt"))
+    assert run(package)[1] == "1.5"
+    entry.write_bytes(before)
+    assert run(package)[1:] == ["1.5", "0"]
+
+
 def test_no_folder_can_be_written(package):
     """A file stands where each folder would be; the fit runs all the same, and says nothing."""
     (package / "blocked").write_text("")

@@ -49,10 +49,29 @@ class _Entries(caching.CompileResultCacheImpl):
     ]
 
 
+class _Files(caching.IndexDataCacheFile):
+    """Files of machine code that say what they hold.
+
+    The index alone does not know: processes that compile at the same time number their files
+    alike, and write the index before the file.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        super().save(key, (DIGEST, key, data))
+
+    def load(self, key: Any) -> Any:
+        *meant, data = super().load(key) or (None,)
+        return data if meant == [DIGEST, key] else None
+
+
 class KernelCache(caching.FunctionCache):
     """Numba's cache on disk; one that can't be read or written only costs compile time."""
 
     _impl_class = _Entries
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, DIGEST)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the stored machine code, or None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,11 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return _rebuild({name: file[name] for name in file.files})
+        with open(path, "rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                raise ValueError("models are .npz files, as save() and gmmfast fit --out write.")
+            with np.load(stream, allow_pickle=False) as file:
+                return _rebuild({name: file[name] for name in file.files})
     except FileNotFoundError:
         raise FileNotFoundError(
             f"{path}: no such model file. Write one with save() or gmmfast fit --out."

@@ -162,21 +162,41 @@ def add_last_squares(
 
 
 @kernel
-def add_scaled_squares(
+def add_four_scaled_squares(
     x,  # in (d, TILE)
     mean,  # in (d,)
     scales,  # in (d,) 1 / standard deviation
-    begin,  # in: the first feature
-    end,  # in: one past the last
+    j,  # in: the first of four features
     distance,  # in, out (TILE,)
 ):
-    """``distance += |(x - mean) * scales|^2`` over some features."""
+    """``distance += |(x - mean) * scales|^2`` over four features."""
+    m0, m1 = splat(mean[j], x), splat(mean[j + 1], x)
+    m2, m3 = splat(mean[j + 2], x), splat(mean[j + 3], x)
+    s0, s1 = splat(scales[j], x), splat(scales[j + 1], x)
+    s2, s3 = splat(scales[j + 2], x), splat(scales[j + 3], x)
     for p in range(0, TILE, lanes(x)):
-        s = load(distance, (p,))
-        for j in range(begin, end):
-            z = (load(x, (j, p)) - splat(mean[j], x)) * splat(scales[j], x)
-            s = fma(z, z, s)
-        store(distance, (p,), s)
+        a = (load(x, (j, p)) - m0) * s0
+        b = (load(x, (j + 1, p)) - m1) * s1
+        c = (load(x, (j + 2, p)) - m2) * s2
+        e = (load(x, (j + 3, p)) - m3) * s3
+        s = fma(a, a, load(distance, (p,)))
+        store(distance, (p,), fma(e, e, fma(c, c, fma(b, b, s))))
+
+
+@kernel
+def add_last_scaled_squares(
+    x,  # in (d, TILE)
+    mean,  # in (d,)
+    scales,  # in (d,) 1 / standard deviation
+    begin,  # in: the first of the features that are left
+    distance,  # in, out (TILE,)
+):
+    """``distance += |(x - mean) * scales|^2`` over the features from `begin` on."""
+    for j in range(begin, x.shape[0]):
+        m, s = splat(mean[j], x), splat(scales[j], x)
+        for p in range(0, TILE, lanes(x)):
+            a = (load(x, (j, p)) - m) * s
+            store(distance, (p,), fma(a, a, load(distance, (p,))))
 
 
 @kernel
@@ -228,16 +248,19 @@ def squared_distance(
 ):
     """Squared Mahalanobis distances; False, early, where the component cannot matter."""
     d = x.shape[0]
+    whole = d - d % 4
     for p in range(0, TILE, lanes(x)):
         store(distance, (p,), splat(0.0, x))
     if factor.ndim == 1:
-        for j in range(0, d, 4):
-            add_scaled_squares(x, mean, factor, j, min(j + 4, d), distance)
+        for j in range(0, whole, 4):
+            add_four_scaled_squares(x, mean, factor, j, distance)
             if not can_matter(constant, distance, best, cut):
                 return False
+        if whole < d:
+            add_last_scaled_squares(x, mean, factor, whole, distance)
+            return can_matter(constant, distance, best, cut)
         return True
     subtract(x, mean, residual)
-    whole = d - d % 4
     for r in range(0, whole, 4):
         add_four_squares(residual, factor, r, distance)
         if not can_matter(constant, distance, best, cut):

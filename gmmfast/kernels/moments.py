@@ -91,21 +91,22 @@ def add_outer(
     v,  # in (d, TILE)
     scatter,  # in, out (d, d): scatter[i, j] += sum_p u[i, p] v[j, p] for j <= i; the rest is dirty
 ):
-    """Lower triangle of ``u @ v.T``, in blocks of three rows by two columns."""
+    """Lower triangle of ``u @ v.T``, in blocks of four rows by two columns."""
     d = u.shape[0]
-    whole = d - d % 3
-    for i in range(0, whole, 3):
-        for j in range(0, i + 3, 2):
-            j1 = min(j + 1, d - 1)
+    whole = d - d % 4
+    for i in range(0, whole, 4):
+        for j in range(0, i + 4, 2):
             a0 = splat(0.0, u)
             a1 = a0
             b0 = a0
             b1 = a0
             c0 = a0
             c1 = a0
+            e0 = a0
+            e1 = a0
             for p in range(0, TILE, lanes(u)):
                 v0 = load(v, (j, p))
-                v1 = load(v, (j1, p))
+                v1 = load(v, (j + 1, p))
                 w = load(u, (i, p))
                 a0 = fma(w, v0, a0)
                 a1 = fma(w, v1, a1)
@@ -115,13 +116,17 @@ def add_outer(
                 w = load(u, (i + 2, p))
                 c0 = fma(w, v0, c0)
                 c1 = fma(w, v1, c1)
+                w = load(u, (i + 3, p))
+                e0 = fma(w, v0, e0)
+                e1 = fma(w, v1, e1)
             scatter[i, j] += total(a0)
+            scatter[i, j + 1] += total(a1)
             scatter[i + 1, j] += total(b0)
+            scatter[i + 1, j + 1] += total(b1)
             scatter[i + 2, j] += total(c0)
-            if j + 1 < d:
-                scatter[i, j + 1] += total(a1)
-                scatter[i + 1, j + 1] += total(b1)
-                scatter[i + 2, j + 1] += total(c1)
+            scatter[i + 2, j + 1] += total(c1)
+            scatter[i + 3, j] += total(e0)
+            scatter[i + 3, j + 1] += total(e1)
     for i in range(whole, d):
         for j in range(i + 1):
             a = splat(0.0, u)

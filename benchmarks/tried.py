@@ -25,6 +25,8 @@ TRIED = (
     ),
     ("the same", "full, 100k x 16, K=100", "13.5", "12.7"),
     ("the same", "diagonal, 100k x 16, K=100", "9.0", "8.7"),
+    ("lane sums of two accumulators taken together", "full, 300k x 10, K=10", "6.5", "6.7"),
+    ("the same", "diagonal, 100k x 16, K=100, one core", "12.1", "12.3"),
     ("the bound along one direction for diagonals too", "50k x 64, K=64", "4.1", "6.5"),
     ("the same", "50k x 128, K=16", "2.7", "6.2"),
     (

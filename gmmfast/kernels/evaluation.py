@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
@@ -89,12 +90,11 @@ def evaluate_shard(
     labels,  # out (n,) or None: these read log densities and need no normalisation
 ):
     """Evaluate the rows of one shard."""
-    n = X.shape[0]
+    n, guess = X.shape[0], np.int64(0)  # rows are in no order: the first may as well own a tile
     for start in range(s * TILE, n, n_shards * TILE):
         count = min(TILE, n - start)
         gather(X, centre, start, tile)
-        # rows are in no order: the first component is as likely as any to own the tile
-        n_active = log_densities(tile, density, separation, 0, cut, work)
+        n_active = log_densities(tile, density, separation, guess, cut, work)
         write_labels(labels, start, count, n_active, work)
         if labels is None:
             log_sum_exp(n_active, work)
@@ -104,14 +104,14 @@ def evaluate_shard(
 
 @allocating_kernel
 def evaluate_shards(
-    begin, end, n_shards, X, centre, density, separation, cut,
+    n_shards, X, centre, density, separation, cut,
     like,  # in (1, TILE): its element type is the one to compute in
     log_density, resp, labels,
 ):  # fmt: skip
-    """`evaluate_shard` of the shards from `begin` to before `end`."""
+    """All shards, one after the other."""
     tile = aligned(X.shape[1], like[0])
     work = make_work(density.constants.size, tile)
-    for s in range(begin, end):
+    for s in range(n_shards):
         evaluate_shard(
             s, n_shards, X, centre, density, separation, cut, tile, work,
             log_density, resp, labels,
@@ -120,9 +120,11 @@ def evaluate_shards(
 
 @parallel_kernel
 def evaluate(n_shards, X, centre, density, separation, cut, like, log_density, resp, labels):
-    """`evaluate_shards` of all shards, in parallel."""
+    """All shards, in parallel."""
     for s in prange(n_shards):
-        evaluate_shards(
-            s, s + 1, n_shards, X, centre, density, separation, cut, like,
+        tile = aligned(X.shape[1], like[0])
+        work = make_work(density.constants.size, tile)
+        evaluate_shard(
+            np.int64(s), n_shards, X, centre, density, separation, cut, tile, work,
             log_density, resp, labels,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 
+import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
@@ -69,12 +70,10 @@ def em_shard(
 
 
 @allocating_kernel
-def em_shards(
-    begin, end, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
-):
-    """`em_shard` of the shards from `begin` to before `end`."""
+def em_shards(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
+    """All shards, one after the other."""
     work = make_work(means.shape[0], tiles[0])
-    for s in range(begin, end):
+    for s in range(n_shards):
         em_shard(
             s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
@@ -82,14 +81,15 @@ def em_shards(
 
 @parallel_kernel
 def em_pass(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
-    """`em_shards` of all shards, in parallel.
+    """All shards, in parallel.
 
     A thread takes neighbouring indices; so it gets shards from all over the rows, dear and cheap.
     """
     for i in prange(n_shards):
-        s = i * STRIDE % n_shards
-        em_shards(
-            s, s + 1, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
+        s = np.int64(i * STRIDE % n_shards)
+        work = make_work(means.shape[0], tiles[0])
+        em_shard(
+            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
 
 
@@ -130,16 +130,10 @@ def add_memberships(
     sums,  # in, out: Sums of one shard
 ):
     """The M step's sums for responsibilities that are given."""
+    guess = np.int64(0)
     for t in range(tiles.shape[0]):
         n_active = give(memberships[t], work)
         n_active, _ = weight_responsibilities(
-            row_weights[t], n_active, 0, work, sums.mass[0], sums.first[0], sums.scatter[0]
+            row_weights[t], n_active, guess, work, sums.mass[0], sums.first[0], sums.scatter[0]
         )
         add_second_moments(tiles[t], n_active, means, work, sums.first[0], sums.scatter[0])
-
-
-@allocating_kernel
-def membership_pass(tiles, row_weights, memberships, means, sums):
-    """`add_memberships`, with scratch."""
-    work = make_work(means.shape[0], tiles[0])
-    add_memberships(tiles, row_weights, memberships, means, work, sums)

@@ -163,7 +163,7 @@ def run(
     n_shards: int,
     *args: Any,
 ) -> None:
-    """Run ``parallel(n_shards, *args)`` where threads may be used, else all shards in turn.
+    """Run ``parallel(n_shards, *args)`` where threads may be used, else `serial` likewise.
 
     The shards, and the order in which the caller adds them up, do not depend on who runs them, so
     that the result is the same to the last bit.
@@ -176,7 +176,7 @@ def run(
         finally:
             _team.release()
     else:
-        serial(0, n_shards, n_shards, *args)
+        serial(n_shards, *args)
 
 
 # ------------------------------------------------------------------------------- what there is

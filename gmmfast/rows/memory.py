@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.density import TILE, aligned
+from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
-from gmmfast.kernels.expectation import em_pass, em_shards, membership_pass, negligible
+from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
 from gmmfast.kernels.moments import collect, make_sums
 from gmmfast.kernels.options import MAX_SHARDS, run
 from gmmfast.kernels.packing import pack, pack_shards
@@ -181,7 +181,8 @@ class MemoryRows:
         tiles, row_weights, labels = self.packed
         reference = np.ascontiguousarray(means, tiles.dtype)
         sums = make_sums(1, len(means), self.n_features, scatter.shape(len(means), self.n_features))
-        membership_pass(tiles, row_weights, labels, reference, sums)
+        work = make_work(len(means), tiles[0])
+        add_memberships(tiles, row_weights, labels, reference, work, sums)
         return self._statistics(sums, reference)
 
     def random_memberships(
@@ -196,13 +197,14 @@ class MemoryRows:
         sums = make_sums(
             1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
         )
+        work = make_work(n_components, tiles[0])
         step = max(1, BLOCK // (n_components * TILE))
         for start in range(0, len(tiles), step):
             part = slice(start, start + step)
             resp = rng.standard_exponential(size=(len(tiles[part]), n_components, TILE))
             resp /= resp.sum(axis=1, keepdims=True)  # uniform on the simplex
             memberships = resp.astype(tiles.dtype)
-            membership_pass(tiles[part], row_weights[part], memberships, reference, sums)
+            add_memberships(tiles[part], row_weights[part], memberships, reference, work, sums)
         return self._statistics(sums, reference)
 
     def sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:

@@ -99,6 +99,7 @@ def _compare(case: Overlap, X: Array, seed: int) -> None:
             tol=TOL,
             max_iter=MAX_ITER,
             acceleration=acceleration,
+            random_state=seed,
         )
         with quietly():
             bounds.append(np.array(mixture.fit(X).lower_bounds_))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import Model
+from gmmfast.models.base import inverse_cholesky
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 
-MEMORY = 10  # steps that are extrapolated from
-SETTLED = 0.1  # by how much two rates of convergence may differ where EM has settled
+MEMORY = 3  # changes of steps that are extrapolated from
+RATES = 3  # of convergence, that have to agree where EM has settled,
+SETTLED = 0.1  # and by how much they may differ
 RIDGE = 1e-10  # relative, of the least-squares problem: steps become alike at the end
 
 
@@ -89,7 +92,7 @@ class AndersonSteps(PlainSteps):
             if reached - before < self._tol:
                 return image  # its gain will tell whether this is the end
         elif not self._settled:
-            self._gains = [*self._gains[-2:], self.gain]
+            self._gains = [*self._gains[-RATES:], self.gain]
             self._settled = self._gains_shrink_evenly()
         if not self._settled:
             return image
@@ -103,19 +106,22 @@ class AndersonSteps(PlainSteps):
         return landing
 
     def _gains_shrink_evenly(self) -> bool:
-        if len(self._gains) < 3 or not all(0 < gain < math.inf for gain in self._gains):
+        if len(self._gains) <= RATES or not all(0 < gain < math.inf for gain in self._gains):
             return False
-        first, second = self._gains[1] / self._gains[0], self._gains[2] / self._gains[1]
-        return max(first, second) < 1 and abs(first - second) < SETTLED
+        rates = [after / before for before, after in pairwise(self._gains)]
+        return max(rates) < 1 and max(rates) - min(rates) < SETTLED
 
     def _fixed_point(self) -> Floats:
         """Where the steps vanish, were they linear in the span of the points."""
         points, images = np.array(self._points), np.array(self._images)
         steps = images - points
-        changes = np.diff(steps, axis=0).T
-        u, s, vt = np.linalg.svd(changes, full_matrices=False)
-        share = vt.T @ (s / (s * s + RIDGE * s[0] ** 2) * (u.T @ steps[-1]))
-        return np.asarray(images[-1] - np.diff(images, axis=0).T @ share)
+        changes = np.diff(steps, axis=0)
+        products = np.einsum("ip,jp->ij", changes, changes)
+        products += RIDGE * np.trace(products) * np.eye(len(changes))
+        factor = inverse_cholesky(products[None])[0][0]  # and no BLAS: the same bits each time
+        along = np.einsum("jp,p->j", changes, steps[-1])
+        share = np.einsum("ki,kj,j->i", factor, factor, along)
+        return np.asarray(images[-1] - np.einsum("i,ip->p", share, np.diff(images, axis=0)))
 
 
 STEPS = {"none": PlainSteps, "auto": AndersonSteps}
@@ -126,7 +132,8 @@ def expected(parameters: Parameters, statistics: SufficientStatistics) -> float:
     factors, whitening = parameters.factors, parameters.whitening
     scatter, mass = statistics.about(parameters.means).scatter, statistics.mass
     if whitening is not None:
-        squares = np.sum(whitening @ scatter[0] * whitening)
+        own = np.sum(whitening @ scatter * whitening, axis=(1, 2))
+        squares = own @ factors[: len(own), 0] ** 2  # pooled: all factors are one
     elif factors.ndim == 3:
         squares = np.sum(factors @ scatter * factors)
     else:

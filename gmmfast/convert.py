@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gmmfast.mixture import GaussianMixture
+from gmmfast.validation import MODEL_CODES
 
 Mixture = TypeVar("Mixture", bound=GaussianMixture)
 
@@ -28,6 +29,8 @@ _FITTED = (
 def to_sklearn(mixture: GaussianMixture) -> Any:
     """Return a fitted ``sklearn.mixture.GaussianMixture`` with the same parameters.
 
+    Models by mclust's codes, which scikit-learn does not know, become "full".
+
     Parameters
     ----------
     mixture : GaussianMixture
@@ -47,6 +50,8 @@ def to_sklearn(mixture: GaussianMixture) -> Any:
     mixture._check_fitted()
     params = mixture.get_params()
     del params["n_jobs"], params["acceleration"]
+    if mixture.covariance_type in MODEL_CODES:
+        params["covariance_type"] = "full"
     other = SklearnMixture(**params)
     _copy(mixture, other)
     return other

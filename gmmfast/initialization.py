@@ -81,7 +81,8 @@ def start(
         weights = estimate.weights if weights is None else weights
         means = estimate.means if means is None else means
         covariances = estimate.covariances if covariances is None else covariances
-    parameters = model.parameters(weights, means, covariances)
+    make = model.parameters if given.covariances is None else model.of_covariances
+    parameters = make(weights, means, covariances)
     return rows.arrange(rows.labels(parameters)), parameters
 
 

@@ -162,7 +162,7 @@ def _rebuild(contents: dict[str, NDArray[Any]]) -> GaussianMixture:
 
 def _require_positive(mixture: GaussianMixture) -> None:
     """Refuse matrices that are no covariances, precisions or triangles."""
-    is_matrix = mixture.covariance_type in ("full", "tied")
+    is_matrix = mixture.covariance_type not in ("diag", "spherical")
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
         values = getattr(mixture, name)
         diagonal = np.diagonal(values, axis1=-2, axis2=-1) if is_matrix else values

@@ -18,6 +18,12 @@ Random = np.random.Generator | np.random.RandomState
 
 BLOCK = 1 << 18  # values: what a scan for NaN looks at in one go
 
+MODEL_CODES = (  # mclust's
+    "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
+    "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV",
+)  # fmt: skip
+COVARIANCE_TYPES = ("full", "tied", "diag", "spherical", *MODEL_CODES)
+
 # ----------------------------------------------------------------------------------- the rows
 
 
@@ -333,7 +339,7 @@ JOBS = Constraint(
 
 MIXTURE = {
     "n_components": integer(1),
-    "covariance_type": one_of("full", "tied", "diag", "spherical"),
+    "covariance_type": one_of(*COVARIANCE_TYPES),
     "tol": not_negative(),
     "reg_covar": not_negative(),
     "max_iter": integer(0),
@@ -454,11 +460,10 @@ def check_precisions_init(
 ) -> Floats:
     """Return precisions, or covariances, in the structure of a type: positive (definite)."""
     shape = {
-        "full": (n_components, n_features, n_features),
         "tied": (n_features, n_features),
         "diag": (n_components, n_features),
         "spherical": (n_components,),
-    }[covariance_type]
+    }.get(covariance_type, (n_components, n_features, n_features))
     label = f"{covariance_type} {name}"
     array = _given(precisions, shape, label).astype(np.float64, copy=False)
     if covariance_type in ("diag", "spherical"):

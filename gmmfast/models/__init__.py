@@ -1,16 +1,23 @@
 """Covariance models, a file a family: from scatter to covariances, factors and their count."""
 
+from collections.abc import Callable
+from functools import partial
+
 from gmmfast.models.base import Model, square_roots
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
+from gmmfast.models.parsimonious import Parsimonious
 from gmmfast.models.spherical import Spherical
 from gmmfast.models.tied import Tied
+from gmmfast.validation import MODEL_CODES
 
-MODELS: dict[str, type[Model]] = {
+MODELS: dict[str, Callable[..., Model]] = {
     "full": Full,
     "tied": Tied,
     "diag": Diagonal,
     "spherical": Spherical,
+    **{code: partial(Parsimonious, code) for code in MODEL_CODES},
+    "VVV": Full,
 }
 
 __all__ = ["MODELS", "Model", "square_roots"]

@@ -52,7 +52,7 @@ class Model(ABC):
             mass = statistics.mass
             means = statistics.reference + over_mass(statistics.first, mass)
             scatter = statistics.about(means).scatter
-            covariances = self.covariances(scatter, mass)
+            covariances = self.covariances(scatter, mass, previous)
             return self.parameters(mass / mass.sum(), means, covariances)
 
     def degenerate(
@@ -74,15 +74,26 @@ class Model(ABC):
         return np.asarray(flat | (parameters.weights == 0))
 
     @abstractmethod
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
+    def covariances(
+        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
+    ) -> Floats:
         """Return the family's covariances of scatter about the means, plus `reg_covar`.
 
-        A component without mass has no scatter; its covariance is ``reg_covar * I``.
+        A component without mass has no scatter: what is its own follows from ``reg_covar * I``.
+        Models that iterate begin at the previous parameters.
         """
 
     @abstractmethod
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         """Return the mixture with its factors; IllDefinedCovarianceError if there are none."""
+
+    def of_covariances(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
+        """Return the mixture of covariances of the structure, even if outside of the family."""
+        return self.parameters(weights, means, covariances)
+
+    def nearest(self, covariances: Floats, like: Parameters) -> Floats:
+        """Return the family's covariances that are nearest to some of the structure."""
+        return covariances
 
     @abstractmethod
     def covariances_from(self, precisions: Floats) -> Floats:
@@ -123,6 +134,7 @@ class Model(ABC):
         with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
             positive[...] = np.exp(positive)
             covariances = self.covariances_from(self.precisions(cholesky))
+            covariances = self.nearest(covariances, like)
             return self.parameters(weights / weights.sum(), means.reshape(K, d), covariances)
 
     def _positive(self, cholesky: Floats) -> Floats:

@@ -20,7 +20,9 @@ class Full(Model):
     has_triangles = True
     scatter = Scatter.FULL
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
+    def covariances(
+        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
+    ) -> Floats:
         covariances = over_mass(scatter, mass)
         np.einsum("kii->ki", covariances)[...] += self.reg_covar
         return covariances

@@ -13,7 +13,9 @@ class Spherical(Model):
 
     scatter = Scatter.DIAGONAL
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
+    def covariances(
+        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
+    ) -> Floats:
         return over_mass(scatter.mean(axis=1), mass) + self.reg_covar
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:

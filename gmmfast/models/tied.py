@@ -15,7 +15,9 @@ class Tied(Model):
     has_triangles = True
     scatter = Scatter.POOLED
 
-    def covariances(self, scatter: Floats, mass: Floats) -> Floats:
+    def covariances(
+        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
+    ) -> Floats:
         d = scatter.shape[-1]
         return np.asarray(scatter[0] / mass.sum() + self.reg_covar * np.eye(d))
 

@@ -3,7 +3,15 @@
 from gmmfast.errors import ConvergenceWarning, NotFittedError
 from gmmfast.mixture import GaussianMixture
 from gmmfast.persistence import load
+from gmmfast.selection import GaussianMixtureIC
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvergenceWarning", "GaussianMixture", "NotFittedError", "__version__", "load"]
+__all__ = [
+    "ConvergenceWarning",
+    "GaussianMixture",
+    "GaussianMixtureIC",
+    "NotFittedError",
+    "__version__",
+    "load",
+]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import MemoryRows, Rows
 
 Random = np.random.Generator | np.random.RandomState
+Start = tuple[MemoryRows, Parameters]  # rows sorted for speed, and where EM begins
 
 ROWS_A_COMPONENT = 128  # starts are sought on a sample of this many rows a component,
 ROWS_A_FEATURE = 4  # of this many for each feature where its covariances are its own and full,
@@ -75,7 +78,8 @@ def start(
     if weights is None or means is None or covariances is None:
         points = rows.all_or_sample(sample_size(model, n_components, rows.n_features), rng)
         if means is None:
-            estimate = _likeliest(points, model, n_components, init_params, rng)
+            draw = partial(_draw, points, model, n_components, init_params, rng)
+            _, estimate = likeliest([draw] * TRIALS, model)
         else:
             _, estimate = _around(points, model, means)
         weights = estimate.weights if weights is None else weights
@@ -94,17 +98,27 @@ def sample_size(model: Model, n_components: int, n_features: int) -> int:
     return max(SMALLEST_SAMPLE, n_components * a_component)
 
 
-def _likeliest(
-    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
-) -> Parameters:
-    """Try some starts and return the one that is likeliest after a few EM passes.
+def likeliest(tries: Iterable[Callable[[], Start]], model: Model) -> Start:
+    """Return the start that is likeliest after a few EM passes.
 
     One in which a component has collapsed ranks behind all others: its likelihood means nothing.
+
+    Parameters
+    ----------
+    tries : iterable of callable
+        Each returns rows, sorted for speed, and parameters.
+    model : Model
+        The covariance model.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        If none leads to positive definite covariances.
     """
     best, highest = None, (False, -math.inf)
-    for _ in range(TRIALS):
+    for attempt in tries:
         try:
-            arranged, parameters = _draw(points, model, n_components, init_params, rng)
+            arranged, parameters = attempt()
             parameters, statistics = _short_run(arranged, parameters, model)
         except IllDefinedCovarianceError as error:
             failure = error
@@ -112,7 +126,7 @@ def _likeliest(
         sound = not model.degenerate(parameters, statistics).any()
         bound = statistics.log_likelihood / statistics.weight
         if best is None or (sound, bound - SAME) > highest:
-            best, highest = parameters, (sound, bound)
+            best, highest = (arranged, parameters), (sound, bound)
     if best is None:
         raise failure
     return best
@@ -135,7 +149,7 @@ def _short_run(
 
 def _draw(
     points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
-) -> tuple[MemoryRows, Parameters]:
+) -> Start:
     """Draw one start: rows sorted for speed, and the parameters of the first M step."""
     if init_params == "random":
         memberships = points.random_memberships(n_components, model.scatter, rng)
@@ -146,7 +160,7 @@ def _draw(
     return _around(points, model, lloyd(points, seeds) if init_params == "kmeans" else seeds)
 
 
-def _around(points: MemoryRows, model: Model, seeds: Floats) -> tuple[MemoryRows, Parameters]:
+def _around(points: MemoryRows, model: Model, seeds: Floats) -> Start:
     """M step of the partition that gives each row to the nearest seed."""
     arranged = points.arrange(points.nearest(seeds))
     return arranged, model.maximization(arranged.partition(seeds, model.scatter))

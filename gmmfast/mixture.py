@@ -42,8 +42,11 @@ class GaussianMixture(Estimator):
     ----------
     n_components : int, default=1
         K, the number of components.
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        A matrix a component, one matrix for all, variances a component, one variance a component.
+    covariance_type : str, default="full"
+        "full", "tied", "diag" or "spherical": a matrix a component, one matrix for all, variances
+        a component, one variance a component. Or one of mclust's codes for volume, shape and axes
+        (E equal, V varying, I of the unit matrix): "EII", "VII", "EEI", "VEI", "EVI", "VVI",
+        "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV".
     tol : float, default=1e-3
         A fit has converged once the mean log-likelihood of a row, in nats, changes by less.
     reg_covar : float, default=1e-6
@@ -89,7 +92,7 @@ class GaussianMixture(Estimator):
     means_ : ndarray of shape (K, d)
         Means, in units of the data.
     covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
-        Covariances, by `covariance_type`.
+        Covariances, by `covariance_type`; of a code, (K, d, d).
     precisions_ : ndarray
         Their inverses, in the same shape.
     precisions_cholesky_ : ndarray
@@ -115,6 +118,9 @@ class GaussianMixture(Estimator):
     References
     ----------
     Bishop, C. M. (2006). Pattern Recognition and Machine Learning, section 9.2.2.
+
+    Celeux, G., Govaert, G. (1995). Gaussian parsimonious clustering models. Pattern Recognition
+    28(5), 781-793: the models that the codes name.
 
     Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data
     via the EM algorithm. JRSS B 39(1), 1-38.
@@ -459,7 +465,8 @@ class GaussianMixture(Estimator):
         float
             Lower is better; above BIC the more, the less clearly rows are assigned.
         """
-        largest = self.predict_proba(X).max(axis=1)
+        rows, parameters = self._rows(X)
+        largest = rows.certainties(parameters)
         weights = check_sample_weight(sample_weight, len(largest))
         weights = np.ones(len(largest)) if weights is None else weights
         return criteria.icl(self.bic(X, sample_weight), largest, weights)
@@ -570,8 +577,8 @@ class GaussianMixture(Estimator):
             Means.
         covariances : array-like of shape (K, d, d), (d, d), (K, d) or (K,)
             Covariances, by `covariance_type`.
-        covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-            Structure of the covariances.
+        covariance_type : str, default="full"
+            Structure of the covariances, as in the constructor.
         feature_names : sequence of str, optional
             Column names.
         **params
@@ -604,7 +611,7 @@ class GaussianMixture(Estimator):
         covariances = check_precisions_init(
             covariances, covariance_type, n_components, d, name="covariance"
         )
-        parameters = model.parameters(weights / weights.sum(), means, covariances)
+        parameters = model.of_covariances(weights / weights.sum(), means, covariances)
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
         mixture.degenerate_ = model.degenerate(parameters, None)
         mixture.converged_, mixture.n_iter_ = False, 0

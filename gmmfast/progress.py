@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -62,6 +63,52 @@ class Callback:
 
     def end(self, lower_bound: float, status: Status) -> None:
         """Nothing to do."""
+
+
+class Deadline:
+    """Stops a fit once some time has passed."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.perf_counter() + seconds
+
+    def begin(self, start: int) -> None:
+        """Nothing to do."""
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Say whether the time has passed."""
+        return self.passed()
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Nothing to do."""
+
+    def passed(self) -> bool:
+        """Whether the time has passed."""
+        return time.perf_counter() > self._end
+
+
+class SearchBar:
+    """A bar on stderr once a search takes longer: tqdm's where there is tqdm, else lines."""
+
+    def __init__(self, total: int, shown: bool) -> None:
+        self._total, self._done = total, 0
+        self._bar = _tqdm(total=total, desc="candidates") if shown else None
+        self._next = time.perf_counter() + BAR_DELAY if shown else math.inf
+
+    def step(self, label: str) -> None:
+        """Show that a candidate is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.set_postfix_str(label, refresh=False)
+            self._bar.update()
+        elif time.perf_counter() >= self._next:
+            self._next += BAR_DELAY
+            line = f"candidate {self._done} of {self._total}: {label}"
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class Progress:

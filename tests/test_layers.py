@@ -18,18 +18,18 @@ KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
 LAYERS = """
     __main__
     cli
-    report
+    plotting
     root
-    persistence convert
-    mixture
-    progress
+    selection persistence convert
+    results mixture
+    search progress
     em
     acceleration
     initialization
-    rows models
+    rows models hierarchy
     kernels
     parameters
-    scaling datasets
+    scaling datasets report
     criteria validation tables
     frames estimator
     errors

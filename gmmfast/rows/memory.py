@@ -142,13 +142,25 @@ class MemoryRows:
 
         The first of equals; of rows of weight zero it is not known, and said to be the first.
         """
-        tiles, kept = self.packed.tiles, self._kept
+        tiles = self.packed.tiles
         found = np.empty(self.packed.labels.shape, np.int64)
         centres = np.ascontiguousarray(centres, tiles.dtype)
         label_pass(tiles, centres, np.empty(TILE, tiles.dtype), found)
-        labels = np.zeros(len(self._X), np.int64)
-        labels[slice(None) if kept is None else kept] = found.ravel()[: self.n_rows]
-        return labels
+        return self.of_all(found.ravel()[: self.n_rows])
+
+    def of_all(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Labels of the rows of positive weight as labels of all rows: the first for the rest."""
+        kept = self._kept
+        if kept is None:
+            return labels
+        everywhere = np.zeros(len(self._X), np.int64)
+        everywhere[kept] = labels
+        return everywhere
+
+    def present(self) -> tuple[Floats, Floats]:
+        """Rows of positive weight, about the centre (m, d), and their weights (m,)."""
+        kept = slice(None) if self._kept is None else self._kept
+        return np.asarray(self._X[kept] - self.centre, np.float64), self.sample_weight[kept]
 
     def hints(self) -> Hints:
         """Return new scratch for one fit."""
@@ -262,6 +274,34 @@ class MemoryRows:
         resp = np.empty((len(self._X), len(parameters.weights)), self._X.dtype)
         self._evaluate(parameters, -np.inf, resp=resp)
         return resp
+
+    @property
+    def sample_weight(self) -> Floats:
+        """Row weights (n,)."""
+        weights = self._sample_weight
+        return np.ones(len(self._X)) if weights is None else weights
+
+    def means_of(self, labels: NDArray[np.integer], n_labels: int) -> Floats:
+        """Return the means of the rows of each label (n_labels, d), about the centre."""
+        weights = self.sample_weight
+        mass = np.bincount(labels, weights, n_labels)
+        step = max(1, BLOCK // self.n_features)
+        sums = np.zeros((n_labels, self.n_features))
+        for start in range(0, len(labels), step):
+            part = slice(start, start + step)
+            residuals = (self._X[part] - self.centre) * weights[part, None]
+            np.add.at(sums, labels[part], residuals)
+        return sums / np.where(mass > 0, mass, 1.0)[:, None]
+
+    def certainties(self, parameters: Parameters) -> NDArray[Any]:
+        """Return the largest responsibility of each row (n,), a block of rows at a time."""
+        largest = np.empty(len(self._X), self._X.dtype)
+        step = max(1, BLOCK // len(parameters.weights))
+        for start in range(0, len(largest), step):
+            part = slice(start, start + step)
+            rows = MemoryRows(self._X[part], n_jobs=self._n_jobs, centre=self.centre)
+            largest[part] = rows.responsibilities(parameters).max(axis=1)
+        return largest
 
     def log_densities(self, parameters: Parameters) -> NDArray[Any]:
         """Return the log density of the mixture at each row (n,), in nats."""

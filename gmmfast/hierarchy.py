@@ -1,0 +1,62 @@
+"""Partitions of the rows at every K, from one hierarchical tree."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.linkage import cut_tree, ward_tree
+from gmmfast.parameters import Floats
+
+
+class Tree:
+    """Ward's tree of some rows.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+        The rows, scaled so that distances mean something.
+    weights : ndarray of shape (n,)
+        Positive row weights.
+
+    References
+    ----------
+    Ward, J. H. (1963). Hierarchical grouping to optimize an objective function. JASA 58, 236-244.
+
+    Murtagh, F. (1983). A survey of recent advances in hierarchical clustering algorithms. The
+    Computer Journal 26(4), 354-359, section 3: chains of nearest neighbours.
+    """
+
+    def __init__(self, points: Floats, weights: Floats) -> None:
+        n = len(points)
+        self._n = n
+        kept, gone = np.empty(n - 1, np.int64), np.empty(n - 1, np.int64)
+        cost = np.empty(n - 1)
+        chain = np.empty(n, np.int64)
+        ward_tree(weights.copy(), np.array(points, order="C"), chain, kept, gone, cost)
+        order = cost.argsort(kind="stable")
+        self._kept, self._gone = kept[order], gone[order]
+
+    def labels(self, n_clusters: int) -> NDArray[np.int64]:
+        """Return the partition into `n_clusters` (n,), numbered from zero."""
+        roots = np.empty(self._n, np.int64)
+        cut_tree(self._n - n_clusters, self._kept, self._gone, roots)
+        return np.unique(roots, return_inverse=True)[1]
+
+
+def whitened(points: Floats, weights: Floats) -> Floats:
+    """Rows in coordinates in which all of them together are uncorrelated, of variance one.
+
+    Directions without variance are left out.
+    """
+    covariance = (points * weights[:, None]).T @ points / weights.sum()
+    values, vectors = np.linalg.eigh(covariance)
+    present = values > 1e-12 * max(values[-1], np.finfo(float).tiny)
+    return np.asarray(points @ (vectors[:, present] / np.sqrt(values[present])))
+
+
+def standardized(points: Floats, weights: Floats) -> Floats:
+    """Rows whose features have variance one; those without any are left out."""
+    variances = weights @ points**2 / weights.sum()
+    present = variances > 0
+    return np.asarray(points[:, present] / np.sqrt(variances[present]))

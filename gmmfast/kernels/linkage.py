@@ -1,0 +1,104 @@
+"""Ward's tree: the pairs of clusters that are merged, from single rows to one cluster of all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.kernels.options import kernel
+
+
+@kernel
+def merge_cost(
+    a,  # in
+    b,  # in
+    mass,  # in (n,)
+    centres,  # in (n, d)
+):
+    """By how much the sum of squares within clusters grows if two become one (Ward 1963)."""
+    total = 0.0
+    for j in range(centres.shape[1]):
+        difference = centres[a, j] - centres[b, j]
+        total += difference * difference
+    return total * mass[a] * mass[b] / (mass[a] + mass[b])
+
+
+@kernel
+def nearest_neighbour(
+    a,  # in
+    preferred,  # in: the one to take of equals; -1 for none
+    mass,  # in (n,): zero where a cluster has gone
+    centres,  # in (n, d)
+):
+    """The cluster that is cheapest to merge with `a`, and the cost."""
+    best, least = -1, np.inf
+    if preferred >= 0:
+        best, least = preferred, merge_cost(a, preferred, mass, centres)
+    for b in range(mass.size):
+        if b != a and mass[b] > 0:
+            cost = merge_cost(a, b, mass, centres)
+            if cost < least:
+                best, least = b, cost
+    return best, least
+
+
+@kernel
+def ward_tree(
+    mass,  # in, out (n,): positive row weights; what is left is one cluster
+    centres,  # in, out (n, d): rows
+    chain,  # scratch (n,)
+    kept,  # out (n - 1,): of each merger, the cluster that goes on,
+    gone,  # out (n - 1,): the one that it takes in,
+    cost,  # out (n - 1,): and what that adds to the sum of squares within
+):
+    """Merge clusters along chains of nearest neighbours (Murtagh 1983); not in order of cost."""
+    n = mass.size
+    length = merged = 0
+    while merged < n - 1:
+        if length == 0:
+            chain[0] = 0
+            while mass[chain[0]] == 0:
+                chain[0] += 1
+            length = 1
+        a = chain[length - 1]
+        before = chain[length - 2] if length > 1 else -1
+        b, least = nearest_neighbour(a, before, mass, centres)
+        if b != before:
+            chain[length] = b
+            length += 1
+            continue
+        length -= 2
+        total = mass[a] + mass[b]
+        for j in range(centres.shape[1]):
+            centres[a, j] += mass[b] / total * (centres[b, j] - centres[a, j])
+        mass[a], mass[b] = total, 0.0
+        kept[merged], gone[merged], cost[merged] = a, b, least
+        merged += 1
+
+
+@kernel
+def cut_tree(
+    n_mergers,  # in: how many of the cheapest mergers to carry out
+    kept,  # in (n - 1,), by rising cost
+    gone,  # in (n - 1,)
+    labels,  # out (n,): of each row, the row that its cluster is known by
+):
+    """Clusters that are left after the first mergers."""
+    n = labels.size
+    for i in range(n):
+        labels[i] = i
+    for m in range(n_mergers):
+        labels[root(gone[m], labels)] = root(kept[m], labels)
+    for i in range(n):
+        labels[i] = root(i, labels)
+
+
+@kernel
+def root(
+    i,  # in
+    parents,  # in, out (n,): paths are halved on the way
+):
+    """The cluster that row i belongs to."""
+    while parents[i] != i:
+        parents[i] = parents[parents[i]]
+        i = parents[i]
+    return i

@@ -1,0 +1,413 @@
+"""How many components, and which covariance model: the search, as an estimator."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast import em
+from gmmfast.errors import warn
+from gmmfast.estimator import Estimator
+from gmmfast.mixture import GaussianMixture
+from gmmfast.models import MODELS
+from gmmfast.progress import Deadline, SearchBar
+from gmmfast.results import CRITERIA, Results
+from gmmfast.rows import MemoryRows
+from gmmfast.search import Candidate, Fit, Search
+from gmmfast.validation import (
+    COVARIANCE_TYPES,
+    JOBS,
+    MODEL_CODES,
+    RANDOM,
+    Constraint,
+    check_constructor,
+    check_features,
+    check_random_state,
+    check_rows,
+    check_sample_weight,
+    integer,
+    not_negative,
+    one_of,
+)
+
+Random = np.random.Generator | np.random.RandomState
+
+
+def _listed(value: Any) -> list[Any]:
+    """One thing, or some, as a list."""
+    is_several = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if is_several else [value]
+
+
+def _is_counts(value: Any) -> bool:
+    counts = _listed(value)
+    whole = all(isinstance(k, numbers.Integral) and int(k) >= 1 for k in counts)
+    return bool(counts) and whole
+
+
+def _is_types(value: Any) -> bool:
+    types = _listed(value)
+    known = all(isinstance(name, str) and name in COVARIANCE_TYPES for name in types)
+    return types == ["all"] or (bool(types) and known)
+
+
+def _is_folds(value: Any) -> bool:
+    if isinstance(value, numbers.Integral):
+        return int(value) >= 2
+    return hasattr(value, "split") or isinstance(value, Iterable)
+
+
+CONSTRAINTS = {
+    "n_components": Constraint("an int or some ints in the range [1, inf)", _is_counts),
+    "covariance_types": Constraint(
+        f"'all' or a list of names among {', '.join(COVARIANCE_TYPES)}", _is_types
+    ),
+    "criterion": one_of(*CRITERIA),
+    "cv": Constraint(
+        "an int in the range [2, inf), a splitter with a method split, or pairs of indices",
+        _is_folds,
+    ),
+    "tol": not_negative(),
+    "reg_covar": not_negative(),
+    "max_iter": integer(1),
+    "acceleration": one_of("none", "auto"),
+    "max_seconds": Constraint(
+        "a positive float or None",
+        lambda value: value is None or (isinstance(value, numbers.Real) and float(value) > 0),
+    ),
+    "on_interrupt": one_of("raise", "keep"),
+    "random_state": RANDOM,
+    "n_jobs": JOBS,
+}
+
+
+class GaussianMixtureIC(Estimator):
+    """Gaussian mixture whose number of components and covariance model are chosen.
+
+    Every model is fitted with every number of components; the best by a criterion is kept, and
+    predicts.
+
+    Parameters
+    ----------
+    n_components : int or iterable of int, default=1 to 9
+        Numbers of components to try.
+    covariance_types : "all" or list of str, default="all"
+        Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes.
+    criterion : {"bic", "aic", "icl", "cv"}, default="bic"
+        What is least at the best: the information criteria of `gmmfast.criteria`, or minus the
+        mean log density of rows that a fit has not seen (cross-validation).
+    cv : int, splitter or iterable, default=5
+        For ``criterion="cv"``: folds of shuffled rows, an object with scikit-learn's ``split``, or
+        pairs of row indices to fit to and to hold out.
+    tol : float, default=1e-6
+        A fit has converged once an EM step gains less, in nats a row.
+    reg_covar : float, default=0.0
+        Added to the diagonals of the covariances, in squared units of the data.
+    max_iter : int, default=1000
+        EM iterations of a fit at the most.
+    acceleration : {"none", "auto"}, default="auto"
+        As in `GaussianMixture`.
+    max_seconds : float or None, default=None
+        Try no more candidates after this time, and end the fit that it falls into.
+    on_interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does: raise, or choose among the candidates that are done.
+    random_state : int, RandomState, Generator or None, default=None
+        The only source of chance; an int gives the same choice each time.
+    n_jobs : int or None, default=None
+        Threads, as in `GaussianMixture`.
+
+    Attributes
+    ----------
+    best_estimator_ : GaussianMixture
+        The chosen mixture; `predict` and the like are its own.
+    best_n_components_ : int
+        Its K.
+    best_covariance_type_ : str
+        Its model.
+    results_ : Results
+        A structured array with a row a candidate; ``results_.to_pandas()`` makes it a frame.
+    n_features_in_ : int
+        d.
+    feature_names_in_ : ndarray of str of shape (d,)
+        Column names, where X was a frame that had them.
+
+    Notes
+    -----
+    A candidate that fails is recorded with the reason. One in which a component has collapsed
+    (``degenerate_`` of `GaussianMixture`) is recorded, and not ranked: its likelihood has no upper
+    bound, so its criteria mean nothing.
+
+    References
+    ----------
+    Fraley, C., Raftery, A. E. (2002). Model-based clustering, discriminant analysis, and density
+    estimation. JASA 97(458), 611-631, section 2: the search, and BIC.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixtureIC
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(size=(100, 2)), 5 + rng.normal(size=(100, 2))])
+    >>> search = GaussianMixtureIC(range(1, 4), covariance_types=["EII", "VVV"], random_state=0)
+    >>> search.fit(X).best_n_components_, search.best_covariance_type_
+    (2, 'EII')
+    """
+
+    best_estimator_: GaussianMixture
+    best_n_components_: int
+    best_covariance_type_: str
+    results_: Results
+    n_features_in_: int
+
+    def __init__(
+        self,
+        n_components: int | Iterable[int] = tuple(range(1, 10)),
+        *,
+        covariance_types: str | Iterable[str] = "all",
+        criterion: str = "bic",
+        cv: Any = 5,
+        tol: float = 1e-6,
+        reg_covar: float = 0.0,
+        max_iter: int = 1000,
+        acceleration: str = "auto",
+        max_seconds: float | None = None,
+        on_interrupt: str = "raise",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_types = covariance_types
+        self.criterion = criterion
+        self.cv = cv
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.acceleration = acceleration
+        self.max_seconds = max_seconds
+        self.on_interrupt = on_interrupt
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    # ------------------------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        callback: Callable[[Fit], Any] | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Fit all candidates, and keep the best.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Weight 0 is an absent row, an integer weight a repeated one.
+        callback : callable, optional
+            Called with each candidate's `Fit`; a true result ends the search, which keeps what
+            it has.
+        progress : bool, default=False
+            Show a bar on stderr once the search takes longer than a second.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is not finite and two-dimensional, or if no candidate can be ranked.
+        InvalidParameterError
+            If a parameter of the constructor is out of range.
+        """
+        check_constructor(self, CONSTRAINTS)
+        X, names = check_rows(X, name=type(self).__name__, min_rows=2)
+        weights = check_sample_weight(sample_weight, len(X))
+        rng = check_random_state(self.random_state)
+        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
+        deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
+        control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
+        folds = self._folds(X, weights, rows.centre, rng) if self.criterion == "cv" else []
+        search = Search(rows, folds, self.reg_covar, control, rng)
+        candidates = self._candidates()
+        bar = SearchBar(len(candidates), progress)
+        fits = self._run(search, candidates, callback, deadline, bar)
+        self.results_ = Results.of(candidates, fits, X.shape[1])
+        check_features(self, names, X.shape[1], reset=True)
+        order = self.results_.ranking(self.criterion)
+        if not order.size:
+            raise ValueError(self._why_none(fits))
+        self._keep(fits[order[0]], rows.centre, X.dtype)
+        return self
+
+    def _candidates(self) -> list[Candidate]:
+        """All pairs, the smallest K first, each once."""
+        counts = sorted({int(k) for k in _listed(self.n_components)})
+        types = _listed(self.covariance_types)
+        types = list(MODEL_CODES) if types == ["all"] else list(dict.fromkeys(types))
+        return [Candidate(k, name) for k in counts for name in types]
+
+    def _run(
+        self,
+        search: Search,
+        candidates: list[Candidate],
+        callback: Callable[[Fit], Any] | None,
+        deadline: Deadline,
+        bar: SearchBar,
+    ) -> list[Fit]:
+        """Fits until there are no more candidates, or someone ends the search."""
+        fits: list[Fit] = []
+        try:
+            for fit in search.fits(candidates):
+                fits.append(fit)
+                bar.step(f"K={fit.candidate.n_components} {fit.candidate.covariance_type}")
+                if (callback is not None and callback(fit)) or deadline.passed():
+                    break
+        except KeyboardInterrupt:
+            if self.on_interrupt == "raise" or not fits:
+                raise
+        finally:
+            bar.close()
+        if len(fits) < len(candidates):
+            warn(f"The search ended after {len(fits)} of {len(candidates)} candidates.")
+        return fits
+
+    def _folds(
+        self, X: NDArray[Any], weights: NDArray[Any] | None, centre: NDArray[Any], rng: Random
+    ) -> list[tuple[MemoryRows, MemoryRows]]:
+        pairs = self.cv
+        if isinstance(pairs, numbers.Integral):
+            count = int(pairs)
+            if count > len(X):
+                raise ValueError(f"cv={count} folds need as many rows; got {len(X)}. Lower cv.")
+            fold = rng.permutation(len(X)) % count
+            pairs = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(count)]
+        elif hasattr(pairs, "split"):
+            pairs = pairs.split(X)
+
+        def part(indices: Any) -> MemoryRows:
+            own = None if weights is None else weights[indices]
+            return MemoryRows(X[indices], own, n_jobs=self.n_jobs, centre=centre)
+
+        return [(part(seen), part(held_out)) for seen, held_out in pairs]
+
+    def _keep(self, fit: Fit, centre: NDArray[Any], dtype: np.dtype[Any]) -> None:
+        """Turn the best fit into a mixture."""
+        K, covariance_type = fit.candidate
+        mixture = GaussianMixture(
+            K,
+            covariance_type=covariance_type,
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            max_iter=self.max_iter,
+            acceleration=self.acceleration,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        assert fit.result is not None
+        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), centre, dtype)
+        names = getattr(self, "feature_names_in_", None)
+        check_features(
+            mixture, None if names is None else list(names), self.n_features_in_, reset=True
+        )
+        self.best_estimator_ = mixture
+        self.best_n_components_, self.best_covariance_type_ = K, covariance_type
+
+    def _why_none(self, fits: list[Fit]) -> str:
+        failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
+        collapsed = sum(fit.degenerate for fit in fits)
+        found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
+        return (
+            f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. Raise reg_covar, "
+            "leave out columns that follow from others, or try fewer components."
+        )
+
+    # ------------------------------------------------------------------------- using the best
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_estimator_")
+
+    def _best(self) -> GaussianMixture:
+        self._check_fitted()
+        return self.best_estimator_
+
+    def summary(self, n_best: int = 5) -> str:
+        """Return the ranking as text.
+
+        Parameters
+        ----------
+        n_best : int, default=5
+            Candidates to list.
+
+        Returns
+        -------
+        str
+        """
+        self._check_fitted()
+        return self.results_.summary(self.criterion, n_best)
+
+    def fit_predict(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.int64]:
+        """Fit, then label the same rows.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The likeliest component of each row.
+        """
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Label rows; see `GaussianMixture.predict`."""
+        return self._best().predict(X)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Posterior probabilities; see `GaussianMixture.predict_proba`."""
+        return self._best().predict_proba(X)
+
+    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+        """Log densities in nats; see `GaussianMixture.score_samples`."""
+        return self._best().score_samples(X)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Mean log density of a row; see `GaussianMixture.score`."""
+        return self._best().score(X, y, sample_weight)
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion; see `GaussianMixture.bic`."""
+        return self._best().bic(X, sample_weight)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion; see `GaussianMixture.aic`."""
+        return self._best().aic(X, sample_weight)
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood; see `GaussianMixture.icl`."""
+        return self._best().icl(X, sample_weight)
+
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw rows; see `GaussianMixture.sample`."""
+        return self._best().sample(n_samples)

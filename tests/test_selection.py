@@ -1,0 +1,327 @@
+"""The search over K and covariance models."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas
+import pytest
+from data import mixture
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.model_selection import KFold
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from gmmfast import GaussianMixtureIC
+from gmmfast.hierarchy import Tree, standardized, whitened
+from gmmfast.results import NOT_REACHED
+from gmmfast.rows import MemoryRows
+from gmmfast.search import Starts
+from gmmfast.validation import MODEL_CODES
+
+FEW = ["EII", "VVI", "VVV"]
+
+# what mclust 6.0.0 chooses among 14 models and K = 1 to 9: model, K, BIC with our sign
+CHOSEN = {
+    "iris": ("VEV", 2, 561.728),
+    "faithful": ("EEE", 3, 2314.316),
+    "diabetes": ("VVV", 3, 4751.316),
+}
+
+
+def rows_of(name):
+    path = Path(__file__).parent / "mclust" / f"{name}.json"
+    return np.array(json.loads(path.read_text())["data"], float)
+
+
+@pytest.fixture(scope="module", name="X")
+def rows():
+    return mixture(300, 2, 3, separation=4.0, seed=1)[0]
+
+
+# ----------------------------------------------------------------------------- what it finds
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_choice_of_mclust_or_a_better_one(name):
+    search = GaussianMixtureIC(random_state=0).fit(rows_of(name))
+    model, n_components, bic = CHOSEN[name]
+    assert (search.best_covariance_type_, search.best_n_components_) == (model, n_components)
+    best = search.results_[search.results_.ranking("bic")[0]]
+    assert best["bic"] <= bic + 5e-4
+    assert len(search.results_) == 14 * 9
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_results_are_those_of_the_mixtures(criterion, X):
+    search = GaussianMixtureIC(range(1, 5), covariance_types=FEW, criterion=criterion,
+                               random_state=0).fit(X)  # fmt: skip
+    best = search.best_estimator_
+    row = search.results_[search.results_.ranking(criterion)[0]]
+    assert row["n_components"] == search.best_n_components_ == best.n_components
+    assert row["covariance_type"] == search.best_covariance_type_ == best.covariance_type
+    for name in ("bic", "aic", "icl"):
+        assert row[name] == pytest.approx(getattr(best, name)(X), abs=1e-8)
+        assert getattr(search, name)(X) == getattr(best, name)(X)
+    assert row["log_likelihood"] == pytest.approx(best.score(X) * len(X), abs=1e-8)
+    assert row[criterion] == np.nanmin(search.results_[criterion])
+    for method in ("predict", "predict_proba", "score_samples"):
+        np.testing.assert_array_equal(getattr(search, method)(X), getattr(best, method)(X))
+    assert search.score(X) == best.score(X)
+    assert search.sample(7)[0].shape == (7, 2)
+
+
+def test_three_clusters_are_found(X):
+    search = GaussianMixtureIC(range(1, 7), covariance_types=FEW, random_state=0)
+    labels = search.fit_predict(X)
+    assert search.best_n_components_ == 3
+    np.testing.assert_array_equal(labels, search.best_estimator_.predict(X))
+
+
+def test_an_int_gives_the_same_choice_each_time(X):
+    first, second = (
+        GaussianMixtureIC(range(1, 4), covariance_types=FEW, random_state=3).fit(X)
+        for _ in range(2)
+    )
+    for name in first.results_.dtype.names:
+        if name != "seconds":
+            np.testing.assert_array_equal(first.results_[name], second.results_[name])
+
+
+def test_weights_are_repetitions():
+    X = mixture(120, 2, 2, seed=4)[0]
+    counts = np.random.default_rng(0).integers(0, 4, len(X))
+    params = {"n_components": 2, "covariance_types": FEW, "random_state": 0, "tol": 1e-10}
+    weighted = GaussianMixtureIC(**params).fit(X, sample_weight=counts)
+    repeated = GaussianMixtureIC(**params).fit(np.repeat(X, counts, axis=0))
+    for name in ("log_likelihood", "bic", "icl"):
+        np.testing.assert_allclose(weighted.results_[name], repeated.results_[name], atol=1e-4)
+
+
+def test_many_rows_start_from_a_sample():
+    X = mixture(9000, 2, 3, separation=4.0, seed=6)[0]
+    search = GaussianMixtureIC(range(1, 5), covariance_types=["VVV"], random_state=0).fit(X)
+    assert search.best_n_components_ == 3
+
+
+# ------------------------------------------------------------------------- cross-validation
+
+
+def held_out(X, folds, K, covariance_type):
+    """Mean held-out log density, by scikit-learn's words and our mixture."""
+    total = 0.0
+    for seen, unseen in folds:
+        search = GaussianMixtureIC(K, covariance_types=[covariance_type], random_state=0)
+        total += search.fit(X[seen]).score_samples(X[unseen]).sum()
+    return total / len(X)
+
+
+def test_cross_validation_is_the_held_out_log_density(X):
+    folds = list(KFold(4, shuffle=True, random_state=0).split(X))
+    params = {"covariance_types": ["EII", "VVV"], "criterion": "cv", "random_state": 0}
+    search = GaussianMixtureIC([1, 3], cv=folds, **params).fit(X)
+    for row in search.results_:
+        expected = held_out(X, folds, row["n_components"], row["covariance_type"])
+        assert -row["cv"] == pytest.approx(expected, abs=1e-4)
+    splitter = KFold(4, shuffle=True, random_state=0)
+    again = GaussianMixtureIC([1, 3], cv=splitter, **params).fit(X)
+    np.testing.assert_array_equal(again.results_["cv"], search.results_["cv"])
+    assert search.best_n_components_ == 3
+
+
+def test_folds_are_shuffled_and_reproducible():
+    X = np.sort(mixture(200, 1, 2, separation=9.0, seed=3)[0], axis=0)  # unshuffled folds differ
+    params = {"covariance_types": ["VVV"], "criterion": "cv", "cv": 4, "random_state": 0}
+    first, second = (GaussianMixtureIC([1, 2], **params).fit(X) for _ in range(2))
+    np.testing.assert_array_equal(first.results_["cv"], second.results_["cv"])
+    assert first.best_n_components_ == 2
+    other = GaussianMixtureIC([1, 2], **params | {"random_state": 1}).fit(X)
+    assert not np.array_equal(other.results_["cv"], first.results_["cv"])
+
+
+# ------------------------------------------------------------ candidates that are no good
+
+
+def test_a_failure_has_a_reason_and_ends_nothing():
+    X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
+    search = GaussianMixtureIC(range(1, 7), covariance_types=["EII", "VVV"], random_state=0).fit(X)
+    results = search.results_
+    assert "fewer rows than components" in results["failure"][results["n_components"] > 4]
+    assert "a covariance is not positive definite" in results["failure"]
+    failed = results["failure"] != ""
+    assert np.isnan(results["bic"][failed]).all() and np.isfinite(results["bic"][~failed]).all()
+    assert "no mixture: 4, fewer rows than components" in search.summary()
+
+
+def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
+    """From the iris of petal width 0.2 EM ends at a flat component: likely, and worthless."""
+    X, species = load_iris(return_X_y=True)
+    labels = np.where(X[:, 3] == 0.2, 0, np.where(species == 0, 1, 2))
+
+    def best(starts, model, n_components):
+        rows = MemoryRows(X).arrange(labels)
+        means = rows.means_of(labels, n_components)
+        return rows, model.maximization(rows.partition(means, model.scatter))
+
+    monkeypatch.setattr(Starts, "best", best)
+    params = {"covariance_types": ["VVV", "VEE"], "reg_covar": 1e-6, "random_state": 0}
+    search = GaussianMixtureIC([3], **params).fit(X)
+    spike, sound = search.results_
+    assert spike["bic"] == pytest.approx(419, abs=1)  # mclust's, of a sound one, is 562
+    assert spike["degenerate"] and not sound["degenerate"] and spike["bic"] < sound["bic"]
+    assert search.best_covariance_type_ == "VEE"
+    assert "1 with a component that has collapsed" in search.summary()
+
+
+def test_nothing_to_rank():
+    X = np.repeat([[1.0, 2.0]], 30, axis=0)
+    search = GaussianMixtureIC([1, 2], random_state=0)
+    with pytest.raises(ValueError, match="None of 28 candidates can be ranked.*Raise reg_covar"):
+        search.fit(X)
+
+
+# ------------------------------------------------------------------------- ended before the end
+
+
+def test_a_callback_sees_each_candidate_and_can_end_the_search(X):
+    seen = []
+
+    def callback(fit):
+        seen.append(tuple(fit.candidate))
+        return len(seen) == 4
+
+    search = GaussianMixtureIC(range(1, 4), covariance_types=FEW, random_state=0)
+    with pytest.warns(UserWarning, match="ended after 4 of 9 candidates"):
+        search.fit(X, callback=callback)
+    assert seen == [(1, "EII"), (1, "VVI"), (1, "VVV"), (2, "EII")]
+    assert (search.results_["failure"] == NOT_REACHED).sum() == 5
+    assert search.best_n_components_ in (1, 2)
+
+
+def test_an_interrupt(X):
+    def interrupt(fit):
+        if fit.candidate.n_components == 2:
+            raise KeyboardInterrupt
+
+    search = GaussianMixtureIC(range(1, 4), covariance_types=FEW, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, callback=interrupt)
+    assert not hasattr(search, "best_estimator_")
+    search.set_params(on_interrupt="keep")
+    with pytest.warns(UserWarning, match="ended after 4 of 9"):
+        search.fit(X, callback=interrupt)
+    assert search.best_n_components_ in (1, 2)
+
+
+def test_a_time_budget(X):
+    search = GaussianMixtureIC(range(1, 10), max_seconds=1e-9, random_state=0)
+    with pytest.warns(UserWarning, match="ended after 1 of 126"):
+        search.fit(X)
+    assert (search.best_n_components_, search.best_covariance_type_) == (1, "EII")
+
+
+def test_progress(X, capsys, monkeypatch):
+    monkeypatch.setattr("gmmfast.progress.BAR_DELAY", 0.0)
+    monkeypatch.setattr("gmmfast.progress._tqdm", lambda **options: None)
+    GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "candidate 1 of 6: K=1 EII" and len(lines) == 6
+    GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X)
+    assert capsys.readouterr().err == ""
+
+
+# ------------------------------------------------------------------------------- as an estimator
+
+
+def test_results_as_a_frame(X):
+    search = GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X)
+    frame = search.results_.to_pandas()
+    assert list(frame["covariance_type"]) == FEW * 2
+    assert list(frame.columns) == list(search.results_.dtype.names)
+    np.testing.assert_array_equal(frame["bic"], search.results_["bic"])
+
+
+def test_names_are_handed_on(X):
+    frame = pandas.DataFrame(X, columns=["a", "b"])
+    search = GaussianMixtureIC([2], covariance_types=FEW, random_state=0).fit(frame)
+    assert list(search.feature_names_in_) == list(search.best_estimator_.feature_names_in_)
+    assert search.predict(frame).shape == (300,)
+
+
+def test_clone(X):
+    search = GaussianMixtureIC(range(2, 4), covariance_types=["VVV"], criterion="icl", cv=3)
+    assert clone(search).get_params() == search.get_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_components", 0), ("n_components", []), ("n_components", "3"), ("n_components", [1.5]),
+        ("covariance_types", "some"), ("covariance_types", ["VVX"]), ("covariance_types", []),
+        ("criterion", "BIC"), ("cv", 1), ("cv", 2.5), ("max_seconds", 0), ("max_iter", 0),
+        ("on_interrupt", "stop"), ("tol", -1.0), ("reg_covar", np.nan),
+    ],
+)  # fmt: skip
+def test_parameters_out_of_range(name, value, X):
+    with pytest.raises(ValueError, match=f"The {name!r} parameter of GaussianMixtureIC must be"):
+        GaussianMixtureIC(**{name: value}).fit(X)
+
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message=".*does not inherit from `sklearn.base.BaseEst")
+    checks = parametrize_with_checks(
+        [GaussianMixtureIC((1, 2), covariance_types=["EII", "VVI"], max_iter=50, reg_covar=1e-6)]
+    )
+
+
+@checks
+@pytest.mark.filterwarnings("ignore:.*does not inherit from.*")
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+# ----------------------------------------------------------------------------------- the tree
+
+
+def ward(points, weights, n_clusters):
+    """Merge the cheapest pair until there are so many; by their definition."""
+    clusters = [[i] for i in range(len(points))]
+
+    def cost(a, b):
+        difference = centre(a) - centre(b)
+        mass = weights[a].sum() * weights[b].sum() / weights[a + b].sum()
+        return mass * difference @ difference
+
+    def centre(cluster):
+        return weights[cluster] @ points[cluster] / weights[cluster].sum()
+
+    while len(clusters) > n_clusters:
+        pairs = [(i, j) for i in range(len(clusters)) for j in range(i)]
+        i, j = min(pairs, key=lambda pair: cost(clusters[pair[0]], clusters[pair[1]]))
+        clusters[j] = clusters[j] + clusters[i]
+        del clusters[i]
+    return {frozenset(cluster) for cluster in clusters}
+
+
+def test_the_tree_is_wards():
+    rng = np.random.default_rng(0)
+    points, weights = rng.normal(size=(40, 3)), rng.uniform(0.5, 2.0, 40)
+    tree = Tree(points, weights)
+    for n_clusters in (1, 2, 5, 17, 40):
+        labels = tree.labels(n_clusters)
+        assert set(labels) == set(range(n_clusters))
+        found = {frozenset(np.flatnonzero(labels == k)) for k in range(n_clusters)}
+        assert found == ward(points, weights, n_clusters)
+
+
+def test_scales_for_the_tree():
+    X = mixture(200, 3, 2, seed=1)[0] * [1.0, 100.0, 0.0]
+    weights = np.ones(200)
+    np.testing.assert_allclose(np.cov(whitened(X, weights).T, bias=True), np.eye(2), atol=1e-10)
+    np.testing.assert_allclose(standardized(X, weights).std(axis=0), 1.0)
+
+
+def test_all_codes_are_tried_by_default(X):
+    search = GaussianMixtureIC(1, random_state=0).fit(X)
+    assert tuple(search.results_["covariance_type"]) == MODEL_CODES

@@ -35,7 +35,7 @@ class FitReport:
     names : list of str
         One a column.
     covariance_type : str
-        The model that was fitted: ``full``, ``tied``, ``diag`` or ``spherical``.
+        The model that was fitted: ``full``, ``tied``, ``diag``, ``spherical``, or a code.
     structure : str
         The structure of `covariances`. A spherical model of standardized columns is ``diag`` in
         the units of the data.
@@ -147,7 +147,7 @@ def _covariances(report: FitReport) -> list[list[str]]:
         sds = np.sqrt(report.covariances)
         columns = [("variance", align(report.covariances)), ("sd", align(sds))]
         return [table("component", labels, columns)]
-    matrices = report.covariances if report.structure == "full" else report.covariances[None]
+    matrices = report.covariances[None] if report.structure == "tied" else report.covariances
     if report.structure != "diag" and n_features <= MAX_FEATURES:
         if len(matrices) * n_features <= MAX_MATRIX_LINES:
             titles = [f"covariance of component {k}" for k in labels]
@@ -178,7 +178,7 @@ def _variances(structure: str, covariances: Array) -> Array:
     """Variance of each column: (K, d), or (1, d) for a tied covariance."""
     if structure == "diag":
         return covariances
-    matrices = covariances if structure == "full" else covariances[None]
+    matrices = covariances[None] if structure == "tied" else covariances
     return np.diagonal(matrices, axis1=1, axis2=2)
 
 

@@ -51,8 +51,9 @@ class Scaling:
         return means * self.scale + self.centre
 
     def covariances(self, structure: str, covariances: Array) -> tuple[str, Array]:
-        """Structure and covariances in the units of the data."""
-        if structure in ("full", "tied"):
+        """Structure and covariances in the units of the data; mclust's codes become "full"."""
+        if structure not in ("diag", "spherical"):
+            structure = structure if structure == "tied" else "full"
             return structure, covariances * np.outer(self.scale, self.scale)
         if structure == "spherical":
             covariances = covariances[:, None]

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gmmfast import GaussianMixture, cli, load
+from gmmfast import GaussianMixture, GaussianMixtureIC, cli, load
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.tables import read_table, write_table
 
@@ -24,7 +24,7 @@ COVARIANCES = ("full", "tied", "diag", "spherical")
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a command; return its exit code, standard output and standard error."""
-    monkeypatch.setattr(cli, "is_cached", lambda: True)  # no note that kernels are compiled
+    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda: True)  # no note of compiling
 
     def run_command(*arguments):
         code = cli.main([str(argument) for argument in arguments])
@@ -133,7 +133,7 @@ def test_fit__passes_every_option_on(run, monkeypatch):
             seen.update(self.get_params(), **kwargs)
             return super().fit(X, y, sample_weight, **kwargs)
 
-    monkeypatch.setattr(cli, "GaussianMixture", Recorder)
+    monkeypatch.setattr("gmmfast.cli.fitting.GaussianMixture", Recorder)
     options = "--covariance diag --tol 1e-5 --max-iter 50 --n-init 2 --init random_from_data"
     options += " --reg-covar 1e-4 --seed 5"
     assert run("fit", "--example", "customers", "-k", 2, *options.split())[0] == 0
@@ -245,9 +245,9 @@ def test_fit__standardize_refuses_columns_and_weights_it_cannot_scale(fails, tmp
 
 def test_fit__says_when_it_compiles(run, monkeypatch):
     args = ("fit", "--example", "customers", "-k", 2)
-    monkeypatch.setattr(cli, "is_cached", lambda: False)
+    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda: False)
     assert "compiling once" in run(*args)[2]
-    monkeypatch.setattr(cli, "is_cached", lambda: True)
+    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda: True)
     assert run(*args)[2] == ""
 
 
@@ -474,7 +474,7 @@ def test_main__interrupt_is_one_line(run, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "read_table", interrupt)
+    monkeypatch.setattr("gmmfast.cli.data.read_table", interrupt)
     assert run("fit", "x.csv", "-k", 2) == (130, "", "gmmfast: interrupted\n")
 
 
@@ -485,7 +485,7 @@ def test_main__interrupt_in_a_callback_of_the_compiler_is_not_lost(run, monkeypa
             time.sleep(0.01)
 
     hook = sys.unraisablehook
-    monkeypatch.setattr(cli, "read_table", drop_an_interrupt)
+    monkeypatch.setattr("gmmfast.cli.data.read_table", drop_an_interrupt)
     # a job in the background of a shell ignores interrupts
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -503,7 +503,7 @@ def test_main__other_dropped_errors_stay_visible(run, monkeypatch):
         raise ValueError("the end")
 
     monkeypatch.setattr(sys, "unraisablehook", seen.append)
-    monkeypatch.setattr(cli, "read_table", drop_an_error)
+    monkeypatch.setattr("gmmfast.cli.data.read_table", drop_an_error)
     assert run("fit", "x.csv", "-k", 2)[0] == 2
     assert [dropped.exc_type for dropped in seen] == [ZeroDivisionError]
 
@@ -512,7 +512,7 @@ def test_main__errors_without_text_have_their_name(fails, monkeypatch):
     def exhaust(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr(cli, "read_table", exhaust)
+    monkeypatch.setattr("gmmfast.cli.data.read_table", exhaust)
     assert "MemoryError" in fails("fit", "x.csv", "-k", 2)
 
 
@@ -533,3 +533,81 @@ def test_main__as_a_module():
     done = subprocess.run([*command, "--init", "guess"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("gmmfast: error: ") and done.stderr.count("\n") == 1
+
+
+# select
+
+
+def test_select_prints_a_ranking_and_the_best(run, customers):
+    code, out, _ = run("select", customers, "--columns", "value,rate", "-k", "1:4", "--best", 3)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == ["K", "model", "log-likelihood", "parameters", "BIC", "ICL"]
+    assert len(lines[1:4]) == 3 and lines[4] == ""
+    search = GaussianMixtureIC(range(1, 5), random_state=0).fit(load_customers().data)
+    best = [str(search.best_n_components_), search.best_covariance_type_]
+    assert lines[1].split()[:2] == best
+    assert "of 56 candidates ranked by BIC: lower is better" in lines[5]
+    assert f"{search.best_covariance_type_} covariance" in out
+
+
+def test_select_as_json(run, customers):
+    arguments = ("--covariance", "full,EII", "--criterion", "icl", "--json")
+    code, out, _ = run("select", customers, "--columns", "value,rate", "-k", "2,3", *arguments)
+    assert code == 0
+    found = json.loads(out)
+    assert found["criterion"] == "icl" and len(found["candidates"]) == 4
+    best = min(found["candidates"], key=lambda candidate: candidate["icl"])
+    assert found["best"]["n_components"] == best["n_components"]
+    assert found["best"]["bic"] == pytest.approx(best["bic"], abs=1e-6)
+    assert found["candidates"][0]["cv"] is None
+
+
+@pytest.mark.parametrize("scaled", [(), ("--standardize",)])
+def test_select_saves_what_it_prints(run, customers, tmp_path, scaled):
+    out = tmp_path / "best.npz"
+    arguments = ("--columns", "value,rate", "-k", "2", "--covariance", "EEE,VVI,EII", *scaled)
+    code, text, _ = run("select", customers, *arguments, "--json", "--out", out)
+    assert code == 0
+    best, data = json.loads(text)["best"], load_customers().data
+    saved = load(out)
+    assert list(saved.feature_names_in_) == ["value", "rate"]
+    del saved.feature_names_in_  # the rows below have none
+    np.testing.assert_allclose(saved.means_, best["means"])
+    total = saved.score(data) * len(data)
+    assert total == pytest.approx(best["log_likelihood"], rel=1e-9)
+    if not scaled:
+        assert saved.covariance_type == best["covariance_type"]
+        assert saved.bic(data) == pytest.approx(best["bic"], rel=1e-9)
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_select_draws(run, customers, tmp_path, suffix):
+    picture = tmp_path / f"bic.{suffix}"
+    arguments = ("-k", "1:2", "--covariance", "full", "--plot", picture)
+    assert run("select", customers, "--columns", "value,rate", *arguments)[0] == 0
+    assert picture.stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-k", "0:3"), "must be numbers from 1, such as 1:9 or 2,4; got 0:3"),
+        (("-k", "a"), "invalid"),
+        (("--covariance", "full,XYZ"), "there is no model 'XYZ'; there are full, tied"),
+        (("--criterion", "wish"), "invalid choice: 'wish'"),
+        (("--plot", "picture.txt"), "the file suffix must be one of .png, .svg, .pdf"),
+        (("--plot", "/nowhere/picture.png"), "Create it first"),
+        (("--max-seconds", "0"), "'max_seconds' parameter of GaussianMixtureIC must be"),
+    ],
+)
+def test_select_refuses(fails, customers, arguments, message):
+    assert message in fails("select", customers, "--columns", "value,rate", *arguments)
+
+
+def test_fit_takes_the_codes(run, customers):
+    arguments = ("fit", customers, "--columns", "value,rate", "-k", "2", "--covariance", "VEV")
+    code, out, _ = run(*arguments)
+    assert code == 0 and "VEV covariance" in out
+    code, out, _ = run(*arguments, "--standardize", "--json")
+    assert json.loads(out)["covariance_structure"] == "full"

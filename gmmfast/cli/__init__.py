@@ -1,0 +1,78 @@
+"""The command ``gmmfast``: fit a mixture to a file, and use a fitted one.
+
+Results go to standard output, everything else to standard error. Exit codes: 0, 2 for an error
+that one line explains, 130 when interrupted, 141 when the reader of the output has gone.
+"""
+
+import _thread
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gmmfast.cli.arguments import parser
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        with _interrupts_in_compiler():
+            try:
+                arguments = parser().parse_args(argv)
+                arguments.run(arguments)
+                code = 0
+            except SystemExit as stop:  # --help and --version
+                code = int(stop.code or 0)
+            sys.stdout.flush()
+            return code
+    except KeyboardInterrupt:
+        print("gmmfast: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        _discard_output()
+        return 141
+    except (ValueError, OSError, ImportError, MemoryError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        print(f"gmmfast: error: {text}", file=sys.stderr)
+        return 2
+
+
+@contextlib.contextmanager
+def _interrupts_in_compiler() -> Iterator[None]:
+    """Repeat an interrupt that came in a callback of the compiler, where it would be dropped."""
+    hook = sys.unraisablehook
+
+    def repeat(unraisable: Any) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(0.01, _thread.interrupt_main).start()  # once the callback is left
+        else:
+            hook(unraisable)
+
+    sys.unraisablehook = repeat
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+
+
+def _discard_output() -> None:
+    """Send what is still in the buffer of stdout nowhere, so that the exit is silent."""
+    with contextlib.suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)

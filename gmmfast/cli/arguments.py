@@ -1,0 +1,190 @@
+"""What the commands take."""
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any, NoReturn
+
+from gmmfast import __version__
+from gmmfast.cli import fitting, machine, selecting, using
+from gmmfast.cli.data import EXAMPLES
+from gmmfast.results import CRITERIA
+from gmmfast.validation import COVARIANCE_TYPES
+
+STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, told like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; what it finds has `run`, the command's function."""
+    parser = _Parser(
+        prog="gmmfast",
+        description="Fit Gaussian mixtures to the rows of a file, and use fitted ones.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"gmmfast {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_fit(commands)
+    _add_select(commands)
+    _add_predict(commands)
+    _add_score(commands)
+    _add_sample(commands)
+    info = _add_command(commands, "info", "show versions, threads and folders", machine.info)
+    info.epilog = "Please add its output to a bug report."
+    help = "compile everything now, so that no later run has to"
+    _add_command(commands, "warmup", help, machine.warmup)
+    return parser
+
+
+def _add_command(commands: Any, name: str, help: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=help, description=help[0].upper() + help[1:] + ".", allow_abbrev=False
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_fit(commands: Any) -> None:
+    parser = _add_command(commands, "fit", "fit a mixture and print what it found", fitting.fit)
+    _add_data(parser)
+    add = parser.add_argument
+    add("-k", "--components", type=int, required=True, metavar="K", help="number of components")
+    add("--covariance", choices=COVARIANCE_TYPES, default="full", help="covariance model (full)")
+    add(
+        "--tol",
+        type=float,
+        default=1e-3,
+        help="stop when the mean log density changes by less (1e-3)",
+    )
+    add("--max-iter", type=int, default=100, metavar="N", help="stop after N iterations (100)")
+    add("--n-init", type=int, default=1, metavar="N", help="keep the best of N starts (1)")
+    add("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")
+    add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
+    add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
+    add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
+    add("--weight-column", metavar="NAME", help="column with the weight of each row")
+    add("--out", type=Path, metavar="MODEL.npz", help="save the model here")
+    add("--json", action="store_true", help="print JSON instead of tables")
+
+
+def _add_select(commands: Any) -> None:
+    help = "choose the number of components and the covariance model"
+    parser = _add_command(commands, "select", help, selecting.select)
+    _add_data(parser)
+    add = parser.add_argument
+    add("-k", "--components", type=_counts, default="1:9", metavar="A:B", help="K to try (1:9)")
+    add(
+        "--covariance",
+        type=_models,
+        default="all",
+        metavar="MODELS",
+        help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes)",
+    )
+    add("--criterion", choices=CRITERIA, default="bic", help="what is least at the best (bic)")
+    add("--tol", type=float, default=1e-6, help="stop a fit when a row gains less (1e-6)")
+    add("--max-iter", type=int, default=1000, metavar="N", help="stop a fit after N iterations")
+    add("--max-seconds", type=float, metavar="S", help="try no more models after this time")
+    add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
+    add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
+    add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
+    add("--weight-column", metavar="NAME", help="column with the weight of each row")
+    add("--best", type=_positive, default=10, metavar="N", help="lines of the ranking (10)")
+    add("--plot", type=Path, metavar="PICTURE", help="draw the criterion (.png, .svg or .pdf)")
+    add("--out", type=Path, metavar="MODEL.npz", help="save the best model here")
+    add("--json", action="store_true", help="print JSON instead of tables")
+
+
+def _add_predict(commands: Any) -> None:
+    parser = _add_command(commands, "predict", "label rows and give probabilities", using.predict)
+    _add_model(parser)
+    _add_data(parser)
+    _add_output(parser)
+
+
+def _add_score(commands: Any) -> None:
+    parser = _add_command(commands, "score", "give the log density of each row", using.score)
+    _add_model(parser)
+    _add_data(parser)
+    parser.add_argument(
+        "--outliers", type=_fraction, metavar="F", help="flag this fraction of least likely rows"
+    )
+    _add_output(parser)
+
+
+def _add_sample(commands: Any) -> None:
+    parser = _add_command(commands, "sample", "draw rows from a model", using.sample)
+    _add_model(parser)
+    parser.add_argument("-n", "--rows", type=_positive, default=1, metavar="N", help="rows (1)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed of the random numbers (0)")
+    parser.add_argument("--labels", action="store_true", help="add a column with the component")
+    _add_output(parser)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("data", nargs="?", type=Path, help=".csv, .tsv, .npy, .parquet, .feather or .arrow")
+    add("--example", choices=tuple(EXAMPLES), help="bundled data instead of a file")
+    add("--columns", type=_names, metavar="A,B", help="use these columns only")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="model file of: gmmfast fit --out")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write to this .csv, .tsv or .npy, not to stdout"
+    )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in next(csv.reader([text]), [])]
+
+
+def _counts(text: str) -> list[int]:
+    """Numbers of components: ``3``, ``1:9`` with both ends, or ``2,4,8``."""
+    counts: list[int] = []
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        counts += range(int(first), int(last) + 1) if colon else [int(first)]
+    if not counts or min(counts) < 1:
+        raise argparse.ArgumentTypeError(f"must be numbers from 1, such as 1:9 or 2,4; got {text}")
+    return counts
+
+
+def _models(text: str) -> str | list[str]:
+    if text == "all":
+        return text
+    names = _names(text)
+    for name in names:
+        if name not in COVARIANCE_TYPES:
+            known = ", ".join(COVARIANCE_TYPES)
+            raise argparse.ArgumentTypeError(f"there is no model {name!r}; there are {known}")
+    return names
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 32:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 4294967295; got {text}")
+    return number
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1; got {text}")
+    return number

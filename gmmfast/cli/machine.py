@@ -1,0 +1,48 @@
+"""``gmmfast info`` and ``warmup``."""
+
+import argparse
+import platform
+import time
+from importlib.metadata import version
+
+import numpy as np
+
+from gmmfast import __version__
+from gmmfast.kernels.options import describe
+from gmmfast.mixture import GaussianMixture
+
+COVARIANCES = ("full", "tied", "diag", "spherical")
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """Print what a bug report should say of the machine."""
+    facts = {
+        "gmmfast": __version__,
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "numba", "llvmlite")},
+        **describe(),
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def warmup(arguments: argparse.Namespace) -> None:
+    """Compile what fits, predictions and scores need."""
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.standard_normal((20_000, 2)) + centre for centre in (0.0, 9.0)])
+    begin = time.perf_counter()
+    for covariance in COVARIANCES:
+        for dtype in (np.float64, np.float32):
+            start = time.perf_counter()
+            values = rows.astype(dtype)
+            for n_jobs in (None, 1):  # the parallel kernels, and those of a thread of its own
+                model = GaussianMixture(
+                    2, covariance_type=covariance, random_state=0, n_jobs=n_jobs
+                ).fit(values)
+                model.predict(values)
+                model.predict_proba(values)
+                model.score_samples(values)
+            seconds = time.perf_counter() - start
+            print(f"{covariance:<10} {np.dtype(dtype).name:<8} {seconds:6.1f} s", flush=True)
+    print(f"{'all':<19} {time.perf_counter() - begin:6.1f} s")

@@ -1,0 +1,90 @@
+"""``gmmfast select``."""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
+from gmmfast.cli.fitting import report_of, saved_form
+from gmmfast.report import fit_as_json, fit_as_text
+from gmmfast.results import FIELDS
+from gmmfast.scaling import Scaling
+from gmmfast.selection import GaussianMixtureIC
+from gmmfast.tables import require_writable
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def select(arguments: argparse.Namespace) -> None:
+    """Fit all candidates, print their ranking and the best, save and draw it."""
+    for path, suffixes in ((arguments.out, (".npz",)), (arguments.plot, PICTURES)):
+        if path is not None:
+            require_writable(path, suffixes)
+    if arguments.plot is not None:
+        _require_matplotlib()
+    table = read(arguments, arguments.weight_column)
+    scaling = Scaling.of(table) if arguments.standardize else None
+    search = GaussianMixtureIC(
+        arguments.components,
+        covariance_types=arguments.covariance,
+        criterion=arguments.criterion,
+        tol=arguments.tol,
+        reg_covar=arguments.reg_covar,
+        max_iter=arguments.max_iter,
+        max_seconds=arguments.max_seconds,
+        on_interrupt="keep",
+        random_state=arguments.seed,
+    )
+    values = table.values if scaling is None else scaling.apply(table.values)
+    announce_compilation()
+    with warnings_as_notes():
+        search.fit(values, sample_weight=table.weights, progress=sys.stderr.isatty())
+    best = search.best_estimator_
+    report = report_of(best, values, table, scaling, source(arguments))
+    if arguments.out is not None:
+        saved_form(report, best, scaling, table).save(arguments.out)
+    if arguments.plot is not None:
+        _draw(search, arguments.plot)
+    if arguments.json:
+        print(_as_json(search, fit_as_json(report)))
+    else:
+        print(search.summary(arguments.best), fit_as_text(report), sep="\n\n")
+    if scaling is not None and not arguments.json:
+        note("the ranking is of the standardized columns; the best is told in the data's units")
+
+
+def _as_json(search: GaussianMixtureIC, best: str) -> str:
+    """One object: the criterion, all candidates, and the best as ``fit --json`` tells it."""
+    candidates = [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in search.results_]
+    rows = ",\n".join(f"    {json.dumps(candidate)}" for candidate in candidates)
+    inner = best.replace("\n", "\n  ")
+    criterion = json.dumps(search.criterion)
+    return (
+        f'{{\n  "criterion": {criterion},\n  "candidates": [\n{rows}\n  ],\n  "best": {inner}\n}}'
+    )
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            "--plot needs matplotlib; install it with: pip install 'gmmfast[plot]'"
+        ) from None
+
+
+def _draw(search: GaussianMixtureIC, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from gmmfast.plotting import plot_criterion
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    plot_criterion(search, figure.subplots())
+    figure.savefig(path, dpi=150)

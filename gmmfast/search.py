@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from gmmfast import criteria, em
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast import criteria, em, small
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.hierarchy import Tree, standardized, whitened
 from gmmfast.initialization import Random, Start, likeliest, lloyd, plus_plus
 from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Floats
 from gmmfast.rows import MemoryRows
 
 LARGEST_SAMPLE = 4096  # rows that starts are sought on: a tree takes the square of their number
@@ -55,45 +58,45 @@ class Starts:
         The data.
     rng : Generator or RandomState
         Draws a sample of many rows, and the seeds of k-means.
+    counts : iterable of int
+        All K that will be asked for.
     """
 
-    def __init__(self, rows: MemoryRows, rng: Random) -> None:
-        self._rows, self._rng = rows, rng
-        self._points = rows.all_or_sample(LARGEST_SAMPLE, rng)
-        self._present, self._weights = self._points.present()
-        self._trees = [
-            Tree(scaled(self._present, self._weights), self._weights)
-            for scaled in (standardized, whitened)
-        ]
-        self._partitions: dict[int, list[tuple[MemoryRows, Floats]]] = {}
+    def __init__(self, rows: MemoryRows, rng: Random, counts: Iterable[int]) -> None:
+        self._rows = rows
+        self.points = points = rows.all_or_sample(LARGEST_SAMPLE, rng)
+        present, weights = points.present()
+        trees = [Tree(scaled(present, weights), weights) for scaled in (standardized, whitened)]
+        self._labels: dict[int, list[NDArray[np.int64]]] = {}
+        for k in sorted({k for k in counts if k <= points.n_rows}):
+            labels = [points.of_all(tree.labels(k)) for tree in trees]
+            labels.append(points.nearest(lloyd(points, plus_plus(points, k, rng))))
+            self._labels[k] = labels
 
     def best(self, model: Model, n_components: int) -> Start:
         """Return rows sorted for speed, and the likeliest parameters to start a model from."""
-        if self._rows.n_rows < n_components:
-            raise TooFewRowsError
         tries = [
-            partial(_after_m_step, *partition, model)
-            for partition in self._partitions_into(n_components)
+            partial(_after_m_step, self.points, own, n_components, model)
+            for own in self._labels[n_components]
         ]
         arranged, parameters = likeliest(tries, model)
-        if self._points is not self._rows:
+        if self.points is not self._rows:
             arranged = self._rows.arrange(self._rows.labels(parameters))
         return arranged, parameters
 
-    def _partitions_into(self, n_components: int) -> list[tuple[MemoryRows, Floats]]:
-        """Rows sorted by each partition, and the means of its parts."""
-        if n_components not in self._partitions:
-            points = self._points
-            labels = [points.of_all(tree.labels(n_components)) for tree in self._trees]
-            labels.append(points.nearest(lloyd(points, plus_plus(points, n_components, self._rng))))
-            self._partitions[n_components] = [
-                (points.arrange(own), points.means_of(own, n_components)) for own in labels
-            ]
-        return self._partitions[n_components]
+    def partitions(self, n_components: int) -> list[small.Partition]:
+        """Return all of them, of packed rows."""
+        return [
+            small.Partition(self.points.tiled(own), self.points.means_of(own, n_components))
+            for own in self._labels[n_components]
+        ]
 
 
-def _after_m_step(rows: MemoryRows, means: Floats, model: Model) -> Start:
-    return rows, model.maximization(rows.partition(means, model.scatter))
+def _after_m_step(
+    rows: MemoryRows, labels: NDArray[np.int64], n_components: int, model: Model
+) -> Start:
+    arranged, means = rows.arrange(labels), rows.means_of(labels, n_components)
+    return arranged, model.maximization(arranged.partition(means, model.scatter))
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class Search:
         Tolerance, iterations, acceleration.
     rng : Generator or RandomState
         The only source of chance.
+    n_threads : int
+        Candidates to fit at the same time, where there are few rows.
     """
 
     rows: MemoryRows
@@ -119,26 +124,47 @@ class Search:
     reg_covar: float
     control: em.Control
     rng: Random
+    n_threads: int
 
-    def fits(self, candidates: Iterable[Candidate]) -> Iterator[Fit]:
-        """Fit one candidate after the other. One that fails says why, and the next has its turn."""
-        starts = Starts(self.rows, self.rng)
-        of_folds = [Starts(seen, self.rng) for seen, _ in self.folds]
-        for candidate in candidates:
-            begin = time.perf_counter()
-            model = MODELS[candidate.covariance_type](self.reg_covar)
-            try:
-                found = self._criteria(model, self._fit(starts, model, candidate.n_components))
-                found["cv"] = self._cross_validated(of_folds, model, candidate.n_components)
+    def fits(self, candidates: Sequence[Candidate]) -> Iterator[Fit]:
+        """Fit the candidates, in their order. One that fails says why, and ends nothing."""
+        counts = [candidate.n_components for candidate in candidates]
+        starts = Starts(self.rows, self.rng, counts)
+        of_folds = [Starts(seen, self.rng, counts) for seen, _ in self.folds]
+        attempt = partial(self._attempt, starts, of_folds)
+        if self.rows.n_rows > small.FEW or self.n_threads == 1:
+            yield from map(attempt, candidates)
+            return
+        pool = ThreadPoolExecutor(self.n_threads)
+        try:
+            yield from pool.map(attempt, candidates)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _attempt(self, starts: Starts, of_folds: list[Starts], candidate: Candidate) -> Fit:
+        begin = time.perf_counter()
+        K, covariance_type = candidate
+        model = MODELS[covariance_type](self.reg_covar)
+        found: dict[str, Any] = {}
+        try:
+            if K > min(own.points.n_rows for own in (starts, *of_folds)):
+                failure = "fewer rows than components"
+            else:
+                found = self._criteria(model, self._fit(self.rows, starts, model, K))
+                found["cv"] = self._cross_validated(of_folds, model, K)
                 failure = ""
-            except (IllDefinedCovarianceError, TooFewRowsError) as error:
-                found, failure = {}, reason(error)
-            seconds = time.perf_counter() - begin
-            yield Fit(candidate, seconds, failure, **found)
+        except IllDefinedCovarianceError:
+            found, failure = {}, "a covariance is not positive definite"
+        return Fit(candidate, time.perf_counter() - begin, failure, **found)
 
-    def _fit(self, starts: Starts, model: Model, n_components: int) -> em.EMResult:
-        rows, parameters = starts.best(model, n_components)
-        return em.run(rows, parameters, model, self.control)
+    def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int) -> em.EMResult:
+        ahead = None
+        if small.is_small(rows, model):
+            partitions, control = starts.partitions(K), self.control
+            ahead = small.fit(rows, model, partitions, control.tol, control.max_iter)
+        if ahead is None:
+            return em.run(*starts.best(model, K), model, self.control)
+        return small.go_on(rows, model, ahead, self.control)
 
     def _criteria(self, model: Model, result: em.EMResult) -> dict[str, Any]:
         rows, parameters = self.rows, result.parameters
@@ -154,21 +180,10 @@ class Search:
             "degenerate": bool(model.degenerate(parameters, statistics).any()),
         }
 
-    def _cross_validated(self, starts: list[Starts], model: Model, n_components: int) -> float:
+    def _cross_validated(self, starts: list[Starts], model: Model, K: int) -> float:
         total = weight = 0.0
-        for own, (_, held_out) in zip(starts, self.folds, strict=True):
-            parameters = self._fit(own, model, n_components).parameters
+        for own, (seen, held_out) in zip(starts, self.folds, strict=True):
+            parameters = self._fit(seen, own, model, K).parameters
             total += held_out.expectation(parameters, model.scatter).log_likelihood
             weight += held_out.weight
         return -total / weight if weight else math.nan
-
-
-class TooFewRowsError(Exception):
-    """There are fewer rows than components."""
-
-
-def reason(error: Exception) -> str:
-    """Return in a few words why a candidate has no mixture."""
-    if isinstance(error, IllDefinedCovarianceError):
-        return "a covariance is not positive definite"
-    return "fewer rows than components"

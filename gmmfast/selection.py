@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmfast import em
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
+from gmmfast.kernels.options import thread_count
 from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
 from gmmfast.progress import Deadline, SearchBar
@@ -239,7 +240,8 @@ class GaussianMixtureIC(Estimator):
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = self._folds(X, weights, rows.centre, rng) if self.criterion == "cv" else []
-        search = Search(rows, folds, self.reg_covar, control, rng)
+        threads = thread_count(self.n_jobs)
+        search = Search(rows, folds, self.reg_covar, control, rng, threads)
         candidates = self._candidates()
         bar = SearchBar(len(candidates), progress)
         fits = self._run(search, candidates, callback, deadline, bar)

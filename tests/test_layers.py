@@ -23,6 +23,7 @@ LAYERS = """
     selection persistence convert
     results mixture
     search progress
+    small
     em
     acceleration
     initialization
@@ -140,7 +141,7 @@ def test_files_stay_short(path):
 
 def is_kernel(node):
     names = [d.id for d in getattr(node, "decorator_list", []) if isinstance(d, ast.Name)]
-    return bool({"kernel", "parallel_kernel"} & {*names})
+    return bool({"kernel", "called_kernel", "parallel_kernel"} & {*names})
 
 
 def products(function):

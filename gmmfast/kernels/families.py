@@ -8,9 +8,12 @@ them, its *spread*; so one set of rules serves all axes.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from gmmfast.kernels.options import kernel
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.options import called_kernel, kernel
 
 ROUND, COMMON, OWN = 0, 1, 2  # kinds of shape
 PRECISION = 1e-14  # relative, of variances; in radians, of angles: what is less is rounding
@@ -143,7 +146,7 @@ def proportional_variances(spread, mass, variances):
 # ---------------------------------------------------------------------------------------- axes
 
 
-@kernel
+@called_kernel
 def rotate(
     i,  # in
     j,  # in
@@ -176,7 +179,7 @@ def set_identity(
         axes[j, j] = 1.0
 
 
-@kernel
+@called_kernel
 def diagonalize(
     matrices,  # in, out (1, d, d): positive semidefinite -> diagonal, falling
     axes,  # out (d, d): eigenvectors in columns
@@ -223,15 +226,13 @@ def turn_common_axes(
     return largest
 
 
-@kernel
+@called_kernel
 def fit_common_axes(
-    own_volumes,  # in
-    shape,  # in
+    family,  # in: Family
+    scatter,  # in (K, d, d)
     mass,  # in (K,)
-    matrices,  # in, out (K, d, d): scatter -> axes.T @ scatter @ axes
-    axes,  # in, out (d, d)
-    spread,  # out (K, d)
-    variances,  # out (K, d)
+    axes,  # in, out (d, d): where to begin
+    work,  # scratch: rotated, spread; out: variances
 ):
     """EVE, VVE and VEE: turn the axes, take the variances along them, in turn until both rest.
 
@@ -239,19 +240,80 @@ def fit_common_axes(
     (2014) bound it. Returns ``sum_k mass_k log |covariance_k|``, which is least where the
     likelihood is greatest.
     """
-    K, d = variances.shape
+    K, d = work.variances.shape
+    for k in range(K):
+        rotate_into(axes, scatter[k], work.one[0], work.rotated[k])
     for _ in range(ITERATIONS):
         for k in range(K):
             for j in range(d):
-                spread[k, j] = matrices[k, j, j]
-        fill_variances(own_volumes, shape, spread, mass, variances)
-        if not turn_common_axes(variances, matrices, axes) > AT_REST:
+                work.spread[k, j] = work.rotated[k, j, j]
+        fill_variances(family.own_volumes, family.shape, work.spread, mass, work.variances)
+        if not turn_common_axes(work.variances, work.rotated, axes) > AT_REST:
             break
     log_dets = 0.0
     for k in range(K):
         for j in range(d):
-            log_dets += mass[k] * np.log(variances[k, j])
+            log_dets += mass[k] * np.log(work.variances[k, j])
     return log_dets
+
+
+@kernel
+def find_common_axes(
+    family,  # in: Family
+    scatter,  # in (K, d, d)
+    mass,  # in (K,)
+    work,  # scratch; out: axes
+):
+    """The best of several beginnings: the axes of all scatter, and of each component's."""
+    K, d, _ = scatter.shape
+    lowest = np.inf
+    set_identity(work.axes)
+    for c in range(K + 1):
+        for i in range(d):
+            for j in range(d):
+                total = 0.0
+                for k in range(K):
+                    total += scatter[k, i, j] if c == K or c == k else 0.0
+                work.one[0, i, j] = total
+        diagonalize(work.one, work.own_axes[0])
+        log_dets = fit_common_axes(family, scatter, mass, work.own_axes[0], work)
+        if log_dets < lowest:
+            lowest = log_dets
+            copy_into(work.own_axes[0], work.axes)
+
+
+@kernel
+def copy_into(
+    matrix,  # in (d, d)
+    out,  # out (d, d)
+):
+    """Copy a matrix."""
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            out[i, j] = matrix[i, j]
+
+
+@kernel
+def rotate_into(
+    axes,  # in (d, d)
+    matrix,  # in (d, d), symmetric
+    half,  # scratch (d, d)
+    out,  # out (d, d)
+):
+    """``axes.T @ matrix @ axes``."""
+    d = axes.shape[0]
+    for i in range(d):
+        for j in range(d):
+            total = 0.0
+            for r in range(d):
+                total += matrix[i, r] * axes[r, j]
+            half[i, j] = total
+    for i in range(d):
+        for j in range(d):
+            total = 0.0
+            for r in range(d):
+                total += axes[r, i] * half[r, j]
+            out[i, j] = total
 
 
 @kernel
@@ -268,3 +330,93 @@ def compose(
             for r in range(d):
                 total += axes[i, r] * variances[r] * axes[j, r]
             covariance[i, j] = covariance[j, i] = total
+
+
+# ------------------------------------------------------------------------------ the three together
+
+
+class Family(NamedTuple):
+    """What the components of a model have in common."""
+
+    own_volumes: bool  # whether each has its own
+    shape: int  # ROUND, COMMON or OWN
+    axes: int  # COMMON or OWN; those of the features have kernels of their own
+
+
+class FamilyWork(NamedTuple):
+    """Scratch of an M step; `axes` stay from one step to the next."""
+
+    axes: NDArray  # (d, d) that components share
+    own_axes: NDArray  # (K, d, d)
+    rotated: NDArray  # (K, d, d) axes.T @ scatter @ axes
+    one: NDArray  # (1, d, d)
+    spread: NDArray  # (K, d) scatter along the axes
+    variances: NDArray  # (K, d) along the axes
+
+
+def make_family_work(n_components: int, n_features: int) -> FamilyWork:
+    """Allocate scratch."""
+    K, d = n_components, n_features
+    return FamilyWork(
+        np.eye(d), np.empty((K, d, d)), np.empty((K, d, d)), np.empty((1, d, d)),
+        np.empty((K, d)), np.empty((K, d)),
+    )  # fmt: skip
+
+
+@kernel
+def own_matrices(scatter, mass, covariances):
+    """VVV: each component's own."""
+    for k in range(scatter.shape[0]):
+        for i in range(scatter.shape[1]):
+            for j in range(scatter.shape[1]):
+                covariances[k, i, j] = scatter[k, i, j] / mass[k]
+
+
+@kernel
+def equal_matrices(scatter, mass, covariances):
+    """EEE: one for all components."""
+    K, d, _ = scatter.shape
+    total_mass = 0.0
+    for k in range(K):
+        total_mass += mass[k]
+    for i in range(d):
+        for j in range(d):
+            total = 0.0
+            for k in range(K):
+                total += scatter[k, i, j]
+            for k in range(K):
+                covariances[k, i, j] = total / total_mass
+
+
+@called_kernel
+def constrain(
+    family,  # in: Family
+    is_first,  # in: whether common axes have to be found; else they begin at work.axes
+    scatter,  # in (K, d, d)
+    mass,  # in (K,)
+    work,  # scratch: FamilyWork
+    covariances,  # out (K, d, d)
+):
+    """The family's covariances that maximise the likelihood of some scatter."""
+    K, d, _ = scatter.shape
+    if family.shape == OWN and family.own_volumes and family.axes == OWN:  # VVV
+        own_matrices(scatter, mass, covariances)
+        return
+    if family.shape == COMMON and not family.own_volumes and family.axes == COMMON:  # EEE
+        equal_matrices(scatter, mass, covariances)
+        return
+    if family.axes == COMMON:
+        if is_first:
+            find_common_axes(family, scatter, mass, work)
+        fit_common_axes(family, scatter, mass, work.axes, work)
+        for k in range(K):
+            compose(work.axes, work.variances[k], covariances[k])
+        return
+    for k in range(K):
+        copy_into(scatter[k], work.one[0])
+        diagonalize(work.one, work.own_axes[k])
+        for j in range(d):
+            work.spread[k, j] = max(work.one[0, j, j], 0.0)
+    fill_variances(family.own_volumes, family.shape, work.spread, mass, work.variances)
+    for k in range(K):
+        compose(work.own_axes[k], work.variances[k], covariances[k])

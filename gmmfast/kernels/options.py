@@ -111,6 +111,11 @@ def kernel(function: Function) -> Function:
     return _compiled(function, nogil=True, _nrt=False, forceinline=True)
 
 
+def called_kernel(function: Function) -> Function:
+    """Compile a serial kernel that others call as it is: long ones are not compiled again."""
+    return _compiled(function, nogil=True, _nrt=False)
+
+
 def allocating_kernel(function: Function) -> Function:
     """Compile a serial kernel that allocates scratch, and hands it to one that loops."""
     return _compiled(function, nogil=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import invert_cholesky
+from gmmfast.kernels.families import Family
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 LOG_TINY = math.log(np.finfo(np.float64).tiny)
@@ -27,6 +28,7 @@ class Model(ABC):
 
     scatter: Scatter  #: the second moments that the family needs
     has_triangles = False  #: whether ``precisions_cholesky_`` is of triangles, not of values
+    family: Family | None = None  #: for `gmmfast.small`; None where that does not know the model
 
     def __init__(self, reg_covar: float = 0.0) -> None:
         self.reg_covar = reg_covar
@@ -90,6 +92,10 @@ class Model(ABC):
     def of_covariances(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         """Return the mixture of covariances of the structure, even if outside of the family."""
         return self.parameters(weights, means, covariances)
+
+    def of_few(self, covariances: Floats) -> Floats:
+        """Return covariances in the family's structure, of those that `gmmfast.small` finds."""
+        return covariances
 
     def nearest(self, covariances: Floats, like: Parameters) -> Floats:
         """Return the family's covariances that are nearest to some of the structure."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmmfast.kernels.families import OWN, Family
 from gmmfast.models.base import Model, inverse_deviations, over_mass
 from gmmfast.parameters import Floats, Parameters, Scatter
 
@@ -12,6 +13,7 @@ class Diagonal(Model):
     """Variances (K, d): ``diag(W_k) / mass_k``."""
 
     scatter = Scatter.DIAGONAL
+    family = Family(True, OWN, OWN)
 
     def covariances(
         self, scatter: Floats, mass: Floats, previous: Parameters | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmmfast.kernels.families import OWN, Family
 from gmmfast.models.base import (
     Model,
     inverse_cholesky,
@@ -19,6 +20,7 @@ class Full(Model):
 
     has_triangles = True
     scatter = Scatter.FULL
+    family = Family(True, OWN, OWN)
 
     def covariances(
         self, scatter: Floats, mass: Floats, previous: Parameters | None = None

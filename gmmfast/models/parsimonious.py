@@ -13,10 +13,11 @@ from gmmfast.kernels.families import (
     COMMON,
     OWN,
     ROUND,
-    compose,
+    Family,
+    constrain,
     diagonalize,
     fill_variances,
-    fit_common_axes,
+    make_family_work,
 )
 from gmmfast.models.base import (
     Model,
@@ -51,11 +52,13 @@ class Parsimonious(Model):
     """
 
     has_triangles = True
+    family: Family
 
     def __init__(self, code: str, reg_covar: float = 0.0) -> None:
         super().__init__(reg_covar)
-        self._own_volumes, self._shape, self._axes = code[0] == "V", SHAPES[code[1]], code[2]
-        self._is_proportional = self._axes == "E" and self._shape == COMMON
+        self._axes = code[2]
+        self.family = Family(code[0] == "V", SHAPES[code[1]], COMMON if code[2] == "E" else OWN)
+        self._is_proportional = self._axes == "E" and self.family.shape == COMMON
         if self._axes == "I":
             self.scatter = Scatter.DIAGONAL
         elif code == "EEE":
@@ -83,9 +86,17 @@ class Parsimonious(Model):
             return np.repeat(scatter / mass.sum(), len(mass), axis=0)
         if self.scatter is Scatter.DIAGONAL:
             return self._variances(scatter, mass)[:, :, None] * np.eye(scatter.shape[-1])
-        if self._axes == "E":
-            return self._of_common_axes(scatter, mass, previous)
-        return self._of_own_axes(scatter, mass)
+        work, covariances = make_family_work(len(mass), scatter.shape[-1]), np.empty_like(scatter)
+        if previous is not None and self._axes == "E":
+            pooled = np.tensordot(mass, previous.covariances, axes=1)
+            diagonalize(pooled[None], work.axes)
+        constrain(self.family, previous is None, scatter, mass, work, covariances)
+        return covariances
+
+    def of_few(self, covariances: Floats) -> Floats:
+        if self.scatter is not Scatter.DIAGONAL:
+            return covariances
+        return np.asarray(covariances[:, :, None] * np.eye(covariances.shape[1]))
 
     def nearest(self, covariances: Floats, like: Parameters) -> Floats:
         """Return the member that the covariances, as scatter of the mixture's rows, lead to."""
@@ -99,37 +110,8 @@ class Parsimonious(Model):
 
     def _variances(self, spread: Floats, mass: Floats) -> Floats:
         variances = np.empty_like(spread)
-        fill_variances(self._own_volumes, self._shape, spread, mass, variances)
+        fill_variances(self.family.own_volumes, self.family.shape, spread, mass, variances)
         return variances
-
-    def _of_own_axes(self, scatter: Floats, mass: Floats) -> Floats:
-        axes, rotated = np.empty_like(scatter), scatter.copy()
-        for k in range(len(mass)):
-            diagonalize(rotated[k : k + 1], axes[k])
-        spread = np.maximum(np.einsum("kii->ki", rotated), 0)
-        return _composed(axes, self._variances(spread, mass))
-
-    def _of_common_axes(self, scatter: Floats, mass: Floats, previous: Parameters | None) -> Floats:
-        """From the axes of the step before; at first, from the best of some candidates."""
-        if previous is None:
-            candidates = [scatter.sum(axis=0), *scatter]
-        else:
-            candidates = [np.tensordot(mass, previous.covariances, axes=1)]
-        found = [self._along_common_axes(scatter, mass, candidate) for candidate in candidates]
-        return min(found, key=lambda result: result[0])[1]
-
-    def _along_common_axes(
-        self, scatter: Floats, mass: Floats, candidate: Floats
-    ) -> tuple[float, Floats]:
-        """From a matrix' eigenvectors: ``sum_k mass_k log |covariance_k|``, and the covariances."""
-        axes = np.empty_like(candidate)
-        diagonalize(candidate[None].copy(), axes)
-        rotated = axes.T @ scatter @ axes
-        spread, variances = np.empty(scatter.shape[:2]), np.empty(scatter.shape[:2])
-        log_dets = fit_common_axes(
-            self._own_volumes, self._shape, mass, rotated, axes, spread, variances
-        )
-        return log_dets, _composed(np.repeat(axes[None], len(mass), axis=0), variances)
 
     # ------------------------------------------------------------------------------- factors
 
@@ -186,8 +168,8 @@ class Parsimonious(Model):
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         K, d = n_components, n_features
-        volumes = K if self._own_volumes else 1
-        shapes = {ROUND: 0, COMMON: 1, OWN: K}[self._shape] * (d - 1)
+        volumes = K if self.family.own_volumes else 1
+        shapes = {ROUND: 0, COMMON: 1, OWN: K}[self.family.shape] * (d - 1)
         axes = {"I": 0, "E": 1, "V": K}[self._axes] * (d * (d - 1) // 2)
         return volumes + shapes + axes
 
@@ -201,10 +183,3 @@ def _triangles(parameters: Parameters) -> Floats:
     if whitening is not None:
         return np.asarray(factors[:, :, None] * whitening)
     return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
-
-
-def _composed(axes: Floats, variances: Floats) -> Floats:
-    covariances = np.empty_like(axes)
-    for k in range(len(axes)):
-        compose(axes[k], variances[k], covariances[k])
-    return covariances

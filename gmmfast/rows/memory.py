@@ -73,14 +73,14 @@ class MemoryRows:
         self._labels = labels
         self._n_jobs = n_jobs
         self.n_features = X.shape[1]
-        self.n_rows, self.weight, self._log_weight_spread = len(X), float(len(X)), 0.0
-        self._weight_unit = 1.0  # of the packed row weights, so that they are near one
+        self.n_rows, self.weight, self.log_weight_spread = len(X), float(len(X)), 0.0
+        self.weight_unit = 1.0  # of the packed row weights, so that they are near one
         if sample_weight is not None:
             positive = sample_weight[sample_weight > 0]
             self.n_rows, self.weight = positive.size, float(positive.sum())
-            self._log_weight_spread = math.log(positive.max()) - math.log(positive.min())
+            self.log_weight_spread = math.log(positive.max()) - math.log(positive.min())
             # a power of two: no digit changes
-            self._weight_unit = 2.0 ** math.floor(math.log2(self.weight / self.n_rows))
+            self.weight_unit = 2.0 ** math.floor(math.log2(self.weight / self.n_rows))
         self.centre = self._mean() if centre is None else centre
 
     def _mean(self) -> Floats:
@@ -122,8 +122,8 @@ class MemoryRows:
         tiles = aligned(n_tiles * d, like).reshape(n_tiles, d, TILE)
         row_weights = aligned(n_tiles, like)
         shards = self._shards(n, d)
-        if weights is not None and self._weight_unit != 1:
-            weights = weights / self._weight_unit
+        if weights is not None and self.weight_unit != 1:
+            weights = weights / self.weight_unit
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
         run(pack, pack_shards, self._n_jobs, shards, *rows)
         padding = n_tiles * TILE - order.size
@@ -157,6 +157,13 @@ class MemoryRows:
         everywhere[kept] = labels
         return everywhere
 
+    def tiled(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Labels of all rows (n,) as labels of packed rows that are not sorted (n_tiles, TILE)."""
+        kept = self._kept
+        present = labels if kept is None else labels[kept]
+        padding = -len(present) % TILE
+        return np.pad(present, (0, padding), mode="edge").astype(np.int32).reshape(-1, TILE)
+
     def present(self) -> tuple[Floats, Floats]:
         """Rows of positive weight, about the centre (m, d), and their weights (m,)."""
         kept = slice(None) if self._kept is None else self._kept
@@ -179,7 +186,7 @@ class MemoryRows:
         shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
-        for cut in (negligible(K, self._log_weight_spread), -np.inf):
+        for cut in (negligible(K, self.log_weight_spread), -np.inf):
             tiles, row_weights, _ = self.packed
             em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
             run(em_pass, em_shards, self._n_jobs, shards, *em)
@@ -253,7 +260,7 @@ class MemoryRows:
     def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
         reference = reference.astype(np.float64)
         log_likelihood, mass, first, scatter = collect(sums, reference)
-        unit = self._weight_unit
+        unit = self.weight_unit
         if unit != 1:
             log_likelihood *= unit
             mass, first, scatter = unit * mass, unit * first, unit * scatter
@@ -274,6 +281,11 @@ class MemoryRows:
         resp = np.empty((len(self._X), len(parameters.weights)), self._X.dtype)
         self._evaluate(parameters, -np.inf, resp=resp)
         return resp
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Element type of the rows, and of what is computed of them."""
+        return self._X.dtype
 
     @property
     def sample_weight(self) -> Floats:

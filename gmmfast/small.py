@@ -1,0 +1,137 @@
+"""Whole fits of few rows in one compiled call, which other threads may make at the same time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast import em
+from gmmfast.initialization import SAME, TRIAL_GAIN, TRIAL_PASSES
+from gmmfast.kernels.density import TILE, make_work
+from gmmfast.kernels.expectation import negligible
+from gmmfast.kernels.families import make_family_work
+from gmmfast.kernels.moments import make_sums
+from gmmfast.kernels.separation import no_separation
+from gmmfast.kernels.small import CONVERGED, NOT_YET, FewRows, State, fit_few
+from gmmfast.models import Model
+from gmmfast.models.base import EMPTY_MASS
+from gmmfast.parameters import Density, Floats, Parameters, Scatter
+from gmmfast.rows import MemoryRows
+
+FEW = 4096  # rows; more are worth several threads
+PASSES = 200  # of plain EM at the most: it may be worth to accelerate the rest
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Where a fit can start from: a label for each packed row, and the means of the labels."""
+
+    labels: NDArray[np.int32]  # (n_tiles, TILE)
+    means: Floats  # (K, d)
+
+
+@dataclass(frozen=True)
+class SmallFit:
+    """How far a fit has come."""
+
+    parameters: Parameters
+    lower_bounds: list[float]
+    converged: bool
+
+
+def is_small(rows: MemoryRows, model: Model) -> bool:
+    """Whether `fit` is for such rows and such a model."""
+    return rows.n_rows <= FEW and rows.dtype == np.float64 and model.family is not None
+
+
+def fit(
+    rows: MemoryRows,
+    model: Model,
+    partitions: list[Partition],
+    tol: float,
+    max_iter: int,
+) -> SmallFit | None:
+    """Fit a mixture from the likeliest of some partitions, by plain EM.
+
+    Parameters
+    ----------
+    rows : MemoryRows
+        Few of them, packed in the order of the partitions' labels.
+    model : Model
+        With a family.
+    partitions : list of Partition
+        Each is tried for a few passes; the likeliest goes on.
+    tol : float
+        Gain of a pass, in nats a row, with which the fit ends.
+    max_iter : int
+        Passes at the most.
+
+    Returns
+    -------
+    SmallFit or None
+        None where a component has no rows, or a covariance is not positive definite: who wants
+        to know more has to take the steps one by one.
+    """
+    K, d = partitions[0].means.shape
+    tiles, row_weights, _ = rows.packed
+    state = _state(K, d, model.scatter is Scatter.DIAGONAL, len(tiles))
+    scale = rows.weight_unit / rows.weight
+    few = FewRows(
+        tiles, row_weights, no_separation(state.density.means),
+        negligible(K, rows.log_weight_spread), scale, EMPTY_MASS / rows.n_rows / scale,
+        model.reg_covar,
+    )  # fmt: skip
+    bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
+    labels = np.stack([partition.labels for partition in partitions])
+    means = np.stack([partition.means for partition in partitions])
+    status, n_passes = fit_few(
+        few, labels, means, model.family, _floor(rows, model), TRIAL_GAIN, tol, SAME,
+        np.empty_like(state.flat), trial, state, bounds,
+    )  # fmt: skip
+    if status not in (CONVERGED, NOT_YET):
+        return None
+    covariances = model.of_few(state.covariances)
+    parameters = model.parameters(state.weights, state.density.means, covariances)
+    return SmallFit(parameters, bounds[:n_passes].tolist(), status == CONVERGED)
+
+
+def go_on(rows: MemoryRows, model: Model, ahead: SmallFit, control: em.Control) -> em.EMResult:
+    """Return a fit as the loop's result; where it has not ended, the loop takes over."""
+    bounds, left = ahead.lower_bounds, control.max_iter - len(ahead.lower_bounds)
+    if ahead.converged or not left:
+        status = em.Status.CONVERGED if ahead.converged else em.Status.MAX_ITER
+        return em.EMResult(ahead.parameters, bounds, status, bounds[-1], None, False)
+    rest = replace(control, max_iter=left)
+    result = em.run(rows, ahead.parameters, model, rest, bounds[-1])
+    return replace(result, lower_bounds=bounds + result.lower_bounds)
+
+
+def _floor(rows: MemoryRows, model: Model) -> float:
+    """Variance at which a component counts as collapsed; see `Model.degenerate`."""
+    points, weights = rows.present()
+    covariance = (points * weights[:, None]).T @ points / weights.sum()
+    if model.scatter is Scatter.DIAGONAL:
+        smallest = float(np.diagonal(covariance).min())
+    else:
+        smallest = max(float(np.linalg.eigvalsh(covariance)[0]), 0.0)
+    return max(1.001 * model.reg_covar, 1e-6 * smallest)
+
+
+def _state(K: int, d: int, is_diagonal: bool, n_tiles: int) -> State:
+    """Allocate a mixture, whose arrays are views of one, and scratch."""
+    matrices = (K, d) if is_diagonal else (K, d, d)
+    shapes = ((K,), matrices, (K,), (K,), (K, d), matrices, (d, d))
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    flat = np.empty(sum(sizes))
+    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    weights, covariances, log_dets, constants, means, factors, axes = (
+        part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)
+    )
+    return State(
+        flat, weights, covariances, log_dets, Density(constants, means, factors, None),
+        make_family_work(K, d)._replace(axes=axes), np.empty(matrices),
+        make_sums(1, K, d, matrices), make_work(K, np.empty((d, TILE))),
+        np.zeros(n_tiles, np.int64),
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Whole fits in one call, against the loop that takes the same steps one by one."""
+
+import numpy as np
+import pytest
+from data import mixture
+
+from gmmfast import GaussianMixtureIC, em, small
+from gmmfast.initialization import likeliest
+from gmmfast.models import MODELS
+from gmmfast.rows import MemoryRows
+from gmmfast.validation import MODEL_CODES
+
+KNOWN = (*MODEL_CODES, "full", "diag")
+
+
+def partition(rows, labels, K):
+    return small.Partition(rows.tiled(labels), rows.means_of(labels, K))
+
+
+def by_steps(rows, model, labels, K, control):
+    """The fit from a partition by the loop, from the start that the loop would take."""
+
+    def start():
+        arranged = rows.arrange(labels)
+        means = rows.means_of(labels, K)
+        return arranged, model.maximization(arranged.partition(means, model.scatter))
+
+    return em.run(*likeliest([start], model), model, control)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("code", KNOWN)
+def test_the_steps_are_those_of_the_loop(code, weighted):
+    X, labels = mixture(333, 3, 3, separation=1.2, seed=3)
+    weights = np.random.default_rng(0).integers(0, 3, len(X)) * 1e-3 if weighted else None
+    rows, model = MemoryRows(X, weights), MODELS[code](1e-4)
+    expected = by_steps(rows, model, labels, 3, em.Control(tol=1e-7, max_iter=150))
+    found = small.fit(rows, model, [partition(rows, labels, 3)], 1e-7, 150)
+    assert len(found.lower_bounds) == len(expected.lower_bounds)
+    assert found.converged == (expected.status is em.Status.CONVERGED)
+    np.testing.assert_allclose(found.lower_bounds, expected.lower_bounds, rtol=1e-10)
+    for name in ("weights", "means", "covariances"):
+        ours, theirs = getattr(found.parameters, name), getattr(expected.parameters, name)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8)
+
+
+def test_the_likeliest_partition_goes_on():
+    X, labels = mixture(300, 2, 3, separation=5.0, seed=1)
+    rows, model = MemoryRows(X), MODELS["VVV"](0.0)
+    mixed = np.arange(300) % 3
+    alone = small.fit(rows, model, [partition(rows, labels, 3)], 1e-6, 100)
+    both = small.fit(
+        rows, model, [partition(rows, mixed, 3), partition(rows, labels, 3)], 1e-6, 100
+    )
+    assert both.lower_bounds == alone.lower_bounds
+
+
+@pytest.mark.parametrize("code", KNOWN)
+def test_what_it_cannot_fit_is_left_to_the_loop(code):
+    X = np.zeros((50, 2))
+    rows, model = MemoryRows(X), MODELS[code](0.0)
+    assert small.fit(rows, model, [partition(rows, np.zeros(50, int), 1)], 1e-6, 100) is None
+    X, labels = mixture(60, 2, 2, seed=2)
+    rows = MemoryRows(X)
+    empty = partition(rows, labels, 3)  # nobody is in the third
+    assert small.fit(rows, model, [empty], 1e-6, 100) is None
+
+
+def test_a_slow_fit_is_accelerated():
+    X, labels = mixture(2000, 2, 3, separation=0.7, seed=5)
+    rows, model = MemoryRows(X), MODELS["VVV"](0.0)
+    ahead = small.fit(rows, model, [partition(rows, labels, 3)], 1e-10, 10_000)
+    assert not ahead.converged and len(ahead.lower_bounds) == small.PASSES
+    control = em.Control(tol=1e-10, max_iter=10_000, acceleration="auto")
+    result = small.go_on(rows, model, ahead, control)
+    plain = small.go_on(rows, model, ahead, em.Control(tol=1e-10, max_iter=10_000))
+    assert result.status is plain.status is em.Status.CONVERGED
+    assert result.lower_bounds[: small.PASSES] == ahead.lower_bounds
+    assert len(result.lower_bounds) < len(plain.lower_bounds)
+    assert result.lower_bound == pytest.approx(plain.lower_bound, abs=1e-7)
+
+
+def test_no_more_passes_than_asked_for():
+    X, labels = mixture(500, 2, 3, separation=0.7, seed=5)
+    rows, model = MemoryRows(X), MODELS["VVV"](0.0)
+    ahead = small.fit(rows, model, [partition(rows, labels, 3)], 0.0, 7)
+    result = small.go_on(rows, model, ahead, em.Control(tol=0.0, max_iter=7))
+    assert len(result.lower_bounds) == 7 and result.status is em.Status.MAX_ITER
+
+
+def test_which_fits_are_small():
+    X, _ = mixture(100, 2, 2)
+    rows = MemoryRows(X)
+    assert [name for name in MODELS if not small.is_small(rows, MODELS[name]())] == [
+        "tied", "spherical",
+    ]  # fmt: skip
+    assert not small.is_small(MemoryRows(X.astype(np.float32)), MODELS["VVV"]())
+    assert not small.is_small(MemoryRows(np.zeros((small.FEW + 1, 1))), MODELS["VVV"]())
+
+
+def test_threads_find_the_same():
+    X, _ = mixture(200, 3, 3, separation=2.0, seed=7)
+    one, two = (GaussianMixtureIC((1, 2, 3), random_state=0, n_jobs=n).fit(X) for n in (1, 2))
+    for name in one.results_.dtype.names:
+        if name != "seconds":
+            np.testing.assert_array_equal(one.results_[name], two.results_[name])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.hierarchy import Tree, standardized, whitened
 from gmmfast.initialization import Random, Start, likeliest, lloyd, plus_plus
 from gmmfast.models import MODELS, Model
+from gmmfast.parameters import Floats, Scatter
 from gmmfast.rows import MemoryRows
 
 LARGEST_SAMPLE = 4096  # rows that starts are sought on: a tree takes the square of their number
@@ -67,11 +68,12 @@ class Starts:
         self.points = points = rows.all_or_sample(LARGEST_SAMPLE, rng)
         present, weights = points.present()
         trees = [Tree(scaled(present, weights), weights) for scaled in (standardized, whitened)]
+        self.floors = smallest_variances(present, weights)
         self._labels: dict[int, list[NDArray[np.int64]]] = {}
         for k in sorted({k for k in counts if k <= points.n_rows}):
             labels = [points.of_all(tree.labels(k)) for tree in trees]
             labels.append(points.nearest(lloyd(points, plus_plus(points, k, rng))))
-            self._labels[k] = labels
+            self._labels[k] = different(labels)
 
     def best(self, model: Model, n_components: int) -> Start:
         """Return rows sorted for speed, and the likeliest parameters to start a model from."""
@@ -84,12 +86,32 @@ class Starts:
             arranged = self._rows.arrange(self._rows.labels(parameters))
         return arranged, parameters
 
-    def partitions(self, n_components: int) -> list[small.Partition]:
-        """Return all of them, of packed rows."""
-        return [
-            small.Partition(self.points.tiled(own), self.points.means_of(own, n_components))
-            for own in self._labels[n_components]
-        ]
+    @cached_property
+    def partitions(self) -> dict[int, small.Partitions]:
+        """All of them, of packed rows, by K."""
+        return {
+            k: small.Partitions(
+                np.stack([self.points.tiled(own) for own in labels]),
+                np.stack([self.points.means_of(own, k) for own in labels]),
+            )
+            for k, labels in self._labels.items()
+        }
+
+
+def different(partitions: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    """Return partitions without those that differ from an earlier one in the labels alone."""
+    found: dict[bytes, NDArray[np.int64]] = {}
+    for labels in partitions:
+        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+        by_appearance = first.argsort().argsort()[inverse]
+        found.setdefault(by_appearance.tobytes(), labels)
+    return list(found.values())
+
+
+def smallest_variances(points: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the smallest variance of all rows, in any direction, and of a feature."""
+    covariance = (points * weights[:, None]).T @ points / weights.sum()
+    return max(float(np.linalg.eigvalsh(covariance)[0]), 0.0), float(covariance.diagonal().min())
 
 
 def _after_m_step(
@@ -160,8 +182,9 @@ class Search:
     def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int) -> em.EMResult:
         ahead = None
         if small.is_small(rows, model):
-            partitions, control = starts.partitions(K), self.control
-            ahead = small.fit(rows, model, partitions, control.tol, control.max_iter)
+            partitions, control = starts.partitions[K], self.control
+            floor = starts.floors[model.scatter is Scatter.DIAGONAL]
+            ahead = small.fit(rows, model, partitions, control.tol, control.max_iter, floor)
         if ahead is None:
             return em.run(*starts.best(model, K), model, self.control)
         return small.go_on(rows, model, ahead, self.control)

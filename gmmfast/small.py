@@ -21,15 +21,15 @@ from gmmfast.parameters import Density, Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
 FEW = 4096  # rows; more are worth several threads
-PASSES = 200  # of plain EM at the most: it may be worth to accelerate the rest
+PASSES = 500  # of plain EM at the most: it may be worth to accelerate the rest
 
 
 @dataclass(frozen=True)
-class Partition:
-    """Where a fit can start from: a label for each packed row, and the means of the labels."""
+class Partitions:
+    """Where a fit can start from: P times a label for each packed row, and the labels' means."""
 
-    labels: NDArray[np.int32]  # (n_tiles, TILE)
-    means: Floats  # (K, d)
+    labels: NDArray[np.int32]  # (P, n_tiles, TILE)
+    means: Floats  # (P, K, d)
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,10 @@ def is_small(rows: MemoryRows, model: Model) -> bool:
 def fit(
     rows: MemoryRows,
     model: Model,
-    partitions: list[Partition],
+    partitions: Partitions,
     tol: float,
     max_iter: int,
+    smallest: float,
 ) -> SmallFit | None:
     """Fit a mixture from the likeliest of some partitions, by plain EM.
 
@@ -61,12 +62,14 @@ def fit(
         Few of them, packed in the order of the partitions' labels.
     model : Model
         With a family.
-    partitions : list of Partition
+    partitions : Partitions
         Each is tried for a few passes; the likeliest goes on.
     tol : float
         Gain of a pass, in nats a row, with which the fit ends.
     max_iter : int
         Passes at the most.
+    smallest : float
+        The smallest variance of all rows; one of a millionth of it ranks a start behind others.
 
     Returns
     -------
@@ -74,7 +77,8 @@ def fit(
         None where a component has no rows, or a covariance is not positive definite: who wants
         to know more has to take the steps one by one.
     """
-    K, d = partitions[0].means.shape
+    _, K, d = partitions.means.shape
+    floor = max(1.001 * model.reg_covar, 1e-6 * smallest)  # as `Model.degenerate`
     tiles, row_weights, _ = rows.packed
     state = _state(K, d, model.scatter is Scatter.DIAGONAL, len(tiles))
     scale = rows.weight_unit / rows.weight
@@ -84,10 +88,8 @@ def fit(
         model.reg_covar,
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
-    labels = np.stack([partition.labels for partition in partitions])
-    means = np.stack([partition.means for partition in partitions])
     status, n_passes = fit_few(
-        few, labels, means, model.family, _floor(rows, model), TRIAL_GAIN, tol, SAME,
+        few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME,
         np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
     if status not in (CONVERGED, NOT_YET):
@@ -106,17 +108,6 @@ def go_on(rows: MemoryRows, model: Model, ahead: SmallFit, control: em.Control) 
     rest = replace(control, max_iter=left)
     result = em.run(rows, ahead.parameters, model, rest, bounds[-1])
     return replace(result, lower_bounds=bounds + result.lower_bounds)
-
-
-def _floor(rows: MemoryRows, model: Model) -> float:
-    """Variance at which a component counts as collapsed; see `Model.degenerate`."""
-    points, weights = rows.present()
-    covariance = (points * weights[:, None]).T @ points / weights.sum()
-    if model.scatter is Scatter.DIAGONAL:
-        smallest = float(np.diagonal(covariance).min())
-    else:
-        smallest = max(float(np.linalg.eigvalsh(covariance)[0]), 0.0)
-    return max(1.001 * model.reg_covar, 1e-6 * smallest)
 
 
 def _state(K: int, d: int, is_diagonal: bool, n_tiles: int) -> State:

@@ -16,8 +16,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from gmmfast import GaussianMixtureIC
 from gmmfast.hierarchy import Tree, standardized, whitened
 from gmmfast.results import NOT_REACHED
-from gmmfast.search import Starts
-from gmmfast.small import Partition
+from gmmfast.rows import MemoryRows
+from gmmfast.search import Starts, different
+from gmmfast.small import Partitions
 from gmmfast.validation import MODEL_CODES
 
 FEW = ["EII", "VVI", "VVV"]
@@ -160,11 +161,9 @@ def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
     X, species = load_iris(return_X_y=True)
     labels = np.where(X[:, 3] == 0.2, 0, np.where(species == 0, 1, 2))
 
-    def partitions(starts, n_components):
-        rows = starts.points
-        return [Partition(rows.tiled(labels), rows.means_of(labels, n_components))]
-
-    monkeypatch.setattr(Starts, "partitions", partitions)
+    rows = MemoryRows(X)
+    only = Partitions(rows.tiled(labels)[None], rows.means_of(labels, 3)[None])
+    monkeypatch.setattr(Starts, "partitions", {3: only})
     params = {"covariance_types": ["VVV", "VEE"], "reg_covar": 1e-6, "random_state": 0}
     search = GaussianMixtureIC([3], **params).fit(X)
     spike, sound = search.results_
@@ -325,3 +324,8 @@ def test_scales_for_the_tree():
 def test_all_codes_are_tried_by_default(X):
     search = GaussianMixtureIC(1, random_state=0).fit(X)
     assert tuple(search.results_["covariance_type"]) == MODEL_CODES
+
+
+def test_partitions_that_are_the_same_but_for_their_numbers():
+    partitions = [np.array(p) for p in ([0, 0, 1, 2], [2, 2, 0, 1], [0, 1, 1, 2], [1, 1, 2, 0])]
+    assert [p.tolist() for p in different(partitions)] == [[0, 0, 1, 2], [0, 1, 1, 2]]

@@ -13,8 +13,12 @@ from gmmfast.validation import MODEL_CODES
 KNOWN = (*MODEL_CODES, "full", "diag")
 
 
-def partition(rows, labels, K):
-    return small.Partition(rows.tiled(labels), rows.means_of(labels, K))
+SMALLEST = 0.1  # variance of all rows, or so
+
+
+def partitions(rows, K, *labels):
+    tiled = np.stack([rows.tiled(own) for own in labels])
+    return small.Partitions(tiled, np.stack([rows.means_of(own, K) for own in labels]))
 
 
 def by_steps(rows, model, labels, K, control):
@@ -35,7 +39,7 @@ def test_the_steps_are_those_of_the_loop(code, weighted):
     weights = np.random.default_rng(0).integers(0, 3, len(X)) * 1e-3 if weighted else None
     rows, model = MemoryRows(X, weights), MODELS[code](1e-4)
     expected = by_steps(rows, model, labels, 3, em.Control(tol=1e-7, max_iter=150))
-    found = small.fit(rows, model, [partition(rows, labels, 3)], 1e-7, 150)
+    found = small.fit(rows, model, partitions(rows, 3, labels), 1e-7, 150, SMALLEST)
     assert len(found.lower_bounds) == len(expected.lower_bounds)
     assert found.converged == (expected.status is em.Status.CONVERGED)
     np.testing.assert_allclose(found.lower_bounds, expected.lower_bounds, rtol=1e-10)
@@ -48,10 +52,8 @@ def test_the_likeliest_partition_goes_on():
     X, labels = mixture(300, 2, 3, separation=5.0, seed=1)
     rows, model = MemoryRows(X), MODELS["VVV"](0.0)
     mixed = np.arange(300) % 3
-    alone = small.fit(rows, model, [partition(rows, labels, 3)], 1e-6, 100)
-    both = small.fit(
-        rows, model, [partition(rows, mixed, 3), partition(rows, labels, 3)], 1e-6, 100
-    )
+    alone = small.fit(rows, model, partitions(rows, 3, labels), 1e-6, 100, SMALLEST)
+    both = small.fit(rows, model, partitions(rows, 3, mixed, labels), 1e-6, 100, SMALLEST)
     assert both.lower_bounds == alone.lower_bounds
 
 
@@ -59,17 +61,19 @@ def test_the_likeliest_partition_goes_on():
 def test_what_it_cannot_fit_is_left_to_the_loop(code):
     X = np.zeros((50, 2))
     rows, model = MemoryRows(X), MODELS[code](0.0)
-    assert small.fit(rows, model, [partition(rows, np.zeros(50, int), 1)], 1e-6, 100) is None
+    assert (
+        small.fit(rows, model, partitions(rows, 1, np.zeros(50, int)), 1e-6, 100, SMALLEST) is None
+    )
     X, labels = mixture(60, 2, 2, seed=2)
     rows = MemoryRows(X)
-    empty = partition(rows, labels, 3)  # nobody is in the third
-    assert small.fit(rows, model, [empty], 1e-6, 100) is None
+    empty = partitions(rows, 3, labels)  # nobody is in the third
+    assert small.fit(rows, model, empty, 1e-6, 100, SMALLEST) is None
 
 
 def test_a_slow_fit_is_accelerated():
     X, labels = mixture(2000, 2, 3, separation=0.7, seed=5)
     rows, model = MemoryRows(X), MODELS["VVV"](0.0)
-    ahead = small.fit(rows, model, [partition(rows, labels, 3)], 1e-10, 10_000)
+    ahead = small.fit(rows, model, partitions(rows, 3, labels), 1e-10, 10_000, SMALLEST)
     assert not ahead.converged and len(ahead.lower_bounds) == small.PASSES
     control = em.Control(tol=1e-10, max_iter=10_000, acceleration="auto")
     result = small.go_on(rows, model, ahead, control)
@@ -83,7 +87,7 @@ def test_a_slow_fit_is_accelerated():
 def test_no_more_passes_than_asked_for():
     X, labels = mixture(500, 2, 3, separation=0.7, seed=5)
     rows, model = MemoryRows(X), MODELS["VVV"](0.0)
-    ahead = small.fit(rows, model, [partition(rows, labels, 3)], 0.0, 7)
+    ahead = small.fit(rows, model, partitions(rows, 3, labels), 0.0, 7, SMALLEST)
     result = small.go_on(rows, model, ahead, em.Control(tol=0.0, max_iter=7))
     assert len(result.lower_bounds) == 7 and result.status is em.Status.MAX_ITER
 

@@ -36,8 +36,10 @@ FIELDS = [
 class Results(np.ndarray):
     """Structured array with a row a candidate, in the order in which they were tried.
 
-    Fields
-    ------
+    These are its fields; ``results["bic"]`` is one of them.
+
+    Attributes
+    ----------
     n_components, covariance_type : int, str
         The candidate.
     log_likelihood : float

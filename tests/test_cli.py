@@ -24,7 +24,7 @@ COVARIANCES = ("full", "tied", "diag", "spherical")
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a command; return its exit code, standard output and standard error."""
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda: True)  # no note of compiling
+    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: True)  # no note of compiling
 
     def run_command(*arguments):
         code = cli.main([str(argument) for argument in arguments])
@@ -245,9 +245,9 @@ def test_fit__standardize_refuses_columns_and_weights_it_cannot_scale(fails, tmp
 
 def test_fit__says_when_it_compiles(run, monkeypatch):
     args = ("fit", "--example", "customers", "-k", 2)
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda: False)
+    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: False)
     assert "compiling once" in run(*args)[2]
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda: True)
+    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: True)
     assert run(*args)[2] == ""
 
 

@@ -90,10 +90,10 @@ def note(text: str) -> None:
     print(f"gmmfast: note: {' '.join(text.split())}", file=sys.stderr)
 
 
-def announce_compilation() -> None:
+def announce_compilation(kernels: str = "expectation", seconds: int = 20) -> None:
     """Say that kernels will be compiled, where they have not been yet."""
-    if not is_cached():
-        note("compiling once for this machine, which can take 20 seconds ...")
+    if not is_cached(kernels):
+        note(f"compiling once for this machine, which can take {seconds} seconds ...")
 
 
 @contextlib.contextmanager

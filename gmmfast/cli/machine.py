@@ -10,6 +10,7 @@ import numpy as np
 from gmmfast import __version__
 from gmmfast.kernels.options import describe
 from gmmfast.mixture import GaussianMixture
+from gmmfast.selection import GaussianMixtureIC
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
@@ -28,7 +29,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def warmup(arguments: argparse.Namespace) -> None:
-    """Compile what fits, predictions and scores need."""
+    """Compile what fits, predictions, scores and searches of few rows need."""
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.standard_normal((20_000, 2)) + centre for centre in (0.0, 9.0)])
     begin = time.perf_counter()
@@ -45,4 +46,7 @@ def warmup(arguments: argparse.Namespace) -> None:
                 model.score_samples(values)
             seconds = time.perf_counter() - start
             print(f"{covariance:<10} {np.dtype(dtype).name:<8} {seconds:6.1f} s", flush=True)
+    start = time.perf_counter()
+    GaussianMixtureIC((1, 2), random_state=0).fit(rows[::50])
+    print(f"{'select':<19} {time.perf_counter() - start:6.1f} s", flush=True)
     print(f"{'all':<19} {time.perf_counter() - begin:6.1f} s")

@@ -39,7 +39,7 @@ def select(arguments: argparse.Namespace) -> None:
         random_state=arguments.seed,
     )
     values = table.values if scaling is None else scaling.apply(table.values)
-    announce_compilation()
+    announce_compilation("small", 60)
     with warnings_as_notes():
         search.fit(values, sample_weight=table.weights, progress=sys.stderr.isatty())
     best = search.best_estimator_

@@ -195,13 +195,13 @@ def cache_folder() -> str | None:
         return None
 
 
-def is_cached() -> bool:
-    """Whether machine code of these very kernels has been stored on this machine."""
+def is_cached(kernels: str = "expectation") -> bool:
+    """Whether machine code of these very kernels, of a file, has been stored on this machine."""
     folder = cache_folder()
     if folder is None:
         return False
     stamp = DIGEST.encode()
-    return any(stamp in index.read_bytes() for index in Path(folder).glob("expectation.*.nbi"))
+    return any(stamp in index.read_bytes() for index in Path(folder).glob(f"{kernels}.*.nbi"))
 
 
 def describe() -> dict[str, str]:

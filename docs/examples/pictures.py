@@ -98,4 +98,13 @@ def draw_model(ax, code):
     means = [[-4.5, 0.0], [0.0, 0.0], [4.5, 0.0]]
     mixture = GaussianMixture.from_parameters(np.full(3, 1 / 3), means, covariances)
     plot_mixture(mixture, sigmas=(1.5,), ax=ax)
-    ax.set(title=code, xlabel="", ylabel="", xticks=[], yticks=[], aspect="equal", ylim=(-4, 4))
+    ax.set(
+        title=code,
+        xlabel="",
+        ylabel="",
+        xticks=[],
+        yticks=[],
+        aspect="equal",
+        xlim=(-7, 7),
+        ylim=(-3.5, 3.5),
+    )

@@ -15,6 +15,7 @@ from benchmarks import (
     limits,
     machine,
     memory,
+    selection,
     tried,
 )
 from benchmarks.cases import SHRINK
@@ -104,6 +105,14 @@ and from how many starts acceleration ended more than 1e-6 lower.
 
 {acceleration}
 
+## Choosing a model
+
+The whole search of `GaussianMixtureIC`, among 14 models with 1 to 9 components, against `Mclust()`
+of R's mclust; the last line against a loop over scikit-learn's four models with 1 to 20 components.
+Own starts, default arguments; BIC as here, lower is better.
+
+{selection}
+
 ## Using a fitted mixture
 
 Full covariances, {evaluation_case}. The last column is the largest difference of the
@@ -147,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fitted = fits.measure(options.quick)
     grown = growth.measure(options.quick)
     accelerated = acceleration.measure(options.quick)
+    selected = selection.measure(options.quick)
     evaluated = evaluations.measure(plan, options.quick)
     remembered = memory.measure(options.quick)
     waited = latency.measure(plan)
@@ -156,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *fits.goals(fitted),
         *growth.goals(grown),
         *acceleration.goals(accelerated),
+        *selection.goals(selected),
         *evaluations.goals(evaluated, options.quick),
         *memory.goals(remembered),
         *latency.goals(waited),
@@ -172,6 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         picture=growth.PICTURE,
         growth=growth.section(grown),
         acceleration=acceleration.section(accelerated),
+        selection=selection.section(selected),
         evaluation_case=evaluations.chosen(options.quick).title(),
         evaluations=evaluations.section(evaluated),
         memory=memory.section(remembered),

@@ -12,51 +12,13 @@ import warnings
 import numpy as np
 import pytest
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, cli, load
+from gmmfast import GaussianMixture, load
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.tables import read_table, write_table
 
 pytestmark = pytest.mark.plain
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command; return its exit code, standard output and standard error."""
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: True)  # no note of compiling
-
-    def run_command(*arguments):
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_command
-
-
-@pytest.fixture
-def fails(run):
-    """Run a command that must fail, and return its one line of error text."""
-
-    def run_failing(*arguments):
-        code, out, err = run(*arguments)
-        assert (code, out) == (2, "")
-        assert err.startswith("gmmfast: error: ")
-        assert err.count("\n") == 1
-        return err
-
-    return run_failing
-
-
-@pytest.fixture
-def customers(tmp_path):
-    """The customers as a CSV file with an id and a weight."""
-    data = load_customers().data
-    path = tmp_path / "customers.csv"
-    ids = np.array([f"c{i}" for i in range(len(data))])
-    weights = 1.0 + np.arange(len(data)) % 3
-    write_table(path, {"id": ids, "value": data[:, 0], "rate": data[:, 1], "w": weights})
-    return path
 
 
 @pytest.fixture
@@ -533,81 +495,3 @@ def test_main__as_a_module():
     done = subprocess.run([*command, "--init", "guess"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("gmmfast: error: ") and done.stderr.count("\n") == 1
-
-
-# select
-
-
-def test_select_prints_a_ranking_and_the_best(run, customers):
-    code, out, _ = run("select", customers, "--columns", "value,rate", "-k", "1:4", "--best", 3)
-    assert code == 0
-    lines = out.splitlines()
-    assert lines[0].split() == ["K", "model", "log-likelihood", "parameters", "BIC", "ICL"]
-    assert len(lines[1:4]) == 3 and lines[4] == ""
-    search = GaussianMixtureIC(range(1, 5), random_state=0).fit(load_customers().data)
-    best = [str(search.best_n_components_), search.best_covariance_type_]
-    assert lines[1].split()[:2] == best
-    assert "of 56 candidates ranked by BIC: lower is better" in lines[5]
-    assert f"{search.best_covariance_type_} covariance" in out
-
-
-def test_select_as_json(run, customers):
-    arguments = ("--covariance", "full,EII", "--criterion", "icl", "--json")
-    code, out, _ = run("select", customers, "--columns", "value,rate", "-k", "2,3", *arguments)
-    assert code == 0
-    found = json.loads(out)
-    assert found["criterion"] == "icl" and len(found["candidates"]) == 4
-    best = min(found["candidates"], key=lambda candidate: candidate["icl"])
-    assert found["best"]["n_components"] == best["n_components"]
-    assert found["best"]["bic"] == pytest.approx(best["bic"], abs=1e-6)
-    assert found["candidates"][0]["cv"] is None
-
-
-@pytest.mark.parametrize("scaled", [(), ("--standardize",)])
-def test_select_saves_what_it_prints(run, customers, tmp_path, scaled):
-    out = tmp_path / "best.npz"
-    arguments = ("--columns", "value,rate", "-k", "2", "--covariance", "EEE,VVI,EII", *scaled)
-    code, text, _ = run("select", customers, *arguments, "--json", "--out", out)
-    assert code == 0
-    best, data = json.loads(text)["best"], load_customers().data
-    saved = load(out)
-    assert list(saved.feature_names_in_) == ["value", "rate"]
-    del saved.feature_names_in_  # the rows below have none
-    np.testing.assert_allclose(saved.means_, best["means"])
-    total = saved.score(data) * len(data)
-    assert total == pytest.approx(best["log_likelihood"], rel=1e-9)
-    if not scaled:
-        assert saved.covariance_type == best["covariance_type"]
-        assert saved.bic(data) == pytest.approx(best["bic"], rel=1e-9)
-
-
-@pytest.mark.parametrize("suffix", ["png", "svg"])
-def test_select_draws(run, customers, tmp_path, suffix):
-    picture = tmp_path / f"bic.{suffix}"
-    arguments = ("-k", "1:2", "--covariance", "full", "--plot", picture)
-    assert run("select", customers, "--columns", "value,rate", *arguments)[0] == 0
-    assert picture.stat().st_size > 5000
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("-k", "0:3"), "must be numbers from 1, such as 1:9 or 2,4; got 0:3"),
-        (("-k", "a"), "invalid"),
-        (("--covariance", "full,XYZ"), "there is no model 'XYZ'; there are full, tied"),
-        (("--criterion", "wish"), "invalid choice: 'wish'"),
-        (("--plot", "picture.txt"), "the file suffix must be one of .png, .svg, .pdf"),
-        (("--plot", "/nowhere/picture.png"), "Create it first"),
-        (("--max-seconds", "0"), "'max_seconds' parameter of GaussianMixtureIC must be"),
-    ],
-)
-def test_select_refuses(fails, customers, arguments, message):
-    assert message in fails("select", customers, "--columns", "value,rate", *arguments)
-
-
-def test_fit_takes_the_codes(run, customers):
-    arguments = ("fit", customers, "--columns", "value,rate", "-k", "2", "--covariance", "VEV")
-    code, out, _ = run(*arguments)
-    assert code == 0 and "VEV covariance" in out
-    code, out, _ = run(*arguments, "--standardize", "--json")
-    assert json.loads(out)["covariance_structure"] == "full"

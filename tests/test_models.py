@@ -63,8 +63,11 @@ def test_names_and_models_are_the_same():
 # --------------------------------------------------------------------------- against mclust
 
 
+PLAIN = pytest.param("faithful", marks=pytest.mark.plain)
+
+
 @pytest.mark.parametrize("code", MODEL_CODES)
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize("name", ["iris", "diabetes", PLAIN])
 def test_m_step(name, code):
     X, labels, models = STORED[name]
     rows, _, parameters = after_m_step(X, labels, code)

@@ -303,6 +303,7 @@ def ward(points, weights, n_clusters):
     return {frozenset(cluster) for cluster in clusters}
 
 
+@pytest.mark.plain
 def test_the_tree_is_wards():
     rng = np.random.default_rng(0)
     points, weights = rng.normal(size=(40, 3)), rng.uniform(0.5, 2.0, 40)

@@ -84,9 +84,11 @@ def test_a_slow_fit_is_accelerated():
     assert result.lower_bound == pytest.approx(plain.lower_bound, abs=1e-7)
 
 
-def test_no_more_passes_than_asked_for():
-    X, labels = mixture(500, 2, 3, separation=0.7, seed=5)
-    rows, model = MemoryRows(X), MODELS["VVV"](0.0)
+@pytest.mark.plain
+@pytest.mark.parametrize("code", ["VVI", "VVE", "VEV"])
+def test_no_more_passes_than_asked_for(code):
+    X, labels = mixture(120, 2, 3, separation=0.7, seed=5)
+    rows, model = MemoryRows(X), MODELS[code](0.0)
     ahead = small.fit(rows, model, partitions(rows, 3, labels), 0.0, 7, SMALLEST)
     result = small.go_on(rows, model, ahead, em.Control(tol=0.0, max_iter=7))
     assert len(result.lower_bounds) == 7 and result.status is em.Status.MAX_ITER

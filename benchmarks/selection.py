@@ -1,0 +1,166 @@
+"""Choosing K and the model: against R's mclust, and a loop over scikit-learn's mixtures."""
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.mixture import GaussianMixture as ScikitLearnMixture
+
+from benchmarks.cases import generated
+from benchmarks.packages import quietly
+from benchmarks.tables import Goal, number, spread, table
+from benchmarks.timing import spread_of
+from gmmfast import GaussianMixtureIC
+
+Array = NDArray[Any]
+
+STORED = Path(__file__).parents[1] / "tests" / "mclust"
+REPEATS = 5
+MCLUST = """
+suppressMessages(library(mclust))
+X <- as.matrix(read.csv("{rows}", header = FALSE))
+for (repetition in 1:{repeats}) {{
+  seconds <- system.time(fit <- Mclust(X, G = 1:9, verbose = FALSE))["elapsed"]
+  cat(seconds, -fit$bic, fit$modelName, fit$G, "\\n")
+}}
+"""
+TYPES = ("full", "tied", "diag", "spherical")
+LOOP = f"4 models, K=1 to 20, {100_000:,} x 8"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found, and how long it took each time."""
+
+    seconds: list[float]
+    bic: float
+    model: str
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search by both."""
+
+    name: str
+    ours: Found
+    theirs: Found | None  # None where R or mclust is missing
+
+    @property
+    def ratio(self) -> float | None:
+        if self.theirs is None:
+            return None
+        return spread_of(self.theirs.seconds).median / spread_of(self.ours.seconds).median
+
+
+def stored(name: str) -> Array:
+    return np.array(json.loads((STORED / f"{name}.json").read_text())["data"], float)
+
+
+def cases() -> dict[str, Callable[[], Array]]:
+    """Rows to choose a model of, among 14, with K = 1 to 9."""
+    return {
+        "iris": lambda: stored("iris"),
+        "faithful": lambda: stored("faithful"),
+        "diabetes": lambda: stored("diabetes"),
+        "10,000 x 5, six components": lambda: generated(10_000, 5, 6, seed=0),
+    }
+
+
+def measure(quick: bool) -> list[Search]:
+    """Search all cases with both, one after the other."""
+    results = []
+    for name, rows in list(cases().items())[: 1 if quick else None]:
+        X = rows()
+        repeats = 1 if len(X) > 1000 else REPEATS
+        results.append(Search(name, _ours(X, repeats + 1), _mclust(X, repeats)))
+        print(f"search  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
+    if not quick:
+        results.append(_against_the_loop())
+        print(f"search  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
+    return results
+
+
+def _ours(X: Array, repeats: int, **params: Any) -> Found:
+    """The first repetition, which may compile, is not counted."""
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        search = GaussianMixtureIC(random_state=0, **params).fit(X)
+        seconds.append(time.perf_counter() - begin)
+    best = search.results_[search.results_.ranking("bic")[0]]
+    model = f"{best['covariance_type']} {best['n_components']}"
+    return Found(seconds[1:] or seconds, float(best["bic"]), model)
+
+
+def _mclust(X: Array, repeats: int) -> Found | None:
+    if shutil.which("Rscript") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.csv"
+        np.savetxt(rows, X, delimiter=",")
+        script = MCLUST.format(rows=rows, repeats=repeats)
+        done = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True)
+    if done.returncode:
+        print(f"mclust is left out: {done.stderr.strip()}", file=sys.stderr)
+        return None
+    lines = [line.split() for line in done.stdout.splitlines()]
+    _, bic, model, n_components = lines[-1]
+    return Found([float(line[0]) for line in lines], float(bic), f"{model} {n_components}")
+
+
+def _against_the_loop() -> Search:
+    """The four models of scikit-learn, by its users' loop over its mixtures."""
+    X = generated(100_000, 8, 8, seed=0)
+    counts = range(1, 21)
+    ours = _ours(X, 1, n_components=counts, covariance_types=TYPES, reg_covar=1e-6, tol=1e-3)
+    begin = time.perf_counter()
+    best = (np.inf, "")
+    with quietly():
+        for k in counts:
+            for name in TYPES:
+                mixture = ScikitLearnMixture(k, covariance_type=name, random_state=0).fit(X)
+                best = min(best, (mixture.bic(X), f"{name} {k}"))
+    theirs = Found([time.perf_counter() - begin], *best)
+    return Search(LOOP, ours, theirs)
+
+
+def goals(results: Sequence[Search]) -> list[Goal]:
+    """Ratios to mclust, and to the loop; and that no BIC is worse."""
+    found = []
+    against = [s.ratio for s in results if s.name != LOOP and s.ratio is not None]
+    if against:
+        mean = statistics.geometric_mean(against)
+        found.append(Goal("search, geometric mean: mclust / gmmfast", mean, 25.0))
+        found.append(Goal("search, least: mclust / gmmfast", min(against), 5.0))
+    loop = [s.ratio for s in results if s.name == LOOP and s.ratio is not None]
+    found += [Goal(f"search, {LOOP}: scikit-learn / gmmfast", ratio, 50.0) for ratio in loop]
+    compared = [s for s in results if s.theirs is not None]
+    as_low = sum(s.ours.bic <= s.theirs.bic + 1e-3 for s in compared if s.theirs)
+    found.append(Goal(f"searches, of {len(compared)} with a BIC as low", as_low, len(compared)))
+    return found
+
+
+def section(results: Sequence[Search]) -> str:
+    header = ["rows", "gmmfast, s", "the other, s", "ratio", "gmmfast finds", "BIC",
+              "the other finds", "BIC"]  # fmt: skip
+    missing = "" if all(s.theirs for s in results) else "\n\nR or mclust is missing here: no rival."
+    return table(header, [_row(search) for search in results]) + missing
+
+
+def _row(search: Search) -> list[str]:
+    ours, theirs = search.ours, search.theirs
+    row = [search.name, spread(spread_of(ours.seconds))]
+    if theirs is None or search.ratio is None:
+        return [*row, "-", "", ours.model, f"{ours.bic:.3f}", "", ""]
+    row += [spread(spread_of(theirs.seconds)), f"**{number(search.ratio)}**"]
+    return [*row, ours.model, f"{ours.bic:.3f}", theirs.model, f"{theirs.bic:.3f}"]

@@ -409,7 +409,8 @@ def test_warmup__prints_a_line_for_each_kernel(run):
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
     expected = [[c, t] for c in COVARIANCES for t in ("float64", "float32")]
-    assert [line[:2] for line in lines[:-1]] == expected
+    assert [line[:2] for line in lines[:-2]] == expected
+    assert [line[0] for line in lines[-2:]] == ["select", "all"]
     assert all(float(line[-2]) >= 0 and line[-1] == "s" for line in lines)
 
 

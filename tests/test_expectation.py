@@ -210,4 +210,4 @@ def test_weights_in_any_unit(dtype, unit):
 
 
 def test_weights_beyond_the_range_of_their_ratio():
-    assert np.isfinite(MemoryRows(np.eye(2), np.array([1.0, 1e-308]))._log_weight_spread)
+    assert np.isfinite(MemoryRows(np.eye(2), np.array([1.0, 1e-308])).log_weight_spread)

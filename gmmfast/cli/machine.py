@@ -47,6 +47,6 @@ def warmup(arguments: argparse.Namespace) -> None:
             seconds = time.perf_counter() - start
             print(f"{covariance:<10} {np.dtype(dtype).name:<8} {seconds:6.1f} s", flush=True)
     start = time.perf_counter()
-    GaussianMixtureIC((1, 2), random_state=0).fit(rows[::50])
+    GaussianMixtureIC((1, 2), random_state=0).fit(rows[::1000])
     print(f"{'select':<19} {time.perf_counter() - start:6.1f} s", flush=True)
     print(f"{'all':<19} {time.perf_counter() - begin:6.1f} s")

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ from gmmfast.parameters import Floats, Scatter
 from gmmfast.rows import MemoryRows
 
 LARGEST_SAMPLE = 4096  # rows that starts are sought on: a tree takes the square of their number
+SAMPLE_PASSES = 100  # EM passes over a sample at the most,
+SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
 
 
 class Candidate(NamedTuple):
@@ -180,14 +182,21 @@ class Search:
         return Fit(candidate, time.perf_counter() - begin, failure, **found)
 
     def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int) -> em.EMResult:
-        ahead = None
-        if small.is_small(rows, model):
-            partitions, control = starts.partitions[K], self.control
-            floor = starts.floors[model.scatter is Scatter.DIAGONAL]
-            ahead = small.fit(rows, model, partitions, control.tol, control.max_iter, floor)
+        if not small.is_small(starts.points, model):
+            return em.run(*starts.best(model, K), model, self.control)
+        control = self.control
+        if starts.points is not rows:  # a start is enough
+            passes = min(control.max_iter, SAMPLE_PASSES)
+            control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
+        floor = starts.floors[model.scatter is Scatter.DIAGONAL]
+        partitions = starts.partitions[K]
+        ahead = small.fit(starts.points, model, partitions, control.tol, control.max_iter, floor)
         if ahead is None:
             return em.run(*starts.best(model, K), model, self.control)
-        return small.go_on(rows, model, ahead, self.control)
+        if starts.points is rows:
+            return small.go_on(rows, model, ahead, control)
+        arranged = rows.arrange(rows.labels(ahead.parameters))
+        return em.run(arranged, ahead.parameters, model, self.control)
 
     def _criteria(self, model: Model, result: em.EMResult) -> dict[str, Any]:
         rows, parameters = self.rows, result.parameters

@@ -71,9 +71,34 @@ def aic(log_likelihood: float, n_parameters: int) -> float:
     return 2 * n_parameters - 2 * log_likelihood
 
 
-def icl(
-    bic: float, largest_responsibilities: NDArray[np.floating], weights: NDArray[np.floating]
-) -> float:
+def doubt(largest_responsibilities: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
+    """How far rows are from being clearly of one component.
+
+    ``-sum_i w_i log max_k r_ik``
+
+    Parameters
+    ----------
+    largest_responsibilities : ndarray of shape (n_samples,)
+        ``max_k r_ik``, in (0, 1].
+    weights : ndarray of shape (n_samples,)
+        Row weights.
+
+    Returns
+    -------
+    float
+        In nats; 0 where every row is certain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast.criteria import doubt
+    >>> round(doubt(np.array([0.5, 1.0]), np.ones(2)), 3)
+    0.693
+    """
+    return -float(weights @ np.log(largest_responsibilities.astype(np.float64)))
+
+
+def icl(bic: float, doubt: float) -> float:
     """Integrated completed likelihood: BIC, and a penalty for rows that are not clearly assigned.
 
     ``bic - 2 sum_i w_i log max_k r_ik``
@@ -82,10 +107,8 @@ def icl(
     ----------
     bic : float
         Bayesian information criterion of the mixture.
-    largest_responsibilities : ndarray of shape (n_samples,)
-        ``max_k r_ik``, in (0, 1].
-    weights : ndarray of shape (n_samples,)
-        Row weights.
+    doubt : float
+        Of the rows; see `doubt`.
 
     Returns
     -------
@@ -99,10 +122,8 @@ def icl(
 
     Examples
     --------
-    >>> import numpy as np
     >>> from gmmfast.criteria import icl
-    >>> icl(219.56, np.array([1.0, 1.0]), np.ones(2))
-    219.56
+    >>> icl(220.0, 1.5)
+    223.0
     """
-    doubt = -float(weights @ np.log(largest_responsibilities.astype(np.float64)))
     return bic + 2 * doubt

@@ -469,7 +469,7 @@ class GaussianMixture(Estimator):
         largest = rows.certainties(parameters)
         weights = check_sample_weight(sample_weight, len(largest))
         weights = np.ones(len(largest)) if weights is None else weights
-        return criteria.icl(self.bic(X, sample_weight), largest, weights)
+        return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
 
     def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
         """Draw rows from the mixture.

@@ -18,12 +18,13 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.hierarchy import Tree, standardized, whitened
 from gmmfast.initialization import Random, Start, likeliest, lloyd, plus_plus
 from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Floats, Scatter
+from gmmfast.parameters import Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
 LARGEST_SAMPLE = 4096  # rows that starts are sought on: a tree takes the square of their number
 SAMPLE_PASSES = 100  # EM passes over a sample at the most,
 SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
+TASK = 7  # fits of few rows that a thread makes before it hands them over
 
 
 class Candidate(NamedTuple):
@@ -47,6 +48,21 @@ class Fit:
     icl: float = math.nan
     cv: float = math.nan  # minus the mean log density of rows, each by a fit that has not seen it
     degenerate: bool = False  # a component has collapsed: the likelihood means nothing
+
+
+class Verdict(NamedTuple):
+    """What the rows say of a mixture."""
+
+    log_likelihood: float  # of all of them together
+    doubt: float  # see `criteria.doubt`
+    sound: bool  # no component has collapsed; of few rows, False may be a false alarm
+
+
+class Found(NamedTuple):
+    """A fit, and what is known of it already."""
+
+    result: em.EMResult
+    verdict: Verdict | None = None
 
 
 class Starts:
@@ -159,9 +175,11 @@ class Search:
         if self.rows.n_rows > small.FEW or self.n_threads == 1:
             yield from map(attempt, candidates)
             return
+        tasks = [candidates[i : i + TASK] for i in range(0, len(candidates), TASK)]
         pool = ThreadPoolExecutor(self.n_threads)
         try:
-            yield from pool.map(attempt, candidates)
+            for fits in pool.map(lambda task: [attempt(candidate) for candidate in task], tasks):
+                yield from fits
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -181,41 +199,54 @@ class Search:
             found, failure = {}, "a covariance is not positive definite"
         return Fit(candidate, time.perf_counter() - begin, failure, **found)
 
-    def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int) -> em.EMResult:
-        if not small.is_small(starts.points, model):
-            return em.run(*starts.best(model, K), model, self.control)
-        control = self.control
-        if starts.points is not rows:  # a start is enough
-            passes = min(control.max_iter, SAMPLE_PASSES)
-            control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
-        floor = starts.floors[model.scatter is Scatter.DIAGONAL]
-        partitions = starts.partitions[K]
-        ahead = small.fit(starts.points, model, partitions, control.tol, control.max_iter, floor)
+    def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int) -> Found:
+        """Fit a candidate; what few rows say of the mixture is known at once."""
+        control, ahead = self.control, None
+        if small.is_small(starts.points, model):
+            if starts.points is not rows:  # a start is enough
+                passes = min(control.max_iter, SAMPLE_PASSES)
+                control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
+            floor = starts.floors[model.scatter is Scatter.DIAGONAL]
+            partitions = starts.partitions[K]
+            ahead = small.fit(
+                starts.points, model, partitions, control.tol, control.max_iter, floor
+            )
         if ahead is None:
-            return em.run(*starts.best(model, K), model, self.control)
-        if starts.points is rows:
-            return small.go_on(rows, model, ahead, control)
-        arranged = rows.arrange(rows.labels(ahead.parameters))
-        return em.run(arranged, ahead.parameters, model, self.control)
+            return Found(em.run(*starts.best(model, K), model, self.control))
+        if starts.points is not rows:
+            arranged = rows.arrange(rows.labels(ahead.parameters))
+            return Found(em.run(arranged, ahead.parameters, model, self.control))
+        result = small.go_on(rows, model, ahead, control)
+        if result.parameters is not ahead.parameters:
+            return Found(result)
+        return Found(result, Verdict(ahead.log_likelihood, ahead.doubt, ahead.sound))
 
-    def _criteria(self, model: Model, result: em.EMResult) -> dict[str, Any]:
-        rows, parameters = self.rows, result.parameters
-        statistics = rows.expectation(parameters, model.scatter)
+    def _verdict(self, model: Model, parameters: Parameters) -> Verdict:
+        """Pass over all rows for what a search says of a mixture."""
+        statistics = self.rows.expectation(parameters, model.scatter)
+        doubt = criteria.doubt(self.rows.certainties(parameters), self.rows.sample_weight)
+        sound = not model.degenerate(parameters, statistics).any()
+        return Verdict(statistics.log_likelihood, doubt, sound)
+
+    def _criteria(self, model: Model, found: Found) -> dict[str, Any]:
+        parameters, verdict = found.result.parameters, found.verdict
+        if verdict is None or not verdict.sound:
+            verdict = self._verdict(model, parameters)
         n_parameters = model.n_parameters(*parameters.means.shape)
-        bic = criteria.bic(statistics.log_likelihood, n_parameters, rows.weight)
+        bic = criteria.bic(verdict.log_likelihood, n_parameters, self.rows.weight)
         return {
-            "result": result,
-            "log_likelihood": statistics.log_likelihood,
+            "result": found.result,
+            "log_likelihood": verdict.log_likelihood,
             "bic": bic,
-            "aic": criteria.aic(statistics.log_likelihood, n_parameters),
-            "icl": criteria.icl(bic, rows.certainties(parameters), rows.sample_weight),
-            "degenerate": bool(model.degenerate(parameters, statistics).any()),
+            "aic": criteria.aic(verdict.log_likelihood, n_parameters),
+            "icl": criteria.icl(bic, verdict.doubt),
+            "degenerate": not verdict.sound,
         }
 
     def _cross_validated(self, starts: list[Starts], model: Model, K: int) -> float:
         total = weight = 0.0
         for own, (seen, held_out) in zip(starts, self.folds, strict=True):
-            parameters = self._fit(seen, own, model, K).parameters
+            parameters = self._fit(seen, own, model, K).result.parameters
             total += held_out.expectation(parameters, model.scatter).log_likelihood
             weight += held_out.weight
         return -total / weight if weight else math.nan

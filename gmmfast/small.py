@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import em
+from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import SAME, TRIAL_GAIN, TRIAL_PASSES
 from gmmfast.kernels.density import TILE, make_work
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.families import make_family_work
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.separation import no_separation
-from gmmfast.kernels.small import CONVERGED, NOT_YET, FewRows, State, fit_few
+from gmmfast.kernels.small import CONVERGED, EMPTY, NOT_POSITIVE, FewRows, State, fit_few
 from gmmfast.models import Model
 from gmmfast.models.base import EMPTY_MASS
 from gmmfast.parameters import Density, Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
 FEW = 4096  # rows; more are worth several threads
-PASSES = 500  # of plain EM at the most: it may be worth to accelerate the rest
+PASSES = 1000  # of plain EM at the most: it may be worth to accelerate the rest
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ class SmallFit:
     parameters: Parameters
     lower_bounds: list[float]
     converged: bool
+    log_likelihood: float  # of all rows together, with these parameters
+    doubt: float  # see `gmmfast.criteria.doubt`
+    sound: bool  # whether it is sure that no component has collapsed
 
 
 def is_small(rows: MemoryRows, model: Model) -> bool:
@@ -74,8 +80,12 @@ def fit(
     Returns
     -------
     SmallFit or None
-        None where a component has no rows, or a covariance is not positive definite: who wants
-        to know more has to take the steps one by one.
+        None where a component has no rows: the steps have to be taken one by one.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        Where a covariance is not positive definite, whatever the partition.
     """
     _, K, d = partitions.means.shape
     floor = max(1.001 * model.reg_covar, 1e-6 * smallest)  # as `Model.degenerate`
@@ -88,15 +98,21 @@ def fit(
         model.reg_covar,
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
-    status, n_passes = fit_few(
+    verdict = np.empty(2)
+    status, n_passes, sound = fit_few(
         few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME,
-        np.empty_like(state.flat), trial, state, bounds,
+        np.empty_like(state.flat), trial, state, bounds, verdict,
     )  # fmt: skip
-    if status not in (CONVERGED, NOT_YET):
+    if status == EMPTY:
         return None
-    covariances = model.of_few(state.covariances)
-    parameters = model.parameters(state.weights, state.density.means, covariances)
-    return SmallFit(parameters, bounds[:n_passes].tolist(), status == CONVERGED)
+    if status == NOT_POSITIVE:
+        raise IllDefinedCovarianceError(None)
+    parameters = model.parameters(
+        state.weights, state.density.means, model.of_few(state.covariances)
+    )
+    log_likelihood, doubt = (rows.weight_unit * verdict).tolist()
+    converged = status == CONVERGED
+    return SmallFit(parameters, bounds[:n_passes].tolist(), converged, log_likelihood, doubt, sound)
 
 
 def go_on(rows: MemoryRows, model: Model, ahead: SmallFit, control: em.Control) -> em.EMResult:
@@ -114,11 +130,11 @@ def _state(K: int, d: int, is_diagonal: bool, n_tiles: int) -> State:
     """Allocate a mixture, whose arrays are views of one, and scratch."""
     matrices = (K, d) if is_diagonal else (K, d, d)
     shapes = ((K,), matrices, (K,), (K,), (K, d), matrices, (d, d))
-    sizes = [int(np.prod(shape)) for shape in shapes]
-    flat = np.empty(sum(sizes))
-    parts = np.split(flat, np.cumsum(sizes)[:-1])
+    ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
+    flat = np.empty(ends[-1])
     weights, covariances, log_dets, constants, means, factors, axes = (
-        part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)
+        flat[begin:end].reshape(shape)
+        for begin, end, shape in zip([0, *ends], ends, shapes, strict=False)
     )
     return State(
         flat, weights, covariances, log_dets, Density(constants, means, factors, None),

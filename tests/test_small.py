@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from data import mixture
 
-from gmmfast import GaussianMixtureIC, em, small
+from gmmfast import GaussianMixtureIC, criteria, em, small
+from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import likeliest
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
@@ -58,16 +59,31 @@ def test_the_likeliest_partition_goes_on():
 
 
 @pytest.mark.parametrize("code", KNOWN)
-def test_what_it_cannot_fit_is_left_to_the_loop(code):
+def test_what_it_cannot_fit(code):
     X = np.zeros((50, 2))
     rows, model = MemoryRows(X), MODELS[code](0.0)
-    assert (
-        small.fit(rows, model, partitions(rows, 1, np.zeros(50, int)), 1e-6, 100, SMALLEST) is None
-    )
+    with pytest.raises(IllDefinedCovarianceError):
+        small.fit(rows, model, partitions(rows, 1, np.zeros(50, int)), 1e-6, 100, SMALLEST)
     X, labels = mixture(60, 2, 2, seed=2)
     rows = MemoryRows(X)
     empty = partitions(rows, 3, labels)  # nobody is in the third
     assert small.fit(rows, model, empty, 1e-6, 100, SMALLEST) is None
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("code", ["VVV", "VVE", "VVI"])
+def test_what_it_says_of_the_mixture(code, weighted):
+    X, labels = mixture(333, 3, 3, separation=1.2, seed=3)
+    weights = np.random.default_rng(0).integers(0, 3, len(X)) * 1e-3 if weighted else None
+    rows, model = MemoryRows(X, weights), MODELS[code](0.0)
+    found = small.fit(rows, model, partitions(rows, 3, labels), 1e-6, 100, SMALLEST)
+    log_likelihood = rows.expectation(found.parameters, model.scatter).log_likelihood
+    doubt = criteria.doubt(rows.certainties(found.parameters), rows.sample_weight)
+    assert found.log_likelihood == pytest.approx(log_likelihood, rel=1e-12)
+    assert found.doubt == pytest.approx(doubt, rel=1e-9)
+    assert found.sound
+    collapsed = small.fit(rows, model, partitions(rows, 3, labels), 1e-6, 100, 1e9)
+    assert not collapsed.sound
 
 
 def test_a_slow_fit_is_accelerated():

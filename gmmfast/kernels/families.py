@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from gmmfast.kernels.options import called_kernel, kernel
 
 ROUND, COMMON, OWN = 0, 1, 2  # kinds of shape
-PRECISION = 1e-14  # relative, of variances; in radians, of angles: what is less is rounding
-AT_REST = 1e-9  # radians: the likelihood differs by the square
+PRECISION = 1e-14  # relative, of variances; of sines of angles: what is less is rounding
+AT_REST = 1e-7  # sine of an angle: the likelihood differs by the square
 ITERATIONS = 1000  # at the most
+TRIAL_ITERATIONS = 3  # that show which beginning is the best
 
 
 @kernel
@@ -27,14 +28,15 @@ def fill_variances(
     shape,  # in: ROUND, COMMON or OWN
     spread,  # in (K, d): scatter along the axes
     mass,  # in (K,)
-    variances,  # out (K, d)
+    is_first,  # in: whether to forget the variances from before
+    variances,  # in, out (K, d)
 ):
     """Variances along given axes that maximise the likelihood, by the kind of volume and shape."""
     if shape == ROUND:
         round_variances(own_volumes, spread, mass, variances)
     elif shape == COMMON:
         if own_volumes:
-            proportional_variances(spread, mass, variances)
+            proportional_variances(spread, mass, is_first, variances)
         else:
             equal_variances(spread, mass, variances)
     elif own_volumes:
@@ -112,18 +114,20 @@ def geometric_mean(
 
 
 @kernel
-def proportional_variances(spread, mass, variances):
+def proportional_variances(spread, mass, is_first, variances):
     """VE: own volumes of a common shape, by proportional fitting.
 
     At the maximum ``spread / variances`` has the mean `mass` in each row, and sums to the total
     mass in each column. Columns and rows are scaled in turn until they do, which leaves a product
-    of volumes and a shape. In their logarithms the likelihood is concave: it has one maximum.
+    of volumes and a shape. In their logarithms the likelihood is concave: it has one maximum,
+    to which variances from before, of axes close by, are nearer than round ones.
     """
     K, d = spread.shape
     total_mass = 0.0
     for k in range(K):
         total_mass += mass[k]
-    round_variances(True, spread, mass, variances)
+    if is_first:
+        round_variances(True, spread, mass, variances)
     for _ in range(ITERATIONS):
         change = 0.0
         for j in range(d):
@@ -146,16 +150,30 @@ def proportional_variances(spread, mass, variances):
 # ---------------------------------------------------------------------------------------- axes
 
 
+@kernel
+def half_angle(y, x):
+    """Cosine and sine of ``arctan2(y, x) / 2``."""
+    scale = max(abs(x), abs(y))  # whose square may not be a number
+    if scale == 0:
+        return 1.0, 0.0
+    x, y = x / scale, y / scale
+    length = np.sqrt(x * x + y * y)
+    larger = np.sqrt(0.5 * (1 + abs(x) / length))
+    smaller = 0.5 * abs(y) / (length * larger)
+    c, s = (larger, smaller) if x >= 0 else (smaller, larger)
+    return c, np.copysign(s, y)
+
+
 @called_kernel
 def rotate(
     i,  # in
     j,  # in
-    angle,  # in: from axis i towards axis j
+    c,  # in: cosine of the angle from axis i towards axis j
+    s,  # in: its sine
     matrices,  # in, out (K, d, d): axes.T @ scatter @ axes
     axes,  # in, out (d, d): columns
 ):
     """Turn two axes that some matrices share."""
-    c, s = np.cos(angle), np.sin(angle)
     K, d, _ = matrices.shape
     for k in range(K):
         for r in range(d):
@@ -182,18 +200,18 @@ def set_identity(
 @called_kernel
 def diagonalize(
     matrices,  # in, out (1, d, d): positive semidefinite -> diagonal, falling
-    axes,  # out (d, d): eigenvectors in columns
+    axes,  # in, out (d, d): of the matrix as it is -> eigenvectors, in columns
 ):
     """Eigenvalues and eigenvectors, by Jacobi's rotations of each pair of axes in turn."""
     d = axes.shape[0]
-    set_identity(axes)
     for _ in range(ITERATIONS):
         at_rest = True
         for i in range(d):
             for j in range(i + 1, d):
                 p, q, r = matrices[0, i, i], matrices[0, j, j], matrices[0, i, j]
                 if abs(r) > 1e-16 * np.sqrt(abs(p * q)) or p < q:
-                    rotate(i, j, 0.5 * np.arctan2(2 * r, p - q), matrices, axes)
+                    c, s = half_angle(2 * r, p - q)
+                    rotate(i, j, c, s, matrices, axes)
                     at_rest = False
         if at_rest:
             break
@@ -207,7 +225,7 @@ def turn_common_axes(
 ):
     """Turn each pair of axes to where ``sum(spread / variances)`` is least.
 
-    In a plane, that is a quadratic form of the first axis' direction. Returns the largest angle.
+    In a plane, that is a quadratic form of the first axis' direction. Returns the largest sine.
     """
     K, d = variances.shape
     largest = 0.0
@@ -219,10 +237,10 @@ def turn_common_axes(
                 p += gain * matrices[k, i, i]
                 q += gain * matrices[k, j, j]
                 r += gain * matrices[k, i, j]
-            angle = 0.5 * np.arctan2(-2 * r, q - p)
-            if abs(angle) > PRECISION:
-                rotate(i, j, angle, matrices, axes)
-                largest = max(largest, abs(angle))
+            c, s = half_angle(-2 * r, q - p)
+            if abs(s) > PRECISION:
+                rotate(i, j, c, s, matrices, axes)
+                largest = max(largest, abs(s))
     return largest
 
 
@@ -231,6 +249,8 @@ def fit_common_axes(
     family,  # in: Family
     scatter,  # in (K, d, d)
     mass,  # in (K,)
+    is_first,  # in: whether to forget the variances from before
+    iterations,  # in: at the most
     axes,  # in, out (d, d): where to begin
     work,  # scratch: rotated, spread; out: variances
 ):
@@ -243,11 +263,13 @@ def fit_common_axes(
     K, d = work.variances.shape
     for k in range(K):
         rotate_into(axes, scatter[k], work.one[0], work.rotated[k])
-    for _ in range(ITERATIONS):
+    for i in range(iterations):
         for k in range(K):
             for j in range(d):
                 work.spread[k, j] = work.rotated[k, j, j]
-        fill_variances(family.own_volumes, family.shape, work.spread, mass, work.variances)
+        fill_variances(
+            family.own_volumes, family.shape, work.spread, mass, is_first and i == 0, work.variances
+        )
         if not turn_common_axes(work.variances, work.rotated, axes) > AT_REST:
             break
     log_dets = 0.0
@@ -275,8 +297,11 @@ def find_common_axes(
                 for k in range(K):
                     total += scatter[k, i, j] if c == K or c == k else 0.0
                 work.one[0, i, j] = total
+        set_identity(work.own_axes[0])
         diagonalize(work.one, work.own_axes[0])
-        log_dets = fit_common_axes(family, scatter, mass, work.own_axes[0], work)
+        log_dets = fit_common_axes(
+            family, scatter, mass, True, TRIAL_ITERATIONS, work.own_axes[0], work
+        )
         if log_dets < lowest:
             lowest = log_dets
             copy_into(work.own_axes[0], work.axes)
@@ -344,7 +369,7 @@ class Family(NamedTuple):
 
 
 class FamilyWork(NamedTuple):
-    """Scratch of an M step; `axes` stay from one step to the next."""
+    """Scratch of an M step; axes and variances are where the next step begins."""
 
     axes: NDArray  # (d, d) that components share
     own_axes: NDArray  # (K, d, d)
@@ -358,8 +383,8 @@ def make_family_work(n_components: int, n_features: int) -> FamilyWork:
     """Allocate scratch."""
     K, d = n_components, n_features
     return FamilyWork(
-        np.eye(d), np.empty((K, d, d)), np.empty((K, d, d)), np.empty((1, d, d)),
-        np.empty((K, d)), np.empty((K, d)),
+        np.eye(d), np.eye(d) + np.zeros((K, 1, 1)), np.empty((K, d, d)), np.empty((1, d, d)),
+        np.empty((K, d)), np.ones((K, d)),
     )  # fmt: skip
 
 
@@ -391,7 +416,7 @@ def equal_matrices(scatter, mass, covariances):
 @called_kernel
 def constrain(
     family,  # in: Family
-    is_first,  # in: whether common axes have to be found; else they begin at work.axes
+    is_first,  # in: whether axes have to be found; else they begin at those of before
     scatter,  # in (K, d, d)
     mass,  # in (K,)
     work,  # scratch: FamilyWork
@@ -408,15 +433,17 @@ def constrain(
     if family.axes == COMMON:
         if is_first:
             find_common_axes(family, scatter, mass, work)
-        fit_common_axes(family, scatter, mass, work.axes, work)
+        fit_common_axes(family, scatter, mass, is_first, ITERATIONS, work.axes, work)
         for k in range(K):
             compose(work.axes, work.variances[k], covariances[k])
         return
     for k in range(K):
-        copy_into(scatter[k], work.one[0])
+        if is_first:
+            set_identity(work.own_axes[k])
+        rotate_into(work.own_axes[k], scatter[k], work.rotated[k], work.one[0])
         diagonalize(work.one, work.own_axes[k])
         for j in range(d):
             work.spread[k, j] = max(work.one[0, j, j], 0.0)
-    fill_variances(family.own_volumes, family.shape, work.spread, mass, work.variances)
+    fill_variances(family.own_volumes, family.shape, work.spread, mass, True, work.variances)
     for k in range(K):
         compose(work.own_axes[k], work.variances[k], covariances[k])

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import invert_cholesky
-from gmmfast.kernels.density import Work
-from gmmfast.kernels.expectation import add_memberships, em_shard
+from gmmfast.kernels.density import Work, log_densities, log_sum_exp
+from gmmfast.kernels.expectation import add_memberships, em_shard, tile_log_likelihood
 from gmmfast.kernels.families import FamilyWork, constrain, fill_variances
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.options import called_kernel, kernel
@@ -119,7 +119,7 @@ def maximize(
             density.means[k, j] += shifts[k, j]
     set_scatter(second, shifts, mass, rows.reg_covar, scatter)
     if covariances.ndim == 2:
-        fill_variances(family.own_volumes, family.shape, scatter, mass, covariances)
+        fill_variances(family.own_volumes, family.shape, scatter, mass, is_first, covariances)
     else:
         constrain(family, is_first, scatter, mass, state.family, covariances)
     if not set_factors(covariances, state.family.one[0], factors, state.log_dets):
@@ -163,6 +163,25 @@ def has_settled(
     return abs(gain) < tol or gain <= share * (bounds[i] - bounds[0])
 
 
+@kernel
+def judge(
+    rows,  # in: FewRows
+    state,  # in: the mixture; scratch
+    verdict,  # out (2,)
+):
+    """Log-likelihood of all rows, and ``-sum_i w_i log max_k r_ik``; in the weights' unit."""
+    verdict[:] = 0.0
+    work = state.work
+    for t in range(rows.tiles.shape[0]):
+        n_active = log_densities(
+            rows.tiles[t], state.density, rows.separation, state.guesses[t], rows.cut, work
+        )
+        log_sum_exp(n_active, work)
+        log_likelihood = tile_log_likelihood(rows.row_weights[t], work.log_density)
+        verdict[0] += log_likelihood
+        verdict[1] += log_likelihood - tile_log_likelihood(rows.row_weights[t], work.best)
+
+
 @called_kernel
 def fit_few(
     rows,  # in: FewRows
@@ -177,8 +196,11 @@ def fit_few(
     trial,  # scratch: mean log-likelihoods of a trial, which may have as many passes
     state,  # scratch; out: the mixture
     bounds,  # out: mean log-likelihoods of the fit, which may have as many passes
+    verdict,  # out (2,): of the mixture in the end; see `judge`
 ):
-    """EM from the likeliest partition after a few passes: how it ended, and its passes.
+    """EM from the likeliest partition after a few passes.
+
+    Returns how it ended, its passes, and whether no component has collapsed.
 
     A trial begins with the M step of its partition. The fit itself comes after all trials.
     """
@@ -193,7 +215,7 @@ def fit_few(
         elif found:
             copy_flat(best, state.flat)
         else:
-            return failure, 0
+            return failure, 0, False
         while status == NOT_YET and i < history.size:
             if i < 0:
                 add_memberships(
@@ -216,7 +238,9 @@ def fit_few(
                 status = CONVERGED
             i += 1
         if not is_trial:
-            return status, i
+            if status == CONVERGED or status == NOT_YET:
+                judge(rows, state, verdict)
+            return status, i, is_sound(floor, state.density.factors)
         if status == NOT_POSITIVE or status == EMPTY:
             failure = status
             continue
@@ -225,7 +249,7 @@ def fit_few(
         if not found or is_better:
             found, found_sound, highest = True, sound, bound
             copy_flat(state.flat, best)
-    return failure, 0
+    return failure, 0, False
 
 
 @kernel

@@ -110,7 +110,7 @@ class Parsimonious(Model):
 
     def _variances(self, spread: Floats, mass: Floats) -> Floats:
         variances = np.empty_like(spread)
-        fill_variances(self.family.own_volumes, self.family.shape, spread, mass, variances)
+        fill_variances(self.family.own_volumes, self.family.shape, spread, mass, True, variances)
         return variances
 
     # ------------------------------------------------------------------------------- factors

@@ -44,6 +44,13 @@ class Tree:
         return np.unique(roots, return_inverse=True)[1]
 
 
+def trees(points: Floats, weights: Floats) -> list[Tree]:
+    """Return the trees of the standardised and of the whitened rows."""
+    largest = np.abs(points).max()
+    points = points / (largest if largest > 0 else 1.0)  # whose squares may not exist
+    return [Tree(scaled(points, weights), weights) for scaled in (standardized, whitened)]
+
+
 def whitened(points: Floats, weights: Floats) -> Floats:
     """Rows in coordinates in which all of them together are uncorrelated, of variance one.
 

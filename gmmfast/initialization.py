@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.hierarchy import trees
 from gmmfast.kernels.density import TILE
 from gmmfast.kernels.seeding import add_potentials, lloyd_pass
 from gmmfast.models import Model
@@ -54,10 +55,11 @@ def start(
         The covariance model.
     n_components : int
         K.
-    init_params : {"kmeans", "k-means++", "random_from_data", "random"}
+    init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"}
         Where means are not given, starts of this kind are tried for a few EM passes over a sample
-        of the rows. All but the last assign each row to the nearest of K seeds: the centres that
-        k-means finds, or rows drawn by k-means++ or at random; the last draws responsibilities.
+        of the rows. The first three assign each row to the nearest of K seeds: the centres that
+        k-means finds, or rows drawn by k-means++ or at random; "random" draws responsibilities;
+        "hierarchical" cuts Ward's trees.
     rng : Generator or RandomState
         The only source of chance.
     given : Given
@@ -76,10 +78,13 @@ def start(
     """
     weights, means, covariances = given.weights, given.means, given.covariances
     if weights is None or means is None or covariances is None:
-        points = rows.all_or_sample(sample_size(model, n_components, rows.n_features), rng)
+        if init_params == "hierarchical":
+            points = rows.all_or_sample(SMALLEST_SAMPLE, rng)  # a tree takes the square
+        else:
+            points = rows.all_or_sample(sample_size(model, n_components, rows.n_features), rng)
         if means is None:
-            draw = partial(_draw, points, model, n_components, init_params, rng)
-            _, estimate = likeliest([draw] * TRIALS, model)
+            tries = _tries(points, model, n_components, init_params, rng)
+            _, estimate = likeliest(tries, model)
         else:
             _, estimate = _around(points, model, means)
         weights = estimate.weights if weights is None else weights
@@ -145,6 +150,26 @@ def _short_run(
         if len(bounds) > 1 and bounds[-1] - bounds[-2] <= TRIAL_GAIN * (bounds[-1] - bounds[0]):
             break
     return parameters, statistics
+
+
+def _tries(
+    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+) -> list[Callable[[], Start]]:
+    """Starts to choose among."""
+    if init_params != "hierarchical":
+        return [partial(_draw, points, model, n_components, init_params, rng)] * TRIALS
+    return [
+        partial(after_m_step, points, points.of_all(tree.labels(n_components)), n_components, model)
+        for tree in trees(*points.present())
+    ]
+
+
+def after_m_step(
+    rows: MemoryRows, labels: NDArray[np.int64], n_components: int, model: Model
+) -> Start:
+    """M step of a partition."""
+    arranged, means = rows.arrange(labels), rows.means_of(labels, n_components)
+    return arranged, model.maximization(arranged.partition(means, model.scatter))
 
 
 def _draw(

@@ -55,12 +55,13 @@ class GaussianMixture(Estimator):
         EM iterations at the most. 0 leaves the start.
     n_init : int, default=1
         Starts; the one with the largest lower bound is kept.
-    init_params : {"kmeans", "k-means++", "random_from_data", "random"}, default="kmeans"
-        The first three give each row to the nearest of K seeds: the centres that k-means finds,
-        rows drawn by k-means++, rows drawn at random. "random" draws responsibilities. Three
-        starts of the kind are tried for up to ten EM passes each, where there are more rows over a
-        sample of ``max(4096, 128 K)`` (full covariances: of at least ``4 K d``); the likeliest goes
-        on. `n_iter_` counts from there.
+    init_params : str, default="kmeans"
+        "kmeans", "k-means++" and "random_from_data" give each row to the nearest of K seeds: the
+        centres that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
+        responsibilities; "hierarchical" cuts two of Ward's trees. Three starts of the kind are
+        tried for up to ten EM passes each, where there are more rows over a sample of
+        ``max(4096, 128 K)`` (full covariances: of at least ``4 K d``; a tree: 4096); the likeliest
+        goes on. `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None

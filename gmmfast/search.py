@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple, TypeVar
 
 from gmmfast import criteria, em, small
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.hierarchy import Tree, standardized, whitened
-from gmmfast.initialization import Random, Start, likeliest, lloyd, plus_plus
+from gmmfast.initialization import SAME, Random
 from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Floats, Parameters, Scatter
+from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows
+from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
-LARGEST_SAMPLE = 4096  # rows that starts are sought on: a tree takes the square of their number
 SAMPLE_PASSES = 100  # EM passes over a sample at the most,
 SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
+LEADERS = 5  # candidates that are fitted again
 TASK = 7  # fits of few rows that a thread makes before it hands them over
+
+T = TypeVar("T")
 
 
 class Candidate(NamedTuple):
@@ -65,86 +64,14 @@ class Found(NamedTuple):
     verdict: Verdict | None = None
 
 
-class Starts:
-    """Where the candidates of a search start from.
-
-    Rows are partitioned once for each K: by Ward's trees of the standardised and of the whitened
-    rows, and by k-means. Each model tries all of them for a few EM passes.
-
-    Parameters
-    ----------
-    rows : MemoryRows
-        The data.
-    rng : Generator or RandomState
-        Draws a sample of many rows, and the seeds of k-means.
-    counts : iterable of int
-        All K that will be asked for.
-    """
-
-    def __init__(self, rows: MemoryRows, rng: Random, counts: Iterable[int]) -> None:
-        self._rows = rows
-        self.points = points = rows.all_or_sample(LARGEST_SAMPLE, rng)
-        present, weights = points.present()
-        trees = [Tree(scaled(present, weights), weights) for scaled in (standardized, whitened)]
-        self.floors = smallest_variances(present, weights)
-        self._labels: dict[int, list[NDArray[np.int64]]] = {}
-        for k in sorted({k for k in counts if k <= points.n_rows}):
-            labels = [points.of_all(tree.labels(k)) for tree in trees]
-            labels.append(points.nearest(lloyd(points, plus_plus(points, k, rng))))
-            self._labels[k] = different(labels)
-
-    def best(self, model: Model, n_components: int) -> Start:
-        """Return rows sorted for speed, and the likeliest parameters to start a model from."""
-        tries = [
-            partial(_after_m_step, self.points, own, n_components, model)
-            for own in self._labels[n_components]
-        ]
-        arranged, parameters = likeliest(tries, model)
-        if self.points is not self._rows:
-            arranged = self._rows.arrange(self._rows.labels(parameters))
-        return arranged, parameters
-
-    @cached_property
-    def partitions(self) -> dict[int, small.Partitions]:
-        """All of them, of packed rows, by K."""
-        return {
-            k: small.Partitions(
-                np.stack([self.points.tiled(own) for own in labels]),
-                np.stack([self.points.means_of(own, k) for own in labels]),
-            )
-            for k, labels in self._labels.items()
-        }
-
-
-def different(partitions: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """Return partitions without those that differ from an earlier one in the labels alone."""
-    found: dict[bytes, NDArray[np.int64]] = {}
-    for labels in partitions:
-        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-        by_appearance = first.argsort().argsort()[inverse]
-        found.setdefault(by_appearance.tobytes(), labels)
-    return list(found.values())
-
-
-def smallest_variances(points: Floats, weights: Floats) -> tuple[float, float]:
-    """Return the smallest variance of all rows, in any direction, and of a feature."""
-    covariance = (points * weights[:, None]).T @ points / weights.sum()
-    return max(float(np.linalg.eigvalsh(covariance)[0]), 0.0), float(covariance.diagonal().min())
-
-
-def _after_m_step(
-    rows: MemoryRows, labels: NDArray[np.int64], n_components: int, model: Model
-) -> Start:
-    arranged, means = rows.arrange(labels), rows.means_of(labels, n_components)
-    return arranged, model.maximization(arranged.partition(means, model.scatter))
-
-
 @dataclass(frozen=True)
 class Search:
     """What all candidates have in common.
 
     Parameters
     ----------
+    candidates : sequence of Candidate
+        What to fit.
     rows : MemoryRows
         The data.
     folds : list of (MemoryRows, MemoryRows)
@@ -159,6 +86,7 @@ class Search:
         Candidates to fit at the same time, where there are few rows.
     """
 
+    candidates: Sequence[Candidate]
     rows: MemoryRows
     folds: list[tuple[MemoryRows, MemoryRows]]
     reg_covar: float
@@ -166,40 +94,102 @@ class Search:
     rng: Random
     n_threads: int
 
-    def fits(self, candidates: Sequence[Candidate]) -> Iterator[Fit]:
+    @cached_property
+    def _starts(self) -> Starts:
+        return Starts(self.rows, self.rng, self._counts)
+
+    @cached_property
+    def _starts_of_folds(self) -> list[Starts]:
+        return [Starts(seen, self.rng, self._counts) for seen, _ in self.folds]
+
+    @property
+    def _counts(self) -> list[int]:
+        return [candidate.n_components for candidate in self.candidates]
+
+    def fits(self) -> Iterator[Fit]:
         """Fit the candidates, in their order. One that fails says why, and ends nothing."""
-        counts = [candidate.n_components for candidate in candidates]
-        starts = Starts(self.rows, self.rng, counts)
-        of_folds = [Starts(seen, self.rng, counts) for seen, _ in self.folds]
-        attempt = partial(self._attempt, starts, of_folds)
+        everything = [self._starts, *self._starts_of_folds]
+        most = min(starts.points.n_rows for starts in everything)
+        yield from self._each(partial(self._attempt, most), self.candidates, TASK)
+
+    def improved(self, fits: Sequence[Fit], criterion: str) -> list[Fit]:
+        """Fit the best candidates again, from what their neighbours have found.
+
+        Whichever fit is likelier is kept. A neighbour has the same K and another model, or the same
+        model and one component more or less.
+        """
+        sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
+        leaders = sorted(sound, key=lambda fit: float(getattr(fit, criterion)))[:LEADERS]
+        fitted = self._each(lambda fit: self._again(fit, sound), leaders, 1)
+        again = {fit.candidate: fit for fit in fitted}
+        return [again.get(fit.candidate, fit) for fit in fits]
+
+    def _each(
+        self, function: Callable[[T], Fit], arguments: Sequence[T], at_once: int
+    ) -> Iterator[Fit]:
+        """Call a function with each argument: of few rows, in threads, some at once."""
         if self.rows.n_rows > small.FEW or self.n_threads == 1:
-            yield from map(attempt, candidates)
+            yield from map(function, arguments)
             return
-        tasks = [candidates[i : i + TASK] for i in range(0, len(candidates), TASK)]
+        tasks = [arguments[i : i + at_once] for i in range(0, len(arguments), at_once)]
         pool = ThreadPoolExecutor(self.n_threads)
         try:
-            for fits in pool.map(lambda task: [attempt(candidate) for candidate in task], tasks):
+            for fits in pool.map(lambda task: [function(argument) for argument in task], tasks):
                 yield from fits
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _attempt(self, starts: Starts, of_folds: list[Starts], candidate: Candidate) -> Fit:
+    def _attempt(self, most: int, candidate: Candidate) -> Fit:
         begin = time.perf_counter()
         K, covariance_type = candidate
         model = MODELS[covariance_type](self.reg_covar)
         found: dict[str, Any] = {}
         try:
-            if K > min(own.points.n_rows for own in (starts, *of_folds)):
+            if most < K:
                 failure = "fewer rows than components"
             else:
-                found = self._criteria(model, self._fit(self.rows, starts, model, K))
-                found["cv"] = self._cross_validated(of_folds, model, K)
+                choice = self._starts.choices[K]
+                found = self._criteria(model, self._fit(self.rows, self._starts, model, K, choice))
+                found["cv"] = self._cross_validated(model, K)
                 failure = ""
         except IllDefinedCovarianceError:
             found, failure = {}, "a covariance is not positive definite"
         return Fit(candidate, time.perf_counter() - begin, failure, **found)
 
-    def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int) -> Found:
+    def _again(self, fit: Fit, others: Sequence[Fit]) -> Fit:
+        begin = time.perf_counter()
+        K, covariance_type = fit.candidate
+        partitions = self._from_neighbours(fit.candidate, others)
+        if not partitions:
+            return fit
+        model, starts = MODELS[covariance_type](self.reg_covar), self._starts
+        try:
+            choice = starts.choice(partitions, K)
+            found = self._criteria(model, self._fit(self.rows, starts, model, K, choice))
+        except IllDefinedCovarianceError:
+            found = None
+        seconds = fit.seconds + time.perf_counter() - begin
+        least = fit.log_likelihood + SAME * self.rows.weight
+        if found is None or found["degenerate"] or not found["log_likelihood"] > least:
+            return replace(fit, seconds=seconds)
+        return replace(fit, seconds=seconds, **found)
+
+    def _from_neighbours(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
+        points, found = self._starts.points, []
+        for other in others:
+            assert other.result is not None
+            parameters = other.result.parameters
+            more = other.candidate.n_components - candidate.n_components
+            same_model = other.candidate.covariance_type == candidate.covariance_type
+            if more == 0 and not same_model:
+                found.append(points.labels(parameters))
+            elif same_model and more == -1:
+                found += splits(points, parameters)
+            elif same_model and more == 1:
+                found += merges(points, parameters)
+        return found
+
+    def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int, choice: Choice) -> Found:
         """Fit a candidate; what few rows say of the mixture is known at once."""
         control, ahead = self.control, None
         if small.is_small(starts.points, model):
@@ -207,12 +197,11 @@ class Search:
                 passes = min(control.max_iter, SAMPLE_PASSES)
                 control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
             floor = starts.floors[model.scatter is Scatter.DIAGONAL]
-            partitions = starts.partitions[K]
             ahead = small.fit(
-                starts.points, model, partitions, control.tol, control.max_iter, floor
+                starts.points, model, choice.packed, control.tol, control.max_iter, floor
             )
         if ahead is None:
-            return Found(em.run(*starts.best(model, K), model, self.control))
+            return Found(em.run(*starts.best(model, K, choice), model, self.control))
         if starts.points is not rows:
             arranged = rows.arrange(rows.labels(ahead.parameters))
             return Found(em.run(arranged, ahead.parameters, model, self.control))
@@ -243,10 +232,10 @@ class Search:
             "degenerate": not verdict.sound,
         }
 
-    def _cross_validated(self, starts: list[Starts], model: Model, K: int) -> float:
+    def _cross_validated(self, model: Model, K: int) -> float:
         total = weight = 0.0
-        for own, (seen, held_out) in zip(starts, self.folds, strict=True):
-            parameters = self._fit(seen, own, model, K).result.parameters
+        for starts, (seen, held_out) in zip(self._starts_of_folds, self.folds, strict=True):
+            parameters = self._fit(seen, starts, model, K, starts.choices[K]).result.parameters
             total += held_out.expectation(parameters, model.scatter).log_likelihood
             weight += held_out.weight
         return -total / weight if weight else math.nan

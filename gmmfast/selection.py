@@ -241,10 +241,10 @@ class GaussianMixtureIC(Estimator):
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = self._folds(X, weights, rows.centre, rng) if self.criterion == "cv" else []
         threads = thread_count(self.n_jobs)
-        search = Search(rows, folds, self.reg_covar, control, rng, threads)
         candidates = self._candidates()
+        search = Search(candidates, rows, folds, self.reg_covar, control, rng, threads)
         bar = SearchBar(len(candidates), progress)
-        fits = self._run(search, candidates, callback, deadline, bar)
+        fits = self._run(search, callback, deadline, bar)
         self.results_ = Results.of(candidates, fits, X.shape[1])
         check_features(self, names, X.shape[1], reset=True)
         order = self.results_.ranking(self.criterion)
@@ -263,7 +263,6 @@ class GaussianMixtureIC(Estimator):
     def _run(
         self,
         search: Search,
-        candidates: list[Candidate],
         callback: Callable[[Fit], Any] | None,
         deadline: Deadline,
         bar: SearchBar,
@@ -271,18 +270,20 @@ class GaussianMixtureIC(Estimator):
         """Fits until there are no more candidates, or someone ends the search."""
         fits: list[Fit] = []
         try:
-            for fit in search.fits(candidates):
+            for fit in search.fits():
                 fits.append(fit)
                 bar.step(f"K={fit.candidate.n_components} {fit.candidate.covariance_type}")
                 if (callback is not None and callback(fit)) or deadline.passed():
                     break
+            else:
+                fits = search.improved(fits, self.criterion)
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not fits:
                 raise
         finally:
             bar.close()
-        if len(fits) < len(candidates):
-            warn(f"The search ended after {len(fits)} of {len(candidates)} candidates.")
+        if len(fits) < len(search.candidates):
+            warn(f"The search ended after {len(fits)} of {len(search.candidates)} candidates.")
         return fits
 
     def _folds(

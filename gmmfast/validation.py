@@ -344,7 +344,7 @@ MIXTURE = {
     "reg_covar": not_negative(),
     "max_iter": integer(0),
     "n_init": integer(1),
-    "init_params": one_of("kmeans", "random", "random_from_data", "k-means++"),
+    "init_params": one_of("kmeans", "random", "random_from_data", "k-means++", "hierarchical"),
     "acceleration": one_of("none", "auto"),
     "weights_init": ARRAY,
     "means_init": ARRAY,

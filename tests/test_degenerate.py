@@ -13,7 +13,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
-INITS = ("kmeans", "k-means++", "random", "random_from_data")
+INITS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
 X = mixture(90, 3, 2, seed=4)[0]
 
 

@@ -71,11 +71,30 @@ def test_a_seed_gives_the_same_fit(init_params, make):
     assert not np.array_equal(first.means_, other.means_)
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical", "VEV"])
+def test_the_hierarchical_start_leaves_nothing_to_chance(covariance_type):
+    X, _ = mixture(500, 2, 3, separation=1.5)
+    params = {"covariance_type": covariance_type, "init_params": "hierarchical"}
+    first, second = (GaussianMixture(4, random_state=s, **params).fit(X) for s in (0, 1))
+    np.testing.assert_array_equal(first.means_, second.means_)
+    again = GaussianMixture(4, **params).fit(X[::-1])
+    np.testing.assert_allclose(np.sort(again.weights_), np.sort(first.weights_), rtol=1e-9)
+
+
+def test_the_hierarchical_start_of_separate_clusters_is_at_them():
+    X, labels = mixture(600, 3, 4, separation=8.0)
+    start = GaussianMixture(4, init_params="hierarchical", max_iter=0).fit(X)
+    means = np.array([X[labels == k].mean(axis=0) for k in range(4)])
+    nearest = np.linalg.norm(start.means_[:, None] - means, axis=2)
+    assert sorted(nearest.argmin(axis=1)) == [0, 1, 2, 3]
+    assert nearest.min(axis=1).max() < 0.1
+
+
 def test_rows_of_weight_zero_are_never_seeds():
     X, _ = mixture(400, 2, 3)
     X[::2] += 1000
     weights = np.arange(400) % 2.0
-    for init_params in INITS:
+    for init_params in (*INITS, "hierarchical"):
         fitted = GaussianMixture(3, init_params=init_params, random_state=0)
         assert np.abs(fitted.fit(X, sample_weight=weights).means_).max() < 100
 

@@ -23,6 +23,7 @@ LAYERS = """
     selection persistence convert
     results mixture
     search progress
+    starts
     small
     em
     acceleration

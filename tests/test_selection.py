@@ -9,16 +9,17 @@ import pandas
 import pytest
 from data import mixture
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_iris, load_wine
 from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import GaussianMixtureIC
 from gmmfast.hierarchy import Tree, standardized, whitened
+from gmmfast.models import MODELS
 from gmmfast.results import NOT_REACHED
 from gmmfast.rows import MemoryRows
-from gmmfast.search import Starts, different
-from gmmfast.small import Partitions
+from gmmfast.search import Search
+from gmmfast.starts import Starts, different, merges, splits
 from gmmfast.validation import MODEL_CODES
 
 FEW = ["EII", "VVI", "VVV"]
@@ -161,9 +162,8 @@ def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
     X, species = load_iris(return_X_y=True)
     labels = np.where(X[:, 3] == 0.2, 0, np.where(species == 0, 1, 2))
 
-    rows = MemoryRows(X)
-    only = Partitions(rows.tiled(labels)[None], rows.means_of(labels, 3)[None])
-    monkeypatch.setattr(Starts, "partitions", {3: only})
+    choice = Starts.choice
+    monkeypatch.setattr(Starts, "choice", lambda self, _, K: choice(self, [labels], K))
     params = {"covariance_types": ["VVV", "VEE"], "reg_covar": 1e-6, "random_state": 0}
     search = GaussianMixtureIC([3], **params).fit(X)
     spike, sound = search.results_
@@ -325,6 +325,50 @@ def test_scales_for_the_tree():
 def test_all_codes_are_tried_by_default(X):
     search = GaussianMixtureIC(1, random_state=0).fit(X)
     assert tuple(search.results_["covariance_type"]) == MODEL_CODES
+
+
+@pytest.mark.plain
+def test_a_split_cuts_one_component_across_its_longest_axis():
+    X, labels = mixture(200, 2, 2, separation=20.0, seed=1)
+    X[labels == 1] *= [1.0, 5.0]
+    weights = np.where(np.arange(200) % 5 == 0, 0.0, 1.0)
+    rows, model = MemoryRows(X, weights), MODELS["VVV"]()
+    means = rows.means_of(labels, 2)
+    found = splits(rows, model.maximization(rows.arrange(labels).partition(means, model.scatter)))
+    assert len(found) == 2
+    for k, cut in enumerate(found):
+        own = (labels == k) & (weights > 0)
+        np.testing.assert_array_equal(cut[(labels != k) & (weights > 0)], 1 - k)
+        assert set(cut[own]) == {k, 2}
+    tall = (labels == 1) & (weights > 0)
+    height = X[tall, 1] - X[tall, 1].mean()
+    assert np.abs(np.corrcoef(found[1][tall] == 2, height)[0, 1]) > 0.7
+
+
+@pytest.mark.plain
+def test_components_that_share_rows_are_merged_first():
+    X = np.concatenate([mixture(100, 2, 1, seed=s)[0] + [m, 0] for s, m in enumerate((0, 1, 50))])
+    labels = np.repeat([2, 0, 1], 100)
+    rows, model = MemoryRows(X), MODELS["VVV"]()
+    means = rows.means_of(labels, 3)
+    parameters = model.maximization(rows.arrange(labels).partition(means, model.scatter))
+    first = merges(rows, parameters)[0]
+    assert set(first) == {0, 1}
+    assert len(set(first[:200])) == len(set(first[200:])) == 1
+
+
+def test_the_best_are_fitted_again_from_what_their_neighbours_found(monkeypatch):
+    X = load_wine().data
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    again = GaussianMixtureIC([2, 3, 4], covariance_types=["VVE", "EVE", "VEI"], random_state=0)
+    once = clone(again)
+    again.fit(X)
+    monkeypatch.setattr(Search, "improved", lambda self, fits, criterion: fits)
+    once.fit(X)
+    gain = again.results_["log_likelihood"] - once.results_["log_likelihood"]
+    assert gain.min() == 0 and gain.max() > 1
+    best = again.results_["bic"].argmin()
+    assert again.best_estimator_.bic(X) == pytest.approx(again.results_["bic"][best], abs=1e-8)
 
 
 def test_partitions_that_are_the_same_but_for_their_numbers():

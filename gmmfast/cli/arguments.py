@@ -11,7 +11,7 @@ from gmmfast.cli.data import EXAMPLES
 from gmmfast.results import CRITERIA
 from gmmfast.validation import COVARIANCE_TYPES
 
-STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+STARTS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
 
 
 class _Parser(argparse.ArgumentParser):

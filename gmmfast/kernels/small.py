@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from gmmfast.kernels.cholesky import invert_cholesky
 from gmmfast.kernels.density import Work, log_densities, log_sum_exp
 from gmmfast.kernels.expectation import add_memberships, em_shard, tile_log_likelihood
-from gmmfast.kernels.families import FamilyWork, constrain, fill_variances
+from gmmfast.kernels.families import FamilyWork, constrain
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.options import called_kernel, kernel
 from gmmfast.kernels.separation import Separation
+from gmmfast.kernels.variances import fill_variances
 from gmmfast.parameters import Density
 
 CONVERGED, NOT_YET, NOT_POSITIVE, EMPTY = 0, 1, 2, 3  # how a fit ended

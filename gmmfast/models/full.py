@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.families import OWN, Family
+from gmmfast.kernels.families import Family
+from gmmfast.kernels.variances import OWN
 from gmmfast.models.base import (
     Model,
     inverse_cholesky,

@@ -9,16 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.families import (
-    COMMON,
-    OWN,
-    ROUND,
-    Family,
-    constrain,
-    diagonalize,
-    fill_variances,
-    make_family_work,
-)
+from gmmfast.kernels.families import Family, constrain, diagonalize, make_family_work
+from gmmfast.kernels.variances import COMMON, OWN, ROUND, fill_variances
 from gmmfast.models.base import (
     Model,
     inverse_cholesky,

@@ -1,0 +1,139 @@
+"""Variances along given axes: what the 14 models say of volumes and shapes.
+
+They follow from the scatter along the axes, their *spread*; so one set of rules serves all axes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.kernels.options import kernel
+
+ROUND, COMMON, OWN = 0, 1, 2  # kinds of shape
+PRECISION = 1e-14  # relative: what is less is rounding
+ITERATIONS = 1000  # at the most
+
+
+@kernel
+def fill_variances(
+    own_volumes,  # in: whether each component has its own
+    shape,  # in: ROUND, COMMON or OWN
+    spread,  # in (K, d): scatter along the axes
+    mass,  # in (K,)
+    is_first,  # in: whether to forget the variances from before
+    variances,  # in, out (K, d)
+):
+    """Variances along given axes that maximise the likelihood, by the kind of volume and shape."""
+    if shape == ROUND:
+        round_variances(own_volumes, spread, mass, variances)
+    elif shape == COMMON:
+        if own_volumes:
+            proportional_variances(spread, mass, is_first, variances)
+        else:
+            equal_variances(spread, mass, variances)
+    elif own_volumes:
+        own_variances(spread, mass, variances)
+    else:
+        equal_volumes(spread, mass, variances)
+
+
+@kernel
+def round_variances(own_volumes, spread, mass, variances):
+    """EII and VII: the mean along all axes, of all components or of each."""
+    K, d = spread.shape
+    total = total_mass = 0.0
+    for k in range(K):
+        own = 0.0
+        for j in range(d):
+            own += spread[k, j]
+        for j in range(d):
+            variances[k, j] = own / (mass[k] * d)
+        total += own
+        total_mass += mass[k]
+    if not own_volumes:
+        variances[:] = total / (total_mass * d)
+
+
+@kernel
+def own_variances(spread, mass, variances):
+    """VV: each component's own."""
+    for k in range(spread.shape[0]):
+        for j in range(spread.shape[1]):
+            variances[k, j] = spread[k, j] / mass[k]
+
+
+@kernel
+def equal_variances(spread, mass, variances):
+    """EE: the same for all components."""
+    K, d = spread.shape
+    total_mass = 0.0
+    for k in range(K):
+        total_mass += mass[k]
+    for j in range(d):
+        total = 0.0
+        for k in range(K):
+            total += spread[k, j]
+        for k in range(K):
+            variances[k, j] = total / total_mass
+
+
+@kernel
+def equal_volumes(spread, mass, variances):
+    """EV: own shapes; the common volume is the mean of the components' geometric means."""
+    K, d = spread.shape
+    volume = total_mass = 0.0
+    for k in range(K):
+        size = geometric_mean(spread[k])
+        volume += size
+        total_mass += mass[k]
+        for j in range(d):
+            variances[k, j] = spread[k, j] / size
+    volume /= total_mass
+    for k in range(K):
+        for j in range(d):
+            variances[k, j] *= volume
+
+
+@kernel
+def geometric_mean(
+    values,  # in (d,)
+):
+    """Of a component's spread: what its volume is proportional to."""
+    log_mean = 0.0
+    for j in range(values.size):
+        log_mean += np.log(values[j]) / values.size
+    return np.exp(log_mean)
+
+
+@kernel
+def proportional_variances(spread, mass, is_first, variances):
+    """VE: own volumes of a common shape, by proportional fitting.
+
+    At the maximum ``spread / variances`` has the mean `mass` in each row, and sums to the total
+    mass in each column. Columns and rows are scaled in turn until they do, which leaves a product
+    of volumes and a shape. In their logarithms the likelihood is concave: it has one maximum,
+    to which variances from before, of axes close by, are nearer than round ones.
+    """
+    K, d = spread.shape
+    total_mass = 0.0
+    for k in range(K):
+        total_mass += mass[k]
+    if is_first:
+        round_variances(True, spread, mass, variances)
+    for _ in range(ITERATIONS):
+        change = 0.0
+        for j in range(d):
+            scale = 0.0
+            for k in range(K):
+                scale += spread[k, j] / variances[k, j] / total_mass
+            change = max(change, abs(scale - 1))
+            for k in range(K):
+                variances[k, j] *= scale
+        for k in range(K):
+            scale = 0.0
+            for j in range(d):
+                scale += spread[k, j] / variances[k, j] / (d * mass[k])
+            for j in range(d):
+                variances[k, j] *= scale
+        if not change > PRECISION:
+            break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -77,6 +77,7 @@ class SufficientStatistics:
     """All that an M step needs of the rows. Two of them add, if taken about the same reference."""
 
     log_likelihood: float  # weighted sum over the rows
+    doubt: float  # weighted sum of minus the log of the largest responsibility
     weight: float  # sum of the row weights
     n_rows: int  # rows of positive weight
     reference: Floats  # (K, d): the means that the moments are taken about
@@ -92,6 +93,7 @@ class SufficientStatistics:
             )
         return SufficientStatistics(
             self.log_likelihood + other.log_likelihood,
+            self.doubt + other.doubt,
             self.weight + other.weight,
             self.n_rows + other.n_rows,
             self.reference,
@@ -108,14 +110,12 @@ class SufficientStatistics:
         mass, first, *own = (
             np.where(components.reshape(-1, *[1] * (a.ndim - 1)), 0.0, a) for a in each
         )
-        return SufficientStatistics(
-            self.log_likelihood,
-            self.weight,
-            self.n_rows,
-            np.where(components[:, None], reference, self.reference),
-            mass,
-            first,
-            own[0] if own else self.scatter,
+        return replace(
+            self,
+            reference=np.where(components[:, None], reference, self.reference),
+            mass=mass,
+            first=first,
+            scatter=own[0] if own else self.scatter,
         )
 
     def about(self, reference: Floats) -> SufficientStatistics:
@@ -131,6 +131,4 @@ class SufficientStatistics:
             if len(self.scatter) < len(shift):
                 change = change.sum(axis=0, keepdims=True)
             scatter = self.scatter - (change + change.transpose(0, 2, 1))
-        return SufficientStatistics(
-            self.log_likelihood, self.weight, self.n_rows, reference, self.mass, first, scatter
-        )
+        return replace(self, reference=reference, first=first, scatter=scatter)

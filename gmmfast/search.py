@@ -20,7 +20,8 @@ from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
 SAMPLE_PASSES = 100  # EM passes over a sample at the most,
 SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
-LEADERS = 5  # candidates that are fitted again
+LEADERS = 5  # candidates that are fitted again,
+OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
 TASK = 7  # fits of few rows that a thread makes before it hands them over
 
 T = TypeVar("T")
@@ -48,6 +49,12 @@ class Fit:
     cv: float = math.nan  # minus the mean log density of rows, each by a fit that has not seen it
     degenerate: bool = False  # a component has collapsed: the likelihood means nothing
 
+    @property
+    def mixture(self) -> Parameters:
+        """What was found."""
+        assert self.result is not None
+        return self.result.parameters
+
 
 class Verdict(NamedTuple):
     """What the rows say of a mixture."""
@@ -61,6 +68,7 @@ class Found(NamedTuple):
     """A fit, and what is known of it already."""
 
     result: em.EMResult
+    rows: MemoryRows  # in an order in which a pass is cheap
     verdict: Verdict | None = None
 
 
@@ -175,24 +183,24 @@ class Search:
         return replace(fit, seconds=seconds, **found)
 
     def _from_neighbours(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
+        K, covariance_type = candidate
         points, found = self._starts.points, []
+        like = [other for other in others if other.candidate.n_components == K]
+        like = [other for other in like if other.candidate.covariance_type != covariance_type]
+        like.sort(key=lambda other: -other.log_likelihood)
+        for other in like[:OTHER_MODELS]:
+            found.append(points.labels(other.mixture))
         for other in others:
-            assert other.result is not None
-            parameters = other.result.parameters
-            more = other.candidate.n_components - candidate.n_components
-            same_model = other.candidate.covariance_type == candidate.covariance_type
-            if more == 0 and not same_model:
-                found.append(points.labels(parameters))
-            elif same_model and more == -1:
-                found += splits(points, parameters)
-            elif same_model and more == 1:
-                found += merges(points, parameters)
+            if other.candidate == (K - 1, covariance_type):
+                found += splits(points, other.mixture)
+            elif other.candidate == (K + 1, covariance_type):
+                found += merges(points, other.mixture)
         return found
 
     def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int, choice: Choice) -> Found:
         """Fit a candidate; what few rows say of the mixture is known at once."""
         control, ahead = self.control, None
-        if small.is_small(starts.points, model):
+        if small.is_small(starts.points):
             if starts.points is not rows:  # a start is enough
                 passes = min(control.max_iter, SAMPLE_PASSES)
                 control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
@@ -201,26 +209,22 @@ class Search:
                 starts.points, model, choice.packed, control.tol, control.max_iter, floor
             )
         if ahead is None:
-            return Found(em.run(*starts.best(model, K, choice), model, self.control))
+            arranged, parameters = starts.best(model, K, choice)
+            return Found(em.run(arranged, parameters, model, self.control), arranged)
         if starts.points is not rows:
             arranged = rows.arrange(rows.labels(ahead.parameters))
-            return Found(em.run(arranged, ahead.parameters, model, self.control))
+            return Found(em.run(arranged, ahead.parameters, model, self.control), arranged)
         result = small.go_on(rows, model, ahead, control)
         if result.parameters is not ahead.parameters:
-            return Found(result)
-        return Found(result, Verdict(ahead.log_likelihood, ahead.doubt, ahead.sound))
-
-    def _verdict(self, model: Model, parameters: Parameters) -> Verdict:
-        """Pass over all rows for what a search says of a mixture."""
-        statistics = self.rows.expectation(parameters, model.scatter)
-        doubt = criteria.doubt(self.rows.certainties(parameters), self.rows.sample_weight)
-        sound = not model.degenerate(parameters, statistics).any()
-        return Verdict(statistics.log_likelihood, doubt, sound)
+            return Found(result, rows)
+        return Found(result, rows, Verdict(ahead.log_likelihood, ahead.doubt, ahead.sound))
 
     def _criteria(self, model: Model, found: Found) -> dict[str, Any]:
         parameters, verdict = found.result.parameters, found.verdict
         if verdict is None or not verdict.sound:
-            verdict = self._verdict(model, parameters)
+            statistics = found.rows.expectation(parameters, model.scatter)
+            sound = not model.degenerate(parameters, statistics).any()
+            verdict = Verdict(statistics.log_likelihood, statistics.doubt, sound)
         n_parameters = model.n_parameters(*parameters.means.shape)
         bic = criteria.bic(verdict.log_likelihood, n_parameters, self.rows.weight)
         return {

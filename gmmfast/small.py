@@ -47,9 +47,9 @@ class SmallFit:
     sound: bool  # whether it is sure that no component has collapsed
 
 
-def is_small(rows: MemoryRows, model: Model) -> bool:
-    """Whether `fit` is for such rows and such a model."""
-    return rows.n_rows <= FEW and rows.dtype == np.float64 and model.family is not None
+def is_small(rows: MemoryRows) -> bool:
+    """Whether `fit` is for such rows."""
+    return rows.n_rows <= FEW and rows.dtype == np.float64
 
 
 def fit(
@@ -67,7 +67,7 @@ def fit(
     rows : MemoryRows
         Few of them, packed in the order of the partitions' labels.
     model : Model
-        With a family.
+        The covariance model.
     partitions : Partitions
         Each is tried for a few passes; the likeliest goes on.
     tol : float
@@ -98,10 +98,9 @@ def fit(
         model.reg_covar,
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
-    verdict = np.empty(2)
     status, n_passes, sound = fit_few(
         few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME,
-        np.empty_like(state.flat), trial, state, bounds, verdict,
+        np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
     if status == EMPTY:
         return None
@@ -110,9 +109,11 @@ def fit(
     parameters = model.parameters(
         state.weights, state.density.means, model.of_few(state.covariances)
     )
-    log_likelihood, doubt = (rows.weight_unit * verdict).tolist()
-    converged = status == CONVERGED
-    return SmallFit(parameters, bounds[:n_passes].tolist(), converged, log_likelihood, doubt, sound)
+    log_likelihood, best = float(state.sums.log_likelihood[0]), float(state.sums.best[0])
+    return SmallFit(
+        parameters, bounds[:n_passes].tolist(), status == CONVERGED,
+        rows.weight_unit * log_likelihood, rows.weight_unit * (log_likelihood - best), sound,
+    )  # fmt: skip
 
 
 def go_on(rows: MemoryRows, model: Model, ahead: SmallFit, control: em.Control) -> em.EMResult:

@@ -26,14 +26,14 @@ def negligible(n_components: int, log_weight_spread: float = 0.0) -> float:
 
 
 @kernel
-def tile_log_likelihood(
+def weighted_sum(
     row_weight,  # in (TILE,)
-    log_density,  # in (TILE,)
+    values,  # in (TILE,)
 ):
-    """``sum_p w_p log p(x_p)``."""
-    s = splat(0.0, log_density)
-    for p in range(0, TILE, lanes(log_density)):
-        s = fma(load(row_weight, (p,)), load(log_density, (p,)), s)
+    """``sum_p w_p v_p``."""
+    s = splat(0.0, values)
+    for p in range(0, TILE, lanes(values)):
+        s = fma(load(row_weight, (p,)), load(values, (p,)), s)
     return total(s)
 
 
@@ -53,7 +53,7 @@ def em_shard(
 ):
     """EM sums of one shard."""
     n_tiles = tiles.shape[0]
-    log_likelihood = 0.0
+    log_likelihood = best = 0.0
     mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
     mass[:] = 0.0
     if is_pooled(scatter, means):
@@ -61,12 +61,13 @@ def em_shard(
     for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
         n_active = log_densities(tiles[t], density, separation, guesses[t], cut, work)
         log_sum_exp(n_active, work)
-        log_likelihood += tile_log_likelihood(row_weights[t], work.log_density)
+        log_likelihood += weighted_sum(row_weights[t], work.log_density)
+        best += weighted_sum(row_weights[t], work.best)
         n_active, guesses[t] = weight_responsibilities(
             row_weights[t], n_active, guesses[t], work, mass, first, scatter
         )
         add_second_moments(tiles[t], n_active, means, work, first, scatter)
-    sums.log_likelihood[s] = log_likelihood
+    sums.log_likelihood[s], sums.best[s] = log_likelihood, best
 
 
 @allocating_kernel

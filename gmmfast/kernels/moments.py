@@ -19,7 +19,8 @@ class Sums(NamedTuple):
     a shard costs as much as the components that it meets.
     """
 
-    log_likelihood: NDArray  # (shards,)
+    log_likelihood: NDArray  # (shards,) sum of w log p
+    best: NDArray  # (shards,) sum of w times the log density of the likeliest component alone
     mass: NDArray  # (shards, K) sum of w r
     first: NDArray  # (shards, K, d) sum of w r (x - mean)
     scatter: NDArray  # (shards, K, d, d) or pooled (shards, 1, d, d), lower; or (shards, K, d)
@@ -29,14 +30,18 @@ def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[
     """Allocate accumulators; `scatter` is the shape of one shard's second moments."""
     return Sums(
         np.zeros(n_shards),
+        np.zeros(n_shards),
         np.zeros((n_shards, n_components)),
         np.zeros((n_shards, n_components, n_features)),
         np.zeros((n_shards, *scatter)),  # of memory, what is never used takes none
     )
 
 
-def collect(sums: Sums, means: NDArray) -> tuple[float, NDArray, NDArray, NDArray]:
-    """Add the shards in order; complete the second moments: pooled, symmetric."""
+def collect(sums: Sums, means: NDArray) -> tuple[float, float, NDArray, NDArray, NDArray]:
+    """Add the shards in order; complete the second moments: pooled, symmetric.
+
+    In place of the sum of the best log densities, by how much they fall short of the mixture's.
+    """
     first, scatter = np.zeros_like(means), np.zeros(sums.scatter.shape[1:])
     add_shards(sums.mass, sums.first, first)
     if is_pooled(scatter, means):
@@ -47,7 +52,9 @@ def collect(sums: Sums, means: NDArray) -> tuple[float, NDArray, NDArray, NDArra
         add_shards(sums.mass, sums.scatter.reshape(flat), scatter.reshape(flat[1:]))
     if scatter.ndim == 3:
         mirror(scatter)
-    return float(sums.log_likelihood.sum()), sums.mass.sum(axis=0), first, scatter
+    log_likelihood = float(sums.log_likelihood.sum())
+    doubt = log_likelihood - float(sums.best.sum())
+    return log_likelihood, doubt, sums.mass.sum(axis=0), first, scatter
 
 
 @kernel

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import invert_cholesky
-from gmmfast.kernels.density import Work, log_densities, log_sum_exp
-from gmmfast.kernels.expectation import add_memberships, em_shard, tile_log_likelihood
+from gmmfast.kernels.density import Work
+from gmmfast.kernels.expectation import add_memberships, em_shard
 from gmmfast.kernels.families import FamilyWork, constrain
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.options import called_kernel, kernel
@@ -95,6 +95,18 @@ def set_factors(
 
 
 @called_kernel
+def expect(
+    rows,  # in: FewRows
+    state,  # in: the mixture; out: sums about its means
+):
+    """E step."""
+    em_shard(
+        0, 1, rows.tiles, rows.row_weights, state.density, rows.separation,
+        state.density.means, rows.cut, state.guesses, state.work, state.sums,
+    )  # fmt: skip
+
+
+@called_kernel
 def maximize(
     rows,  # in: FewRows
     family,  # in: Family
@@ -164,25 +176,6 @@ def has_settled(
     return abs(gain) < tol or gain <= share * (bounds[i] - bounds[0])
 
 
-@kernel
-def judge(
-    rows,  # in: FewRows
-    state,  # in: the mixture; scratch
-    verdict,  # out (2,)
-):
-    """Log-likelihood of all rows, and ``-sum_i w_i log max_k r_ik``; in the weights' unit."""
-    verdict[:] = 0.0
-    work = state.work
-    for t in range(rows.tiles.shape[0]):
-        n_active = log_densities(
-            rows.tiles[t], state.density, rows.separation, state.guesses[t], rows.cut, work
-        )
-        log_sum_exp(n_active, work)
-        log_likelihood = tile_log_likelihood(rows.row_weights[t], work.log_density)
-        verdict[0] += log_likelihood
-        verdict[1] += log_likelihood - tile_log_likelihood(rows.row_weights[t], work.best)
-
-
 @called_kernel
 def fit_few(
     rows,  # in: FewRows
@@ -197,13 +190,12 @@ def fit_few(
     trial,  # scratch: mean log-likelihoods of a trial, which may have as many passes
     state,  # scratch; out: the mixture
     bounds,  # out: mean log-likelihoods of the fit, which may have as many passes
-    verdict,  # out (2,): of the mixture in the end; see `judge`
 ):
     """EM from the likeliest partition after a few passes.
 
-    Returns how it ended, its passes, and whether no component has collapsed.
-
-    A trial begins with the M step of its partition. The fit itself comes after all trials.
+    Returns how it ended, its passes, and whether no component has collapsed. A trial begins with
+    the M step of its partition. The fit itself comes after all trials, and then one more E step:
+    the sums in `state` are of the mixture in the end.
     """
     n_trials = labels.shape[0]
     failure, found, found_sound, highest = NOT_POSITIVE, False, False, -np.inf
@@ -224,10 +216,7 @@ def fit_few(
                     state.sums,
                 )  # fmt: skip
             else:
-                em_shard(
-                    0, 1, rows.tiles, rows.row_weights, state.density, rows.separation,
-                    state.density.means, rows.cut, state.guesses, state.work, state.sums,
-                )  # fmt: skip
+                expect(rows, state)
                 history[i] = state.sums.log_likelihood[0] * rows.scale
             status = maximize(
                 rows, family, i < 0, state.sums.scatter[0], state.scatter, state.covariances,
@@ -240,7 +229,7 @@ def fit_few(
             i += 1
         if not is_trial:
             if status == CONVERGED or status == NOT_YET:
-                judge(rows, state, verdict)
+                expect(rows, state)
             return status, i, is_sound(floor, state.density.factors)
         if status == NOT_POSITIVE or status == EMPTY:
             failure = status

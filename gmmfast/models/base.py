@@ -28,7 +28,7 @@ class Model(ABC):
 
     scatter: Scatter  #: the second moments that the family needs
     has_triangles = False  #: whether ``precisions_cholesky_`` is of triangles, not of values
-    family: Family | None = None  #: for `gmmfast.small`; None where that does not know the model
+    family: Family  #: what its components have in common, for the compiled M step
 
     def __init__(self, reg_covar: float = 0.0) -> None:
         self.reg_covar = reg_covar

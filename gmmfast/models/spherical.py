@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmmfast.kernels.families import Family
+from gmmfast.kernels.variances import OWN, ROUND
 from gmmfast.models.base import Model, inverse_deviations, over_mass
 from gmmfast.parameters import Floats, Parameters, Scatter
 
@@ -12,11 +14,15 @@ class Spherical(Model):
     """Variances (K,): ``trace(W_k) / (d mass_k)``."""
 
     scatter = Scatter.DIAGONAL
+    family = Family(True, ROUND, OWN)
 
     def covariances(
         self, scatter: Floats, mass: Floats, previous: Parameters | None = None
     ) -> Floats:
         return over_mass(scatter.mean(axis=1), mass) + self.reg_covar
+
+    def of_few(self, covariances: Floats) -> Floats:
+        return covariances[:, 0]
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         d = means.shape[1]

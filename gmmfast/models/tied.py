@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.families import Family
+from gmmfast.kernels.variances import COMMON
 from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions, smallest_eigenvalues
 from gmmfast.parameters import Floats, Parameters, Scatter
 
@@ -14,12 +16,16 @@ class Tied(Model):
 
     has_triangles = True
     scatter = Scatter.POOLED
+    family = Family(False, COMMON, COMMON)
 
     def covariances(
         self, scatter: Floats, mass: Floats, previous: Parameters | None = None
     ) -> Floats:
         d = scatter.shape[-1]
         return np.asarray(scatter[0] / mass.sum() + self.reg_covar * np.eye(d))
+
+    def of_few(self, covariances: Floats) -> Floats:
+        return np.asarray(covariances[0])
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         try:

@@ -259,13 +259,13 @@ class MemoryRows:
 
     def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
         reference = reference.astype(np.float64)
-        log_likelihood, mass, first, scatter = collect(sums, reference)
+        log_likelihood, doubt, mass, first, scatter = collect(sums, reference)
         unit = self.weight_unit
         if unit != 1:
-            log_likelihood *= unit
+            log_likelihood, doubt = unit * log_likelihood, unit * doubt
             mass, first, scatter = unit * mass, unit * first, unit * scatter
         return SufficientStatistics(
-            log_likelihood, self.weight, self.n_rows, reference, mass, first, scatter
+            log_likelihood, doubt, self.weight, self.n_rows, reference, mass, first, scatter
         )
 
     # ----------------------------------------------------------------- in the caller's order

@@ -20,9 +20,10 @@ from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
 SAMPLE_PASSES = 100  # EM passes over a sample at the most,
 SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
-LEADERS = 5  # candidates that are fitted again,
+LEADERS = 3  # candidates that are fitted again,
 OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
-TASK = 7  # fits of few rows that a thread makes before it hands them over
+TASK = 7  # fits that a thread makes before it hands them over
+MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ class Search:
     rng : Generator or RandomState
         The only source of chance.
     n_threads : int
-        Candidates to fit at the same time, where there are few rows.
+        Candidates to fit at the same time, unless there are very many rows.
     """
 
     candidates: Sequence[Candidate]
@@ -135,8 +136,8 @@ class Search:
     def _each(
         self, function: Callable[[T], Fit], arguments: Sequence[T], at_once: int
     ) -> Iterator[Fit]:
-        """Call a function with each argument: of few rows, in threads, some at once."""
-        if self.rows.n_rows > small.FEW or self.n_threads == 1:
+        """Call a function with each argument, in threads, which take some at once."""
+        if self.rows.n_rows > MANY or self.n_threads == 1:
             yield from map(function, arguments)
             return
         tasks = [arguments[i : i + at_once] for i in range(0, len(arguments), at_once)]

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FitReport", "align", "fit_as_json", "fit_as_text", "significant", "table"]
+__all__ = [
+    "FitReport",
+    "align",
+    "fit_as_json",
+    "fit_as_text",
+    "full_matrices",
+    "significant",
+    "table",
+]
 
 WIDTH = 100  # characters of a line; wider tables continue below
 MAX_NAME = 24  # characters of a column name
@@ -68,6 +76,26 @@ class FitReport:
     n_iter: int
     converged: bool
     stop_reason: str
+
+
+def full_matrices(report: FitReport) -> Array:
+    """Return the covariances as matrices, whatever their structure.
+
+    Parameters
+    ----------
+    report : FitReport
+        What was found.
+
+    Returns
+    -------
+    ndarray of shape (K, d, d)
+    """
+    n_components, n_features = report.means.shape
+    if report.structure == "tied":
+        return np.repeat(report.covariances[None], n_components, axis=0)
+    if report.structure in ("diag", "spherical"):
+        return report.covariances.reshape(n_components, -1, 1) * np.eye(n_features)
+    return report.covariances
 
 
 def fit_as_json(report: FitReport) -> str:

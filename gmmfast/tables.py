@@ -33,7 +33,7 @@ WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy")
 _DELIMITERS = ("\t", ";", ",")  # a comma may be a decimal comma, so it is tried last
 _SNIFF_LINES = 50
 _MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
-_CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
+CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
 _FILL = "gmmfast does not fit missing values: fill the cell or drop the row."
 
 
@@ -223,7 +223,7 @@ def _unusable(where: str, cell: str) -> str:
         return f"{where}: every cell must hold a number; got {shown}. {_FILL}"
     if _number(text) is not None:
         return f"{where}: every number must be finite; got {shown}. Correct it or drop the row."
-    return f"{where}: every cell must be a number; got {shown}. {_CHOOSE}"
+    return f"{where}: every cell must be a number; got {shown}. {CHOOSE}"
 
 
 def _number(cell: str) -> float | None:
@@ -429,7 +429,7 @@ class _ArrowFile:
         try:
             values = from_arrow(self.arrow, table.select(names))
         except ValueError as error:
-            raise ValueError(f"{self.path}: {error} {_CHOOSE}") from None
+            raise ValueError(f"{self.path}: {error} {CHOOSE}") from None
         _require_finite(self.path, values, names)
         return values
 

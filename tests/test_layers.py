@@ -18,8 +18,10 @@ KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))
 LAYERS = """
     __main__
     cli
+    calculator
     plotting
     root
+    outcome
     selection persistence convert
     results mixture
     search progress

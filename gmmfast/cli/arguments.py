@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmfast import __version__
-from gmmfast.cli import fitting, machine, selecting, using
-from gmmfast.cli.data import EXAMPLES
+from gmmfast.calculator.launch import PORT
+from gmmfast.cli import calculating, fitting, machine, selecting, using
+from gmmfast.datasets import EXAMPLES
 from gmmfast.results import CRITERIA
 from gmmfast.validation import COVARIANCE_TYPES
 
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_score(commands)
     _add_sample(commands)
+    _add_calculator(commands)
     info = _add_command(commands, "info", "show versions, threads and folders", machine.info)
     info.epilog = "Please add its output to a bug report."
     help = "compile everything now, so that no later run has to"
@@ -126,6 +128,16 @@ def _add_sample(commands: Any) -> None:
     _add_output(parser)
 
 
+def _add_calculator(commands: Any) -> None:
+    help = "open a page in the browser that fits and draws mixtures"
+    parser = _add_command(commands, "calculator", help, calculating.calculate)
+    add = parser.add_argument
+    add("--port", type=_port, default=PORT, metavar="N", help=f"where to listen ({PORT}; 0: any)")
+    add("--no-browser", action="store_true", help="only print the address")
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen here (127.0.0.1)")
+    add("--i-know", action="store_true", help="let --host be reached from other machines")
+
+
 def _add_data(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("data", nargs="?", type=Path, help=".csv, .tsv, .npy, .parquet, .feather or .arrow")
@@ -173,6 +185,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 16:
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 65535; got {text}")
     return number
 
 

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.datasets import load_customers, load_sensors
+from gmmfast.datasets import EXAMPLES
 from gmmfast.kernels.options import is_cached
 from gmmfast.mixture import GaussianMixture
 from gmmfast.tables import Table, column_names, read_table
-
-EXAMPLES = {"customers": load_customers, "sensors": load_sensors}
 
 Array = NDArray[np.floating[Any]]
 

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 
-from gmmfast.cli.data import Array, announce_compilation, read, source, warnings_as_notes
+from gmmfast.cli.data import announce_compilation, read, source, warnings_as_notes
 from gmmfast.mixture import GaussianMixture
-from gmmfast.report import FitReport, fit_as_json, fit_as_text
+from gmmfast.outcome import report_of, saved_form
+from gmmfast.report import fit_as_json, fit_as_text
 from gmmfast.scaling import Scaling
 from gmmfast.tables import Table, require_writable
 
@@ -48,60 +49,3 @@ def _require_rows(table: Table, arguments: argparse.Namespace) -> None:
             f"{source(arguments)}: -k {arguments.components} components need at least as many "
             f"rows; got {n_rows}. Lower -k."
         )
-
-
-def report_of(
-    model: GaussianMixture, values: Array, table: Table, scaling: Scaling | None, source: str
-) -> FitReport:
-    """Take the results from the model, in the units of the data, heaviest component first."""
-    order = np.argsort(-model.weights_, kind="stable")
-    structure = model.covariance_type
-    means = model.means_[order]
-    covariances = model.covariances_ if structure == "tied" else model.covariances_[order]
-    weights = table.weights
-    total = float(len(values)) if weights is None else float(weights.sum(dtype=np.float64))
-    shift = 0.0
-    if scaling is not None:
-        means = scaling.means(means)
-        structure, covariances = scaling.covariances(structure, covariances)
-        shift = total * scaling.log_volume()
-    return FitReport(
-        source=source,
-        n_rows=len(values),
-        total_weight=total,
-        names=table.names,
-        covariance_type=model.covariance_type,
-        structure=structure,
-        standardized=scaling is not None,
-        weights=model.weights_[order],
-        means=means,
-        covariances=covariances,
-        degenerate=model.degenerate_[order],
-        log_likelihood=float(model.score(values, sample_weight=weights)) * total - shift,
-        bic=float(model.bic(values, sample_weight=weights)) + 2 * shift,
-        aic=float(model.aic(values, sample_weight=weights)) + 2 * shift,
-        n_iter=int(model.n_iter_),
-        converged=bool(model.converged_),
-        stop_reason=str(model.stop_reason_),
-    )
-
-
-def saved_form(
-    report: FitReport, model: GaussianMixture, scaling: Scaling | None, table: Table
-) -> GaussianMixture:
-    """Make the mixture of the report, which remembers how the fit went."""
-    mixture = GaussianMixture.from_parameters(
-        report.weights,
-        report.means,
-        report.covariances,
-        covariance_type=report.structure,
-        feature_names=table.names if table.has_names else None,
-    )
-    shift = 0.0 if scaling is None else scaling.log_volume()
-    mixture.degenerate_ = report.degenerate
-    mixture.converged_ = report.converged
-    mixture.stop_reason_ = report.stop_reason
-    mixture.n_iter_ = report.n_iter
-    mixture.lower_bounds_ = [float(bound) - shift for bound in model.lower_bounds_]
-    mixture.lower_bound_ = float(model.lower_bound_) - shift
-    return mixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
-from gmmfast.cli.fitting import report_of, saved_form
+from gmmfast.outcome import report_of, saved_form
 from gmmfast.report import fit_as_json, fit_as_text
 from gmmfast.results import FIELDS
 from gmmfast.scaling import Scaling

@@ -10,7 +10,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "load_customers", "load_sensors"]
+__all__ = ["EXAMPLES", "Dataset", "load_customers", "load_sensors"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +94,9 @@ def load_sensors() -> Dataset:
             "three operating points (idle, normal load, full load), 20 of them anomalies."
         ),
     )
+
+
+EXAMPLES = {"customers": load_customers, "sensors": load_sensors}
 
 
 def _read(name: str) -> tuple[list[str], NDArray[np.float64]]:

@@ -1,0 +1,307 @@
+"""The server: routes, what they take, and what they answer in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from gmmfast.calculator import pictures
+from gmmfast.calculator.data import Loaded, example, read_upload, suffix_of
+from gmmfast.calculator.guard import Guard, failure
+from gmmfast.calculator.sessions import BusyError, QueueFullError, Session, Sessions
+from gmmfast.calculator.settings import DEFAULTS, read_settings
+from gmmfast.datasets import EXAMPLES
+from gmmfast.persistence import load
+from gmmfast.validation import COVARIANCE_TYPES
+
+STATIC = Path(__file__).parent / "static"
+MEGABYTE = 1 << 20
+LARGEST_FILE = 512 * MEGABYTE
+LARGEST_JSON = MEGABYTE
+LARGEST_ROWS = 16 * MEGABYTE
+MOST_NEW_ROWS = 2000  # that a page shows of those to apply a model to
+DOWNLOADS = {"model.npz": "application/octet-stream", "labels.csv": "text/csv"}
+
+
+def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
+    """Return the application.
+
+    Parameters
+    ----------
+    token : str
+        The secret that opens it.
+    port : int
+        Where the server listens.
+    any_address : bool
+        Whether other addresses than this machine's own are served.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.sessions = Sessions()
+        app.state.sessions.start()
+        yield
+        await app.state.sessions.close()
+
+    routes = [
+        Route("/", lambda request: FileResponse(STATIC / "index.html")),
+        Route("/plotly.js", lambda request: FileResponse(plotly_file())),
+        Route("/api/options", options),
+        Route("/api/session", new_session, methods=["POST"]),
+        Route("/api/data", send_data, methods=["POST"]),
+        Route("/api/example", use_example, methods=["POST"]),
+        Route("/api/fit", start_fit, methods=["POST"]),
+        Route("/api/fit", cancel_fit, methods=["DELETE"]),
+        Route("/api/fit", fit_status),
+        Route("/api/picture", draw, methods=["POST"]),
+        Route("/api/rows", use_model, methods=["POST"]),
+        Route("/api/download/{name}", download),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(Guard, token=token, port=port, any_address=any_address)],
+        exception_handlers={
+            HTTPException: _as_json,
+            ValueError: lambda request, error: failure(400, str(error)),
+            BusyError: lambda request, error: failure(
+                409, "A fit is under way. Wait, or cancel it."
+            ),
+            QueueFullError: lambda request, error: failure(
+                503, "Too many fits are waiting. Try later."
+            ),
+        },
+    )
+
+
+def plotly_file() -> Path:
+    """Return plotly's JavaScript, of the installed Python package."""
+    spec = importlib.util.find_spec("plotly")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
+
+
+def _as_json(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return failure(error.status_code, str(error.detail))
+
+
+# ------------------------------------------------------------------------------- what is sent
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """Return the body; 413 as soon as it is too large."""
+    too_large = HTTPException(413, f"That is more than {limit // MEGABYTE} MB. Send less.")
+    with contextlib.suppress(ValueError):
+        if int(request.headers.get("content-length", "0")) > limit:
+            raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise HTTPException(415, "The body must be JSON, with Content-Type application/json.")
+    try:
+        body = json.loads(await _body(request, LARGEST_JSON))
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise HTTPException(400, "The body must be a JSON object.")
+    return body
+
+
+def _session(request: Request) -> Session:
+    session: Session | None = request.app.state.sessions.get(
+        request.query_params.get("session", "")
+    )
+    if session is None:
+        raise HTTPException(404, "This session has ended. Reload the page.")
+    return session
+
+
+def _loaded(session: Session) -> Loaded:
+    if session.loaded is None:
+        raise HTTPException(409, "There are no data yet. Type, paste or load some.")
+    return session.loaded
+
+
+def _result(session: Session) -> dict[str, Any]:
+    if session.state != "done" or session.result is None:
+        raise HTTPException(409, "There is no result yet. Calculate one.")
+    return session.result
+
+
+# ------------------------------------------------------------------------------------- routes
+
+
+async def options(request: Request) -> Response:
+    """What there is to choose from."""
+    return JSONResponse(
+        {
+            "defaults": DEFAULTS,
+            "covariance_types": [*COVARIANCE_TYPES],
+            "examples": {name: make().description for name, make in EXAMPLES.items()},
+        }
+    )
+
+
+async def new_session(request: Request) -> Response:
+    """Begin."""
+    return JSONResponse({"session": request.app.state.sessions.new().id}, 201)
+
+
+async def send_data(request: Request) -> Response:
+    """Take a file: its bytes are the body, its name is in the query."""
+    session = _session(request)
+    name = Path(request.query_params.get("name", "typed.csv")).name
+    path = session.folder / f"upload{suffix_of(name)}"
+    path.write_bytes(await _body(request, LARGEST_FILE))
+    try:
+        loaded = await asyncio.to_thread(read_upload, path, name)
+    finally:
+        path.unlink()
+    session.take(loaded)
+    return JSONResponse(loaded.summary())
+
+
+async def use_example(request: Request) -> Response:
+    """Take one of the bundled data sets."""
+    session = _session(request)
+    loaded = example(str((await _json(request)).get("name")))
+    session.take(loaded)
+    return JSONResponse(loaded.summary())
+
+
+async def start_fit(request: Request) -> Response:
+    """Put a fit into the queue."""
+    session = _session(request)
+    settings = read_settings(await _json(request), _loaded(session).table.names)
+    request.app.state.sessions.submit(session, settings)
+    return JSONResponse(session.status(), 202)
+
+
+async def fit_status(request: Request) -> Response:
+    """How far it is; the result once there is one."""
+    return JSONResponse(_session(request).status())
+
+
+async def cancel_fit(request: Request) -> Response:
+    """End it."""
+    session = _session(request)
+    await request.app.state.sessions.cancel(session)
+    return JSONResponse(session.status())
+
+
+async def draw(request: Request) -> Response:
+    """What a chart of one or two columns needs."""
+    session = _session(request)
+    result, body = _result(session), await _json(request)
+    assert session.settings is not None
+    columns = session.settings.columns
+    asked = body.get("columns")
+    if not isinstance(asked, list) or len(asked) not in (1, 2) or not set(asked) <= set(columns):
+        raise ValueError(f"columns must be one or two of {', '.join(columns)}; got {asked!r}.")
+    picture = partial_picture(session, result, asked, body.get("density") is True)
+    return JSONResponse(await asyncio.to_thread(picture))
+
+
+def partial_picture(
+    session: Session, result: dict[str, Any], asked: list[str], with_density: bool
+) -> Any:
+    """Return a function that computes the numbers of a chart."""
+    loaded, settings = _loaded(session), session.settings
+    assert settings is not None
+    report = result["report"]
+    mixture = pictures.Mixture(
+        np.array(report["weights"]), np.array(report["means"]), np.array(result["matrices"])
+    ).along([settings.columns.index(name) for name in asked])
+    values = loaded.table.values[:, [loaded.table.names.index(name) for name in asked]]
+    labels_file = session.folder / "labels.npy"
+
+    def compute() -> dict[str, Any]:
+        if len(asked) == 1:
+            return pictures.line(values[:, 0], mixture)
+        return pictures.plane(values, np.load(labels_file), mixture, with_density)
+
+    return compute
+
+
+async def use_model(request: Request) -> Response:
+    """Component, probabilities, log density of new rows, and whether they are outliers."""
+    session = _session(request)
+    result = _result(session)
+    rate = _rate(request.query_params.get("rate", "0.01"))
+    path = session.folder / "new.csv"
+    path.write_bytes(await _body(request, LARGEST_ROWS))
+    try:
+        found = await asyncio.to_thread(_apply, session, result, path, rate)
+    finally:
+        path.unlink()
+    return JSONResponse(found)
+
+
+def _rate(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        rate = float(text)
+        if 0 < rate < 1 and math.isfinite(rate):
+            return rate
+    raise ValueError(f"The rate of outliers must lie between 0 and 1; got {text!r}.")
+
+
+def _apply(session: Session, result: dict[str, Any], path: Path, rate: float) -> dict[str, Any]:
+    names = result["report"]["columns"]
+    values = read_upload(path, "new rows", names).table.values
+    if values.shape[1] != len(names):
+        raise ValueError(
+            f"New rows need {len(names)} columns: {', '.join(names)}; got {values.shape[1]}."
+        )
+    model = load(session.folder / "model.npz")
+    if hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_  # the columns are in order: an array needs no names
+    known = np.load(session.folder / "log_densities.npy")
+    cut = float(np.quantile(known, rate))
+    log_density = model.score_samples(values)
+    shown = slice(MOST_NEW_ROWS)
+    return {
+        "n_rows": len(values),
+        "cut": cut,
+        "label": model.predict(values[shown]).tolist(),
+        "probabilities": model.predict_proba(values[shown]).tolist(),
+        "log_density": log_density[shown].tolist(),
+        "outlier": (log_density[shown] < cut).tolist(),
+        "n_outliers": int(np.count_nonzero(log_density < cut)),
+    }
+
+
+async def download(request: Request) -> Response:
+    """Return a file of the result."""
+    session, name = _session(request), request.path_params["name"]
+    result = _result(session)
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if name == "result.json":
+        text = json.dumps(result["report"], indent=2)
+        return Response(text, media_type="application/json", headers=disposition)
+    if name not in DOWNLOADS:
+        raise HTTPException(404, f"There is no {name}.")
+    return FileResponse(session.folder / name, media_type=DOWNLOADS[name], headers=disposition)

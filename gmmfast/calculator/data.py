@@ -1,0 +1,102 @@
+"""Rows that a page sends: files and pasted text, into a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmmfast.datasets import EXAMPLES
+from gmmfast.tables import CHOOSE, READ_SUFFIXES, TEXT_SUFFIXES, Table, column_names, read_table
+
+PREVIEW = 200  # rows that a page shows
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A table, and what a page says of it."""
+
+    source: str  # a file name, or what takes its place
+    table: Table
+    left_out: list[str]  # columns of text
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the page shows: names, size, first rows."""
+        return {
+            "source": self.source,
+            "columns": self.table.names,
+            "n_rows": len(self.table.values),
+            "rows": self.table.values[:PREVIEW].tolist(),
+            "left_out": self.left_out,
+        }
+
+
+def example(name: str) -> Loaded:
+    """Return one of the bundled data sets."""
+    if name not in EXAMPLES:
+        raise ValueError(f"There is no example {name!r}; there are {', '.join(EXAMPLES)}.")
+    dataset = EXAMPLES[name]()
+    return Loaded(name, Table(dataset.data, dataset.feature_names), [])
+
+
+def read_upload(path: Path, name: str, wanted: Sequence[str] | None = None) -> Loaded:
+    """Read what was uploaded.
+
+    Parameters
+    ----------
+    path : Path
+        Where it lies, with the suffix of its kind.
+    name : str
+        What the user calls it.
+    wanted : sequence of str, optional
+        Columns to read, by name where the file has names; by default all of numbers.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be used; the message names the line and the column at fault.
+    """
+    try:
+        columns: list[str] | None = None
+        left_out: list[str] = []
+        if wanted is not None and column_names(path, wanted) is not None:
+            columns = list(wanted)
+        elif path.suffix in TEXT_SUFFIXES:
+            columns, left_out = _numeric(path)
+        return Loaded(name, read_table(path, columns), left_out)
+    except (ValueError, OSError, ImportError) as error:
+        message = str(error).replace(str(path), name)
+        raise ValueError(message.replace(CHOOSE, "Correct it, or take the column out.")) from None
+
+
+def suffix_of(name: str) -> str:
+    """Return the ending of a file name, which says its kind; ValueError for an unknown one."""
+    suffix = Path(name).suffix.lower()
+    if suffix not in READ_SUFFIXES:
+        raise ValueError(f"{name}: the file must end in {', '.join(READ_SUFFIXES)}.")
+    return suffix
+
+
+def _numeric(path: Path) -> tuple[list[str] | None, list[str]]:
+    """Columns of a text file that begin with a number, None for all; and the others."""
+    names = column_names(path)
+    if names is None or len(set(names)) < len(names):
+        return None, []
+    head = path.with_name(f"head{path.suffix}")
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        head.write_text("".join(line for _, line in zip(range(2), file, strict=False)), "utf-8")
+    numeric = [name for name in names if not _is_text(head, name)]
+    head.unlink()
+    if not numeric:
+        return None, []
+    return numeric, [name for name in names if name not in numeric]
+
+
+def _is_text(path: Path, name: str) -> bool:
+    """Whether a column is of something else than numbers; a missing number is a fault instead."""
+    try:
+        read_table(path, [name])
+    except ValueError as error:
+        return CHOOSE in str(error)
+    return False

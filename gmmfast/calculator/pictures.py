@@ -1,0 +1,145 @@
+"""What the page draws: numbers for its charts, of a mixture seen along one or two columns.
+
+A Gaussian mixture along some of its columns is one of the means and covariances of those columns,
+so a picture needs neither the rest of the data nor compiled code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.models.base import square_roots
+
+MOST_POINTS = 5000  # that a chart draws; of more rows, a sample
+SIGMAS = (1, 2, 3)
+CORNERS = 72  # of an ellipse
+GRID = 90  # points of the density along an axis
+LINE = 400  # points of a curve
+MARGIN = 0.06  # of the range, around the rows
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What there is to draw."""
+
+    weights: Floats  # (K,)
+    means: Floats  # (K, d)
+    covariances: Floats  # (K, d, d)
+
+    def along(self, axes: Sequence[int]) -> Mixture:
+        """Return the mixture of some columns."""
+        picked = list(axes)
+        return Mixture(
+            self.weights, self.means[:, picked], self.covariances[:, picked][:, :, picked]
+        )
+
+
+def coverage(sigmas: float) -> float:
+    """Share of a two-dimensional Gaussian within its ellipse of so many standard deviations."""
+    return float(-np.expm1(-0.5 * sigmas**2))
+
+
+def sampled(n_rows: int) -> NDArray[np.int64]:
+    """Return the rows that a chart draws."""
+    if n_rows <= MOST_POINTS:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).choice(n_rows, MOST_POINTS, replace=False))
+
+
+def plane(
+    values: NDArray[Any], labels: NDArray[Any], mixture: Mixture, with_density: bool
+) -> dict[str, Any]:
+    """Return points, ellipses and, if asked for, the density, of two columns.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, 2)
+        The rows.
+    labels : ndarray of shape (n,)
+        The likeliest component of each.
+    mixture : Mixture
+        Of the two columns.
+    with_density : bool
+        Whether the density is wanted.
+    """
+    drawn = sampled(len(values))
+    K = len(mixture.weights)
+    points = [values[drawn[labels[drawn] == k]].T.tolist() for k in range(K)]
+    angles = np.linspace(0, 2 * np.pi, CORNERS + 1)
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    ellipses = []
+    for k, root in enumerate(square_roots(mixture.covariances)):
+        outlines = [(mixture.means[k][:, None] + s * root @ circle).tolist() for s in SIGMAS]
+        ellipses.append(outlines)
+    found = {
+        "points": points,
+        "n_drawn": len(drawn),
+        "n_rows": len(values),
+        "means": mixture.means.tolist(),
+        "ellipses": ellipses,
+        "sigmas": list(SIGMAS),
+        "coverage": [coverage(s) for s in SIGMAS],
+    }
+    if with_density:
+        x, y = (_range(values[:, j], GRID) for j in range(2))
+        grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+        z = densities(mixture, grid).sum(axis=0).reshape(GRID, GRID)
+        shade = np.cbrt(z / max(z.max(), 1e-300))  # of 0 to 1; small densities can be seen too
+        found["density"] = {"x": x.tolist(), "y": y.tolist(), "z": shade.tolist()}
+    return found
+
+
+def line(values: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
+    """Return a histogram and the densities of the components, of one column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        The rows.
+    mixture : Mixture
+        Of the one column.
+    """
+    counts, edges = np.histogram(values, bins=_bins(values))
+    x = _range(values, LINE)
+    curves = densities(mixture, x[:, None])
+    return {
+        "edges": edges.tolist(),
+        "heights": (counts / (counts.sum() * np.diff(edges))).tolist(),
+        "x": x.tolist(),
+        "components": curves.tolist(),
+        "density": curves.sum(axis=0).tolist(),
+        "n_rows": len(values),
+    }
+
+
+def densities(mixture: Mixture, points: Floats) -> Floats:
+    """Return the weighted density of each component (K, m) at some points (m, d)."""
+    found = np.empty((len(mixture.weights), len(points)))
+    for k, covariance in enumerate(mixture.covariances):
+        with np.errstate(all="ignore"):  # of a component without width, there is nothing to draw
+            residuals = points - mixture.means[k]
+            distances = (residuals @ np.linalg.pinv(covariance) * residuals).sum(axis=1)
+            scale = mixture.weights[k] / np.sqrt(np.linalg.det(2 * np.pi * covariance))
+            found[k] = scale * np.exp(-0.5 * distances)
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _range(values: NDArray[Any], count: int) -> Floats:
+    low, high = float(values.min()), float(values.max())
+    room = MARGIN * (high - low) or 1.0
+    return np.linspace(low - room, high + room, count)
+
+
+def _bins(values: NDArray[Any]) -> int:
+    """Between 5 and 200, by Freedman and Diaconis' rule."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    width = 2 * (high - low) / len(values) ** (1 / 3)
+    span = float(values.max() - values.min())
+    return int(np.clip(span / width if width > 0 else 5, 5, 200))

@@ -1,0 +1,96 @@
+"""The Python lines and the command that give the same result."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from gmmfast.calculator.settings import Settings
+from gmmfast.datasets import EXAMPLES
+from gmmfast.report import FitReport
+from gmmfast.tables import Table
+
+INLINE = 50  # rows that are written into the lines where there is no file
+TYPED = "typed.csv"  # the name of rows that were typed or pasted
+
+
+def python_lines(
+    settings: Settings, source: str, table: Table, names: Sequence[str], report: FitReport
+) -> str:
+    """Return a script that prints the report."""
+    lines, imports = _reading(settings, source, table, names)
+    values = "X"
+    if settings.standardize:
+        lines += ["centre, scale = X.mean(axis=0), X.std(axis=0)", "Z = (X - centre) / scale"]
+        values = "Z"
+    options = [
+        f"tol={settings.tol!r}",
+        f"reg_covar={settings.reg_covar!r}",
+        f"max_iter={settings.max_iter}",
+        'acceleration="auto"',
+        f"random_state={settings.random_state}",
+    ]
+    if settings.is_choice:
+        imports.append("from gmmfast import GaussianMixtureIC")
+        types = '"all"' if settings.covariance_type == "all" else f'["{settings.covariance_type}"]'
+        lines += [
+            "search = GaussianMixtureIC(",
+            f"    {list(settings.components)!r}, covariance_types={types}, "
+            f'criterion="{settings.criterion}",',
+            f"    {', '.join(options)},",
+            f").fit({values})",
+            "mixture = search.best_estimator_",
+        ]
+    else:
+        imports.append("from gmmfast import GaussianMixture")
+        lines += [
+            "mixture = GaussianMixture(",
+            f'    {settings.components[0]}, covariance_type="{settings.covariance_type}", '
+            f"n_init={settings.n_init},",
+            f"    {', '.join(options)},",
+            f").fit({values})",
+        ]
+    lines += ["order = (-mixture.weights_).argsort()", "print(mixture.weights_[order])"]
+    back = " * scale + centre" if settings.standardize else ""
+    lines.append(f"print(mixture.means_[order]{back})")
+    return "\n".join([*imports, "", *lines, ""])
+
+
+def _reading(
+    settings: Settings, source: str, table: Table, names: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Lines that make X, and what they import."""
+    chosen = list(settings.columns)
+    if source in EXAMPLES:
+        picked = "" if chosen == list(names) else f"[:, {[names.index(n) for n in chosen]!r}]"
+        return [f"X = load_{source}().data{picked}"], [
+            f"from gmmfast.datasets import load_{source}"
+        ]
+    if source == TYPED and len(table.values) <= INLINE:
+        rows = [f"    {row!r}," for row in table.values.tolist()]
+        return ["X = np.array([", *rows, "])"], ["import numpy as np"]
+    columns = f", columns={chosen!r}" if table.has_names else ""
+    return [f"X = read_table({source!r}{columns}).values"], [
+        "from gmmfast.tables import read_table"
+    ]
+
+
+def command_line(settings: Settings, source: str, names: Sequence[str]) -> str:
+    """Return the command that prints the report."""
+    command = ["gmmfast", "select" if settings.is_choice else "fit"]
+    command += ["--example", source] if source in EXAMPLES else [source]
+    counts = settings.components
+    whole = list(counts) == list(range(counts[0], counts[-1] + 1)) and len(counts) > 1
+    command += ["-k", f"{counts[0]}:{counts[-1]}" if whole else ",".join(map(str, counts))]
+    command += ["--covariance", settings.covariance_type]
+    if settings.is_choice:
+        command += ["--criterion", settings.criterion]
+    else:
+        command += ["--n-init", str(settings.n_init)]
+    command += ["--tol", repr(settings.tol), "--max-iter", str(settings.max_iter)]
+    command += ["--reg-covar", repr(settings.reg_covar), "--seed", str(settings.random_state)]
+    if list(settings.columns) != list(names):
+        command += ["--columns", ",".join(settings.columns)]
+    if settings.standardize:
+        command.append("--standardize")
+    return shlex.join(command)

@@ -1,0 +1,46 @@
+// What the page asks of the server. Every answer is JSON; an error is one sentence.
+
+let session = null;
+
+function address(path, query = {}) {
+  const search = new URLSearchParams({ session: session ?? "", ...query });
+  return `/api/${path}?${search}`;
+}
+
+async function ask(method, path, { query, json, body } = {}) {
+  const options = { method };
+  if (json !== undefined) {
+    options.body = JSON.stringify(json);
+    options.headers = { "Content-Type": "application/json" };
+  } else if (body !== undefined) {
+    options.body = body;
+  }
+  let response;
+  try {
+    response = await fetch(address(path, query), options);
+  } catch {
+    throw new Error("The calculator does not answer. Is it still running in the terminal?");
+  }
+  let found = null;
+  try {
+    found = await response.json();
+  } catch {
+    throw new Error(`The calculator gave no answer that can be read (${response.status}).`);
+  }
+  if (!response.ok) throw new Error(found.error ?? `Error ${response.status}`);
+  return found;
+}
+
+export async function begin() {
+  session = (await ask("POST", "session")).session;
+  return ask("GET", "options");
+}
+
+export const sendData = (name, body) => ask("POST", "data", { query: { name }, body });
+export const useExample = (name) => ask("POST", "example", { json: { name } });
+export const startFit = (settings) => ask("POST", "fit", { json: settings });
+export const fitStatus = () => ask("GET", "fit");
+export const cancelFit = () => ask("DELETE", "fit");
+export const picture = (columns, density) => ask("POST", "picture", { json: { columns, density } });
+export const useModel = (rows, rate) => ask("POST", "rows", { query: { rate }, body: rows });
+export const downloadAddress = (name) => address(`download/${name}`);

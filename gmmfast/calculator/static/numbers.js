@@ -1,0 +1,55 @@
+// Numbers as a person reads them, tables of them, and full precision on copy.
+
+export function significant(value, digits = 5) {
+  if (value === null || value === undefined) return "–";
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const exponent = Math.floor(Math.log10(Math.abs(value)));
+  if (exponent < -5 || exponent > 6) return value.toExponential(digits - 1);
+  return value.toFixed(Math.max(0, digits - 1 - exponent));
+}
+
+function cell(tag, content, scope) {
+  const element = document.createElement(tag);
+  if (scope) element.scope = scope;
+  if (typeof content === "number") {
+    element.textContent = significant(content);
+    element.dataset.value = String(content);
+  } else if (content instanceof Node) {
+    element.append(content);
+  } else {
+    element.textContent = content;
+  }
+  return element;
+}
+
+// header: texts; rows: each a label and then cells, numbers or texts
+export function fillTable(table, header, rows) {
+  table.replaceChildren();
+  if (header) {
+    const head = table.createTHead().insertRow();
+    for (const text of header) head.append(cell("th", text, "col"));
+  }
+  const body = table.createTBody();
+  for (const [label, ...cells] of rows) {
+    const line = body.insertRow();
+    line.append(cell("th", label, "row"));
+    for (const content of cells) line.append(cell("td", content));
+  }
+}
+
+// Copying cells of a table gives all digits, with tabs between, as spreadsheets like it.
+document.addEventListener("copy", (event) => {
+  const selection = document.getSelection();
+  if (!selection || selection.isCollapsed) return;
+  const node = selection.getRangeAt(0).commonAncestorContainer;
+  const start = node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
+  const table = start.closest("table.numbers");
+  if (!table) return;
+  const lines = [];
+  for (const row of table.rows) {
+    const cells = [...row.cells].filter((one) => selection.containsNode(one, true));
+    if (cells.length) lines.push(cells.map((one) => one.dataset.value ?? one.textContent).join("\t"));
+  }
+  event.clipboardData.setData("text/plain", lines.join("\n"));
+  event.preventDefault();
+});

@@ -1,0 +1,127 @@
+"""A result in plain words, and what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.calculator.settings import Settings
+from gmmfast.report import FitReport, full_matrices
+
+OVERLAPPING = 0.05  # share of two components' rows that could belong to either
+ROWS_A_PARAMETER = 5  # fewer make parameters uncertain
+WIDER = 1.5  # times the width of the narrowest
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What there is to talk about."""
+
+    report: FitReport
+    sizes: NDArray[np.int64]  # (K,) rows of which each component is the likeliest
+    overlaps: NDArray[np.float64]  # (K, K) share of the rows of two that could belong to either
+    n_parameters: int
+    settings: Settings
+
+
+def sentences(findings: Findings) -> list[str]:
+    """Return what was found, for a person who knows the data and not the method."""
+    report, sizes = findings.report, findings.sizes
+    K = len(report.weights)
+    if K == 1:
+        return [f"All {report.n_rows} rows are described by one component."]
+    said = [f"The {report.n_rows} rows fall into {K} components."]
+    parts = [
+        f"component {k} has {weight:.0%} of the weight ({size} rows)"
+        for k, (weight, size) in enumerate(zip(report.weights[:6], sizes, strict=False))
+    ]
+    said.append(_capital(_listed(parts)) + ("." if K <= 6 else "; the others have less."))
+    said += _widths(report)
+    said += _overlaps(findings.overlaps)
+    return said
+
+
+def advice(findings: Findings) -> list[str]:
+    """Return warnings, each with what to do."""
+    report, settings = findings.report, findings.settings
+    found = []
+    if not report.converged:
+        found.append(
+            f"The fit stopped after {report.n_iter} iterations, before it had converged. Raise the "
+            "maximum iterations, or the tolerance."
+        )
+    collapsed = [f"component {k}" for k in np.flatnonzero(report.degenerate)]
+    if collapsed:
+        found.append(
+            f"{_capital(_listed(collapsed))} nearly lost all spread in some direction: the "
+            "likelihood says little. Use fewer components, leave out columns that follow from "
+            "others, or raise the regularisation."
+        )
+    if report.n_rows < ROWS_A_PARAMETER * findings.n_parameters:
+        found.append(
+            f"{report.n_rows} rows for {findings.n_parameters} free parameters are few: expect "
+            "other data to give other values. Use fewer components or a simpler covariance model."
+        )
+    empty = [f"component {k}" for k in np.flatnonzero(findings.sizes == 0)]
+    if empty and len(report.weights) > 1:
+        found.append(
+            f"{_capital(_listed(empty))} is the likeliest for no row. Try fewer components."
+        )
+    spread = _spreads(report)
+    if not settings.standardize and spread.max() > 1000 * spread.min():
+        found.append(
+            "The columns have very different scales. Standardising them can make the start better."
+        )
+    return found
+
+
+def _widths(report: FitReport) -> list[str]:
+    """Which component is wide: by the geometric mean of its standard deviations."""
+    logs = np.linalg.slogdet(full_matrices(report))[1]
+    if not np.isfinite(logs).all():
+        return []
+    widths = np.exp((logs - logs.min()) / (2 * report.means.shape[1]))
+    widest = int(widths.argmax())
+    if widths[widest] < WIDER:
+        return ["The components are about equally wide."]
+    narrowest = int(widths.argmin())
+    return [
+        f"Component {widest} is the widest: {widths[widest]:.1f} times as wide as "
+        f"component {narrowest}."
+    ]
+
+
+def _spreads(report: FitReport) -> NDArray[Any]:
+    """Standard deviation of each column, of the whole mixture."""
+    weights, means = report.weights, report.means
+    within = np.einsum("kii->ki", full_matrices(report))
+    return np.asarray(np.sqrt(weights @ (within + (means - weights @ means) ** 2)))
+
+
+def _overlaps(overlaps: NDArray[np.float64]) -> list[str]:
+    pairs = [
+        (overlaps[i, j], i, j)
+        for i in range(len(overlaps))
+        for j in range(i + 1, len(overlaps))
+        if overlaps[i, j] >= OVERLAPPING
+    ]
+    if not pairs:
+        return ["They are clearly apart: hardly any row could belong to another one."]
+    pairs.sort(reverse=True)
+    said = [f"{i} and {j} ({share:.0%} of their rows)" for share, i, j in pairs[:3]]
+    more = "" if len(pairs) <= 3 else f", and {len(pairs) - 3} more pairs"
+    return [f"Components overlap, so that rows could belong to either: {_listed(said)}{more}."]
+
+
+def _listed(parts: Sequence[str]) -> str:
+    if len(parts) < 2:
+        return "".join(parts)
+    return ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

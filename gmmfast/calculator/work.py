@@ -1,0 +1,181 @@
+"""What the worker process does: one fit, from a table to all that a page shows of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.calculator.reproduce import command_line, python_lines
+from gmmfast.calculator.settings import Settings
+from gmmfast.calculator.words import Findings, advice, sentences
+from gmmfast.mixture import GaussianMixture
+from gmmfast.models import MODELS
+from gmmfast.outcome import report_of, saved_form
+from gmmfast.report import fit_as_json, fit_as_text, full_matrices
+from gmmfast.results import Results
+from gmmfast.scaling import Scaling
+from gmmfast.selection import GaussianMixtureIC
+from gmmfast.tables import Table, write_table
+
+Tell = Callable[[dict[str, Any]], None]
+
+OVERLAP_ROWS = 20_000  # rows that tell how far components overlap
+TELL_EVERY = 0.1  # seconds
+
+
+def compute(
+    folder: Path, names: list[str], has_names: bool, source: str, settings: Settings, tell: Tell
+) -> dict[str, Any]:
+    """Fit a mixture and write its files.
+
+    Parameters
+    ----------
+    folder : Path
+        Has ``data.npy``; gets ``model.npz``, ``labels.csv``, ``labels.npy``, and
+        ``log_densities.npy``, sorted.
+    names : list of str
+        Columns of the data.
+    has_names : bool
+        Whether the data came with them.
+    source : str
+        Where the data come from.
+    settings : Settings
+        What to fit.
+    tell : callable
+        Called now and then with how far the fit is.
+
+    Returns
+    -------
+    dict
+        Plain values, for JSON.
+
+    Raises
+    ------
+    ValueError
+        If the data and the settings do not go together.
+    """
+    table = _chosen(Table(np.load(folder / "data.npy"), names, has_names), settings)
+    most = max(settings.components) if not settings.is_choice else 1
+    if len(table.values) < most:
+        raise ValueError(
+            f"{most} components need at least as many rows; got {len(table.values)}. Lower K."
+        )
+    scaling = Scaling.of(table) if settings.standardize else None
+    values = table.values if scaling is None else scaling.apply(table.values)
+    begin = time.perf_counter()
+    with warnings.catch_warnings(record=True):  # the page says it in its own words
+        warnings.simplefilter("always")
+        mixture, search = _fit(values, settings, tell)
+    seconds = time.perf_counter() - begin
+    report = report_of(mixture, values, table, scaling, source)
+    saved = saved_form(report, mixture, scaling, table)
+    saved.save(folder / "model.npz")
+    labels, overlaps = _use(folder, saved, table)
+    sizes = np.bincount(labels, minlength=len(report.weights))
+    n_parameters = MODELS[report.covariance_type]().n_parameters(*report.means.shape)
+    findings = Findings(report, sizes, overlaps, n_parameters, settings)
+    return {
+        "report": json.loads(fit_as_json(report)),
+        "text": fit_as_text(report),
+        "sizes": sizes.tolist(),
+        "sentences": sentences(findings),
+        "advice": advice(findings),
+        "curve": [float(bound) for bound in saved.lower_bounds_],
+        "candidates": None if search is None else _candidates(search.results_),
+        "criterion": None if search is None else settings.criterion,
+        "matrices": full_matrices(report).tolist(),
+        "seconds": seconds,
+        "python": python_lines(settings, source, table, names, report),
+        "command": command_line(settings, source, names),
+    }
+
+
+def _chosen(table: Table, settings: Settings) -> Table:
+    order = [table.names.index(name) for name in settings.columns]
+    return Table(
+        np.ascontiguousarray(table.values[:, order]), list(settings.columns), table.has_names
+    )
+
+
+def _fit(
+    values: NDArray[Any], settings: Settings, tell: Tell
+) -> tuple[GaussianMixture, GaussianMixtureIC | None]:
+    common: dict[str, Any] = {
+        "tol": settings.tol,
+        "max_iter": settings.max_iter,
+        "reg_covar": settings.reg_covar,
+        "random_state": settings.random_state,
+        "acceleration": "auto",
+    }
+    if not settings.is_choice:
+        curve: list[float] = []
+        due = [0.0]
+
+        def step(iteration: int, lower_bound: float) -> None:
+            curve.append(lower_bound)
+            if time.perf_counter() >= due[0]:
+                due[0] = time.perf_counter() + TELL_EVERY
+                tell({"iteration": iteration, "curve": curve[-500:]})
+
+        mixture = GaussianMixture(
+            settings.components[0],
+            covariance_type=settings.covariance_type,
+            n_init=settings.n_init,
+            **common,
+        )
+        return mixture.fit(values, callback=step), None
+    types = "all" if settings.covariance_type == "all" else [settings.covariance_type]
+    search = GaussianMixtureIC(
+        settings.components, covariance_types=types, criterion=settings.criterion, **common
+    )
+    done = []
+
+    def one_more(fit: Any) -> None:
+        done.append(fit.candidate)
+        K, name = fit.candidate
+        tell({"candidates": len(done), "of": search_size, "last": f"K={K} {name}"})
+
+    search_size = len(settings.components) * (14 if types == "all" else 1)
+    search.fit(values, callback=one_more)
+    return search.best_estimator_, search
+
+
+def _use(
+    folder: Path, saved: GaussianMixture, table: Table
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Label the rows and write what they are; return labels, and how far components overlap."""
+    model = GaussianMixture.from_parameters(
+        saved.weights_, saved.means_, saved.covariances_, covariance_type=saved.covariance_type
+    )
+    labels, resp = model.predict(table.values), model.predict_proba(table.values)
+    columns: dict[str, NDArray[Any]] = {"label": labels}
+    for k in range(resp.shape[1]):
+        columns[f"probability_{k}"] = resp[:, k]
+    write_table(folder / "labels.csv", columns)
+    np.save(folder / "labels.npy", labels.astype(np.int16))
+    np.save(folder / "log_densities.npy", np.sort(model.score_samples(table.values)))
+    step = max(1, len(resp) // OVERLAP_ROWS)
+    some = np.asarray(resp[::step], np.float64)
+    K = some.shape[1]
+    shared = np.array(
+        [[np.minimum(some[:, i], some[:, j]).sum() for j in range(K)] for i in range(K)]
+    )
+    return labels, 2 * shared / np.maximum(some.sum(axis=0)[:, None] + some.sum(axis=0), 1e-300)
+
+
+def _candidates(results: Results) -> list[dict[str, Any]]:
+    wanted = ("n_components", "covariance_type", "log_likelihood", "n_parameters", "bic", "aic",
+              "icl", "degenerate", "failure")  # fmt: skip
+    return [{name: _plain(row[name].item()) for name in wanted} for row in results]
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

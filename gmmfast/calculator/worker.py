@@ -1,0 +1,106 @@
+"""One process that computes, so that a fit can be ended and a crash is a message."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from gmmfast.calculator.settings import Settings
+
+Order = tuple[Path, list[str], bool, str, Settings]  # what `work.compute` takes
+
+
+class CancelledFitError(Exception):
+    """Someone wants no more of it."""
+
+
+class WorkerError(Exception):
+    """What was asked for cannot be done; the message is for the user."""
+
+
+class Worker:
+    """A spawned process; a new one where the last has ended."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._lock = threading.Lock()
+        self._process: Any = None
+        self._cancelled = False
+        self._connection: Connection
+
+    def start(self) -> None:
+        """Start the process, if there is none."""
+        with self._lock:
+            if self._process is None or not self._process.is_alive():
+                self._connection, theirs = self._context.Pipe()
+                self._process = self._context.Process(target=serve, args=(theirs,), daemon=True)
+                self._process.start()
+                theirs.close()
+
+    def compute(self, order: Order, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+        """Do one fit, and wait for it.
+
+        Raises
+        ------
+        WorkerError
+            Where it fails, or the process ends.
+        CancelledFitError
+            Where `cancel` was called.
+        """
+        self._cancelled = False
+        self.start()
+        try:
+            self._connection.send(order)
+            while True:
+                kind, value = self._connection.recv()
+                if kind == "progress":
+                    tell(value)
+                elif kind == "failed":
+                    raise WorkerError(value)
+                else:
+                    found: dict[str, Any] = value
+                    return found
+        except (EOFError, OSError):
+            self._process.join()
+            if self._cancelled:
+                raise CancelledFitError from None
+            raise WorkerError(_why_it_ended(self._process.exitcode)) from None
+
+    def cancel(self) -> None:
+        """End the process and what it does."""
+        with self._lock:
+            self._cancelled = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+
+
+def serve(connection: Connection) -> None:
+    """Do orders until there are no more: the process itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
+    from gmmfast.calculator.work import compute
+
+    while True:
+        try:
+            order: Order = connection.recv()
+        except EOFError:
+            return
+        try:
+            found = compute(*order, lambda state: connection.send(("progress", state)))
+            connection.send(("done", found))
+        except (ValueError, ArithmeticError) as error:
+            connection.send(("failed", str(error)))
+        except MemoryError:
+            text = "There is not enough memory for this fit. Use fewer rows or components."
+            connection.send(("failed", text))
+
+
+def _why_it_ended(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "The computation was ended by the system, probably for lack of memory."
+    return f"The computation ended unexpectedly (exit code {code}). Please try again."

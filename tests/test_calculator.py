@@ -1,0 +1,589 @@
+"""The calculator's parts: settings, data, the fit, its words and pictures; and the server's API."""
+
+import io
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import scipy.stats
+from data import mixture
+from starlette.testclient import TestClient
+
+import gmmfast
+from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast.calculator import pictures
+from gmmfast.calculator.app import LARGEST_JSON, make_app
+from gmmfast.calculator.data import read_upload
+from gmmfast.calculator.guard import is_known_host
+from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
+from gmmfast.calculator.settings import read_settings
+from gmmfast.calculator.words import Findings, advice, sentences
+from gmmfast.calculator.work import compute
+from gmmfast.cli import main
+from gmmfast.datasets import load_customers, load_sensors
+from gmmfast.report import FitReport
+from gmmfast.tables import read_table
+
+TOKEN = "secret"
+SAMPLE = "x,y\n1.0,1.1\n1.5,1.4\n5.0,4.8\n5.5,5.2\n1.2,0.9\n5.1,5.0\n"
+NAMES = ["a", "b", "c"]
+
+
+# ---------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ([], "must be a JSON object"),
+        ({"n_component": 2}, "There is no setting 'n_component'."),
+        ({"columns": []}, "Choose at least one column."),
+        ({"columns": ["a", "d"]}, "There is no column 'd'; the columns are a, b, c."),
+        ({"columns": ["a", "a"]}, "A column can be used once."),
+        ({"n_dimensions": 2}, "D is 2, but 3 columns are chosen. Set D to 3"),
+        ({"n_components": 0}, "must be a whole number, or a list of some, from 1 to 200; got 0."),
+        ({"n_components": []}, "from 1 to 200"),
+        ({"n_components": 2.5}, "got 2.5"),
+        ({"n_components": True}, "got True"),
+        ({"criterion": "cv"}, "criterion must be one of bic, aic, icl; got 'cv'."),
+        ({"covariance_type": "round"}, "covariance_type must be one of full, tied"),
+        ({"max_iter": "many"}, "max_iter must be a whole number from 1 to 100000; got 'many'."),
+        ({"tol": -1}, "tol must be a number of at least 0; got -1."),
+        ({"tol": None}, "got None"),
+        ({"reg_covar": True}, "reg_covar must be a number"),
+        ({"standardize": 1}, "standardize must be true or false; got 1."),
+        ({"random_state": 2**32}, "random_state must be a whole number"),
+        ({"n_components": [1, 2], "n_init": 3}, "Restarts are for one number of components"),
+    ],
+)
+def test_settings_that_are_refused(body, sentence):
+    with pytest.raises(ValueError) as error:
+        read_settings(body, NAMES)
+    assert sentence in str(error.value)
+
+
+def test_settings():
+    settings = read_settings({"columns": ["c", "a"], "n_dimensions": 2}, NAMES)
+    assert settings.columns == ("c", "a") and settings.components == (2,)
+    assert (settings.max_iter, settings.tol, settings.is_choice) == (100, 1e-4, False)
+    assert read_settings({"n_components": [3, 1, 3]}, NAMES).components == (1, 3)
+    assert read_settings({"n_components": [2], "covariance_type": "all"}, NAMES).is_choice
+
+
+# -------------------------------------------------------------------------------------- data
+
+
+def test_columns_of_text_are_left_out(tmp_path):
+    path = tmp_path / "upload.csv"
+    path.write_text("id,height,who,mass\nA,1.8,x,80\nB,1.6,y,55\n")
+    loaded = read_upload(path, "people.csv")
+    assert (loaded.table.names, loaded.left_out) == (["height", "mass"], ["id", "who"])
+    assert loaded.summary()["rows"] == [[1.8, 80.0], [1.6, 55.0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a,b\n1,2\n3,x\n", "rows.csv, line 3, column 'b': every cell must be a number; got 'x'."),
+        ("a,b\n1,2\n,4\n", "rows.csv, line 3, column 'a'"),
+        ("a,b\n,2\n3,4\n", "rows.csv, line 2, column 'a'"),
+        ("a,b\n1,nan\n", "rows.csv, line 2, column 'b'"),
+        ("a,b\n1,2,3\n", "rows.csv, line 2: every row must have 2 cells"),
+        ("", "rows.csv: a table needs at least one row"),
+        ("who\nx\n", "every cell must be a number; got 'x'."),
+    ],
+)
+def test_files_that_are_refused(text, sentence, tmp_path):
+    path = tmp_path / "upload.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError) as error:
+        read_upload(path, "rows.csv")
+    assert sentence in str(error.value)
+    assert str(tmp_path) not in str(error.value) and "--columns" not in str(error.value)
+
+
+# ----------------------------------------------------------------------------------- the fit
+
+
+def computed(folder, values, names, source="rows.csv", **body):
+    told = []
+    np.save(folder / "data.npy", values)
+    found = compute(folder, names, True, source, read_settings(body, names), told.append)
+    return found, told
+
+
+def by_weight(model):
+    return np.argsort(-model.weights_, kind="stable")
+
+
+def test_a_fit_is_that_of_the_library(tmp_path):
+    X = load_sensors().data
+    found, told = computed(tmp_path, X, ["t", "p"], n_components=4, tol=1e-6)
+    direct = GaussianMixture(4, tol=1e-6, random_state=0, acceleration="auto").fit(X)
+    order, report = by_weight(direct), found["report"]
+    np.testing.assert_array_equal(report["weights"], direct.weights_[order])
+    np.testing.assert_array_equal(report["means"], direct.means_[order])
+    np.testing.assert_array_equal(found["matrices"], direct.covariances_[order])
+    assert report["bic"] == direct.bic(X) and found["curve"] == direct.lower_bounds_
+    assert found["sizes"] == np.bincount(direct.predict(X), minlength=4)[order].tolist()
+    assert told[0]["iteration"] == 1 and told[0]["curve"] == direct.lower_bounds_[:1]
+    saved = gmmfast.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(saved.means_, report["means"])
+    labels = read_table(tmp_path / "labels.csv")
+    assert labels.names == ["label"] + [f"probability_{k}" for k in range(4)]
+    np.testing.assert_array_equal(labels.values[:, 0], np.argsort(order)[direct.predict(X)])
+    assert "components" in found["text"]
+
+
+def test_a_choice_is_that_of_the_library(tmp_path):
+    X = load_customers().data
+    found, told = computed(
+        tmp_path, X, ["a", "b"], n_components=[1, 2, 3], covariance_type="all", criterion="icl"
+    )
+    search = GaussianMixtureIC(
+        [1, 2, 3], criterion="icl", tol=1e-4, max_iter=100, reg_covar=1e-6, random_state=0
+    ).fit(X)
+    assert found["report"]["covariance_type"] == search.best_covariance_type_
+    assert found["report"]["n_components"] == search.best_n_components_
+    assert len(found["candidates"]) == 42 and found["criterion"] == "icl"
+    assert told[-1]["candidates"] == told[-1]["of"] == 42
+
+
+def test_standardised_columns_are_told_in_their_own_units(tmp_path):
+    X = mixture(300, 2, 2, separation=8.0)[0] * [1.0, 1000.0]
+    found, _ = computed(tmp_path, X, ["a", "b"], n_components=2, standardize=True)
+    np.testing.assert_allclose(
+        np.array(found["report"]["weights"]) @ found["report"]["means"], X.mean(axis=0), atol=1e-9
+    )
+    plain, _ = computed(tmp_path, X, ["a", "b"], n_components=2, tol=1e-9)
+    assert found["report"]["log_likelihood"] == pytest.approx(
+        plain["report"]["log_likelihood"], abs=0.1
+    )
+
+
+def test_fewer_rows_than_components(tmp_path):
+    with pytest.raises(ValueError, match="5 components need at least as many rows; got 3. Lower K"):
+        computed(tmp_path, np.eye(3), NAMES, n_components=5)
+
+
+@pytest.mark.parametrize(
+    ("source", "body"),
+    [
+        ("sensors", {"n_components": 3, "tol": 1e-5}),
+        ("sensors", {"n_components": 2, "columns": ["pressure"], "standardize": True}),
+        ("rows.csv", {"n_components": 2, "covariance_type": "VEV", "columns": ["b", "a"]}),
+        ("rows.csv", {"n_components": [1, 2, 3], "covariance_type": "all", "criterion": "aic"}),
+        ("typed.csv", {"n_components": 2, "n_init": 3, "random_state": 7}),
+    ],
+)
+def test_the_lines_reproduce_the_result(source, body, tmp_path, monkeypatch, capsys):
+    """Python's prints, and the command's JSON, have the numbers of the report."""
+    X = {"sensors": load_sensors().data, "typed.csv": mixture(30, 2, 2)[0]}.get(source)
+    X = mixture(200, 2, 2, separation=4.0)[0] if X is None else X
+    names = ["temperature", "pressure"] if source == "sensors" else ["a", "b"]
+    found, _ = computed(tmp_path, X, names, source, **body)
+    monkeypatch.chdir(tmp_path)
+    if source != "sensors":
+        lines = [",".join(map(repr, row)) for row in X.tolist()]
+        (tmp_path / source).write_text("\n".join([",".join(names), *lines, ""]))
+    space = {}
+    exec(found["python"], space)
+    report = found["report"]
+    weights = space["mixture"].weights_[space["order"]]
+    np.testing.assert_array_equal(weights, report["weights"])
+    assert "[" in capsys.readouterr().out
+    assert main([*shlex.split(found["command"])[1:], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    told = told.get("best", told)
+    for name in ("weights", "means", "covariances", "log_likelihood", "n_iter"):
+        assert told[name] == report[name]
+
+
+# ------------------------------------------------------------------------- words and pictures
+
+
+def findings(weights, means, variances, sizes, overlaps, n_rows=1000, **changes):
+    K, d = np.shape(means)
+    report = FitReport(
+        "rows", n_rows, float(n_rows), [f"x{j}" for j in range(d)], "full", "full", False,
+        np.array(weights), np.array(means, float), np.array([v * np.eye(d) for v in variances]),
+        changes.pop("degenerate", np.zeros(K, bool)), -1.0, 2.0, 3.0, 7,
+        changes.pop("converged", True), "why",
+    )  # fmt: skip
+    settings = read_settings({}, report.names)
+    return Findings(report, np.array(sizes), np.array(overlaps), changes.pop("q", 11), settings)
+
+
+def test_sentences():
+    said = sentences(
+        findings([0.7, 0.3], [[0, 0], [9, 9]], [1.0, 16.0], [690, 310], [[1, 0.2], [0.2, 1]])
+    )
+    assert said == [
+        "The 1000 rows fall into 2 components.",
+        "Component 0 has 70% of the weight (690 rows) and component 1 has 30% of the weight "
+        "(310 rows).",
+        "Component 1 is the widest: 4.0 times as wide as component 0.",
+        "Components overlap, so that rows could belong to either: 0 and 1 (20% of their rows).",
+    ]
+    apart = sentences(findings([0.5, 0.5], [[0], [9]], [1, 1], [500, 500], np.eye(2)))
+    assert "about equally wide" in apart[2] and "clearly apart" in apart[3]
+    assert sentences(findings([1.0], [[0]], [1], [9], [[1]])) == [
+        "All 1000 rows are described by one component."
+    ]
+
+
+def test_advice():
+    sound = findings([0.5, 0.5], [[0, 0], [9, 9]], [1, 1], [500, 500], np.eye(2))
+    assert advice(sound) == []
+    said = advice(
+        findings([0.5, 0.5], [[0, 0], [9, 9000]], [1, 1], [40, 0], np.eye(2), n_rows=40,
+                 converged=False, degenerate=np.array([False, True]))
+    )  # fmt: skip
+    for words in (
+        "before it had converged",
+        "Component 1 nearly lost all spread",
+        "40 rows for 11 free parameters are few",
+        "the likeliest for no row",
+    ):
+        assert sum(words in line for line in said) == 1
+    wide = findings([0.5, 0.5], [[0, 0], [9, 90000]], [1, 1], [500, 500], np.eye(2))
+    assert "very different scales" in advice(wide)[0]
+
+
+def test_densities_are_those_of_scipy():
+    rng = np.random.default_rng(0)
+    roots = rng.normal(size=(2, 3, 3))
+    whole = pictures.Mixture(
+        np.array([0.3, 0.7]), rng.normal(size=(2, 3)), roots @ roots.transpose(0, 2, 1)
+    )
+    seen = whole.along([2, 0])
+    points = rng.normal(size=(20, 2))
+    for k, found in enumerate(pictures.densities(seen, points)):
+        expected = scipy.stats.multivariate_normal(
+            whole.means[k, [2, 0]], whole.covariances[k][np.ix_([2, 0], [2, 0])]
+        ).pdf(points)
+        np.testing.assert_allclose(found, whole.weights[k] * expected, rtol=1e-10)
+
+
+def test_a_plane():
+    X, labels = mixture(6000, 2, 2, seed=1)
+    covariances = np.array([[[4.0, 1.0], [1.0, 2.0]], np.eye(2)])
+    model = pictures.Mixture(np.array([0.5, 0.5]), np.zeros((2, 2)), covariances)
+    found = pictures.plane(X, labels, model, True)
+    assert (found["n_drawn"], found["n_rows"]) == (pictures.MOST_POINTS, 6000)
+    assert sum(len(x) for x, _ in found["points"]) == pictures.MOST_POINTS
+    for k in range(2):
+        for sigma, outline in zip((1, 2, 3), found["ellipses"][k], strict=True):
+            outline = np.array(outline)
+            distances = (outline * np.linalg.solve(covariances[k], outline)).sum(axis=0)
+            np.testing.assert_allclose(distances, sigma**2, rtol=1e-9)
+    np.testing.assert_allclose(found["coverage"], scipy.stats.chi2(2).cdf([1, 4, 9]), rtol=1e-12)
+    shade = np.array(found["density"]["z"])
+    assert shade.shape == (pictures.GRID, pictures.GRID) and 0 <= shade.min() < shade.max() == 1
+
+
+def test_a_line():
+    values = np.concatenate([np.random.default_rng(0).normal(size=500), [4.0]])
+    model = pictures.Mixture(np.array([0.4, 0.6]), np.array([[0.0], [1.0]]), np.ones((2, 1, 1)))
+    found = pictures.line(values, model)
+    assert np.sum(np.diff(found["edges"]) * found["heights"]) == pytest.approx(1)
+    np.testing.assert_allclose(np.sum(found["components"], axis=0), found["density"])
+    assert pictures.line(np.ones(9), model)["n_rows"] == 9
+
+
+# ------------------------------------------------------------------------------------ the API
+
+
+@pytest.fixture(scope="module")
+def server():
+    with TestClient(make_app(TOKEN, 80), base_url="http://localhost") as client:
+        client.cookies.set("gmmfast-80", TOKEN)
+        yield client
+
+
+@pytest.fixture
+def ask(server):
+    session = server.post("/api/session").json()["session"]
+
+    def request(method, path, **options):
+        params = {"session": session, **options.pop("params", {})}
+        return server.request(method, f"/api/{path}", params=params, **options)
+
+    return request
+
+
+def waited(ask, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        status = ask("GET", "fit").json()
+        if status["state"] not in ("waiting", "running"):
+            return status
+        time.sleep(0.02)
+    raise AssertionError("the fit has not ended")
+
+
+def fitted(ask, text=SAMPLE, **settings):
+    assert ask("POST", "data", content=text, params={"name": "s.csv"}).status_code == 200
+    assert ask("POST", "fit", json=settings).status_code == 202
+    return waited(ask)
+
+
+def test_api__the_sample(ask):
+    status = fitted(ask, n_components=2, n_dimensions=2)
+    assert (status["state"], status["error"]) == ("done", None)
+    X = np.loadtxt(io.StringIO(SAMPLE), delimiter=",", skiprows=1)
+    direct = GaussianMixture(2, tol=1e-4, random_state=0, acceleration="auto").fit(X)
+    report = status["result"]["report"]
+    np.testing.assert_array_equal(report["means"], direct.means_[by_weight(direct)])
+    assert report["log_likelihood"] == direct.score(X) * 6
+
+
+def test_api__pictures_rows_and_downloads(ask, tmp_path):
+    fitted(ask, n_components=2)
+    plane = ask("POST", "picture", json={"columns": ["x", "y"], "density": True}).json()
+    assert plane["n_rows"] == 6 and "density" in plane
+    line = ask("POST", "picture", json={"columns": ["y"]}).json()
+    assert len(line["components"]) == 2
+    used = ask("POST", "rows", content="x,y\n1.1,1\n90,90\n", params={"rate": "0.2"}).json()
+    assert used["outlier"] == [False, True] and used["n_outliers"] == 1
+    assert used["label"][0] == 1 and sum(used["probabilities"][0]) == pytest.approx(1)
+    turned = ask("POST", "rows", content="y,x\n1,1.1\n").json()
+    assert turned["log_density"] == used["log_density"][:1]
+    assert ask("POST", "rows", content="1.1,1\n").json()["log_density"] == turned["log_density"]
+    (tmp_path / "model.npz").write_bytes(ask("GET", "download/model.npz").content)
+    assert gmmfast.load(tmp_path / "model.npz").n_components == 2
+    assert ask("GET", "download/result.json").json()["n_components"] == 2
+    assert ask("GET", "download/labels.csv").text.startswith("label,probability_0,")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "status", "sentence"),
+    [
+        ("GET", "nothing", {}, 404, "Not Found"),
+        ("GET", "fit", {"params": {"session": "x"}}, 404, "This session has ended"),
+        ("PUT", "fit", {}, 405, "Method Not Allowed"),
+        ("POST", "fit", {"json": {}}, 409, "There are no data yet"),
+        ("POST", "fit", {"content": "{}"}, 415, "must be JSON"),
+        ("POST", "example", {"json": {"name": "x"}}, 400, "There is no example 'x'"),
+        ("POST", "example", {"json": []}, 400, "must be a JSON object"),
+        (
+            "POST",
+            "example",
+            {"content": "{", "headers": {"content-type": "application/json"}},
+            400,
+            "is not JSON",
+        ),
+        ("POST", "data", {"params": {"name": "x.exe"}}, 400, "the file must end in .csv"),
+        ("POST", "data", {"params": {"name": "../x.csv"}, "content": "q"}, 400, "x.csv"),
+        ("POST", "data", {"params": {"name": "x.npy"}, "content": b"\x93NUMPY"}, 400, "x.npy"),
+        ("POST", "picture", {"json": {}}, 409, "There is no result yet"),
+        ("POST", "rows", {"content": "1"}, 409, "There is no result yet"),
+        ("GET", "download/model.npz", {}, 409, "There is no result yet"),
+        (
+            "POST",
+            "example",
+            {"content": b" " * (LARGEST_JSON + 1), "headers": {"content-type": "application/json"}},
+            413,
+            "That is more than 1 MB",
+        ),
+    ],
+)
+def test_api__bad_requests(ask, method, path, options, status, sentence):
+    answer = ask(method, path, **options)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error"} and sentence in answer.json()["error"]
+    assert ask("GET", "options").status_code == 200  # it lives on
+
+
+def test_api__a_body_without_length_is_limited(server):
+    session = server.post("/api/session").json()["session"]
+
+    pieces = (b" " * 65536 for _ in range(LARGEST_JSON // 65536 + 2))
+    answer = server.post(
+        "/api/example", params={"session": session}, content=pieces,
+        headers={"content-type": "application/json"},
+    )  # fmt: skip
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "sentence"),
+    [
+        ("picture", {"json": {"columns": ["z"]}}, "columns must be one or two of x, y"),
+        ("rows", {"content": "a,b,c\n1,2,3\n"}, "there is no column 'x'; the columns are a, b, c"),
+        ("rows", {"content": "1,2,3\n"}, "New rows need 2 columns: x, y; got 3."),
+        ("rows", {"content": "x,y\n1,oops\n"}, "new rows, line 2, column 'y'"),
+        ("rows", {"content": "x,y\n1,2\n", "params": {"rate": "2"}}, "between 0 and 1; got '2'"),
+    ],
+)
+def test_api__bad_requests_of_a_result(ask, path, options, sentence):
+    fitted(ask, n_components=2)
+    answer = ask("POST", path, **options)
+    assert answer.status_code == 400 and sentence in answer.json()["error"]
+    assert ask("GET", "download/missing.txt").status_code == 404
+
+
+def test_api__a_fit_that_fails_says_why(ask):
+    status = fitted(ask, n_components=9)
+    assert status["state"] == "failed" and "9 components need at least" in status["error"]
+    status = fitted(ask, "a,b\n1,2\n1,2\n1,2\n", n_components=2, reg_covar=0)
+    assert status["state"] == "failed" and "reg_covar" in status["error"]
+    assert fitted(ask, n_components=1)["state"] == "done"
+
+
+def slow_fit(ask):
+    X, _ = mixture(20_000, 8, 2, separation=0.1)
+    text = "\n".join([",".join("abcdefgh"), *(",".join(map(repr, row)) for row in X.tolist()), ""])
+    ask("POST", "data", content=text, params={"name": "slow.csv"})
+    settings = {"n_components": 40, "tol": 0, "max_iter": 100_000}
+    assert ask("POST", "fit", json=settings).status_code == 202
+
+
+def until(condition, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not happened"
+        time.sleep(0.02)
+
+
+def test_api__cancelling_a_fit(ask):
+    slow_fit(ask)
+    until(lambda: ask("GET", "fit").json()["progress"].get("iteration"))
+    assert ask("POST", "fit", json={}).status_code == 409  # one at a time
+    assert ask("POST", "data", content=SAMPLE, params={"name": "s.csv"}).status_code == 409
+    assert ask("DELETE", "fit").json()["state"] == "cancelled"
+    assert waited(ask)["state"] == "cancelled"
+    assert fitted(ask, n_components=2)["state"] == "done"
+    assert ask("DELETE", "fit").json()["state"] == "done"  # nothing is left to cancel
+
+
+def test_api__a_worker_that_dies_is_a_message(ask, server):
+    slow_fit(ask)
+    until(lambda: ask("GET", "fit").json()["progress"].get("iteration"))
+    server.app.state.sessions._worker._process.kill()
+    assert "ended by the system" in waited(ask)["error"]
+    assert fitted(ask, n_components=2)["state"] == "done"
+
+
+def test_api__the_queue_has_a_limit(ask, server):
+    def other():
+        session = server.post("/api/session").json()["session"]
+        params = {"session": session}
+        server.post("/api/data", params={**params, "name": "s.csv"}, content=SAMPLE)
+        return params
+
+    slow_fit(ask)
+    until(lambda: ask("GET", "fit").json()["state"] == "running")
+    waiting = [other() for _ in range(MOST_WAITING)]
+    for params in waiting:
+        assert server.post("/api/fit", params=params, json={}).status_code == 202
+    assert server.get("/api/fit", params=waiting[0]).json()["state"] == "waiting"
+    full = server.post("/api/fit", params=other(), json={})
+    assert full.status_code == 503 and "Too many fits" in full.json()["error"]
+    gone = server.delete("/api/fit", params=waiting[0]).json()
+    assert gone["state"] == "cancelled"
+    ask("DELETE", "fit")
+    last = waiting[-1]
+    until(lambda: server.get("/api/fit", params=last).json()["state"] == "done")
+    assert server.get("/api/fit", params=waiting[0]).json()["state"] == "cancelled"
+
+
+def test_api__old_sessions_make_room():
+    with TestClient(make_app(TOKEN, 80), base_url="http://localhost") as client:
+        client.cookies.set("gmmfast-80", TOKEN)
+        ids = [client.post("/api/session").json()["session"] for _ in range(MOST_SESSIONS + 1)]
+        states = [client.get("/api/fit", params={"session": id}).status_code for id in ids]
+    assert states == [404] + [200] * MOST_SESSIONS
+
+
+# --------------------------------------------------------------------------------- the guard
+
+
+def test_guard__the_token_becomes_a_cookie():
+    client = TestClient(make_app(TOKEN, 80), base_url="http://127.0.0.1", follow_redirects=False)
+    assert client.get("/").status_code == 401
+    assert client.get("/api/options").json() == {
+        "error": "Open the calculator with the address that the terminal shows."
+    }
+    assert client.get("/", params={"token": "wrong"}).status_code == 401
+    admitted = client.get("/", params={"token": TOKEN})
+    assert (admitted.status_code, admitted.headers["location"]) == (303, "/")
+    cookie = admitted.headers["set-cookie"]
+    for part in (f"gmmfast-80={TOKEN}", "HttpOnly", "SameSite=strict"):
+        assert part in cookie
+    page = client.get("/")
+    assert page.status_code == 200 and "Gaussian mixture calculator" in page.text
+
+
+def test_guard__headers_and_files(server):
+    for path in ("/", "/static/main.js", "/api/options", "/api/nothing", "/static/nothing"):
+        headers = server.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-content-type-options"] == "nosniff"
+    assert len(server.get("/plotly.js").content) > 1_000_000
+    assert server.get("/static/../app.py").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 421),
+        ({"host": "localhost.evil.example"}, 421),
+        ({"host": "10.0.0.1:80"}, 421),
+        ({"host": "127.0.0.1:80"}, 200),
+        ({"host": "[::1]:80"}, 200),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://localhost"}, 200),
+    ],
+)
+def test_guard__hosts_and_origins(server, headers, status):
+    answer = server.get("/api/options", headers=headers)
+    assert answer.status_code == status
+    assert status == 200 or set(answer.json()) == {"error"}
+
+
+def test_guard__other_addresses_only_when_asked_for():
+    assert is_known_host("192.168.0.7:8423", any_address=True)
+    assert not is_known_host("192.168.0.7:8423", any_address=False)
+    assert not is_known_host("mine.example:8423", any_address=True)
+
+
+# --------------------------------------------------------------------------------- the command
+
+
+def test_command__listens_and_ends_with_ctrl_c():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmmfast", "calculator", "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    address = process.stdout.readline().split()[-1]
+    assert address.startswith("http://127.0.0.1:") and "/?token=" in address
+    port = address.split(":")[2].split("/")[0]
+    taken = subprocess.run(
+        [sys.executable, "-m", "gmmfast", "calculator", "--no-browser", "--port", port],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert taken.returncode == 2 and f"Port {port} is taken" in taken.stderr
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert "Traceback" not in errors
+
+
+def test_command__other_machines_need_a_flag(run):
+    code, _, err = run("calculator", "--host", "0.0.0.0")
+    assert code == 2 and "add --i-know" in err
+    code, _, err = run("calculator", "--host", "somewhere")
+    assert code == 2 and "must be an address such as 127.0.0.1" in err
+
+
+def test_command__says_what_to_install(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    code, _, err = run("calculator", "--no-browser")
+    assert code == 2 and "pip install 'gmmfast[calculator]'" in err

@@ -174,11 +174,12 @@ async def new_session(request: Request) -> Response:
 async def send_data(request: Request) -> Response:
     """Take a file: its bytes are the body, its name is in the query."""
     session = _session(request)
+    typed = request.query_params.get("typed") == "yes"
     name = Path(request.query_params.get("name", "typed.csv")).name
     path = session.folder / f"upload{suffix_of(name)}"
     path.write_bytes(await _body(request, LARGEST_FILE))
     try:
-        loaded = await asyncio.to_thread(read_upload, path, name)
+        loaded = await asyncio.to_thread(read_upload, path, name, typed=typed)
     finally:
         path.unlink()
     session.take(loaded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,9 @@ def example(name: str) -> Loaded:
     return Loaded(name, Table(dataset.data, dataset.feature_names), [])
 
 
-def read_upload(path: Path, name: str, wanted: Sequence[str] | None = None) -> Loaded:
+def read_upload(
+    path: Path, name: str, wanted: Sequence[str] | None = None, *, typed: bool = False
+) -> Loaded:
     """Read what was uploaded.
 
     Parameters
@@ -51,6 +54,8 @@ def read_upload(path: Path, name: str, wanted: Sequence[str] | None = None) -> L
         What the user calls it.
     wanted : sequence of str, optional
         Columns to read, by name where the file has names; by default all of numbers.
+    typed : bool
+        Whether all columns are wanted, and rows are known by their number below the header.
 
     Raises
     ------
@@ -62,11 +67,13 @@ def read_upload(path: Path, name: str, wanted: Sequence[str] | None = None) -> L
         left_out: list[str] = []
         if wanted is not None and column_names(path, wanted) is not None:
             columns = list(wanted)
-        elif path.suffix in TEXT_SUFFIXES:
+        elif path.suffix in TEXT_SUFFIXES and not typed:
             columns, left_out = _numeric(path)
         return Loaded(name, read_table(path, columns), left_out)
     except (ValueError, OSError, ImportError) as error:
         message = str(error).replace(str(path), name)
+        if typed:
+            message = re.sub(r"^.*?, line (\d+)", lambda m: f"Row {int(m[1]) - 1}", message)
         raise ValueError(message.replace(CHOOSE, "Correct it, or take the column out.")) from None
 
 

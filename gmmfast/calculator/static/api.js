@@ -36,7 +36,7 @@ export async function begin() {
   return ask("GET", "options");
 }
 
-export const sendData = (name, body) => ask("POST", "data", { query: { name }, body });
+export const sendData = (name, body, query = {}) => ask("POST", "data", { query: { name, ...query }, body });
 export const useExample = (name) => ask("POST", "example", { json: { name } });
 export const startFit = (settings) => ask("POST", "fit", { json: settings });
 export const fitStatus = () => ask("GET", "fit");

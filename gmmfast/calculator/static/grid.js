@@ -40,7 +40,7 @@ export class Grid {
     const lines = summary.rows.map((row, i) => {
       const line = document.createElement("tr");
       line.append(this.text("th", String(i + 1)));
-      for (const value of row) line.append(this.text("td", String(value)));
+      for (const value of row) line.append(this.text("td", String(Number(value.toPrecision(7)))));
       return line;
     });
     this.show(head, lines);
@@ -94,9 +94,11 @@ export class Grid {
     return this.inputs()[0].map((input, j) => input.value.trim() || `x${j + 1}`);
   }
 
+  // What is typed, but for empty rows at the end.
   rows() {
     const rows = this.inputs().slice(1).map((row) => row.map((input) => input.value.trim()));
-    return rows.filter((row) => row.some((cell) => cell !== ""));
+    while (rows.length && rows.at(-1).every((cell) => cell === "")) rows.pop();
+    return rows;
   }
 
   addRow() {
@@ -116,9 +118,11 @@ export class Grid {
     return { columns: names, rows };
   }
 
-  // What is typed, for the server to read like any file.
-  asFile() {
-    const lines = [this.columns(), ...this.rows()];
+  // Some columns of what is typed, for the server to read like any file.
+  asFile(chosen) {
+    const columns = this.columns();
+    const picked = chosen.map((name) => columns.indexOf(name));
+    const lines = [columns, ...this.rows()].map((line) => picked.map((j) => line[j]));
     return { name: TYPED, body: lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n" };
   }
 

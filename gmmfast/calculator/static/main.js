@@ -65,8 +65,8 @@ const takeFile = (file) => trying(async () => {
 const calculate = () => trying(async () => {
   const settings = form.settings();
   if (loaded === null) {
-    const { name, body } = grid.asFile();
-    await api.sendData(name, body);
+    const { name, body } = grid.asFile(settings.columns);
+    await api.sendData(name, body, { typed: "yes" });
   }
   results.hide();
   working(true);

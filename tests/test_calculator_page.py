@@ -1,0 +1,415 @@
+"""The calculator's page in a real browser: every button, and what a person may do to it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data import mixture
+from playwright.sync_api import expect, sync_playwright
+
+import gmmfast
+from gmmfast import GaussianMixture
+from gmmfast.datasets import load_customers
+from gmmfast.report import significant
+from gmmfast.tables import read_table
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"
+)
+
+SAMPLE = np.array([[1.0, 1.1], [1.5, 1.4], [5.0, 4.8], [5.5, 5.2], [1.2, 0.9], [5.1, 5.0]])
+PICTURES = os.environ.get("GMMFAST_SCREENSHOTS")  # a folder to keep pictures of the page in
+FIRST_FIT = 180_000  # milliseconds: it may have to compile
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A calculator as a user starts it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmmfast", "calculator", "--no-browser", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process.stdout.readline().split()[-1]
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser):
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context, address):
+    """A new page, on which nothing may go wrong and which may ask nobody else."""
+    faults = []
+    page = context.new_page()
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: is_elsewhere(request.url) and faults.append(request.url))
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    expected = "the server responded with a status of 4"  # what the page tells in its own words
+    assert [fault for fault in faults if expected not in fault] == []
+
+
+def is_elsewhere(url):
+    return not re.match(r"(http://127\.0\.0\.1:|data:|blob:)", url)
+
+
+def calculate(page):
+    page.click("#calculate")
+    page.wait_for_selector("#results:not([hidden])", timeout=FIRST_FIT)
+    page.wait_for_selector("#picture .main-svg")
+
+
+def picture(page, name):
+    if PICTURES:
+        page.wait_for_timeout(500)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+def cells(page, table):
+    """Numbers of a table in full precision, row by row."""
+    return page.eval_on_selector_all(
+        f"{table} tbody tr",
+        "rows => rows.map(row => [...row.querySelectorAll('td[data-value]')]"
+        ".map(cell => Number(cell.dataset.value)))",
+    )
+
+
+def load(page, name, content):
+    body = content if isinstance(content, bytes) else content.encode()
+    page.set_input_files("#file", {"name": name, "mimeType": "text/plain", "buffer": body})
+
+
+def csv(X, names):
+    rows = [",".join(map(repr, row)) for row in X.tolist()]
+    return "\n".join([",".join(names), *rows, ""])
+
+
+def clipboard(page):
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def heaviest_first(model):
+    return np.argsort(-model.weights_, kind="stable")
+
+
+# ----------------------------------------------------------------------------- the main road
+
+
+def test_the_sample(page):
+    calculate(page)
+    direct = GaussianMixture(2, tol=1e-4, random_state=0, acceleration="auto").fit(SAMPLE)
+    order = heaviest_first(direct)
+    found = np.array(cells(page, "#components"))
+    np.testing.assert_array_equal(found[:, 0], direct.weights_[order])
+    np.testing.assert_array_equal(found[:, 1:], direct.means_[order])
+    np.testing.assert_array_equal(
+        cells(page, "#matrices"), direct.covariances_[order].reshape(4, 2)
+    )
+    numbers = [row[0] for row in cells(page, "#fit") if row]
+    total = direct.score(SAMPLE) * 6
+    assert numbers[:4] == [total, total / 6, direct.bic(SAMPLE), direct.aic(SAMPLE)]
+    expect(page.locator("#fit")).to_contain_text(significant(total))
+    expect(page.locator("#sentences")).to_contain_text("The 6 rows fall into 2 components.")
+    expect(page.locator("#advice")).to_contain_text("6 rows for 11 free parameters are few")
+    expect(page.locator("#results-title")).to_be_focused()
+    picture(page, "sample")
+
+
+def test_an_example_with_a_choice_of_k(page):
+    page.click("[data-example=customers]")
+    expect(page.locator("#data-note")).to_contain_text("customers: 350 rows, 2 columns")
+    page.check("input[value=choose]")
+    page.fill("#k-to", "4")
+    page.select_option("#criterion", "icl")
+    page.select_option("#covariance", "all")
+    calculate(page)
+    search = gmmfast.GaussianMixtureIC(
+        range(1, 5), criterion="icl", tol=1e-4, max_iter=100, reg_covar=1e-6, random_state=0
+    ).fit(load_customers().data)
+    expect(page.locator("#fit")).to_contain_text(search.best_covariance_type_)
+    assert page.locator("#components tbody tr").count() == search.best_n_components_
+    page.wait_for_selector("#criteria .main-svg")
+    assert page.locator("#criteria .legendtext").count() == 14
+    picture(page, "choice")
+
+
+def test_density_axes_and_one_dimension(page):
+    X = mixture(400, 5, 3, separation=4.0)[0]
+    load(page, "five.csv", csv(X, "abcde"))
+    expect(page.locator("#d")).to_have_value("5")
+    page.fill("#k", "3")
+    calculate(page)
+    expect(page.locator("#picture-note")).to_contain_text("Seen along these two columns")
+    page.select_option("#y-axis", "e")
+    page.check("#density")
+    page.wait_for_selector("#picture .contourlayer path")
+    expect(page.locator("#picture .ytitle")).to_have_text("e")
+    page.select_option("#x-axis", "e")
+    expect(page.locator("#picture-note")).to_have_text("Choose two different columns.")
+    picture(page, "five-columns")
+    for name in "bcde":
+        page.uncheck(f"#columns input[value={name}]")
+    expect(page.locator("#d")).to_have_value("1")
+    calculate(page)
+    expect(page.locator("#axes")).to_be_hidden()
+    page.wait_for_selector("#picture .barlayer path")
+    direct = GaussianMixture(3, tol=1e-4, random_state=0, acceleration="auto").fit(X[:, :1])
+    found = np.array(cells(page, "#components"))[:, 1]
+    np.testing.assert_array_equal(found, direct.means_[heaviest_first(direct), 0])
+    picture(page, "one-column")
+
+
+def test_many_rows(page):
+    X = mixture(200_000, 3, 4, separation=4.0)[0].round(4)
+    load(page, "many.csv", csv(X, "abc"))
+    expect(page.locator("#data-note")).to_contain_text("200000 rows", timeout=60_000)
+    page.fill("#k", "4")
+    calculate(page)
+    expect(page.locator("#picture-note")).to_contain_text("5000 of 200000 rows are drawn; all were")
+    assert (
+        sum(int(text) for text in page.locator("#components td:nth-child(3)").all_inner_texts())
+        == 200_000
+    )
+
+
+def test_cancel_in_mid_fit(page):
+    load(page, "slow.csv", csv(mixture(30_000, 8, 2, separation=0.1)[0], "abcdefgh"))
+    expect(page.locator("#data-note")).to_contain_text("30000 rows", timeout=60_000)
+    for name, value in (("#k", "60"), ("#tol", "0"), ("#max-iter", "100000")):
+        page.fill(name, value)
+    page.click("#calculate")
+    page.wait_for_selector("#progress-chart .main-svg", timeout=FIRST_FIT)
+    expect(page.locator("#progress-text")).to_contain_text("Iteration")
+    picture(page, "progress")
+    page.click("#cancel")
+    expect(page.locator("#message")).to_have_text("Cancelled.")
+    expect(page.locator("#calculate")).to_be_enabled()
+    page.click("#reset")
+    page.fill("#k", "1")
+    calculate(page)
+
+
+def test_two_tabs_have_data_of_their_own(page, context, address):
+    other = context.new_page()
+    other.goto(address)
+    other.wait_for_selector("body[data-ready]")
+    page.click("[data-example=sensors]")
+    expect(page.locator("#data-note")).to_contain_text("sensors")
+    calculate(other)
+    calculate(page)
+    expect(other.locator("#sentences")).to_contain_text("The 6 rows")
+    expect(page.locator("#sentences")).to_contain_text("The 2000 rows")
+    other.locator("#density").check()
+    other.wait_for_selector("#picture .contourlayer path")
+
+
+# ------------------------------------------------------------------------------ the buttons
+
+
+def test_typing_and_pasting(page):
+    page.click("#clear")
+    page.locator("#grid tbody input").first.focus()
+    page.evaluate("navigator.clipboard.writeText('height\\tmass\\n1.8\\t80\\n1.6\\t55\\n1.7\\t60')")
+    page.keyboard.press("Control+v")
+    expect(page.locator("#grid thead input").nth(1)).to_have_value("mass")
+    page.click("#add-row")
+    page.keyboard.type("1.9")
+    page.keyboard.press("Tab")
+    page.keyboard.type("95")
+    page.fill("#k", "1")
+    calculate(page)
+    found = cells(page, "#components")[0]
+    np.testing.assert_allclose(found[1:], [1.75, 72.5])
+    page.click("#add-column")
+    expect(page.locator("#d")).to_have_value("3")
+    page.click("#sample")
+    expect(page.locator("#d")).to_have_value("2")
+    expect(page.locator("#grid tbody tr")).to_have_count(6)
+
+
+def test_enter_and_arrows_go_from_row_to_row(page):
+    page.locator("#grid tbody input").nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#grid tbody input").nth(3)).to_be_focused()
+    page.locator("#grid tbody input").nth(11).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#grid tbody tr")).to_have_count(7)
+
+
+def test_reset(page):
+    page.fill("#k", "5")
+    page.fill("#tol", "0.5")
+    page.check("#standardize")
+    page.select_option("#covariance", "VEV")
+    page.click("#reset")
+    for name, value in (("#k", "2"), ("#tol", "0.0001"), ("#covariance", "full")):
+        expect(page.locator(name)).to_have_value(value)
+    expect(page.locator("#standardize")).not_to_be_checked()
+
+
+def test_copies_and_downloads(page, tmp_path):
+    calculate(page)
+    direct = GaussianMixture(2, tol=1e-4, random_state=0, acceleration="auto").fit(SAMPLE)
+    means = direct.means_[heaviest_first(direct)]
+    page.click("#copy-text")
+    expect(page.locator("#copied")).to_have_text("The results are copied.")
+    assert "6 rows, 2 columns; 2 components" in clipboard(page)
+    page.click("#copy-json")
+    expect(page.locator("#copied")).to_have_text("The JSON is copied.")
+    assert json.loads(clipboard(page))["means"] == means.tolist()
+    for button, name in (("model", "model.npz"), ("json", "result.json"), ("labels", "labels.csv"),
+                         ("svg", "mixture.svg")):  # fmt: skip
+        with page.expect_download() as download:
+            page.click(f"#get-{button}")
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+    np.testing.assert_array_equal(gmmfast.load(tmp_path / "model.npz").means_, means)
+    assert json.loads((tmp_path / "result.json").read_text())["weights"] == [0.5, 0.5]
+    assert sorted(read_table(tmp_path / "labels.csv").values[:, 0]) == [0, 0, 0, 1, 1, 1]
+    assert (tmp_path / "mixture.svg").read_text().startswith("<svg")
+
+
+def test_a_selection_is_copied_with_all_digits(page):
+    calculate(page)
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#components tbody'))")
+    page.keyboard.press("Control+c")
+    lines = [line.split("\t") for line in clipboard(page).split("\n")]
+    assert [[float(cell) for cell in line[1:]] for line in lines] == [
+        [row[0], 3.0, *row[1:]] for row in cells(page, "#components")
+    ]
+
+
+def test_new_rows(page):
+    calculate(page)
+    page.fill("#new-rows", "x1,x2\n1.1,1.0\n5.2,5.0\n50,50")
+    page.fill("#rate", "0.05")
+    page.click("#apply")
+    expect(page.locator("#apply-note")).to_contain_text("1 of 3 rows are outliers")
+    assert page.locator("#applied td:last-child").all_inner_texts() == ["no", "no", "yes"]
+    page.fill("#new-rows", "1,2,3")
+    page.click("#apply")
+    expect(page.locator("#apply-note")).to_contain_text("New rows need 2 columns: x1, x2; got 3.")
+
+
+def test_the_lines_are_there(page):
+    calculate(page)
+    page.locator("summary", has_text="in Python").click()
+    expect(page.locator("#python")).to_contain_text("mixture = GaussianMixture(")
+    expect(page.locator("#command")).to_contain_text("gmmfast fit typed.csv -k 2")
+
+
+# ------------------------------------------------------------------------------ what is wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        (
+            "rows.csv",
+            "a,b\n1,2\n3,x\n",
+            "rows.csv, line 3, column 'b': every cell must be a number",
+        ),
+        ("rows.csv", "a,b\n1,2\nnan,2\n", "rows.csv, line 3, column 'a'"),
+        ("rows.csv", "a,b\n1,2\n3\n", "line 3: every row must have 2 cells"),
+        ("rows.csv", "", "the file is empty"),
+        ("rows.npy", b"\x93NUMPY\x01\x00", "rows.npy"),
+        ("rows.parquet", b"PAR1", "rows.parquet"),
+        ("rows.exe", b"MZ", "the file must end in .csv"),
+    ],
+)
+def test_malformed_files(page, name, content, sentence):
+    load(page, name, content)
+    expect(page.locator("#message")).to_contain_text(sentence)
+    calculate(page)  # the sample is still there
+    expect(page.locator("#message")).to_have_text("")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("#k", "7", "7 components need at least as many rows; got 6. Lower K."),
+        ("#k", "", "K: please enter a number."),
+        ("#k", "1.5", "must be a whole number"),
+        ("#d", "3", "D is 3, but 2 columns are chosen. Set D to 2"),
+        ("#max-iter", "0", "max_iter must be a whole number from 1"),
+        ("#grid tbody input", "abc", "Row 1, column 'x1': every cell must be a number; got 'abc'."),
+        ("#grid tbody input", "", "Row 1, column 'x1'"),
+    ],
+)
+def test_wrong_inputs(page, field, value, sentence):
+    page.locator(field).first.fill(value)
+    page.click("#calculate")
+    expect(page.locator("#message")).to_contain_text(sentence)
+    expect(page.locator("#results")).to_be_hidden()
+    picture(page, "error")
+
+
+def test_names_are_never_markup(page):
+    name = "<script>document.title='x'</script><b>bold</b>"
+    load(page, "names.csv", csv(SAMPLE, [name, "<img src=x onerror=alert(1)>"]))
+    expect(page.locator("#grid thead th").nth(1)).to_have_text(name)
+    calculate(page)
+    expect(page.locator("#components thead th").nth(3)).to_have_text(name)
+    expect(page.locator("#picture .xtitle")).to_contain_text("<script>")
+    assert page.title() == "Gaussian mixture calculator"
+    assert page.locator("main b, main img").count() == page.locator("details b").count()
+
+
+# -------------------------------------------------------------------------- whom it is for
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_fits_every_screen(browser, address, width, scheme):
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    calculate(page)
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    picture(page, f"{scheme}-{width}")
+    context.close()
+
+
+def test_everything_has_a_name(page):
+    calculate(page)
+    nameless = page.eval_on_selector_all(
+        "input, select, textarea, button, a, [role=img]",
+        """all => all.filter(one => one.checkVisibility() && !one.closest(".modebar")
+            && !(one.labels?.length || one.getAttribute("aria-label") || one.textContent.trim()))
+            .map(one => one.outerHTML)""",
+    )
+    assert nameless == []
+
+
+def test_the_whole_road_by_keyboard(page):
+    page.locator("#calculate").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#results-title")).to_be_focused(timeout=FIRST_FIT)
+    page.keyboard.press("Tab")
+    expect(page.locator("#copy-text")).to_be_focused()

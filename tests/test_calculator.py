@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.calculator import pictures
+from gmmfast.calculator import app, pictures
 from gmmfast.calculator.app import LARGEST_JSON, make_app
 from gmmfast.calculator.data import read_upload
 from gmmfast.calculator.guard import is_known_host
@@ -411,6 +411,13 @@ def test_api__a_body_without_length_is_limited(server):
     assert answer.status_code == 413
 
 
+def test_api__a_file_that_is_too_large(ask, monkeypatch):
+    monkeypatch.setattr(app, "LARGEST_FILE", app.MEGABYTE)
+    answer = ask("POST", "data", content=b"1\n" * app.MEGABYTE, params={"name": "x.csv"})
+    assert answer.status_code == 413
+    assert answer.json() == {"error": "That is more than 1 MB. Send less."}
+
+
 @pytest.mark.parametrize(
     ("path", "options", "sentence"),
     [
@@ -587,3 +594,15 @@ def test_command__says_what_to_install(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, _, err = run("calculator", "--no-browser")
     assert code == 2 and "pip install 'gmmfast[calculator]'" in err
+
+
+def test_command__warns_where_other_machines_can_reach_it():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmmfast", "calculator", "--no-browser", "--port", "0",
+         "--host", "0.0.0.0", "--i-know"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline().startswith("gmmfast calculator: http://0.0.0.0:")
+    assert "everyone who can reach this machine" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)

@@ -23,7 +23,7 @@ def prepared(shape, structure, dtype):
     rows = MemoryRows(X.astype(dtype))
     model = MODELS[structure](case.reg_covar)
     parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
-    return rows.arrange(rows.labels(parameters)), model, parameters
+    return rows.arranged_for(parameters), model, parameters
 
 
 @by_dtype

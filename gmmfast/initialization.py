@@ -92,7 +92,7 @@ def start(
         covariances = estimate.covariances if covariances is None else covariances
     make = model.parameters if given.covariances is None else model.of_covariances
     parameters = make(weights, means, covariances)
-    return rows.arrange(rows.labels(parameters)), parameters
+    return rows.arranged_for(parameters), parameters
 
 
 def sample_size(model: Model, n_components: int, n_features: int) -> int:

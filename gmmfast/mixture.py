@@ -270,7 +270,7 @@ class GaussianMixture(Estimator):
     def _run(self, rows: MemoryRows, model: Model, control: em.Control) -> em.EMResult:
         if self.warm_start and hasattr(self, "converged_"):
             parameters = self._parameters(rows.centre)
-            arranged = rows.arrange(rows.labels(parameters))
+            arranged = rows.arranged_for(parameters)
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
         given = self._given(model, rows)

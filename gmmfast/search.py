@@ -213,7 +213,7 @@ class Search:
             arranged, parameters = starts.best(model, K, choice)
             return Found(em.run(arranged, parameters, model, self.control), arranged)
         if starts.points is not rows:
-            arranged = rows.arrange(rows.labels(ahead.parameters))
+            arranged = rows.arranged_for(ahead.parameters)
             return Found(em.run(arranged, ahead.parameters, model, self.control), arranged)
         result = small.go_on(rows, model, ahead, control)
         if result.parameters is not ahead.parameters:

@@ -81,7 +81,7 @@ class Starts:
         ]
         arranged, parameters = likeliest(tries, model)
         if self.points is not self._rows:
-            arranged = self._rows.arrange(self._rows.labels(parameters))
+            arranged = self._rows.arranged_for(parameters)
         return arranged, parameters
 
 

@@ -18,7 +18,7 @@ def begun(covariance_type, X=OVERLAPPING, K=3, reg_covar=0.0):
     rows, model = MemoryRows(X), MODELS[covariance_type](reg_covar)
     fitted = GaussianMixture(K, covariance_type=covariance_type, max_iter=0, **init).fit(X)
     parameters = fitted._parameters(rows.centre)
-    return rows.arrange(rows.labels(parameters)), model, parameters
+    return rows.arranged_for(parameters), model, parameters
 
 
 @pytest.mark.plain

@@ -35,7 +35,7 @@ def check(X, K, covariance_type, dtype, tolerance, sample_weight=None, sort=True
     rows = MemoryRows(X, sample_weight)
     model, parameters = parameters_about(rows, covariance_type, start)
     if sort:
-        rows = rows.arrange(rows.labels(parameters))
+        rows = rows.arranged_for(parameters)
     statistics = rows.expectation(parameters, model.scatter)
     weights, means, covariances, _ = start
     log_density, resp = reference.e_step(X.astype(np.float64), weights, means, covariances)
@@ -100,7 +100,7 @@ def test_weights_over_twelve_orders_lose_nothing(covariance_type):
     parameters = model.parameters(
         weights, means - rows.centre, structured.get(covariance_type, np.ones(2))
     )
-    rows = rows.arrange(rows.labels(parameters))
+    rows = rows.arranged_for(parameters)
     statistics = rows.expectation(parameters, model.scatter)
     _, resp = reference.e_step(X, weights, means, covariances)
     mass, _, _ = reference.moments(X, resp, means, w)
@@ -132,7 +132,7 @@ def test_pruned_equals_dense(case, covariance_type, monkeypatch):
     parameters = model.parameters(
         init["weights_init"], means - rows.centre, model.covariances_from(init["precisions_init"])
     )
-    rows = rows.arrange(rows.labels(parameters))
+    rows = rows.arranged_for(parameters)
     pruned = rows.expectation(parameters, model.scatter)
     monkeypatch.setattr("gmmfast.rows.memory.negligible", lambda *_: -np.inf)
     dense = rows.expectation(parameters, model.scatter)

@@ -53,7 +53,7 @@ def test_pruned_is_dense(name, covariance_type, weights, dtype, monkeypatch):
     model = MODELS[covariance_type](1e-6)
     parameters = parameters_of(X.astype(np.float64), covariance_type)
     rows = MemoryRows(X, w)
-    rows = rows.arrange(rows.labels(parameters))
+    rows = rows.arranged_for(parameters)
     pruned = statistics_of(rows, parameters, model)
     monkeypatch.setattr(memory, "negligible", lambda *_: -np.inf)
     dense = statistics_of(rows, parameters, model)

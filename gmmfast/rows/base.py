@@ -44,14 +44,10 @@ class Rows(Protocol):
         """Return new scratch for one fit."""
         ...
 
-    def arrange(self, labels: NDArray[np.integer]) -> Rows:
-        """Return the same rows sorted for speed; a label for each of the caller's rows."""
+    def arranged_for(self, parameters: Parameters) -> Rows:
+        """Return the same rows in an order in which passes near some parameters are cheap."""
         ...
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
         """All rows, packed in memory, where there are no more than `n`; else a sample of `n`."""
-        ...
-
-    def labels(self, parameters: Parameters) -> NDArray[np.int64]:
-        """Return the likeliest component of each of the caller's rows."""
         ...

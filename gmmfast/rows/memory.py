@@ -137,6 +137,10 @@ class MemoryRows:
         rows.__dict__.pop("packed", None)
         return rows
 
+    def arranged_for(self, parameters: Parameters) -> MemoryRows:
+        """Return the same rows sorted by their likeliest component, so that passes are cheap."""
+        return self.arrange(self.labels(parameters))
+
     def nearest(self, centres: Floats) -> NDArray[np.int64]:
         """Return the nearest centre of each row (n,), of rows that have not been arranged.
 

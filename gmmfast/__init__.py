@@ -4,6 +4,7 @@ from gmmfast.errors import ConvergenceWarning, NotFittedError
 from gmmfast.mixture import GaussianMixture
 from gmmfast.persistence import load
 from gmmfast.selection import GaussianMixtureIC
+from gmmfast.sources import chunks
 
 __version__ = "0.1.0"
 
@@ -13,5 +14,6 @@ __all__ = [
     "GaussianMixtureIC",
     "NotFittedError",
     "__version__",
+    "chunks",
     "load",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -17,7 +17,8 @@ from gmmfast.initialization import Given, start
 from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.progress import Callback, Progress, Verbose
-from gmmfast.rows import MemoryRows
+from gmmfast.rows import ChunkRows, MemoryRows, Rows
+from gmmfast.sources import Chunks, chunks, is_source
 from gmmfast.validation import (
     check_constructor,
     check_feature_names,
@@ -238,10 +239,9 @@ class GaussianMixture(Estimator):
         np.float64(0.666...)
         """
         check_constructor(self)
-        X, names = check_rows(X, min_rows=2)
+        rows, names = self._rows_to_fit(X, sample_weight)
         goes_on = self.warm_start and hasattr(self, "converged_")
-        check_features(self, names, X.shape[1], reset=not goes_on)
-        rows = MemoryRows(X, check_sample_weight(sample_weight, len(X)), n_jobs=self.n_jobs)
+        check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_rows(rows)
         model = self._model()
         observers: list[em.Observer] = []
@@ -255,19 +255,35 @@ class GaussianMixture(Estimator):
         try:
             result = self._run(rows, model, control)
         except IllDefinedCovarianceError as error:
-            raise error.during_fit(self.reg_covar, X.dtype == np.float32) from None
-        self._set_result(result, model, rows.centre, X.dtype)
+            raise error.during_fit(self.reg_covar, rows.dtype == np.float32) from None
+        self._set_result(result, model, rows.centre, rows.dtype)
         self._warn(result.status)
         return self
 
-    def _require_rows(self, rows: MemoryRows) -> None:
+    def _rows_to_fit(
+        self, X: Any, sample_weight: ArrayLike | None
+    ) -> tuple[Rows, list[str] | None]:
+        """Rows in memory, or read in pieces; and their columns' names."""
+        if is_source(X):
+            if sample_weight is not None:
+                raise ValueError(
+                    "Weights of data that are read in pieces come with the pieces: pairs of rows "
+                    "and weights, or chunks(..., weight_column=)."
+                )
+            rows = ChunkRows(chunks(X), n_jobs=self.n_jobs)
+            return rows, rows.names
+        X, names = check_rows(X, min_rows=2)
+        weights = check_sample_weight(sample_weight, len(X))
+        return MemoryRows(X, weights, n_jobs=self.n_jobs), names
+
+    def _require_rows(self, rows: Rows) -> None:
         if rows.n_rows < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
                 f"n_samples = {rows.n_rows} of positive weight. Lower n_components."
             )
 
-    def _run(self, rows: MemoryRows, model: Model, control: em.Control) -> em.EMResult:
+    def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
         if self.warm_start and hasattr(self, "converged_"):
             parameters = self._parameters(rows.centre)
             arranged = rows.arranged_for(parameters)
@@ -277,7 +293,7 @@ class GaussianMixture(Estimator):
         make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
         return em.best_of(self.n_init, make, model, control)
 
-    def _given(self, model: Model, rows: MemoryRows) -> Given:
+    def _given(self, model: Model, rows: Rows) -> Given:
         """What the constructor fixes of the start."""
         K, d = self.n_components, rows.n_features
         weights = means = covariances = None
@@ -358,8 +374,8 @@ class GaussianMixture(Estimator):
         ndarray of shape (n,)
             Component indices; of equals, the first.
         """
-        rows, parameters = self._rows(X)
-        return rows.labels(parameters)
+        labels: NDArray[np.int64] = self._of_rows(X, MemoryRows.labels)
+        return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Posterior probability of each component (Bishop 2006, equation 9.13).
@@ -374,8 +390,8 @@ class GaussianMixture(Estimator):
         ndarray of shape (n, K)
             Each row sums to one.
         """
-        rows, parameters = self._rows(X)
-        return rows.responsibilities(parameters)
+        resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
+        return resp
 
     def score_samples(self, X: ArrayLike) -> NDArray[Any]:
         """Log density of the mixture at each row, in nats.
@@ -390,8 +406,8 @@ class GaussianMixture(Estimator):
         ndarray of shape (n,)
             ``log p(x)``; the density is in the inverse units of the data.
         """
-        rows, parameters = self._rows(X)
-        return rows.log_densities(parameters)
+        log_density: NDArray[Any] = self._of_rows(X, MemoryRows.log_densities)
+        return log_density
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -503,10 +519,11 @@ class GaussianMixture(Estimator):
         parts = [z @ R.T for z, R in zip(noise, square_roots(covariances), strict=True)]
         return np.concatenate(parts) + self.means_[y], y
 
-    def _rows(self, X: ArrayLike) -> tuple[MemoryRows, Parameters]:
+    def _rows(self, X: ArrayLike, names: list[str] | None = None) -> tuple[MemoryRows, Parameters]:
         """Rows to evaluate, and the fitted parameters about the same centre."""
         self._check_fitted()
-        X, names = check_rows(X)
+        X, own = check_rows(X)
+        names = names or own
         check_features(self, names, X.shape[1], reset=False)
         centre = self.means_.mean(axis=0, dtype=np.float64)  # no look at X: rows stay independent
         if X.shape[1] != len(centre):
@@ -515,6 +532,20 @@ class GaussianMixture(Estimator):
             )
         rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
         return rows, self._parameters(centre)
+
+    def _of_rows(self, X: ArrayLike, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
+        """Evaluate rows: an array, or of data that are read in pieces, one after the other."""
+        if not is_source(X):
+            return what(*self._rows(X))
+        self._check_fitted()
+        return self._of_chunks(chunks(X), what)
+
+    def _of_chunks(
+        self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
+    ) -> Iterator[Any]:
+        for chunk in source:
+            rows, parameters = self._rows(chunk.X, source.names)
+            yield what(rows, parameters)
 
     def _parameters(self, centre: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
@@ -548,12 +579,24 @@ class GaussianMixture(Estimator):
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Weighted sum of log densities, and the sum of weights."""
+        if is_source(X):
+            return self._log_likelihood_of_chunks(chunks(X))
         log_density = self.score_samples(X)
         weights = check_sample_weight(sample_weight, len(log_density))
         if weights is None:
             return float(log_density.sum(dtype=np.float64)), float(len(log_density))
         present = weights > 0
         return float(weights[present] @ log_density[present]), float(weights.sum())
+
+    def _log_likelihood_of_chunks(self, source: Chunks) -> tuple[float, float]:
+        log_likelihood = weight = 0.0
+        for chunk in source:
+            rows, parameters = self._rows(chunk.X, source.names)
+            log_density = rows.log_densities(parameters)
+            weights = np.ones(len(log_density)) if chunk.weights is None else chunk.weights
+            log_likelihood += float(weights @ np.where(weights > 0, log_density, 0.0))
+            weight += float(weights.sum())
+        return log_likelihood, weight
 
     # ------------------------------------------------------------- from and to something else
 

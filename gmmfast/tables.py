@@ -119,7 +119,7 @@ def read_table(
     asked = [*columns] if columns is not None else []
     if weight_column is not None:
         asked.append(weight_column)
-    source = _open(path, asked)
+    source = open_file(path, asked)
     if columns is None:
         names = [name for name in source.names if name != weight_column]
     else:
@@ -150,7 +150,7 @@ def column_names(path: str | os.PathLike[str], expected: Sequence[str] = ()) -> 
     -------
     list of str or None
     """
-    source = _open(Path(path), list(expected))
+    source = open_file(Path(path), list(expected))
     return source.names if source.has_names else None
 
 
@@ -163,7 +163,8 @@ def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
         )
 
 
-def _open(path: Path, asked: list[str]) -> _Source:
+def open_file(path: Path, asked: list[str]) -> _Source:
+    """Open a file far enough to know its columns; an error says why it cannot be used."""
     require_suffix(path, READ_SUFFIXES)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: a file is required; this is a directory.")

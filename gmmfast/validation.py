@@ -158,7 +158,7 @@ def _non_finite(array: NDArray[Any]) -> str | None:
     return None
 
 
-def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
+def check_sample_weight(sample_weight: Any, n_rows: int, *, are_all: bool = True) -> Floats | None:
     """Return row weights as float64 (n,); None stays None, a number is every row's weight.
 
     Parameters
@@ -167,6 +167,8 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
         Finite, not negative, not all zero.
     n_rows : int
         n.
+    are_all : bool
+        Whether there are no other rows; else these may all have weight zero.
 
     Returns
     -------
@@ -192,9 +194,9 @@ def check_sample_weight(sample_weight: Any, n_rows: int) -> Floats | None:
     what = _non_finite(weights)
     if what is not None:
         raise ValueError(f"Input sample_weight contains {what}. Drop or correct those rows.")
-    if not weights.any():
+    if are_all and not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    if weights.min() < 0:
+    if weights.min(initial=0.0) < 0:
         raise ValueError(
             "Negative values in data passed to `sample_weight`. Weights count repetitions; use 0 "
             "to leave a row out."

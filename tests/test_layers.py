@@ -33,7 +33,7 @@ LAYERS = """
     rows models hierarchy
     kernels
     parameters
-    scaling datasets report
+    scaling datasets report sources
     criteria validation tables
     frames estimator
     errors

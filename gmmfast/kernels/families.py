@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.options import called_kernel, kernel
 from gmmfast.kernels.variances import COMMON, ITERATIONS, OWN, PRECISION, fill_variances
 
-AT_REST = 1e-7  # sine of an angle: the likelihood differs by the square
+AT_REST = 1e-10  # sine of an angle: the likelihood differs by the square
 TRIAL_ITERATIONS = 3  # that show which beginning is the best
 
 

@@ -1,6 +1,7 @@
 """Where the data live: whatever offers the sums of an EM pass over its rows."""
 
 from gmmfast.rows.base import Hints, Rows
+from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.memory import MemoryRows
 
-__all__ = ["Hints", "MemoryRows", "Rows"]
+__all__ = ["ChunkRows", "Hints", "MemoryRows", "Rows"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,11 @@ class Rows(Protocol):
     weight: float  # sum of the row weights
     centre: Floats  # (d,); parameters are relative to it
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Element type that is computed in."""
+        ...
+
     def expectation(
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
     ) -> SufficientStatistics:
@@ -51,3 +57,25 @@ class Rows(Protocol):
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
         """All rows, packed in memory, where there are no more than `n`; else a sample of `n`."""
         ...
+
+
+def with_every_component(
+    parameters: Parameters, cut: float, one_pass: Callable[[float], SufficientStatistics]
+) -> SufficientStatistics:
+    """Statistics of a pruned pass, or, where that leaves out a component altogether, a whole one.
+
+    Such a component matters to no row, and yet needs its mean.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The mixture.
+    cut : float
+        How far below a row's best a log density is negligible.
+    one_pass : callable
+        Makes a pass with a cut.
+    """
+    statistics = one_pass(cut)
+    if np.any((statistics.mass == 0) & (parameters.weights > 0)):
+        return one_pass(-np.inf)
+    return statistics

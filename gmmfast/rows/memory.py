@@ -18,7 +18,7 @@ from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.seeding import label_pass
 from gmmfast.kernels.separation import no_separation, separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Hints
+from gmmfast.rows.base import Hints, with_every_component
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
 ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
@@ -182,6 +182,15 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """E step: one pass over the packed rows, pruned where that is exact."""
         hints = hints or self.hints()
+        cut = negligible(len(parameters.weights), self.log_weight_spread)
+        return with_every_component(
+            parameters, cut, lambda cut: self.sums(parameters, scatter, cut, hints)
+        )
+
+    def sums(
+        self, parameters: Parameters, scatter: Scatter, cut: float, hints: Hints
+    ) -> SufficientStatistics:
+        """One pass, in which log densities by `cut` below a row's best count as none."""
         K = len(parameters.weights)
         density = parameters.density(self._X.dtype)
         separation = separate(density.means, density.factors, self.n_rows)
@@ -190,14 +199,10 @@ class MemoryRows:
         shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
-        for cut in (negligible(K, self.log_weight_spread), -np.inf):
-            tiles, row_weights, _ = self.packed
-            em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
-            run(em_pass, em_shards, self._n_jobs, shards, *em)
-            statistics = self._statistics(hints.sums, means)
-            if not np.any((statistics.mass == 0) & (parameters.weights > 0)):
-                break  # otherwise a component was pruned everywhere, and yet needs its mean
-        return statistics
+        tiles, row_weights, _ = self.packed
+        em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
+        run(em_pass, em_shards, self._n_jobs, shards, *em)
+        return self._statistics(hints.sums, means)
 
     def partition(self, means: Floats, scatter: Scatter) -> SufficientStatistics:
         """Statistics about `means` of the labels that the rows were arranged by."""

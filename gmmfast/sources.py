@@ -1,0 +1,261 @@
+"""Data that are read piece by piece, each time from the beginning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.frames import from_frame
+from gmmfast.tables import ARROW_SUFFIXES, open_file
+from gmmfast.validation import check_rows, check_sample_weight
+
+CHUNK_BYTES = 1 << 25  # of a chunk, where nothing else is asked for
+
+Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: arrays, frames, or with weights
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows that follow each other."""
+
+    X: NDArray[Any]  # (m, d) float64 or float32
+    weights: NDArray[np.float64] | None  # (m,)
+    first: int  # number of its first row
+
+
+class Chunks:
+    """Rows in pieces; see `chunks`.
+
+    Iterating reads all of them from the beginning.
+
+    Attributes
+    ----------
+    names : list of str or None
+        Columns, where they have names.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        pieces: Pieces,
+        columns: Sequence[str] | None,
+        weight_column: str | None,
+        chunk_rows: int | None,
+    ) -> None:
+        self._what, self._pieces = what, pieces
+        self._columns = None if columns is None else list(columns)
+        self._weight_column, self._chunk_rows = weight_column, chunk_rows
+        self.names: list[str] | None = self._columns
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Read all rows; ValueError or OSError tells at which one it failed."""
+        first, width = 0, None
+        pieces = self._pieces(self._chunk_rows)
+        while True:
+            try:
+                piece = next(pieces, None)
+                if piece is None:
+                    return
+                chunk = self._chunk(piece, first)
+            except (ValueError, TypeError, OSError) as error:
+                kind = OSError if isinstance(error, OSError) else ValueError
+                raise kind(f"{self._what}, from row {first} on: {error}") from error
+            if width is not None and chunk.X.shape[1] != width:
+                raise ValueError(
+                    f"{self._what}, from row {first} on: every chunk must have as many columns as "
+                    f"the first, {width}; got {chunk.X.shape[1]}."
+                )
+            width = chunk.X.shape[1]
+            yield chunk
+            first += len(chunk.X)
+
+    def _chunk(self, piece: Any, first: int) -> Chunk:
+        weights = None
+        if isinstance(piece, tuple):
+            piece, weights = piece
+        frame = from_frame(piece)
+        if frame is not None and self._weight_column is not None:
+            piece, weights = self._without_weights(*frame)
+        elif frame is not None and self._columns is not None:
+            piece = _picked(*frame, self._columns)
+        X, names = check_rows(piece, name="a fit")
+        if self.names is None:
+            self.names = names
+        return Chunk(X, check_sample_weight(weights, len(X), are_all=False), first)
+
+    def _without_weights(
+        self, values: NDArray[Any], names: list[str] | None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        assert self._weight_column is not None
+        weights = _picked(values, names, [self._weight_column])[:, 0]
+        kept = self._columns or [name for name in names or () if name != self._weight_column]
+        self.names = kept
+        return _picked(values, names, kept), weights
+
+
+def chunks(
+    data: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    weight_column: str | None = None,
+    chunk_rows: int | None = None,
+) -> Chunks:
+    """Wrap data that need not fit in memory, for `GaussianMixture.fit` and its like.
+
+    Parameters
+    ----------
+    data : path, array or iterable
+        A file (``.npy``, or with the extra ``[io]`` ``.parquet``, ``.feather``, ``.arrow``), or a
+        folder of Parquet files, which are read in the order of their names; a 2-D array that can
+        be sliced by rows, such as a ``numpy.memmap`` or a zarr array; or anything that can be
+        iterated over again and again and yields 2-D arrays, frames, or pairs of rows and weights.
+    columns : sequence of str, optional
+        Columns of a file or of frames to use, in this order; all by default.
+    weight_column : str, optional
+        Column with the weight of each row.
+    chunk_rows : int, optional
+        Rows of a chunk; by default as many as make 32 MB. An iterable makes its own.
+
+    Returns
+    -------
+    Chunks
+        Iterable; each time it reads from the beginning.
+
+    Raises
+    ------
+    TypeError
+        If `data` is none of that, or an iterator, which ends after one pass.
+    ValueError, OSError
+        If a file cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixture, chunks
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> rows = chunks(X, chunk_rows=100)
+    >>> GaussianMixture(1).fit(rows).weights_
+    array([1.])
+    """
+    if isinstance(data, Chunks):
+        return data
+    make = _pieces_of(data, columns, weight_column)
+    what = str(data) if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
+    return Chunks(what, make, columns, weight_column, chunk_rows)
+
+
+def is_source(data: Any) -> bool:
+    """Whether data are read in pieces: what `chunks` makes, paths, and zarr arrays."""
+    if isinstance(data, Chunks | str | os.PathLike):
+        return True
+    kind = type(data)
+    return kind.__module__.partition(".")[0] == "zarr" and len(getattr(data, "shape", ())) == 2
+
+
+def _pieces_of(data: Any, columns: Sequence[str] | None, weight_column: str | None) -> Pieces:
+    if isinstance(data, str | os.PathLike):
+        wanted = None if columns is None else list(columns)
+        if wanted is not None and weight_column is not None:
+            wanted.append(weight_column)
+        return _of_path(Path(data), wanted)
+    if hasattr(data, "shape") and hasattr(data, "__getitem__") and len(data.shape) == 2:
+        return lambda rows: _slices(data, rows)
+    if isinstance(data, Iterator):
+        raise TypeError(
+            "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
+            "starts anew, or a list."
+        )
+    if isinstance(data, Iterable):
+        return lambda rows: iter(data)
+    raise TypeError(
+        "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
+        f"or frames; got {type(data).__name__}."
+    )
+
+
+def _slices(array: Any, rows: int | None) -> Iterator[Any]:
+    n, d = array.shape
+    step = rows or rows_of(d, np.dtype(array.dtype))
+    for start in range(0, n, step):
+        yield np.asarray(array[start : start + step])
+
+
+def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
+    """Return how many rows make a chunk."""
+    return max(1, CHUNK_BYTES // (max(dtype.itemsize, 4) * max(n_columns, 1)))
+
+
+def _of_path(path: Path, columns: list[str] | None) -> Pieces:
+    paths = [path]
+    if path.is_dir():
+        paths = sorted(path.glob("*.parquet"))
+        if not paths:
+            raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
+    for each in paths:
+        if each.suffix.lower() not in (".npy", *ARROW_SUFFIXES):
+            raise ValueError(
+                f"{each}: a file that is read in pieces must be .npy, {', '.join(ARROW_SUFFIXES)}; "
+                f"got {each.suffix!r}. Read others with gmmfast.tables.read_table."
+            )
+        open_file(each, columns or [])
+
+    def pieces(rows: int | None) -> Iterator[Any]:
+        for each in paths:
+            if each.suffix.lower() == ".npy":
+                yield from _npy_pieces(each, rows)
+            else:
+                yield from _arrow_pieces(each, rows, columns)
+
+    return pieces
+
+
+def _npy_pieces(path: Path, rows: int | None) -> Iterator[NDArray[Any]]:
+    """Read an array without mapping it, so that memory holds a piece at a time."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        (n, d), is_fortran, dtype = read_header(file)
+        if is_fortran:
+            yield from _slices(np.load(path, mmap_mode="r"), rows)
+            return
+        step = rows or rows_of(d, dtype)
+        for start in range(0, n, step):
+            count = min(step, n - start)
+            piece = np.fromfile(file, dtype, count * d)
+            if piece.size < count * d:
+                raise ValueError(f"the file ends after row {start + piece.size // d}")
+            yield piece.reshape(count, d)
+
+
+def _arrow_pieces(path: Path, rows: int | None, columns: list[str] | None) -> Iterator[Any]:
+    """Read record batches."""
+    source: Any = open_file(path, columns or [])
+    if path.suffix.lower() == ".parquet":
+        step = rows or rows_of(len(columns or source.names), np.dtype(np.float64))
+        yield from source.file.iter_batches(step, columns=columns)
+        return
+    file = source.file
+    count = getattr(file, "num_record_batches", None)
+    batches = iter(file) if count is None else (file.get_batch(i) for i in range(count))
+    for batch in batches:
+        step = rows or rows_of(batch.num_columns, np.dtype(np.float64))
+        for start in range(0, batch.num_rows, step):
+            piece = batch.slice(start, step)
+            yield piece if columns is None else piece.select(columns)
+
+
+def _picked(values: NDArray[Any], names: list[str] | None, wanted: list[str]) -> NDArray[Any]:
+    for name in wanted:
+        if name not in (names or ()):
+            raise ValueError(f"there is no column {name!r}; the columns are {names}.")
+    assert names is not None
+    return values[:, [names.index(name) for name in wanted]]

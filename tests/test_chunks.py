@@ -1,0 +1,310 @@
+"""Rows that are read in pieces: the answers of rows in memory, from any source; clear errors."""
+
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from data import TYPES, mixture
+
+from gmmfast import GaussianMixture, chunks
+from gmmfast.rows import ChunkRows, MemoryRows
+from gmmfast.rows.chunks import read_ahead
+from gmmfast.validation import MODEL_CODES
+
+NAMES = ["a", "b", "c"]
+
+
+@pytest.fixture(scope="module", name="X")
+def rows():
+    return mixture(3000, 3, 4, separation=3.0, seed=2)[0]
+
+
+@pytest.fixture(scope="module", name="w")
+def weights(X):
+    return np.random.default_rng(0).integers(0, 4, len(X)) / 3
+
+
+class Pairs:
+    """Rows and weights, some at a time."""
+
+    def __init__(self, X, w, size):
+        self.X, self.w, self.size = X, w, size
+
+    def __iter__(self):
+        for start in range(0, len(self.X), self.size):
+            part = slice(start, start + self.size)
+            yield self.X[part] if self.w is None else (self.X[part], self.w[part])
+
+
+def assert_same(found, expected, rtol=1e-10):
+    assert found.n_iter_ == expected.n_iter_
+    for name in ("weights_", "means_", "covariances_", "lower_bounds_"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), rtol=rtol, atol=1e-12
+        )
+
+
+# ------------------------------------------------------------------------ the same as in memory
+
+
+@pytest.mark.parametrize("size", [1, 64, 777, 5000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_chunks_of_any_size(X, w, size, weighted):
+    X, w = (X[:600], w[:600]) if size == 1 else (X, w)
+    w = w if weighted else None
+    params = {"random_state": 0, "max_iter": 12, "tol": 0.0}
+    with pytest.warns(Warning, match="did not converge"):
+        expected = GaussianMixture(4, **params).fit(X, sample_weight=w)
+    with pytest.warns(Warning, match="did not converge"):
+        found = GaussianMixture(4, **params).fit(chunks(Pairs(X, w, size)))
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("covariance_type", [*TYPES, *MODEL_CODES])
+def test_all_covariance_models(X, covariance_type):
+    params = {"covariance_type": covariance_type, "random_state": 0, "tol": 1e-5}
+    expected = GaussianMixture(4, **params).fit(X)
+    assert_same(GaussianMixture(4, **params).fit(chunks(X, chunk_rows=500)), expected)
+
+
+def test_float32(X):
+    small = X.astype(np.float32)
+    expected = GaussianMixture(4, random_state=0).fit(small)
+    found = GaussianMixture(4, random_state=0).fit(chunks(small, chunk_rows=1000))
+    assert found.means_.dtype == np.float32
+    np.testing.assert_allclose(found.means_, expected.means_, rtol=1e-4)
+
+
+def test_reruns_are_equal_to_the_bit(X):
+    one, two = (GaussianMixture(4, random_state=0).fit(chunks(X, chunk_rows=333)) for _ in "ab")
+    np.testing.assert_array_equal(one.means_, two.means_)
+    np.testing.assert_array_equal(one.covariances_, two.covariances_)
+
+
+def test_a_component_that_some_chunks_know_nothing_of():
+    X, labels = mixture(2000, 2, 4, separation=30.0, seed=1)
+    X = X[np.argsort(labels)]
+    expected = GaussianMixture(4, random_state=0).fit(X)
+    assert_same(GaussianMixture(4, random_state=0).fit(chunks(X, chunk_rows=250)), expected)
+
+
+def test_weights_that_differ_between_chunks_alone():
+    """A light chunk's component is not pruned away by the heavy chunk's rows."""
+    X, labels = mixture(2000, 2, 2, separation=6.0, seed=1)
+    order = np.argsort(labels, kind="stable")
+    X, w = X[order], np.where(labels[order] == 0, 1.0, 1e-10)
+    start = {"means_init": [X[w == 1].mean(axis=0), X[w < 1].mean(axis=0)], "tol": 1e-9}
+    expected = GaussianMixture(2, **start).fit(X, sample_weight=w)
+    assert_same(GaussianMixture(2, **start).fit(chunks(Pairs(X, w, 1000))), expected, rtol=1e-8)
+
+
+def test_more_rows_than_a_sample_start_at_the_same_sample():
+    X, _ = mixture(9000, 2, 3, separation=2.0, seed=3)
+    w = np.random.default_rng(1).uniform(size=len(X))
+    for weights in (None, w):
+        inside = MemoryRows(X, weights)
+        pieces = ChunkRows(chunks(Pairs(X, weights, 1234)))
+        one = inside.all_or_sample(4096, np.random.default_rng(0))
+        two = pieces.all_or_sample(4096, np.random.default_rng(0))
+        np.testing.assert_allclose(one.present()[0], two.present()[0], atol=1e-12)
+
+
+# -------------------------------------------------------------------------------- every source
+
+
+@pytest.fixture
+def sources(X, tmp_path):
+    """The same rows in every form."""
+    np.save(tmp_path / "rows.npy", X)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(X))
+    frame = pd.DataFrame(X, columns=NAMES)
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=700)
+    frame.to_feather(tmp_path / "rows.feather")
+    with pa.OSFile(str(tmp_path / "rows.arrow"), "wb") as file:
+        table = pa.Table.from_pandas(frame)
+        with pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=900)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for i, part in enumerate(np.array_split(X, [100, 2000])):
+        pq.write_table(pa.table(dict(zip(NAMES, part.T, strict=True))), folder / f"{i}.parquet")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["rows.npy", "fortran.npy", "rows.parquet", "rows.feather", "rows.arrow", "folder"]
+)
+@pytest.mark.parametrize("chunk_rows", [None, 450])
+def test_files(sources, X, name, chunk_rows):
+    source = chunks(sources / name, chunk_rows=chunk_rows)
+    found = list(source)
+    np.testing.assert_array_equal(np.concatenate([chunk.X for chunk in found]), X)
+    assert [chunk.first for chunk in found] == np.cumsum([0, *map(len_of, found)])[:-1].tolist()
+    assert chunk_rows is None or max(map(len_of, found)) <= 450
+    expected = GaussianMixture(4, random_state=0).fit(X)
+    fitted = GaussianMixture(4, random_state=0).fit(source)
+    assert_same(fitted, expected)
+    assert list(getattr(fitted, "feature_names_in_", [])) == ([] if "npy" in name else NAMES)
+
+
+def len_of(chunk):
+    return len(chunk.X)
+
+
+def test_paths_alone_are_sources(sources, X):
+    expected = GaussianMixture(4, random_state=0).fit(X)
+    assert_same(GaussianMixture(4, random_state=0).fit(sources / "rows.npy"), expected)
+    assert_same(GaussianMixture(4, random_state=0).fit(str(sources / "rows.parquet")), expected)
+
+
+def test_columns_and_weights_of_files_and_frames(sources, X, w, tmp_path):
+    frame = pd.DataFrame(X, columns=NAMES).assign(w=w)
+    frame.to_parquet(tmp_path / "weighted.parquet")
+    expected = GaussianMixture(3, random_state=0).fit(frame[["c", "a"]], sample_weight=w)
+    frames = [frame[:1000], frame[1000:]]
+    for data in (tmp_path / "weighted.parquet", frames):
+        source = chunks(data, columns=["c", "a"], weight_column="w")
+        found = GaussianMixture(3, random_state=0).fit(source)
+        assert_same(found, expected)
+        assert list(found.feature_names_in_) == ["c", "a"]
+    assert chunks(frames, weight_column="w").names is None
+    (first, _) = chunks(frames, weight_column="w")
+    np.testing.assert_array_equal(first.X, X[:1000])
+
+
+def test_a_memmap_and_a_list(X, tmp_path):
+    np.save(tmp_path / "rows.npy", X)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    expected = GaussianMixture(4, random_state=0).fit(X)
+    assert_same(GaussianMixture(4, random_state=0).fit(chunks(mapped, chunk_rows=800)), expected)
+    assert_same(GaussianMixture(4, random_state=0).fit(chunks([X[:9], X[9:]])), expected)
+
+
+# ------------------------------------------------------------------------------- using a fit
+
+
+def test_results_come_in_pieces(sources, X):
+    mixture = GaussianMixture(4, random_state=0).fit(sources / "rows.parquet")
+    plain = GaussianMixture(4, random_state=0).fit(X)
+    source = chunks(sources / "rows.parquet", chunk_rows=700)
+    for method in ("predict", "predict_proba", "score_samples"):
+        pieces = list(getattr(mixture, method)(source))
+        assert len(pieces) > 3
+        np.testing.assert_allclose(np.concatenate(pieces), getattr(plain, method)(X), atol=1e-9)
+    for method in ("score", "bic", "aic"):
+        assert getattr(mixture, method)(source) == pytest.approx(getattr(plain, method)(X))
+
+
+def test_weighted_scores(X, w):
+    mixture = GaussianMixture(4, random_state=0).fit(X)
+    expected = mixture.score(X, sample_weight=w)
+    assert mixture.score(chunks(Pairs(X, w, 500))) == pytest.approx(expected)
+
+
+# ------------------------------------------------------------------------------------- errors
+
+
+def test_not_a_source():
+    with pytest.raises(TypeError, match="An iterator ends after one pass"):
+        chunks(iter([np.eye(2)]))
+    with pytest.raises(TypeError, match="chunks needs a path, a 2-D array .* got int"):
+        chunks(3)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda folder: folder / "missing.npy", "there is no such file"),
+        (lambda folder: folder / "rows.csv", "must be .npy, .parquet, .feather, .arrow"),
+        (lambda folder: folder / "nothing", "must hold .parquet files; got none"),
+    ],
+)
+def test_files_that_are_refused(make, sentence, tmp_path):
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises((ValueError, OSError), match=sentence):
+        chunks(make(tmp_path))
+
+
+def test_a_file_that_ends_early(X, tmp_path):
+    np.save(tmp_path / "rows.npy", X)
+    source = chunks(tmp_path / "rows.npy", chunk_rows=1000)
+    whole = (tmp_path / "rows.npy").read_bytes()
+    (tmp_path / "rows.npy").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="from row 1000 on: the file ends after row 14"):
+        GaussianMixture(2).fit(source)
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (np.array([[1.0, np.nan, 2.0]]), "from row 3000 on: Input X contains NaN"),
+        (
+            np.eye(2),
+            "from row 3000 on: every chunk must have as many columns as the first, 3; got 2",
+        ),
+        (np.array(["text"]), "from row 3000 on: "),
+        (pd.DataFrame({"a": ["x"]}), "Column 'a' must hold numbers"),
+    ],
+)
+def test_a_chunk_at_fault_is_named(X, second, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        GaussianMixture(2).fit(chunks([X, second]))
+
+
+def test_a_read_that_fails_in_mid_pass(X):
+    """The error has its place; the estimator stays as it was; no thread is left behind."""
+    mixture = GaussianMixture(2, random_state=0).fit(X)
+    before = mixture.means_.copy()
+    passes = []
+
+    class Broken:
+        def __iter__(self):
+            passes.append(1)
+            yield X[:2000]
+            if len(passes) > 2:
+                raise OSError("the disk is gone")
+            yield X[2000:]
+
+    threads = threading.active_count()
+    with pytest.raises(OSError, match="from row 2000 on: the disk is gone"):
+        mixture.fit(chunks(Broken()))
+    np.testing.assert_array_equal(mixture.means_, before)
+    assert threading.active_count() == threads
+
+
+def test_data_that_change_between_passes(X):
+    class Fickle:
+        passes = 0
+
+        def __iter__(self):
+            self.passes += 1
+            yield X if self.passes < 3 else X[:-1]
+
+    with pytest.raises(ValueError, match="The data have changed since the fit began"):
+        GaussianMixture(2).fit(chunks(Fickle()))
+
+
+def test_nothing_to_fit(X):
+    with pytest.raises(ValueError, match="the data have none"):
+        GaussianMixture(2).fit(chunks([]))
+    with pytest.raises(ValueError, match="the data have none"):
+        GaussianMixture(2).fit(chunks(Pairs(X, np.zeros(len(X)), 1000)))
+    with pytest.raises(ValueError, match="n_components = 5"):
+        GaussianMixture(5).fit(chunks([X[:2], X[2:4]]))
+    with pytest.raises(ValueError, match="come with the pieces"):
+        GaussianMixture(2).fit(chunks([X]), sample_weight=np.ones(len(X)))
+
+
+def test_leaving_early_ends_the_reader(X):
+    begun = threading.active_count()
+    for _ in read_ahead(chunks(X, chunk_rows=10)):
+        break
+    end = time.monotonic() + 5
+    while threading.active_count() > begun and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threading.active_count() == begun

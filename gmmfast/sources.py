@@ -15,7 +15,7 @@ from gmmfast.frames import from_frame
 from gmmfast.tables import ARROW_SUFFIXES, open_file
 from gmmfast.validation import check_rows, check_sample_weight
 
-CHUNK_BYTES = 1 << 25  # of a chunk, where nothing else is asked for
+CHUNK_BYTES = 1 << 22  # of a chunk, where nothing else is asked for: it stays in the cache
 
 Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: arrays, frames, or with weights
 
@@ -120,7 +120,7 @@ def chunks(
     weight_column : str, optional
         Column with the weight of each row.
     chunk_rows : int, optional
-        Rows of a chunk; by default as many as make 32 MB. An iterable makes its own.
+        Rows of a chunk; by default as many as make 4 MB. An iterable makes its own.
 
     Returns
     -------

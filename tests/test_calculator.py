@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from starlette.testclient import TestClient
 
 import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.calculator import app, pictures
+from gmmfast.calculator import app, pictures, sessions
 from gmmfast.calculator.app import LARGEST_JSON, make_app
-from gmmfast.calculator.data import read_upload
+from gmmfast.calculator.data import Origin, read_upload
 from gmmfast.calculator.guard import is_known_host
 from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
 from gmmfast.calculator.settings import read_settings
@@ -50,14 +51,21 @@ NAMES = ["a", "b", "c"]
         ({"n_components": []}, "from 1 to 200"),
         ({"n_components": 2.5}, "got 2.5"),
         ({"n_components": True}, "got True"),
-        ({"criterion": "cv"}, "criterion must be one of bic, aic, icl; got 'cv'."),
-        ({"covariance_type": "round"}, "covariance_type must be one of full, tied"),
-        ({"max_iter": "many"}, "max_iter must be a whole number from 1 to 100000; got 'many'."),
-        ({"tol": -1}, "tol must be a number of at least 0; got -1."),
+        ({"criterion": "cv"}, "criterion (criterion) must be one of bic, aic, icl; got 'cv'."),
+        (
+            {"covariance_type": "round"},
+            "model (covariance_type) must be one of full, tied",
+        ),
+        (
+            {"max_iter": "many"},
+            "Maximum iterations (max_iter) must be a whole number",
+        ),
+        ({"tol": -1}, "tolerance (tol) must be a number of at least 0; got -1."),
         ({"tol": None}, "got None"),
-        ({"reg_covar": True}, "reg_covar must be a number"),
-        ({"standardize": 1}, "standardize must be true or false; got 1."),
-        ({"random_state": 2**32}, "random_state must be a whole number"),
+        ({"tol": 10**400}, "tolerance (tol) must be a number"),
+        ({"reg_covar": True}, "(reg_covar) must be a number"),
+        ({"standardize": 1}, "(standardize) must be true or false; got 1."),
+        ({"random_state": 2**32}, "The seed (random_state) must be a whole number"),
         ({"n_components": [1, 2], "n_init": 3}, "Restarts are for one number of components"),
     ],
 )
@@ -110,11 +118,11 @@ def test_files_that_are_refused(text, sentence, tmp_path):
 # ----------------------------------------------------------------------------------- the fit
 
 
-def computed(folder, values, names, source="rows.csv", **body):
+def computed(folder, values, names, source="rows.csv", left_out=(), **body):
     told = []
     np.save(folder / "data.npy", values)
-    found = compute(folder, names, True, source, read_settings(body, names), told.append)
-    return found, told
+    origin = Origin(source, names, True, list(left_out))
+    return compute(folder, origin, read_settings(body, names), told.append), told
 
 
 def by_weight(model):
@@ -171,6 +179,13 @@ def test_fewer_rows_than_components(tmp_path):
         computed(tmp_path, np.eye(3), NAMES, n_components=5)
 
 
+def test_a_constant_column_cannot_be_standardised(tmp_path):
+    with pytest.raises(ValueError, match="^Standardising needs columns that vary; column 'b'") as e:
+        X = np.column_stack([np.arange(9.0), np.ones(9)])
+        computed(tmp_path, X, ["a", "b"], standardize=True)
+    assert "--" not in str(e.value)
+
+
 @pytest.mark.parametrize(
     ("source", "body"),
     [
@@ -178,6 +193,7 @@ def test_fewer_rows_than_components(tmp_path):
         ("sensors", {"n_components": 2, "columns": ["pressure"], "standardize": True}),
         ("rows.csv", {"n_components": 2, "covariance_type": "VEV", "columns": ["b", "a"]}),
         ("rows.csv", {"n_components": [1, 2, 3], "covariance_type": "all", "criterion": "aic"}),
+        ("rows.csv", {"n_components": 2, "left_out": ["who"]}),
         ("typed.csv", {"n_components": 2, "n_init": 3, "random_state": 7}),
     ],
 )
@@ -186,11 +202,16 @@ def test_the_lines_reproduce_the_result(source, body, tmp_path, monkeypatch, cap
     X = {"sensors": load_sensors().data, "typed.csv": mixture(30, 2, 2)[0]}.get(source)
     X = mixture(200, 2, 2, separation=4.0)[0] if X is None else X
     names = ["temperature", "pressure"] if source == "sensors" else ["a", "b"]
-    found, _ = computed(tmp_path, X, names, source, **body)
+    body = dict(body)
+    left_out = body.pop("left_out", ())
+    found, _ = computed(tmp_path, X, names, source, left_out, **body)
     monkeypatch.chdir(tmp_path)
     if source != "sensors":
-        lines = [",".join(map(repr, row)) for row in X.tolist()]
-        (tmp_path / source).write_text("\n".join([",".join(names), *lines, ""]))
+        lines = [",".join(["A", *map(repr, row)]) for row in X.tolist()]
+        header = ",".join(["who", *names])
+        if not left_out:
+            lines, header = [line[2:] for line in lines], header[4:]
+        (tmp_path / source).write_text("\n".join([header, *lines, ""]))
     space = {}
     exec(found["python"], space)
     report = found["report"]
@@ -248,7 +269,7 @@ def test_advice():
         "before it had converged",
         "Component 1 nearly lost all spread",
         "40 rows for 11 free parameters are few",
-        "the likeliest for no row",
+        "No row is likeliest to be of component 1",
     ):
         assert sum(words in line for line in said) == 1
     wide = findings([0.5, 0.5], [[0, 0], [9, 90000]], [1, 1], [500, 500], np.eye(2))
@@ -359,6 +380,9 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
     assert gmmfast.load(tmp_path / "model.npz").n_components == 2
     assert ask("GET", "download/result.json").json()["n_components"] == 2
     assert ask("GET", "download/labels.csv").text.startswith("label,probability_0,")
+    data = ask("GET", "download/data.csv")
+    assert 'filename="s.csv"' in data.headers["content-disposition"]
+    assert data.text == SAMPLE
 
 
 @pytest.mark.parametrize(
@@ -368,7 +392,7 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
         ("GET", "fit", {"params": {"session": "x"}}, 404, "This session has ended"),
         ("PUT", "fit", {}, 405, "Method Not Allowed"),
         ("POST", "fit", {"json": {}}, 409, "There are no data yet"),
-        ("POST", "fit", {"content": "{}"}, 415, "must be JSON"),
+        ("POST", "example", {"content": "{}"}, 415, "must be JSON"),
         ("POST", "example", {"json": {"name": "x"}}, 400, "There is no example 'x'"),
         ("POST", "example", {"json": []}, 400, "must be a JSON object"),
         (
@@ -379,7 +403,7 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
             "is not JSON",
         ),
         ("POST", "data", {"params": {"name": "x.exe"}}, 400, "the file must end in .csv"),
-        ("POST", "data", {"params": {"name": "../x.csv"}, "content": "q"}, 400, "x.csv"),
+        ("POST", "data", {"params": {"name": "../x.csv"}, "content": "q"}, 400, "x.csv: a table"),
         ("POST", "data", {"params": {"name": "x.npy"}, "content": b"\x93NUMPY"}, 400, "x.npy"),
         ("POST", "picture", {"json": {}}, 409, "There is no result yet"),
         ("POST", "rows", {"content": "1"}, 409, "There is no result yet"),
@@ -422,6 +446,7 @@ def test_api__a_file_that_is_too_large(ask, monkeypatch):
     ("path", "options", "sentence"),
     [
         ("picture", {"json": {"columns": ["z"]}}, "columns must be one or two of x, y"),
+        ("picture", {"json": {"columns": [["x"]]}}, "columns must be one or two of x, y"),
         ("rows", {"content": "a,b,c\n1,2,3\n"}, "there is no column 'x'; the columns are a, b, c"),
         ("rows", {"content": "1,2,3\n"}, "New rows need 2 columns: x, y; got 3."),
         ("rows", {"content": "x,y\n1,oops\n"}, "new rows, line 2, column 'y'"),
@@ -500,6 +525,54 @@ def test_api__the_queue_has_a_limit(ask, server):
     assert server.get("/api/fit", params=waiting[0]).json()["state"] == "cancelled"
 
 
+def test_api__cancelled_fits_leave_the_queue(ask, server):
+    slow_fit(ask)
+    until(lambda: ask("GET", "fit").json()["state"] == "running")
+    params = {"session": server.post("/api/session").json()["session"]}
+    server.post("/api/data", params={**params, "name": "s.csv"}, content=SAMPLE)
+    for _ in range(2 * MOST_WAITING):
+        assert server.post("/api/fit", params=params, json={}).status_code == 202
+        assert server.delete("/api/fit", params=params).json()["state"] == "cancelled"
+    assert server.post("/api/fit", params=params, json={}).status_code == 202
+    ask("DELETE", "fit")
+    until(lambda: server.get("/api/fit", params=params).json()["state"] == "done")
+
+
+def test_api__a_fit_that_nobody_asks_about_is_ended(ask, server, monkeypatch):
+    monkeypatch.setattr(sessions, "ABANDONED", 0.5)
+    slow_fit(ask)
+    session = server.app.state.sessions._all
+    job = next(reversed(session.values())).job
+    until(lambda: job.ended.is_set())
+    assert job.state == "cancelled"
+    monkeypatch.setattr(sessions, "ABANDONED", 60.0)
+    assert fitted(ask, n_components=2)["state"] == "done"
+
+
+def test_api__whatever_goes_wrong_the_next_fit_has_its_turn(ask, server, monkeypatch):
+    def broken(*arguments):
+        raise OSError("no more processes")
+
+    worker = server.app.state.sessions._worker
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "compute", broken)
+        status = fitted(ask, n_components=2)
+    assert status["state"] == "failed" and "no more processes" in status["error"]
+    assert fitted(ask, n_components=2)["state"] == "done"
+
+
+def test_api__two_files_at_once_do_not_meet(server):
+    params = {"session": server.post("/api/session").json()["session"]}
+
+    def send(name):
+        text = f"{name}\n" + "1.5\n" * 50_000
+        return name, server.post("/api/data", params={**params, "name": "x.csv"}, content=text)
+
+    with ThreadPoolExecutor(4) as pool:
+        for name, answer in pool.map(send, ["a", "b", "c", "d"] * 3):
+            assert answer.status_code == 200 and answer.json()["columns"] == [name]
+
+
 def test_api__old_sessions_make_room():
     with TestClient(make_app(TOKEN, 80), base_url="http://localhost") as client:
         client.cookies.set("gmmfast-80", TOKEN)
@@ -534,7 +607,7 @@ def test_guard__headers_and_files(server):
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
     assert len(server.get("/plotly.js").content) > 1_000_000
-    assert server.get("/static/../app.py").status_code == 404
+    assert server.get("/static/%2e%2e/app.py").status_code == 404
 
 
 @pytest.mark.parametrize(

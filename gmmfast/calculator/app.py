@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import json
-import math
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from starlette.staticfiles import StaticFiles
 from gmmfast.calculator import pictures
 from gmmfast.calculator.data import Loaded, example, read_upload, suffix_of
 from gmmfast.calculator.guard import Guard, failure
-from gmmfast.calculator.sessions import BusyError, QueueFullError, Session, Sessions
+from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import DEFAULTS, read_settings
 from gmmfast.datasets import EXAMPLES
 from gmmfast.persistence import load
+from gmmfast.tables import write_table
 from gmmfast.validation import COVARIANCE_TYPES
 
 STATIC = Path(__file__).parent / "static"
@@ -35,7 +36,12 @@ LARGEST_FILE = 512 * MEGABYTE
 LARGEST_JSON = MEGABYTE
 LARGEST_ROWS = 16 * MEGABYTE
 MOST_NEW_ROWS = 2000  # that a page shows of those to apply a model to
-DOWNLOADS = {"model.npz": "application/octet-stream", "labels.csv": "text/csv"}
+DOWNLOADS = {
+    "model.npz": "application/octet-stream",
+    "result.json": "application/json",
+    "labels.csv": "text/csv",
+    "data.csv": "text/csv",
+}
 
 
 def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
@@ -80,6 +86,7 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
         exception_handlers={
             HTTPException: _as_json,
             ValueError: lambda request, error: failure(400, str(error)),
+            Exception: lambda request, error: failure(500, "The calculator failed. Try again."),
             BusyError: lambda request, error: failure(
                 409, "A fit is under way. Wait, or cancel it."
             ),
@@ -105,25 +112,36 @@ def _as_json(request: Request, error: Exception) -> Response:
 # ------------------------------------------------------------------------------- what is sent
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """Return the body; 413 as soon as it is too large."""
-    too_large = HTTPException(413, f"That is more than {limit // MEGABYTE} MB. Send less.")
-    with contextlib.suppress(ValueError):
-        if int(request.headers.get("content-length", "0")) > limit:
-            raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
+async def _pieces(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """Return the body, piece by piece; 413 as soon as it is too large."""
+    total = 0
+    async for piece in request.stream():
+        total += len(piece)
+        if total > limit:
+            raise HTTPException(413, f"That is more than {limit // MEGABYTE} MB. Send less.")
+        yield piece
+
+
+async def _file(request: Request, limit: int, session: Session, suffix: str) -> Path:
+    """Write the body to a new file; the caller removes it."""
+    handle, name = tempfile.mkstemp(dir=session.folder, suffix=suffix)
+    path = Path(name)
+    try:
+        with open(handle, "wb") as file:
+            async for piece in _pieces(request, limit):
+                file.write(piece)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
 
 
 async def _json(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise HTTPException(415, "The body must be JSON, with Content-Type application/json.")
     try:
-        body = json.loads(await _body(request, LARGEST_JSON))
+        pieces = [piece async for piece in _pieces(request, LARGEST_JSON)]
+        body = json.loads(b"".join(pieces))
     except (ValueError, RecursionError):
         raise HTTPException(400, "The body is not JSON.") from None
     if not isinstance(body, dict):
@@ -146,10 +164,10 @@ def _loaded(session: Session) -> Loaded:
     return session.loaded
 
 
-def _result(session: Session) -> dict[str, Any]:
-    if session.state != "done" or session.result is None:
+def _done(session: Session) -> Job:
+    if session.job is None or session.job.result is None:
         raise HTTPException(409, "There is no result yet. Calculate one.")
-    return session.result
+    return session.job
 
 
 # ------------------------------------------------------------------------------------- routes
@@ -176,13 +194,12 @@ async def send_data(request: Request) -> Response:
     session = _session(request)
     typed = request.query_params.get("typed") == "yes"
     name = Path(request.query_params.get("name", "typed.csv")).name
-    path = session.folder / f"upload{suffix_of(name)}"
-    path.write_bytes(await _body(request, LARGEST_FILE))
+    path = await _file(request, LARGEST_FILE, session, suffix_of(name))
     try:
         loaded = await asyncio.to_thread(read_upload, path, name, typed=typed)
     finally:
-        path.unlink()
-    session.take(loaded)
+        path.unlink(missing_ok=True)
+    await asyncio.to_thread(session.take, loaded)
     return JSONResponse(loaded.summary())
 
 
@@ -190,15 +207,16 @@ async def use_example(request: Request) -> Response:
     """Take one of the bundled data sets."""
     session = _session(request)
     loaded = example(str((await _json(request)).get("name")))
-    session.take(loaded)
+    await asyncio.to_thread(session.take, loaded)
     return JSONResponse(loaded.summary())
 
 
 async def start_fit(request: Request) -> Response:
     """Put a fit into the queue."""
     session = _session(request)
-    settings = read_settings(await _json(request), _loaded(session).table.names)
-    request.app.state.sessions.submit(session, settings)
+    loaded = _loaded(session)
+    settings = read_settings(await _json(request), loaded.table.names)
+    request.app.state.sessions.submit(session, loaded, settings)
     return JSONResponse(session.status(), 202)
 
 
@@ -217,70 +235,62 @@ async def cancel_fit(request: Request) -> Response:
 async def draw(request: Request) -> Response:
     """What a chart of one or two columns needs."""
     session = _session(request)
-    result, body = _result(session), await _json(request)
-    assert session.settings is not None
-    columns = session.settings.columns
-    asked = body.get("columns")
-    if not isinstance(asked, list) or len(asked) not in (1, 2) or not set(asked) <= set(columns):
-        raise ValueError(f"columns must be one or two of {', '.join(columns)}; got {asked!r}.")
-    picture = partial_picture(session, result, asked, body.get("density") is True)
-    return JSONResponse(await asyncio.to_thread(picture))
+    job, body = _done(session), await _json(request)
+    columns, asked = job.settings.columns, body.get("columns")
+    if not (isinstance(asked, list) and all(isinstance(name, str) for name in asked)):
+        asked = []
+    if len(asked) not in (1, 2) or not set(asked) <= set(columns):
+        raise ValueError(f"columns must be one or two of {', '.join(columns)}.")
+    with_density = body.get("density") is True
+    return JSONResponse(await asyncio.to_thread(_picture_of, job, asked, with_density))
 
 
-def partial_picture(
-    session: Session, result: dict[str, Any], asked: list[str], with_density: bool
-) -> Any:
-    """Return a function that computes the numbers of a chart."""
-    loaded, settings = _loaded(session), session.settings
-    assert settings is not None
+def _picture_of(job: Job, asked: list[str], with_density: bool) -> dict[str, Any]:
+    """Return the numbers of a chart."""
+    result, table = job.result, job.loaded.table
+    assert result is not None
     report = result["report"]
     mixture = pictures.Mixture(
         np.array(report["weights"]), np.array(report["means"]), np.array(result["matrices"])
-    ).along([settings.columns.index(name) for name in asked])
-    values = loaded.table.values[:, [loaded.table.names.index(name) for name in asked]]
-    labels_file = session.folder / "labels.npy"
-
-    def compute() -> dict[str, Any]:
-        if len(asked) == 1:
-            return pictures.line(values[:, 0], mixture)
-        return pictures.plane(values, np.load(labels_file), mixture, with_density)
-
-    return compute
+    ).along([job.settings.columns.index(name) for name in asked])
+    values = np.asarray(table.values[:, [table.names.index(name) for name in asked]])
+    if len(asked) == 1:
+        return pictures.line(values[:, 0], mixture)
+    labels = np.load(job.session.folder / "labels.npy")
+    return pictures.plane(values, labels, mixture, with_density)
 
 
 async def use_model(request: Request) -> Response:
     """Component, probabilities, log density of new rows, and whether they are outliers."""
     session = _session(request)
-    result = _result(session)
-    rate = _rate(request.query_params.get("rate", "0.01"))
-    path = session.folder / "new.csv"
-    path.write_bytes(await _body(request, LARGEST_ROWS))
+    job, rate = _done(session), _rate(request.query_params.get("rate", "0.01"))
+    path = await _file(request, LARGEST_ROWS, session, ".csv")
     try:
-        found = await asyncio.to_thread(_apply, session, result, path, rate)
+        found = await asyncio.to_thread(_apply, job, path, rate)
     finally:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return JSONResponse(found)
 
 
 def _rate(text: str) -> float:
     with contextlib.suppress(ValueError):
         rate = float(text)
-        if 0 < rate < 1 and math.isfinite(rate):
+        if 0 < rate < 1:
             return rate
     raise ValueError(f"The rate of outliers must lie between 0 and 1; got {text!r}.")
 
 
-def _apply(session: Session, result: dict[str, Any], path: Path, rate: float) -> dict[str, Any]:
-    names = result["report"]["columns"]
+def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
+    names, folder = job.settings.columns, job.session.folder
     values = read_upload(path, "new rows", names).table.values
     if values.shape[1] != len(names):
         raise ValueError(
             f"New rows need {len(names)} columns: {', '.join(names)}; got {values.shape[1]}."
         )
-    model = load(session.folder / "model.npz")
+    model = load(folder / "model.npz")
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_  # the columns are in order: an array needs no names
-    known = np.load(session.folder / "log_densities.npy")
+    known = np.load(folder / "log_densities.npy")
     cut = float(np.quantile(known, rate))
     log_density = model.score_samples(values)
     shown = slice(MOST_NEW_ROWS)
@@ -296,13 +306,19 @@ def _apply(session: Session, result: dict[str, Any], path: Path, rate: float) ->
 
 
 async def download(request: Request) -> Response:
-    """Return a file of the result."""
+    """Return a file of the result, or of the data."""
     session, name = _session(request), request.path_params["name"]
-    result = _result(session)
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    job = _done(session)
+    assert job.result is not None
+    path = session.folder / name
     if name == "result.json":
-        text = json.dumps(result["report"], indent=2)
-        return Response(text, media_type="application/json", headers=disposition)
-    if name not in DOWNLOADS:
+        path.write_text(json.dumps(job.result["report"], indent=2), "utf-8")
+    elif name == "data.csv":
+        table = job.loaded.table
+        columns = dict(zip(table.names, np.asarray(table.values).T, strict=True))
+        await asyncio.to_thread(write_table, path, columns)
+        name = job.loaded.source if job.loaded.source.endswith(".csv") else name
+    if request.path_params["name"] not in DOWNLOADS:
         raise HTTPException(404, f"There is no {name}.")
-    return FileResponse(session.folder / name, media_type=DOWNLOADS[name], headers=disposition)
+    kind = DOWNLOADS[request.path_params["name"]]
+    return FileResponse(path, media_type=kind, filename=name)

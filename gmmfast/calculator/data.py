@@ -15,12 +15,27 @@ PREVIEW = 200  # rows that a page shows
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where rows come from."""
+
+    source: str  # a file name, or what takes its place
+    names: list[str]  # columns of numbers
+    has_names: bool  # whether the data came with them
+    left_out: list[str]  # columns of text
+
+
+@dataclass(frozen=True)
 class Loaded:
     """A table, and what a page says of it."""
 
-    source: str  # a file name, or what takes its place
+    source: str
     table: Table
-    left_out: list[str]  # columns of text
+    left_out: list[str]
+
+    @property
+    def origin(self) -> Origin:
+        """Where it comes from."""
+        return Origin(self.source, self.table.names, self.table.has_names, self.left_out)
 
     def summary(self) -> dict[str, Any]:
         """Return what the page shows: names, size, first rows."""
@@ -90,7 +105,7 @@ def _numeric(path: Path) -> tuple[list[str] | None, list[str]]:
     names = column_names(path)
     if names is None or len(set(names)) < len(names):
         return None, []
-    head = path.with_name(f"head{path.suffix}")
+    head = path.with_name(f"head-{path.name}")
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         head.write_text("".join(line for _, line in zip(range(2), file, strict=False)), "utf-8")
     numeric = [name for name in names if not _is_text(head, name)]

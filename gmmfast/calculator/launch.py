@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import secrets
 import socket
@@ -68,9 +69,14 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-    except OSError:
+        listening.listen()
+    except OSError as error:
         listening.close()
-        raise OSError(
-            f"Port {port} is taken, perhaps by another calculator. Choose one with --port."
-        ) from None
+        if error.errno == errno.EADDRINUSE:
+            text = f"Port {port} is taken, perhaps by another calculator. Choose one with --port."
+        elif error.errno == errno.EADDRNOTAVAIL:
+            text = f"This machine has no address {host}. Leave --host out, or name one of its own."
+        else:
+            text = f"It is not possible to listen at {host}, port {port}: {error.strerror}."
+        raise OSError(text) from None
     return listening

@@ -124,10 +124,12 @@ def densities(mixture: Mixture, points: Floats) -> Floats:
     found = np.empty((len(mixture.weights), len(points)))
     for k, covariance in enumerate(mixture.covariances):
         with np.errstate(all="ignore"):  # of a component without width, there is nothing to draw
-            residuals = points - mixture.means[k]
-            distances = (residuals @ np.linalg.pinv(covariance) * residuals).sum(axis=1)
-            scale = mixture.weights[k] / np.sqrt(np.linalg.det(2 * np.pi * covariance))
-            found[k] = scale * np.exp(-0.5 * distances)
+            deviations = np.sqrt(np.diag(covariance))  # scales may differ by many orders
+            correlation = covariance / np.outer(deviations, deviations)
+            residuals = (points - mixture.means[k]) / deviations
+            distances = (residuals @ np.linalg.pinv(correlation) * residuals).sum(axis=1)
+            volume = np.sqrt(np.linalg.det(2 * np.pi * correlation)) * deviations.prod()
+            found[k] = mixture.weights[k] / volume * np.exp(-0.5 * distances)
     return np.where(np.isfinite(found), found, 0.0)
 
 

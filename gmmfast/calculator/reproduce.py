@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 
+from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import Settings
 from gmmfast.datasets import EXAMPLES
-from gmmfast.report import FitReport
 from gmmfast.tables import Table
 
 INLINE = 50  # rows that are written into the lines where there is no file
 TYPED = "typed.csv"  # the name of rows that were typed or pasted
 
 
-def python_lines(
-    settings: Settings, source: str, table: Table, names: Sequence[str], report: FitReport
-) -> str:
-    """Return a script that prints the report."""
-    lines, imports = _reading(settings, source, table, names)
+def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
+    """Return a script that prints the weights and means of the report."""
+    lines, imports = _reading(settings, origin, table)
     values = "X"
     if settings.standardize:
         lines += ["centre, scale = X.mean(axis=0), X.std(axis=0)", "Z = (X - centre) / scale"]
@@ -56,27 +53,30 @@ def python_lines(
     return "\n".join([*imports, "", *lines, ""])
 
 
-def _reading(
-    settings: Settings, source: str, table: Table, names: Sequence[str]
-) -> tuple[list[str], list[str]]:
+def _reading(settings: Settings, origin: Origin, table: Table) -> tuple[list[str], list[str]]:
     """Lines that make X, and what they import."""
-    chosen = list(settings.columns)
+    source, chosen = origin.source, list(settings.columns)
     if source in EXAMPLES:
-        picked = "" if chosen == list(names) else f"[:, {[names.index(n) for n in chosen]!r}]"
-        return [f"X = load_{source}().data{picked}"], [
-            f"from gmmfast.datasets import load_{source}"
-        ]
+        indices = [origin.names.index(name) for name in chosen]
+        picked = "" if chosen == origin.names else f"[:, {indices!r}]"
+        imports = [f"from gmmfast.datasets import load_{source}"]
+        return [f"X = load_{source}().data{picked}"], imports
     if source == TYPED and len(table.values) <= INLINE:
         rows = [f"    {row!r}," for row in table.values.tolist()]
         return ["X = np.array([", *rows, "])"], ["import numpy as np"]
-    columns = f", columns={chosen!r}" if table.has_names else ""
-    return [f"X = read_table({source!r}{columns}).values"], [
-        "from gmmfast.tables import read_table"
-    ]
+    columns = "" if _is_whole(settings, origin) else f", columns={chosen!r}"
+    imports = ["from gmmfast.tables import read_table"]
+    return [f"X = read_table({source!r}{columns}).values"], imports
 
 
-def command_line(settings: Settings, source: str, names: Sequence[str]) -> str:
+def _is_whole(settings: Settings, origin: Origin) -> bool:
+    """Whether all columns of the file are used."""
+    return list(settings.columns) == origin.names and not origin.left_out
+
+
+def command_line(settings: Settings, origin: Origin) -> str:
     """Return the command that prints the report."""
+    source = origin.source
     command = ["gmmfast", "select" if settings.is_choice else "fit"]
     command += ["--example", source] if source in EXAMPLES else [source]
     counts = settings.components
@@ -89,7 +89,7 @@ def command_line(settings: Settings, source: str, names: Sequence[str]) -> str:
         command += ["--n-init", str(settings.n_init)]
     command += ["--tol", repr(settings.tol), "--max-iter", str(settings.max_iter)]
     command += ["--reg-covar", repr(settings.reg_covar), "--seed", str(settings.random_state)]
-    if list(settings.columns) != list(names):
+    if not _is_whole(settings, origin):
         command += ["--columns", ",".join(settings.columns)]
     if settings.standardize:
         command.append("--standardize")

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ import numpy as np
 from gmmfast.calculator.data import Loaded
 from gmmfast.calculator.settings import Settings
 from gmmfast.calculator.worker import CancelledFitError, Worker, WorkerError
+from gmmfast.tables import Table
 
 MOST_SESSIONS = 32  # the one that was used longest ago makes room
 MOST_WAITING = 8  # fits in the queue
-
-BUSY = ("waiting", "running")
+ABANDONED = 60.0  # seconds in which nobody asks about a fit: it is ended
 
 
 class QueueFullError(Exception):
@@ -32,36 +32,71 @@ class BusyError(Exception):
     """The session has a fit that has not ended."""
 
 
+@dataclass(eq=False)
+class Job:
+    """A fit, from the time that it is asked for."""
+
+    session: Session
+    loaded: Loaded
+    settings: Settings
+    state: str = "waiting"  # then running; then done, failed or cancelled
+    progress: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    began: float = field(default_factory=time.monotonic)
+    asked: float = field(default_factory=time.monotonic)  # when someone last asked about it
+    is_cancelled: bool = False
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody seems to wait for it any more."""
+        return time.monotonic() - self.asked > ABANDONED
+
+    def end(self, state: str, error: str | None = None) -> None:
+        """Say what became of it."""
+        self.state, self.error = state, error
+        self.ended.set()
+
+
 @dataclass
 class Session:
-    """What a page has sent, and what became of it."""
+    """What a page has sent, and its last fit."""
 
     id: str
     folder: Path
     loaded: Loaded | None = None
-    settings: Settings | None = None
-    state: str = "idle"  # or waiting, running, done, failed, cancelled
-    progress: dict[str, Any] = field(default_factory=dict)
-    result: dict[str, Any] | None = None
-    error: str | None = None
-    began: float = 0.0
+    job: Job | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its fit has not ended."""
+        return self.job is not None and not self.job.ended.is_set()
 
     def take(self, loaded: Loaded) -> None:
-        """Use other data from now on."""
-        if self.state in BUSY:
+        """Use other data from now on; they are kept in a file."""
+        if self.is_busy:
             raise BusyError
-        np.save(self.folder / "data.npy", loaded.table.values)
-        self.loaded, self.settings, self.result = loaded, None, None
-        self.state, self.progress, self.error = "idle", {}, None
+        path, table = self.folder / "data.npy", loaded.table
+        new = self.folder / f"{secrets.token_hex(8)}.npy"
+        np.save(new, table.values)
+        new.replace(path)  # what still reads the old one goes on doing so
+        values = np.load(path, mmap_mode="r")
+        self.loaded = replace(loaded, table=Table(values, table.names, table.has_names))
+        self.job = None
 
     def status(self) -> dict[str, Any]:
         """Return what a page has to know; the result once there is one."""
+        job = self.job
+        if job is None:
+            return {"state": "idle", "progress": {}, "seconds": None, "error": None, "result": None}
+        job.asked = time.monotonic()
         return {
-            "state": self.state,
-            "progress": self.progress,
-            "seconds": time.monotonic() - self.began if self.state in BUSY else None,
-            "error": self.error,
-            "result": self.result if self.state == "done" else None,
+            "state": job.state,
+            "progress": job.progress,
+            "seconds": time.monotonic() - job.began if self.is_busy else None,
+            "error": job.error,
+            "result": job.result,
         }
 
 
@@ -72,7 +107,7 @@ class Sessions:
         self._folder = Path(tempfile.mkdtemp(prefix="gmmfast-"))
         self._all: OrderedDict[str, Session] = OrderedDict()
         self._worker = Worker()
-        self._queue: asyncio.Queue[Session] = asyncio.Queue(MOST_WAITING)
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -84,14 +119,13 @@ class Sessions:
         """End everything, and remove the files."""
         if self._task is not None:
             self._task.cancel()
-        await asyncio.to_thread(self._worker.cancel)
+        await asyncio.to_thread(self._worker.stop)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def new(self) -> Session:
         """Return a new session."""
-        while len(self._all) >= MOST_SESSIONS:
-            idle = [s for s in self._all.values() if s.state not in BUSY]
-            oldest = idle[0] if idle else next(iter(self._all.values()))
+        while len(self._all) >= MOST_SESSIONS:  # of which few can be busy
+            oldest = next(session for session in self._all.values() if not session.is_busy)
             del self._all[oldest.id]
             shutil.rmtree(oldest.folder, ignore_errors=True)
         session = Session(secrets.token_urlsafe(12), Path(tempfile.mkdtemp(dir=self._folder)))
@@ -105,51 +139,59 @@ class Sessions:
             self._all.move_to_end(id)
         return session
 
-    def submit(self, session: Session, settings: Settings) -> None:
+    def submit(self, session: Session, loaded: Loaded, settings: Settings) -> None:
         """Put a fit into the queue.
 
         Raises
         ------
         BusyError, QueueFullError
         """
-        if session.state in BUSY:
+        if session.is_busy:
             raise BusyError
-        session.settings, session.result, session.error = settings, None, None
-        session.progress, session.state, session.began = {}, "waiting", time.monotonic()
-        try:
-            self._queue.put_nowait(session)
-        except asyncio.QueueFull:
-            session.state = "idle"
-            raise QueueFullError from None
+        jobs = [other.job for other in self._all.values() if other.job is not None]
+        if sum(job.state == "waiting" for job in jobs) >= MOST_WAITING:
+            raise QueueFullError
+        session.job = Job(session, loaded, settings)
+        self._queue.put_nowait(session.job)
 
     async def cancel(self, session: Session) -> None:
-        """End the fit of a session, if it has one."""
-        if session.state == "running":
-            await asyncio.to_thread(self._worker.cancel)
-        if session.state in BUSY:
-            session.state = "cancelled"
+        """End the fit of a session, if it has one, and wait until it has ended."""
+        job = session.job
+        if job is None or job.ended.is_set():
+            return
+        job.is_cancelled = True
+        if job.state == "waiting":
+            job.end("cancelled")
+        else:
+            await asyncio.to_thread(self._worker.cancel, job)
+            await job.ended.wait()
 
     async def _work(self) -> None:
         while True:
-            session = await self._queue.get()
-            if session.state == "waiting":
-                await self._fit(session)
+            job = await self._queue.get()
+            if job.is_abandoned:
+                job.is_cancelled = True
+            if job.is_cancelled:
+                job.end("cancelled")
+            else:
+                await self._fit(job)
 
-    async def _fit(self, session: Session) -> None:
-        loaded, settings = session.loaded, session.settings
-        assert loaded is not None and settings is not None
-        table = loaded.table
-        order = (session.folder, table.names, table.has_names, loaded.source, settings)
-        session.state = "running"
+    async def _fit(self, job: Job) -> None:
+        order = (job.session.folder, job.loaded.origin, job.settings)
+        job.state = "running"
 
         def tell(progress: dict[str, Any]) -> None:
-            session.progress = progress
+            job.progress = progress
+            if job.is_abandoned:
+                job.is_cancelled = True
+                self._worker.cancel(job)
 
         try:
-            session.result = await asyncio.to_thread(self._worker.compute, order, tell)
-            session.state = "done"
-        except WorkerError as error:
-            session.state, session.error = "failed", str(error)
+            job.result = await asyncio.to_thread(self._worker.compute, job, order, tell)
+            job.end("done")
         except CancelledFitError:
-            session.state = "cancelled"
-        await asyncio.to_thread(self._worker.start)  # ready for the next one
+            job.end("cancelled")
+        except WorkerError as error:
+            job.end("failed", str(error))
+        except Exception as error:  # whatever it is, the next fit has to have its turn
+            job.end("failed", f"The fit could not be made: {error}. Try again.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,18 @@ DEFAULTS: dict[str, Any] = {
     "reg_covar": 1e-6,
     "standardize": False,
     "random_state": 0,
+}
+
+
+LABELS = {  # what the page calls them, and what a program does
+    "criterion": "The criterion (criterion)",
+    "covariance_type": "The covariance model (covariance_type)",
+    "max_iter": "Maximum iterations (max_iter)",
+    "tol": "The convergence tolerance (tol)",
+    "n_init": "Restarts (n_init)",
+    "reg_covar": "Regularisation (reg_covar)",
+    "standardize": "Standardise columns (standardize)",
+    "random_state": "The seed (random_state)",
 }
 
 
@@ -143,27 +156,36 @@ def _components(value: Any) -> tuple[int, ...]:
 def _one_of(asked: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
     value = asked[name]
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}.")
+        raise ValueError(f"{LABELS[name]} must be one of {', '.join(choices)}; got {value!r}.")
     return str(value)
 
 
 def _whole(asked: Mapping[str, Any], name: str, least: int, most: int) -> int:
     value = asked[name]
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ValueError(f"{name} must be a whole number from {least} to {most}; got {value!r}.")
+        raise ValueError(
+            f"{LABELS[name]} must be a whole number from {least} to {most}; got {shown(value)}."
+        )
     return value
 
 
 def _number(asked: Mapping[str, Any], name: str) -> float:
     value = asked[name]
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    if not known or not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name} must be a number of at least 0; got {value!r}.")
-    return float(value)
+    with contextlib.suppress(OverflowError):
+        if known and math.isfinite(value) and value >= 0:
+            return float(value)
+    raise ValueError(f"{LABELS[name]} must be a number of at least 0; got {shown(value)}.")
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message, not more of it than a person reads."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _flag(asked: Mapping[str, Any], name: str) -> bool:
     value = asked[name]
     if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false; got {value!r}.")
+        raise ValueError(f"{LABELS[name]} must be true or false; got {value!r}.")
     return value

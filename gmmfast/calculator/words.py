@@ -68,9 +68,7 @@ def advice(findings: Findings) -> list[str]:
         )
     empty = [f"component {k}" for k in np.flatnonzero(findings.sizes == 0)]
     if empty and len(report.weights) > 1:
-        found.append(
-            f"{_capital(_listed(empty))} is the likeliest for no row. Try fewer components."
-        )
+        found.append(f"No row is likeliest to be of {_listed(empty)}. Try fewer components.")
     spread = _spreads(report)
     if not settings.standardize and spread.max() > 1000 * spread.min():
         found.append(
@@ -113,7 +111,8 @@ def _overlaps(overlaps: NDArray[np.float64]) -> list[str]:
         return ["They are clearly apart: hardly any row could belong to another one."]
     pairs.sort(reverse=True)
     said = [f"{i} and {j} ({share:.0%} of their rows)" for share, i, j in pairs[:3]]
-    more = "" if len(pairs) <= 3 else f", and {len(pairs) - 3} more pairs"
+    rest = len(pairs) - len(said)
+    more = f"; so do {rest} more pair{'' if rest == 1 else 's'}" if rest else ""
     return [f"Components overlap, so that rows could belong to either: {_listed(said)}{more}."]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.settings import Settings
 from gmmfast.calculator.words import Findings, advice, sentences
@@ -24,6 +25,7 @@ from gmmfast.results import Results
 from gmmfast.scaling import Scaling
 from gmmfast.selection import GaussianMixtureIC
 from gmmfast.tables import Table, write_table
+from gmmfast.validation import MODEL_CODES
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -31,21 +33,15 @@ OVERLAP_ROWS = 20_000  # rows that tell how far components overlap
 TELL_EVERY = 0.1  # seconds
 
 
-def compute(
-    folder: Path, names: list[str], has_names: bool, source: str, settings: Settings, tell: Tell
-) -> dict[str, Any]:
+def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dict[str, Any]:
     """Fit a mixture and write its files.
 
     Parameters
     ----------
     folder : Path
         Has ``data.npy``; gets ``model.npz``, ``labels.csv``, ``labels.npy``, and
-        ``log_densities.npy``, sorted.
-    names : list of str
-        Columns of the data.
-    has_names : bool
-        Whether the data came with them.
-    source : str
+        ``log_densities.npy``.
+    origin : Origin
         Where the data come from.
     settings : Settings
         What to fit.
@@ -62,20 +58,20 @@ def compute(
     ValueError
         If the data and the settings do not go together.
     """
-    table = _chosen(Table(np.load(folder / "data.npy"), names, has_names), settings)
+    table = _chosen(Table(np.load(folder / "data.npy"), origin.names, origin.has_names), settings)
     most = max(settings.components) if not settings.is_choice else 1
     if len(table.values) < most:
         raise ValueError(
             f"{most} components need at least as many rows; got {len(table.values)}. Lower K."
         )
-    scaling = Scaling.of(table) if settings.standardize else None
+    scaling = _scaling(table) if settings.standardize else None
     values = table.values if scaling is None else scaling.apply(table.values)
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True):  # the page says it in its own words
         warnings.simplefilter("always")
         mixture, search = _fit(values, settings, tell)
     seconds = time.perf_counter() - begin
-    report = report_of(mixture, values, table, scaling, source)
+    report = report_of(mixture, values, table, scaling, origin.source)
     saved = saved_form(report, mixture, scaling, table)
     saved.save(folder / "model.npz")
     labels, overlaps = _use(folder, saved, table)
@@ -93,9 +89,17 @@ def compute(
         "criterion": None if search is None else settings.criterion,
         "matrices": full_matrices(report).tolist(),
         "seconds": seconds,
-        "python": python_lines(settings, source, table, names, report),
-        "command": command_line(settings, source, names),
+        "python": python_lines(settings, origin, table),
+        "command": command_line(settings, origin),
     }
+
+
+def _scaling(table: Table) -> Scaling:
+    try:
+        return Scaling.of(table)
+    except ValueError as error:
+        text = str(error).replace("--standardize", "Standardising")
+        raise ValueError(text.replace(" with --columns", ", or do not standardise")) from None
 
 
 def _chosen(table: Table, settings: Settings) -> Table:
@@ -143,7 +147,7 @@ def _fit(
         K, name = fit.candidate
         tell({"candidates": len(done), "of": search_size, "last": f"K={K} {name}"})
 
-    search_size = len(settings.components) * (14 if types == "all" else 1)
+    search_size = len(settings.components) * (len(MODEL_CODES) if types == "all" else 1)
     search.fit(values, callback=one_more)
     return search.best_estimator_, search
 
@@ -155,13 +159,14 @@ def _use(
     model = GaussianMixture.from_parameters(
         saved.weights_, saved.means_, saved.covariances_, covariance_type=saved.covariance_type
     )
-    labels, resp = model.predict(table.values), model.predict_proba(table.values)
+    resp = model.predict_proba(table.values)
+    labels = resp.argmax(axis=1)
     columns: dict[str, NDArray[Any]] = {"label": labels}
     for k in range(resp.shape[1]):
         columns[f"probability_{k}"] = resp[:, k]
     write_table(folder / "labels.csv", columns)
     np.save(folder / "labels.npy", labels.astype(np.int16))
-    np.save(folder / "log_densities.npy", np.sort(model.score_samples(table.values)))
+    np.save(folder / "log_densities.npy", model.score_samples(table.values))
     step = max(1, len(resp) // OVERLAP_ROWS)
     some = np.asarray(resp[::step], np.float64)
     K = some.shape[1]

@@ -10,9 +10,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import Settings
 
-Order = tuple[Path, list[str], bool, str, Settings]  # what `work.compute` takes
+Order = tuple[Path, Origin, Settings]  # what `work.compute` takes
 
 
 class CancelledFitError(Exception):
@@ -30,30 +31,47 @@ class Worker:
         self._context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._process: Any = None
-        self._cancelled = False
+        self._job: Any = None  # what the process is at
         self._connection: Connection
 
     def start(self) -> None:
         """Start the process, if there is none."""
         with self._lock:
-            if self._process is None or not self._process.is_alive():
-                self._connection, theirs = self._context.Pipe()
-                self._process = self._context.Process(target=serve, args=(theirs,), daemon=True)
-                self._process.start()
-                theirs.close()
+            self._start()
 
-    def compute(self, order: Order, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def _start(self) -> None:
+        if self._process is None or not self._process.is_alive():
+            self._connection, theirs = self._context.Pipe()
+            self._process = self._context.Process(target=serve, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+
+    def compute(
+        self, job: Any, order: Order, tell: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
         """Do one fit, and wait for it.
+
+        Parameters
+        ----------
+        job : object
+            By which `cancel` knows it; its `is_cancelled` says why the process has ended.
+        order : Order
+            What to do.
+        tell : callable
+            Called with the progress.
 
         Raises
         ------
         WorkerError
             Where it fails, or the process ends.
         CancelledFitError
-            Where `cancel` was called.
+            Where it was cancelled.
         """
-        self._cancelled = False
-        self.start()
+        with self._lock:
+            if job.is_cancelled:
+                raise CancelledFitError
+            self._start()
+            self._job = job
         try:
             self._connection.send(order)
             while True:
@@ -65,16 +83,24 @@ class Worker:
                 else:
                     found: dict[str, Any] = value
                     return found
-        except (EOFError, OSError):
+        except (EOFError, ConnectionError):
             self._process.join()
-            if self._cancelled:
+            if job.is_cancelled:
                 raise CancelledFitError from None
             raise WorkerError(_why_it_ended(self._process.exitcode)) from None
+        finally:
+            with self._lock:
+                self._job = None
 
-    def cancel(self) -> None:
-        """End the process and what it does."""
+    def cancel(self, job: Any) -> None:
+        """End the process, if it is at this job."""
         with self._lock:
-            self._cancelled = True
+            if self._job is job:
+                self._process.kill()
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        with self._lock:
             if self._process is not None:
                 self._process.kill()
                 self._process.join()
@@ -93,7 +119,7 @@ def serve(connection: Connection) -> None:
         try:
             found = compute(*order, lambda state: connection.send(("progress", state)))
             connection.send(("done", found))
-        except (ValueError, ArithmeticError) as error:
+        except (ValueError, ArithmeticError, OSError) as error:
             connection.send(("failed", str(error)))
         except MemoryError:
             text = "There is not enough memory for this fit. Use fewer rows or components."

@@ -40,6 +40,7 @@ export const sendData = (name, body, query = {}) => ask("POST", "data", { query:
 export const useExample = (name) => ask("POST", "example", { json: { name } });
 export const startFit = (settings) => ask("POST", "fit", { json: settings });
 export const fitStatus = () => ask("GET", "fit");
+export const leave = () => { fetch(address("fit"), { method: "DELETE", keepalive: true }); };
 export const cancelFit = () => ask("DELETE", "fit");
 export const picture = (columns, density) => ask("POST", "picture", { json: { columns, density } });
 export const useModel = (rows, rate) => ask("POST", "rows", { query: { rate }, body: rows });

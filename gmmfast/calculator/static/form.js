@@ -8,9 +8,8 @@ const REAL = { tol: "tol", "reg-covar": "reg_covar" };
 export class Form {
   constructor({ defaults, covariance_types: types }) {
     this.defaults = defaults;
-    const known = { full: "full", tied: "tied", diag: "diag", spherical: "spherical" };
     const select = $("covariance");
-    for (const name of types) select.append(new Option(known[name] ?? name, name));
+    for (const name of types) select.append(new Option(name, name));
     for (const radio of document.querySelectorAll('input[name="mode"]')) {
       radio.addEventListener("change", () => this.showMode());
     }
@@ -94,6 +93,7 @@ export class Form {
       const from = this.number("k-from");
       const to = this.number("k-to");
       if (to < from) throw new Error("The range of K must begin with the smaller number.");
+      if (to > 200) throw new Error("The range of K must end at 200 or before.");
       settings.n_components = Array.from({ length: to - from + 1 }, (_, i) => from + i);
       settings.criterion = $("criterion").value;
     }

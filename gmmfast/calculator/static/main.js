@@ -12,6 +12,7 @@ const POLL = 150; // milliseconds
 const say = (text) => { $("message").textContent = text; };
 const results = new Results({ say });
 let form = null;
+let reading = 0; // files that have been sent
 let loaded = null; // what the server has read; null while rows are typed
 
 const grid = new Grid($("grid"), {
@@ -53,8 +54,11 @@ async function trying(action) {
 
 const takeFile = (file) => trying(async () => {
   $("data-note").textContent = `Reading ${file.name} …`;
+  const turn = (reading += 1);
   try {
-    take(await api.sendData(file.name, file));
+    const summary = await api.sendData(file.name, file);
+    if (turn !== reading) return; // another file was chosen by now
+    take(summary);
     results.hide();
   } catch (error) {
     $("data-note").textContent = "";
@@ -64,13 +68,13 @@ const takeFile = (file) => trying(async () => {
 
 const calculate = () => trying(async () => {
   const settings = form.settings();
-  if (loaded === null) {
-    const { name, body } = grid.asFile(settings.columns);
-    await api.sendData(name, body, { typed: "yes" });
-  }
-  results.hide();
   working(true);
   try {
+    if (loaded === null) {
+      const { name, body } = grid.asFile(settings.columns);
+      await api.sendData(name, body, { typed: "yes" });
+    }
+    results.hide();
     await follow(await api.startFit(settings));
   } finally {
     working(false);
@@ -88,11 +92,22 @@ async function follow(status) {
   while (status.state === "waiting" || status.state === "running") {
     await showProgress(status);
     await new Promise((resolve) => setTimeout(resolve, POLL));
-    status = await api.fitStatus();
+    status = await patiently(api.fitStatus);
   }
   if (status.state === "failed") throw new Error(status.error);
   if (status.state === "cancelled") throw new Error("Cancelled.");
   await results.show(status.result);
+}
+
+// A question that may fail once or twice, as when the machine was asleep.
+async function patiently(question, tries = 3) {
+  try {
+    return await question();
+  } catch (error) {
+    if (tries === 1) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return patiently(question, tries - 1);
+  }
 }
 
 async function showProgress({ state, progress, seconds }) {
@@ -109,6 +124,7 @@ async function showProgress({ state, progress, seconds }) {
 }
 
 function listen() {
+  addEventListener("pagehide", api.leave); // nobody waits for the fit any more
   $("calculate").addEventListener("click", calculate);
   $("cancel").addEventListener("click", () => trying(api.cancelFit));
   $("reset").addEventListener("click", () => { form.reset(); form.fillDimensions(); say(""); });

@@ -3,7 +3,7 @@
 export function significant(value, digits = 5) {
   if (value === null || value === undefined) return "–";
   if (value === 0 || !Number.isFinite(value)) return String(value);
-  const exponent = Math.floor(Math.log10(Math.abs(value)));
+  const exponent = Number(value.toExponential(digits - 1).split("e")[1]);
   if (exponent < -5 || exponent > 6) return value.toExponential(digits - 1);
   return value.toFixed(Math.max(0, digits - 1 - exponent));
 }

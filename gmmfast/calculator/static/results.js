@@ -50,9 +50,8 @@ export class Results {
     fillList($("advice"), result.advice);
     this.showTables();
     this.showAxes();
-    for (const [id, name] of [["get-model", "model.npz"], ["get-json", "result.json"], ["get-labels", "labels.csv"]]) {
+    for (const [id, name] of [["get-model", "model.npz"], ["get-json", "result.json"], ["get-labels", "labels.csv"], ["get-data", "data.csv"]]) {
       $(id).href = api.downloadAddress(name);
-      $(id).download = name;
     }
     $("python").textContent = result.python;
     $("command").textContent = result.command;
@@ -116,8 +115,10 @@ export class Results {
       $("picture-note").textContent = "Choose two different columns.";
       return;
     }
+    const turn = (this.turn = (this.turn ?? 0) + 1);
     try {
       const data = await api.picture(axes, $("density").checked);
+      if (!this.result || turn !== this.turn) return; // someone wants another picture by now
       await (axes.length === 1 ? drawLine("picture", data, axes[0]) : drawPlane("picture", data, axes));
       $("picture-note").textContent = this.note(data);
     } catch (error) {
@@ -153,8 +154,8 @@ export class Results {
   async apply() {
     $("apply-note").textContent = "";
     try {
-      const text = $("new-rows").value.replaceAll("\t", ",");
-      const found = await api.useModel(`${text.trim()}\n`, $("rate").value);
+      const found = await api.useModel(`${$("new-rows").value.trim()}\n`, $("rate").value);
+      if (!this.result) return;
       const K = this.result.report.n_components;
       fillTable(
         $("applied"),

@@ -76,12 +76,6 @@ TRIED = (
         "44, 43, 43",
     ),
     (
-        "of a search, slow fits of few rows accelerated after 500 plain passes, step by step",
-        "faithful, all models, 1 thread",
-        "109 ms",
-        "76 ms without",
-    ),
-    (
         "of a search, one candidate a task of the thread pool, in place of seven",
         "iris, all models, 2 threads",
         "44 ms",

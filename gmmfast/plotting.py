@@ -189,6 +189,8 @@ def _draw_density(
 def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    from matplotlib import pyplot
-
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        raise ImportError("Pictures need matplotlib: pip install 'gmmfast[plot]'") from None
     return pyplot.subplots(layout="constrained")[1]

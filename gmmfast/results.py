@@ -53,7 +53,7 @@ class Results(np.ndarray):
     degenerate : bool
         A component has collapsed: the candidate is not ranked.
     seconds : float
-        Time taken, with its starts.
+        Time taken, without the partitions that all candidates start from.
     failure : str
         Why there is no mixture; empty where there is one.
     """
@@ -85,7 +85,10 @@ class Results(np.ndarray):
         ImportError
             If pandas is not installed.
         """
-        import pandas
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas") from None
 
         return pandas.DataFrame({name: np.asarray(self[name]) for name, _ in FIELDS})
 

@@ -14,7 +14,7 @@ from gmmfast import criteria, em, small
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import SAME, Random
 from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Parameters, Scatter
+from gmmfast.parameters import Parameters
 from gmmfast.rows import MemoryRows
 from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
@@ -205,7 +205,7 @@ class Search:
             if starts.points is not rows:  # a start is enough
                 passes = min(control.max_iter, SAMPLE_PASSES)
                 control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
-            floor = starts.floors[model.scatter is Scatter.DIAGONAL]
+            floor = starts.floors.of(model)
             ahead = small.fit(
                 starts.points, model, choice.packed, control.tol, control.max_iter, floor
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -46,6 +46,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _is_counts(value: Any) -> bool:
+    if isinstance(value, Iterator):  # which would be empty the next time
+        return False
     counts = _listed(value)
     whole = all(isinstance(k, numbers.Integral) and int(k) >= 1 for k in counts)
     return bool(counts) and whole
@@ -60,17 +62,19 @@ def _is_types(value: Any) -> bool:
 def _is_folds(value: Any) -> bool:
     if isinstance(value, numbers.Integral):
         return int(value) >= 2
-    return hasattr(value, "split") or isinstance(value, Iterable)
+    is_pairs = isinstance(value, Iterable) and not isinstance(value, Iterator)
+    return hasattr(value, "split") or (is_pairs and bool(list(value)))
 
 
 CONSTRAINTS = {
-    "n_components": Constraint("an int or some ints in the range [1, inf)", _is_counts),
+    "n_components": Constraint("an int, or a list or range of ints, from 1 on", _is_counts),
     "covariance_types": Constraint(
         f"'all' or a list of names among {', '.join(COVARIANCE_TYPES)}", _is_types
     ),
     "criterion": one_of(*CRITERIA),
     "cv": Constraint(
-        "an int in the range [2, inf), a splitter with a method split, or pairs of indices",
+        "an int in the range [2, inf), a splitter with a method split, or a list of pairs of "
+        "row indices",
         _is_folds,
     ),
     "tol": not_negative(),
@@ -114,7 +118,8 @@ class GaussianMixtureIC(Estimator):
     acceleration : {"none", "auto"}, default="auto"
         As in `GaussianMixture`.
     max_seconds : float or None, default=None
-        Try no more candidates after this time, and end the fit that it falls into.
+        Try no more candidates after this time. Fits that are under way are finished, or, of more
+        than 4096 rows, ended.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: raise, or choose among the candidates that are done.
     random_state : int, RandomState, Generator or None, default=None
@@ -231,8 +236,19 @@ class GaussianMixtureIC(Estimator):
             If X is not finite and two-dimensional, or if no candidate can be ranked.
         InvalidParameterError
             If a parameter of the constructor is out of range.
+        KeyboardInterrupt
+            Unless ``on_interrupt="keep"`` and a candidate is done.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the best reached `max_iter`; scikit-learn's own class where scikit-learn is loaded.
+        UserWarning
+            If the search ended before its last candidate.
         """
         check_constructor(self, CONSTRAINTS)
+        for name in ("best_estimator_", "best_n_components_", "best_covariance_type_"):
+            self.__dict__.pop(name, None)  # what is left of an earlier fit, if this one fails
         X, names = check_rows(X, name=type(self).__name__, min_rows=2)
         weights = check_sample_weight(sample_weight, len(X))
         rng = check_random_state(self.random_state)
@@ -292,15 +308,23 @@ class GaussianMixtureIC(Estimator):
         pairs = self.cv
         if isinstance(pairs, numbers.Integral):
             count = int(pairs)
-            if count > len(X):
-                raise ValueError(f"cv={count} folds need as many rows; got {len(X)}. Lower cv.")
-            fold = rng.permutation(len(X)) % count
-            pairs = [(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(count)]
+            present = np.arange(len(X)) if weights is None else np.flatnonzero(weights)
+            if count > len(present):
+                raise ValueError(
+                    f"cv={count} folds need as many rows of positive weight; got {len(present)}. "
+                    "Lower cv."
+                )
+            fold = rng.permutation(len(present)) % count
+            pairs = [(present[fold != f], present[fold == f]) for f in range(count)]
         elif hasattr(pairs, "split"):
             pairs = pairs.split(X)
 
         def part(indices: Any) -> MemoryRows:
             own = None if weights is None else weights[indices]
+            if own is not None and not own.any():
+                raise ValueError(
+                    "Every fold needs a row of positive weight. Lower cv, or drop rows."
+                )
             return MemoryRows(X[indices], own, n_jobs=self.n_jobs, centre=centre)
 
         return [(part(seen), part(held_out)) for seen, held_out in pairs]
@@ -324,6 +348,7 @@ class GaussianMixtureIC(Estimator):
         check_features(
             mixture, None if names is None else list(names), self.n_features_in_, reset=True
         )
+        mixture._warn(fit.result.status)
         self.best_estimator_ = mixture
         self.best_n_components_, self.best_covariance_type_ = K, covariance_type
 

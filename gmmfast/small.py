@@ -24,7 +24,7 @@ from gmmfast.parameters import Density, Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
 FEW = 4096  # rows; more are worth several threads
-PASSES = 1000  # of plain EM at the most: it may be worth to accelerate the rest
+PASSES = 500  # of plain EM at the most: it may be worth to accelerate the rest
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from gmmfast.initialization import (
     plus_plus,
 )
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, Parameters
+from gmmfast.parameters import Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
 Labels = NDArray[np.int64]  # (n,)
@@ -95,10 +96,26 @@ def different(partitions: Sequence[Labels]) -> list[Labels]:
     return list(found.values())
 
 
-def smallest_variances(points: Floats, weights: Floats) -> tuple[float, float]:
-    """Return the smallest variance of all rows, in any direction, and of a feature."""
-    covariance = (points * weights[:, None]).T @ points / weights.sum()
-    return max(float(np.linalg.eigvalsh(covariance)[0]), 0.0), float(covariance.diagonal().min())
+class Floors(NamedTuple):
+    """The smallest variance of all rows: what a collapsed component is compared with."""
+
+    in_any_direction: float
+    of_a_feature: float
+
+    def of(self, model: Model) -> float:
+        """Return the one that counts for a model."""
+        is_diagonal = model.scatter is Scatter.DIAGONAL
+        return self.of_a_feature if is_diagonal else self.in_any_direction
+
+
+def smallest_variances(points: Floats, weights: Floats) -> Floors:
+    """Return the smallest variances of rows about their centre."""
+    with np.errstate(all="ignore"):  # where squares do not exist, no fit will
+        covariance = (points * weights[:, None]).T @ points / weights.sum()
+    if not np.isfinite(covariance).all():
+        return Floors(0.0, 0.0)
+    least = max(float(np.linalg.eigvalsh(covariance)[0]), 0.0)
+    return Floors(least, float(covariance.diagonal().min()))
 
 
 def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:

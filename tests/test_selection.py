@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import GaussianMixtureIC
 from gmmfast.hierarchy import Tree, standardized, whitened
+from gmmfast.initialization import SMALLEST_SAMPLE
 from gmmfast.models import MODELS
 from gmmfast.results import NOT_REACHED
 from gmmfast.rows import MemoryRows
@@ -105,6 +106,10 @@ def test_many_rows_start_from_a_sample():
     X = mixture(9000, 2, 3, separation=4.0, seed=6)[0]
     search = GaussianMixtureIC(range(1, 5), covariance_types=["VVV"], random_state=0).fit(X)
     assert search.best_n_components_ == 3
+    points = Starts(MemoryRows(X), np.random.default_rng(0), [3]).points
+    assert points.n_rows == SMALLEST_SAMPLE
+    row = search.results_[search.results_.ranking("bic")[0]]
+    assert row["bic"] == pytest.approx(search.best_estimator_.bic(X), abs=1e-6)  # of all rows
 
 
 # ------------------------------------------------------------------------- cross-validation
@@ -171,6 +176,40 @@ def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
     assert spike["degenerate"] and not sound["degenerate"] and spike["bic"] < sound["bic"]
     assert search.best_covariance_type_ == "VEE"
     assert "1 with a component that has collapsed" in search.summary()
+
+
+def test_a_best_that_has_not_converged_is_told(X):
+    with pytest.warns(UserWarning, match="did not converge.*max_iter=2"):
+        GaussianMixtureIC(5, covariance_types=["VVV"], max_iter=2, tol=0, random_state=0).fit(X)
+
+
+def test_a_fit_that_fails_leaves_nothing_of_an_earlier_one(X):
+    search = GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="can be ranked"):
+        search.fit(np.ones((30, 2)))
+    with pytest.raises(ValueError, match="is not fitted yet"):
+        search.predict(X)
+
+
+def test_folds_are_of_rows_that_have_weight(X):
+    weights = np.where(np.arange(len(X)) % 10 == 0, 1.0, 0.0)
+    params = {"covariance_types": ["EII"], "criterion": "cv", "random_state": 0}
+    search = GaussianMixtureIC([1, 2], cv=5, **params).fit(X, sample_weight=weights)
+    assert np.isfinite(search.results_["cv"]).all()
+    with pytest.raises(
+        ValueError, match="cv=50 folds need as many rows of positive weight; got 30"
+    ):
+        GaussianMixtureIC([1, 2], cv=50, **params).fit(X, sample_weight=weights)
+
+
+def test_few_rows_are_accelerated_by_default():
+    X = mixture(2000, 2, 3, separation=0.7, seed=5)[0]
+    params = {"covariance_types": ["VVV"], "tol": 1e-10, "random_state": 0}
+    auto = GaussianMixtureIC(3, **params).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        none = GaussianMixtureIC(3, acceleration="none", **params).fit(X)
+    assert auto.results_["n_iter"][0] < none.results_["n_iter"][0]
 
 
 def test_nothing_to_rank():
@@ -369,6 +408,17 @@ def test_the_best_are_fitted_again_from_what_their_neighbours_found(monkeypatch)
     assert gain.min() == 0 and gain.max() > 1
     best = again.results_["bic"].argmin()
     assert again.best_estimator_.bic(X) == pytest.approx(again.results_["bic"][best], abs=1e-8)
+
+
+def test_neighbours_lower_the_bic_of_wine(monkeypatch):
+    """The figures of docs/selection.md."""
+    X = load_wine().data
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    again = GaussianMixtureIC(range(1, 13), random_state=0)
+    once = clone(again)
+    assert again.fit(X).bic(X) < 5357.6
+    monkeypatch.setattr(Search, "improved", lambda self, fits, criterion: fits)
+    assert once.fit(X).bic(X) > 5383.5
 
 
 def test_partitions_that_are_the_same_but_for_their_numbers():

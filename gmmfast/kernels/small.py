@@ -232,7 +232,7 @@ def fit_few(
                 expect(rows, state)
             return status, i, is_sound(floor, state.density.factors)
         if status == NOT_POSITIVE or status == EMPTY:
-            failure = status
+            failure = max(failure, status)  # EMPTY, which may be mended, rather than NOT_POSITIVE
             continue
         sound, bound = is_sound(floor, state.density.factors), history[i - 1]
         is_better = bound - same > highest if sound == found_sound else sound

@@ -43,6 +43,18 @@ def plot_criterion(search: GaussianMixtureIC, ax: Any = None) -> Any:
     ------
     ImportError
         If matplotlib is not installed.
+    NotFittedError
+        If the search has not been fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixtureIC
+    >>> from gmmfast.plotting import plot_criterion
+    >>> X = np.random.default_rng(0).normal(size=(100, 2))
+    >>> search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"]).fit(X)
+    >>> plot_criterion(search).get_xlabel()
+    'number of components'
     """
     search._check_fitted()
     ax = _axes(ax)

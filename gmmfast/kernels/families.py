@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from gmmfast.kernels.options import called_kernel, kernel
 from gmmfast.kernels.variances import COMMON, ITERATIONS, OWN, PRECISION, fill_variances
 
+NO_MORE = 1e-16  # correlation that a rotation would not take away: below the rounding of p and q
 AT_REST = 1e-10  # sine of an angle: the likelihood differs by the square
 TRIAL_ITERATIONS = 3  # that show which beginning is the best
 
 
 @kernel
-def half_angle(y, x):
+def half_angle(
+    y,  # in
+    x,  # in
+):
     """Cosine and sine of ``arctan2(y, x) / 2``."""
     scale = max(abs(x), abs(y))  # whose square may not be a number
     if scale == 0:
@@ -78,7 +82,7 @@ def diagonalize(
         for i in range(d):
             for j in range(i + 1, d):
                 p, q, r = matrices[0, i, i], matrices[0, j, j], matrices[0, i, j]
-                if abs(r) > 1e-16 * np.sqrt(abs(p * q)) or p < q:
+                if abs(r) > NO_MORE * np.sqrt(abs(p * q)) or p < q:
                     c, s = half_angle(2 * r, p - q)
                     rotate(i, j, c, s, matrices, axes)
                     at_rest = False
@@ -258,7 +262,11 @@ def make_family_work(n_components: int, n_features: int) -> FamilyWork:
 
 
 @kernel
-def own_matrices(scatter, mass, covariances):
+def own_matrices(
+    scatter,  # in (K, d, d)
+    mass,  # in (K,)
+    covariances,  # out (K, d, d)
+):
     """VVV: each component's own."""
     for k in range(scatter.shape[0]):
         for i in range(scatter.shape[1]):
@@ -267,7 +275,11 @@ def own_matrices(scatter, mass, covariances):
 
 
 @kernel
-def equal_matrices(scatter, mass, covariances):
+def equal_matrices(
+    scatter,  # in (K, d, d)
+    mass,  # in (K,)
+    covariances,  # out (K, d, d)
+):
     """EEE: one for all components."""
     K, d, _ = scatter.shape
     total_mass = 0.0

@@ -167,13 +167,56 @@ def has_settled(
     bounds,  # in
     i,  # in: the last of them
     tol,  # in: gain of a pass with which a fit ends
-    share,  # in: likewise, of all that has been gained
+    share,  # in: likewise, of all that has been gained; 0: whatever that is
 ):
     """Whether a pass has gained too little to go on."""
     if i < 1:
         return False
     gain = bounds[i] - bounds[i - 1]
-    return abs(gain) < tol or gain <= share * (bounds[i] - bounds[0])
+    return abs(gain) < tol or (share > 0 and gain <= share * (bounds[i] - bounds[0]))
+
+
+@called_kernel
+def start_from(
+    rows,  # in: FewRows
+    labels,  # in (n_tiles, TILE): a partition
+    means,  # in (K, d): of its labels
+    family,  # in: Family
+    state,  # out: the mixture
+):
+    """M step of a partition; NOT_YET, or why there is none."""
+    set_means(means, state)
+    add_memberships(
+        rows.tiles, rows.row_weights, labels, state.density.means, state.work, state.sums
+    )
+    return maximize(
+        rows, family, True, state.sums.scatter[0], state.scatter, state.covariances,
+        state.density.factors, state,
+    )  # fmt: skip
+
+
+@called_kernel
+def climb(
+    rows,  # in: FewRows
+    family,  # in: Family
+    tol,  # in: as in `has_settled`
+    share,  # in: as in `has_settled`
+    state,  # in, out: the mixture
+    bounds,  # out: mean log-likelihood before each M step; as many passes at the most
+):
+    """EM until a pass gains too little: how it ended, and its passes."""
+    status, i = NOT_YET, 0
+    while status == NOT_YET and i < bounds.size:
+        expect(rows, state)
+        bounds[i] = state.sums.log_likelihood[0] * rows.scale
+        status = maximize(
+            rows, family, False, state.sums.scatter[0], state.scatter, state.covariances,
+            state.density.factors, state,
+        )  # fmt: skip
+        if status == NOT_YET and has_settled(bounds, i, tol, share):
+            status = CONVERGED
+        i += 1
+    return status, i
 
 
 @called_kernel
@@ -188,58 +231,33 @@ def fit_few(
     same,  # in: what is less may be rounding, and the first of equals is kept
     best,  # scratch, of the size of state.flat
     trial,  # scratch: mean log-likelihoods of a trial, which may have as many passes
-    state,  # scratch; out: the mixture
+    state,  # scratch; out: the mixture, and the sums of one more E step
     bounds,  # out: mean log-likelihoods of the fit, which may have as many passes
 ):
     """EM from the likeliest partition after a few passes.
 
-    Returns how it ended, its passes, and whether no component has collapsed. A trial begins with
-    the M step of its partition. The fit itself comes after all trials, and then one more E step:
-    the sums in `state` are of the mixture in the end.
+    Returns how it ended, its passes, and whether no component has collapsed.
     """
-    n_trials = labels.shape[0]
     failure, found, found_sound, highest = NOT_POSITIVE, False, False, -np.inf
-    for t in range(n_trials + 1):
-        is_trial = t < n_trials
-        history = trial if is_trial else bounds
-        i, status = (-1 if is_trial else 0), NOT_YET
-        if is_trial:
-            set_means(means[t], state)
-        elif found:
-            copy_flat(best, state.flat)
-        else:
-            return failure, 0, False
-        while status == NOT_YET and i < history.size:
-            if i < 0:
-                add_memberships(
-                    rows.tiles, rows.row_weights, labels[t], state.density.means, state.work,
-                    state.sums,
-                )  # fmt: skip
-            else:
-                expect(rows, state)
-                history[i] = state.sums.log_likelihood[0] * rows.scale
-            status = maximize(
-                rows, family, i < 0, state.sums.scatter[0], state.scatter, state.covariances,
-                state.density.factors, state,
-            )  # fmt: skip
-            if status == NOT_YET and has_settled(
-                history, i, 0.0 if is_trial else tol, share if is_trial else -np.inf
-            ):
-                status = CONVERGED
-            i += 1
-        if not is_trial:
-            if status == CONVERGED or status == NOT_YET:
-                expect(rows, state)
-            return status, i, is_sound(floor, state.density.factors)
+    for t in range(labels.shape[0]):
+        n_passes, status = 0, start_from(rows, labels[t], means[t], family, state)
+        if status == NOT_YET:
+            status, n_passes = climb(rows, family, 0.0, share, state, trial)
         if status == NOT_POSITIVE or status == EMPTY:
             failure = max(failure, status)  # EMPTY, which may be mended, rather than NOT_POSITIVE
             continue
-        sound, bound = is_sound(floor, state.density.factors), history[i - 1]
+        sound, bound = is_sound(floor, state.density.factors), trial[n_passes - 1]
         is_better = bound - same > highest if sound == found_sound else sound
         if not found or is_better:
             found, found_sound, highest = True, sound, bound
             copy_flat(state.flat, best)
-    return failure, 0, False
+    if not found:
+        return failure, 0, False
+    copy_flat(best, state.flat)
+    status, n_passes = climb(rows, family, tol, 0.0, state, bounds)
+    if status == CONVERGED or status == NOT_YET:
+        expect(rows, state)
+    return status, n_passes, is_sound(floor, state.density.factors)
 
 
 @kernel

@@ -38,7 +38,12 @@ def fill_variances(
 
 
 @kernel
-def round_variances(own_volumes, spread, mass, variances):
+def round_variances(
+    own_volumes,  # in: whether each component has its own
+    spread,  # in (K, d)
+    mass,  # in (K,)
+    variances,  # out (K, d)
+):
     """EII and VII: the mean along all axes, of all components or of each."""
     K, d = spread.shape
     total = total_mass = 0.0
@@ -55,7 +60,11 @@ def round_variances(own_volumes, spread, mass, variances):
 
 
 @kernel
-def own_variances(spread, mass, variances):
+def own_variances(
+    spread,  # in (K, d)
+    mass,  # in (K,)
+    variances,  # out (K, d)
+):
     """VV: each component's own."""
     for k in range(spread.shape[0]):
         for j in range(spread.shape[1]):
@@ -63,7 +72,11 @@ def own_variances(spread, mass, variances):
 
 
 @kernel
-def equal_variances(spread, mass, variances):
+def equal_variances(
+    spread,  # in (K, d)
+    mass,  # in (K,)
+    variances,  # out (K, d)
+):
     """EE: the same for all components."""
     K, d = spread.shape
     total_mass = 0.0
@@ -78,7 +91,11 @@ def equal_variances(spread, mass, variances):
 
 
 @kernel
-def equal_volumes(spread, mass, variances):
+def equal_volumes(
+    spread,  # in (K, d)
+    mass,  # in (K,)
+    variances,  # out (K, d)
+):
     """EV: own shapes; the common volume is the mean of the components' geometric means."""
     K, d = spread.shape
     volume = total_mass = 0.0
@@ -106,7 +123,12 @@ def geometric_mean(
 
 
 @kernel
-def proportional_variances(spread, mass, is_first, variances):
+def proportional_variances(
+    spread,  # in (K, d)
+    mass,  # in (K,)
+    is_first,  # in: whether to forget the variances from before
+    variances,  # in, out (K, d)
+):
     """VE: own volumes of a common shape, by proportional fitting.
 
     At the maximum ``spread / variances`` has the mean `mass` in each row, and sums to the total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -92,6 +93,10 @@ class Results(np.ndarray):
 
         return pandas.DataFrame({name: np.asarray(self[name]) for name, _ in FIELDS})
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dict of plain values a candidate, for JSON: what is not finite is None."""
+        return [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in self]
+
     def ranking(self, criterion: str) -> NDArray[np.int64]:
         """Return the indices of the rows that can be ranked, the best first.
 
@@ -145,3 +150,7 @@ class Results(np.ndarray):
         reasons, counts = np.unique(self["failure"], return_counts=True)
         lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, counts, strict=True) if why]
         return lines
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmfast import em
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
+from gmmfast.initialization import Random
 from gmmfast.kernels.options import thread_count
 from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
@@ -35,8 +36,6 @@ from gmmfast.validation import (
     not_negative,
     one_of,
 )
-
-Random = np.random.Generator | np.random.RandomState
 
 
 def _listed(value: Any) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
 from gmmfast.outcome import report_of, saved_form
 from gmmfast.report import fit_as_json, fit_as_text, full_matrices
-from gmmfast.results import Results
 from gmmfast.scaling import Scaling
 from gmmfast.selection import GaussianMixtureIC
 from gmmfast.tables import Table, write_table
@@ -85,7 +83,7 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
         "sentences": sentences(findings),
         "advice": advice(findings),
         "curve": [float(bound) for bound in saved.lower_bounds_],
-        "candidates": None if search is None else _candidates(search.results_),
+        "candidates": None if search is None else search.results_.to_dicts(),
         "criterion": None if search is None else settings.criterion,
         "matrices": full_matrices(report).tolist(),
         "seconds": seconds,
@@ -174,13 +172,3 @@ def _use(
         [[np.minimum(some[:, i], some[:, j]).sum() for j in range(K)] for i in range(K)]
     )
     return labels, 2 * shared / np.maximum(some.sum(axis=0)[:, None] + some.sum(axis=0), 1e-300)
-
-
-def _candidates(results: Results) -> list[dict[str, Any]]:
-    wanted = ("n_components", "covariance_type", "log_likelihood", "n_parameters", "bic", "aic",
-              "icl", "degenerate", "failure")  # fmt: skip
-    return [{name: _plain(row[name].item()) for name in wanted} for row in results]
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

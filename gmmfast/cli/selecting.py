@@ -2,15 +2,12 @@
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
-from typing import Any
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
 from gmmfast.outcome import report_of, saved_form
 from gmmfast.report import fit_as_json, fit_as_text
-from gmmfast.results import FIELDS
 from gmmfast.scaling import Scaling
 from gmmfast.selection import GaussianMixtureIC
 from gmmfast.tables import require_writable
@@ -58,17 +55,12 @@ def select(arguments: argparse.Namespace) -> None:
 
 def _as_json(search: GaussianMixtureIC, best: str) -> str:
     """One object: the criterion, all candidates, and the best as ``fit --json`` tells it."""
-    candidates = [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in search.results_]
-    rows = ",\n".join(f"    {json.dumps(candidate)}" for candidate in candidates)
+    rows = ",\n".join(f"    {json.dumps(one)}" for one in search.results_.to_dicts())
     inner = best.replace("\n", "\n  ")
     criterion = json.dumps(search.criterion)
     return (
         f'{{\n  "criterion": {criterion},\n  "candidates": [\n{rows}\n  ],\n  "best": {inner}\n}}'
     )
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _require_matplotlib() -> None:

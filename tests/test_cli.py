@@ -230,7 +230,7 @@ def test_fit__warnings_are_notes(run):
         (["-k", "2"], "Name a data file or an --example"),
         (["x.csv", "--example", "sensors", "-k", "2"], "got both"),
         (["--example", "customers"], "-k/--components"),
-        (["--example", "customers", "-k", "two"], "invalid int value"),
+        (["--example", "customers", "-k", "two"], "must be a whole number; got"),
         (["--example", "customers", "-k", "0"], "n_components"),
         (["--example", "customers", "-k", "999"], "Lower -k"),
         (["--example", "customers", "-k", "2", "--tol", "-1"], "tol"),

@@ -56,7 +56,7 @@ def _add_fit(commands: Any) -> None:
     parser = _add_command(commands, "fit", "fit a mixture and print what it found", fitting.fit)
     _add_data(parser)
     add = parser.add_argument
-    add("-k", "--components", type=int, required=True, metavar="K", help="number of components")
+    add("-k", "--components", type=_whole, required=True, metavar="K", help="number of components")
     add("--covariance", choices=COVARIANCE_TYPES, default="full", help="covariance model (full)")
     add(
         "--tol",
@@ -64,8 +64,8 @@ def _add_fit(commands: Any) -> None:
         default=1e-3,
         help="stop when the mean log density changes by less (1e-3)",
     )
-    add("--max-iter", type=int, default=100, metavar="N", help="stop after N iterations (100)")
-    add("--n-init", type=int, default=1, metavar="N", help="keep the best of N starts (1)")
+    add("--max-iter", type=_whole, default=100, metavar="N", help="stop after N iterations (100)")
+    add("--n-init", type=_whole, default=1, metavar="N", help="keep the best of N starts (1)")
     add("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")
     add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
@@ -90,7 +90,7 @@ def _add_select(commands: Any) -> None:
     )
     add("--criterion", choices=CRITERIA, default="bic", help="what is least at the best (bic)")
     add("--tol", type=float, default=1e-6, help="stop a fit when a row gains less (1e-6)")
-    add("--max-iter", type=int, default=1000, metavar="N", help="stop a fit after N iterations")
+    add("--max-iter", type=_whole, default=1000, metavar="N", help="stop a fit after N iterations")
     add("--max-seconds", type=float, metavar="S", help="try no more models after this time")
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
@@ -159,12 +159,19 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([text]), [])]
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number; got {text!r}") from None
+
+
 def _counts(text: str) -> list[int]:
     """Numbers of components: ``3``, ``1:9`` with both ends, or ``2,4,8``."""
     counts: list[int] = []
     for part in text.split(","):
         first, colon, last = part.partition(":")
-        counts += range(int(first), int(last) + 1) if colon else [int(first)]
+        counts += range(_whole(first), _whole(last) + 1) if colon else [_whole(first)]
     if not counts or min(counts) < 1:
         raise argparse.ArgumentTypeError(f"must be numbers from 1, such as 1:9 or 2,4; got {text}")
     return counts
@@ -182,28 +189,31 @@ def _models(text: str) -> str | list[str]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
     return number
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if not 0 <= number < 1 << 16:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 65535; got {text}")
     return number
 
 
 def _seed(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if not 0 <= number < 1 << 32:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 4294967295; got {text}")
     return number
 
 
 def _fraction(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from None
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 1; got {text}")
     return number

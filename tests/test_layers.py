@@ -27,7 +27,7 @@ LAYERS = """
     search progress
     starts
     small
-    em
+    em fitted
     acceleration
     initialization
     rows models hierarchy

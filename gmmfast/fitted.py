@@ -1,0 +1,275 @@
+"""What a fitted mixture is for: labels, densities, criteria, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast import criteria
+from gmmfast.estimator import Estimator
+from gmmfast.models import MODELS, Model, square_roots
+from gmmfast.parameters import Floats, Parameters
+from gmmfast.rows import MemoryRows
+from gmmfast.sources import Chunks, chunks, is_source
+from gmmfast.validation import (
+    check_features,
+    check_random_state,
+    check_rows,
+    check_sample_weight,
+)
+
+
+class FittedMixture(Estimator):
+    """The methods of `GaussianMixture` that need its attributes, and none of the data it saw."""
+
+    covariance_type: str
+    reg_covar: float
+    random_state: Any
+    n_jobs: int | None
+    weights_: NDArray[Any]
+    means_: NDArray[Any]
+    covariances_: NDArray[Any]
+    precisions_: NDArray[Any]
+    precisions_cholesky_: NDArray[Any]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Label rows with their likeliest component.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Component indices; of equals, the first.
+        """
+        labels: NDArray[np.int64] = self._of_rows(X, MemoryRows.labels)
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Posterior probability of each component (Bishop 2006, equation 9.13).
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            Each row sums to one.
+        """
+        resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
+        return resp
+
+    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+        """Log density of the mixture at each row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``log p(x)``; the density is in the inverse units of the data.
+        """
+        log_density: NDArray[Any] = self._of_rows(X, MemoryRows.log_densities)
+        return log_density
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Mean log density of a row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Larger is better.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return log_likelihood / weight
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion on some rows; see `gmmfast.criteria.bic`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights; n is their sum.
+
+        Returns
+        -------
+        float
+            Lower is better.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return criteria.bic(log_likelihood, self._n_parameters(), weight)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion on some rows; see `gmmfast.criteria.aic`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better.
+        """
+        log_likelihood, _ = self._log_likelihood(X, sample_weight)
+        return criteria.aic(log_likelihood, self._n_parameters())
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood on some rows; see `gmmfast.criteria.icl`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better; above BIC the more, the less clearly rows are assigned.
+        """
+        rows, parameters = self._rows(X)
+        largest = rows.certainties(parameters)
+        weights = check_sample_weight(sample_weight, len(largest))
+        weights = np.ones(len(largest)) if weights is None else weights
+        return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
+
+    def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, d)
+            Rows, in the order of their components.
+        y : ndarray of shape (n_samples,)
+            Their components.
+        """
+        self._check_fitted()
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
+                "sample."
+            )
+        rng = check_random_state(self.random_state)
+        weights = self.weights_.astype(np.float64)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        y = np.repeat(np.arange(len(counts)), counts)
+        K, d = self.means_.shape
+        covariances = self._model().matrices(self.covariances_.astype(np.float64), K, d)
+        noise = np.split(rng.standard_normal(size=(n_samples, d)), np.cumsum(counts)[:-1])
+        parts = [z @ R.T for z, R in zip(noise, square_roots(covariances), strict=True)]
+        return np.concatenate(parts) + self.means_[y], y
+
+    def _rows(self, X: ArrayLike, names: list[str] | None = None) -> tuple[MemoryRows, Parameters]:
+        """Rows to evaluate, and the fitted parameters about the same centre."""
+        self._check_fitted()
+        X, own = check_rows(X)
+        names = names or own
+        check_features(self, names, X.shape[1], reset=False)
+        centre = self.means_.mean(axis=0, dtype=np.float64)  # no look at X: rows stay independent
+        if X.shape[1] != len(centre):
+            raise ValueError(
+                f"X has {X.shape[1]} features, but means_ has {len(centre)}. Call fit again."
+            )
+        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
+        return rows, self._parameters(centre)
+
+    def _of_rows(self, X: ArrayLike, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
+        """Evaluate rows: an array, or of data that are read in pieces, one after the other."""
+        if not is_source(X):
+            return what(*self._rows(X))
+        self._check_fitted()
+        return self._of_chunks(chunks(X), what)
+
+    def _of_chunks(
+        self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
+    ) -> Iterator[Any]:
+        for chunk in source:
+            rows, parameters = self._rows(chunk.X, source.names)
+            yield what(rows, parameters)
+
+    def _parameters(self, centre: Floats) -> Parameters:
+        """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
+        weights, means, cholesky = (
+            np.asarray(a, np.float64)
+            for a in (self.weights_, self.means_, self.precisions_cholesky_)
+        )
+        model, (K, d) = self._model(), (len(weights), len(centre))
+        covariances = np.asarray(getattr(self, "covariances_", cholesky), np.float64)
+        structure = model.covariance_shape(K, d)
+        named = {
+            "weights_": (weights, (K,)),
+            "means_": (means, (K, d)),
+            "covariances_": (covariances, structure),
+            "precisions_cholesky_": (cholesky, structure),
+        }
+        if any(array.shape != expected for array, expected in named.values()):
+            found = ", ".join(f"{name} {array.shape}" for name, (array, _) in named.items())
+            raise ValueError(
+                f"The fitted {found} do not go with covariance_type={self.covariance_type!r} and "
+                f"{d} features. Call fit again, with warm_start=False."
+            )
+        return model.from_cholesky(weights, means - centre, covariances, cholesky)
+
+    def _model(self) -> Model:
+        return MODELS[self.covariance_type](self.reg_covar)
+
+    def _n_parameters(self) -> int:
+        self._check_fitted()
+        return self._model().n_parameters(*self.means_.shape)
+
+    def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
+        """Weighted sum of log densities, and the sum of weights."""
+        if is_source(X):
+            return self._log_likelihood_of_chunks(chunks(X))
+        log_density = self.score_samples(X)
+        weights = check_sample_weight(sample_weight, len(log_density))
+        if weights is None:
+            return float(log_density.sum(dtype=np.float64)), float(len(log_density))
+        present = weights > 0
+        return float(weights[present] @ log_density[present]), float(weights.sum())
+
+    def _log_likelihood_of_chunks(self, source: Chunks) -> tuple[float, float]:
+        log_likelihood = weight = 0.0
+        for chunk in source:
+            rows, parameters = self._rows(chunk.X, source.names)
+            log_density = rows.log_densities(parameters)
+            weights = np.ones(len(log_density)) if chunk.weights is None else chunk.weights
+            log_likelihood += float(weights @ np.where(weights > 0, log_density, 0.0))
+            weight += float(weights.sum())
+        return log_likelihood, weight

@@ -15,7 +15,7 @@ from gmmfast.frames import from_frame
 from gmmfast.tables import ARROW_SUFFIXES, open_file
 from gmmfast.validation import check_rows, check_sample_weight
 
-CHUNK_BYTES = 1 << 22  # of a chunk, where nothing else is asked for: it stays in the cache
+CHUNK_BYTES = 1 << 21  # of a chunk, where nothing else is asked for: it stays in the cache
 
 Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: arrays, frames, or with weights
 
@@ -55,6 +55,13 @@ class Chunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Read all rows; ValueError or OSError tells at which one it failed."""
+        return self._read(are_finite=False)
+
+    def again(self) -> Iterator[Chunk]:
+        """Read all rows once more, without a look at whether they are finite."""
+        return self._read(are_finite=True)
+
+    def _read(self, are_finite: bool) -> Iterator[Chunk]:
         first, width = 0, None
         pieces = self._pieces(self._chunk_rows)
         while True:
@@ -62,7 +69,7 @@ class Chunks:
                 piece = next(pieces, None)
                 if piece is None:
                     return
-                chunk = self._chunk(piece, first)
+                chunk = self._chunk(piece, first, are_finite)
             except (ValueError, TypeError, OSError) as error:
                 kind = OSError if isinstance(error, OSError) else ValueError
                 raise kind(f"{self._what}, from row {first} on: {error}") from error
@@ -75,7 +82,7 @@ class Chunks:
             yield chunk
             first += len(chunk.X)
 
-    def _chunk(self, piece: Any, first: int) -> Chunk:
+    def _chunk(self, piece: Any, first: int, are_finite: bool) -> Chunk:
         weights = None
         if isinstance(piece, tuple):
             piece, weights = piece
@@ -84,7 +91,7 @@ class Chunks:
             piece, weights = self._without_weights(*frame)
         elif frame is not None and self._columns is not None:
             piece = _picked(*frame, self._columns)
-        X, names = check_rows(piece, name="a fit")
+        X, names = check_rows(piece, name="a fit", are_finite=are_finite)
         if self.names is None:
             self.names = names
         return Chunk(X, check_sample_weight(weights, len(X), are_all=False), first)
@@ -120,7 +127,7 @@ def chunks(
     weight_column : str, optional
         Column with the weight of each row.
     chunk_rows : int, optional
-        Rows of a chunk; by default as many as make 4 MB. An iterable makes its own.
+        Rows of a chunk; by default as many as make 2 MB. An iterable makes its own.
 
     Returns
     -------

@@ -28,7 +28,7 @@ COVARIANCE_TYPES = ("full", "tied", "diag", "spherical", *MODEL_CODES)
 
 
 def check_rows(
-    X: Any, *, name: str = "GaussianMixture", min_rows: int = 1
+    X: Any, *, name: str = "GaussianMixture", min_rows: int = 1, are_finite: bool = False
 ) -> tuple[NDArray[Any], list[str] | None]:
     """Turn what the user calls X into a finite float array, with column names where it has them.
 
@@ -40,6 +40,8 @@ def check_rows(
         Estimator that asks, for the message.
     min_rows : int
         Rows that it needs.
+    are_finite : bool
+        Whether all values are known to be finite.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def check_rows(
             f"Found array with {columns} feature(s) (shape={array.shape}) while a minimum of 1 is "
             f"required by {name}."
         )
-    what = _non_finite(array)
+    what = None if are_finite else _non_finite(array)
     if what == "NaN":
         raise ValueError(
             f"Input X contains NaN.\n{name} does not accept missing values encoded as NaN "

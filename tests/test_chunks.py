@@ -12,7 +12,7 @@ from data import TYPES, mixture
 
 from gmmfast import GaussianMixture, chunks
 from gmmfast.rows import ChunkRows, MemoryRows
-from gmmfast.rows.chunks import read_ahead
+from gmmfast.rows.chunks import in_order
 from gmmfast.validation import MODEL_CODES
 
 NAMES = ["a", "b", "c"]
@@ -300,11 +300,50 @@ def test_nothing_to_fit(X):
         GaussianMixture(2).fit(chunks([X]), sample_weight=np.ones(len(X)))
 
 
-def test_leaving_early_ends_the_reader(X):
+def test_chunks_in_order_and_no_thread_left():
+    """Work that ends out of turn is handed out in turn; whoever leaves early ends the threads."""
     begun = threading.active_count()
-    for _ in read_ahead(chunks(X, chunk_rows=10)):
+
+    def work(number):
+        time.sleep(0.02 if number % 2 == 0 else 0.0)
+        return number
+
+    assert list(in_order(work, iter(range(9)), 3)) == list(range(9))
+    taken = []
+    for number in in_order(work, iter(taken_of(range(1000), taken)), 2):
+        assert number == 0
         break
-    end = time.monotonic() + 5
-    while threading.active_count() > begun and time.monotonic() < end:
-        time.sleep(0.01)
     assert threading.active_count() == begun
+    assert len(taken) <= 4  # no more are read ahead than there are threads
+
+
+def taken_of(numbers, taken):
+    for number in numbers:
+        taken.append(number)
+        yield number
+
+
+@pytest.mark.parametrize("labels", [1 << 26, 0])
+def test_rows_taken_by_component_or_as_they_are(X, labels, monkeypatch):
+    """Labels of rows may be remembered as far as memory goes: they change only the order."""
+    monkeypatch.setattr("gmmfast.rows.chunks.LABELS", labels)
+    inside = GaussianMixture(4, random_state=0, tol=0, max_iter=5)
+    pieces = GaussianMixture(4, random_state=0, tol=0, max_iter=5)
+    with pytest.warns(Warning, match="did not converge"):
+        assert_same(pieces.fit(chunks(X, chunk_rows=500)), inside.fit(X))
+
+
+def test_large_chunks_are_taken_in_parts(X, monkeypatch):
+    monkeypatch.setattr("gmmfast.sources.CHUNK_BYTES", 1 << 12)
+    rows = ChunkRows(chunks([X[:10], X[10:]]))
+    sizes = [len(part.X) for part in rows._parts()]
+    assert sum(sizes) == len(X) and max(sizes) == (1 << 12) // (8 * 3)
+
+
+def test_threads_change_no_bit(X):
+    one, two = (
+        GaussianMixture(3, random_state=0, n_jobs=jobs).fit(chunks(X, chunk_rows=100))
+        for jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.covariances_, two.covariances_)
+    assert one.lower_bounds_ == two.lower_bounds_

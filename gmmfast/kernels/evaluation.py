@@ -7,21 +7,8 @@ from numba import prange
 
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
+from gmmfast.kernels.packing import gather
 from gmmfast.kernels.simd import lanes, load, maximum, splat, store, where_above
-
-
-@kernel
-def gather(
-    X,  # in (n, d)
-    centre,  # in (d,) float64
-    start,  # in: the first row
-    out,  # out (d, TILE): rows about the centre; past the end, the last row again
-):
-    """Turn some rows into a tile."""
-    for p in range(TILE):
-        i = min(start + p, X.shape[0] - 1)
-        for j in range(X.shape[1]):
-            out[j, p] = X[i, j] - centre[j]
 
 
 @kernel
@@ -93,7 +80,7 @@ def evaluate_shard(
     n, guess = X.shape[0], np.int64(0)  # rows are in no order: the first may as well own a tile
     for start in range(s * TILE, n, n_shards * TILE):
         count = min(TILE, n - start)
-        gather(X, centre, start, tile)
+        gather(X, centre, None, start, tile)
         n_active = log_densities(tile, density, separation, guess, cut, work)
         write_labels(labels, start, count, n_active, work)
         if labels is None:

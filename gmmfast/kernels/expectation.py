@@ -8,9 +8,10 @@ import sys
 import numpy as np
 from numba import prange
 
-from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
+from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
 from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
+from gmmfast.kernels.packing import gather, gather_weights
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 STRIDE = 11  # has no factor in common with 1, 2, 4, 8, 16, ... 64: every shard has its turn
@@ -38,6 +39,42 @@ def weighted_sum(
 
 
 @kernel
+def add_tile(
+    tile,  # in (d, TILE)
+    row_weight,  # in (TILE,)
+    density,  # in: Density
+    separation,  # in: Separation
+    means,  # in (K, d): moments are taken about them
+    cut,  # in
+    guess,  # in: the component that probably owns the tile
+    work,  # scratch; out: log_density, best
+    mass,  # in, out (K,)
+    first,  # in, out (K, d)
+    scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+):
+    """E step of one tile, and its share of the sums; returns the component that owns it."""
+    n_active = log_densities(tile, density, separation, guess, cut, work)
+    log_sum_exp(n_active, work)
+    n_active, owner = weight_responsibilities(
+        row_weight, n_active, guess, work, mass, first, scatter
+    )
+    add_second_moments(tile, n_active, means, work, first, scatter)
+    return owner
+
+
+@kernel
+def clear(
+    mass,  # out (K,)
+    scatter,  # out: where it is pooled
+    means,  # in (K, d)
+):
+    """Begin the sums of a shard; what is a component's own is cleared when it gets mass."""
+    mass[:] = 0.0
+    if is_pooled(scatter, means):
+        scatter[:] = 0.0
+
+
+@kernel
 def em_shard(
     s,  # in: which shard
     n_shards,  # in: each takes neighbouring tiles, which in sorted rows are of few components
@@ -55,18 +92,14 @@ def em_shard(
     n_tiles = tiles.shape[0]
     log_likelihood = best = 0.0
     mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
-    mass[:] = 0.0
-    if is_pooled(scatter, means):
-        scatter[:] = 0.0
+    clear(mass, scatter, means)
     for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
-        n_active = log_densities(tiles[t], density, separation, guesses[t], cut, work)
-        log_sum_exp(n_active, work)
+        guesses[t] = add_tile(
+            tiles[t], row_weights[t], density, separation, means, cut, guesses[t], work,
+            mass, first, scatter,
+        )  # fmt: skip
         log_likelihood += weighted_sum(row_weights[t], work.log_density)
         best += weighted_sum(row_weights[t], work.best)
-        n_active, guesses[t] = weight_responsibilities(
-            row_weights[t], n_active, guesses[t], work, mass, first, scatter
-        )
-        add_second_moments(tiles[t], n_active, means, work, first, scatter)
     sums.log_likelihood[s], sums.best[s] = log_likelihood, best
 
 
@@ -92,6 +125,48 @@ def em_pass(n_shards, tiles, row_weights, density, separation, means, cut, guess
         em_shard(
             s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
+
+
+@kernel
+def em_gathered(
+    X,  # in (n, d)
+    centre,  # in (d,) float64
+    sample_weight,  # in (n,) float64, or None: all one
+    order,  # in (m,): the rows to take; best sorted by component
+    density,  # in: Density, about the centre
+    separation,  # in: Separation
+    means,  # in (K, d): moments are taken about them
+    cut,  # in
+    tile,  # scratch (d, TILE)
+    row_weight,  # scratch (TILE,)
+    work,  # scratch
+    sums,  # out: Sums of one shard
+):
+    """EM sums of rows where they lie, each tile gathered when it is needed."""
+    log_likelihood = best = 0.0
+    guess = np.int64(0)
+    mass, first, scatter = sums.mass[0], sums.first[0], sums.scatter[0]
+    clear(mass, scatter, means)
+    for start in range(0, order.size, TILE):
+        gather(X, centre, order, start, tile)
+        gather_weights(sample_weight, order, start, row_weight)
+        guess = add_tile(
+            tile, row_weight, density, separation, means, cut, guess, work, mass, first, scatter
+        )
+        log_likelihood += weighted_sum(row_weight, work.log_density)
+        best += weighted_sum(row_weight, work.best)
+    sums.log_likelihood[0], sums.best[0] = log_likelihood, best
+
+
+@allocating_kernel
+def em_rows(X, centre, sample_weight, order, density, separation, means, cut, sums):
+    """One pass over rows that are read once: in one thread, nothing is packed."""
+    tile, row_weight = aligned(X.shape[1], means[0]), aligned(1, means[0])[0]
+    work = make_work(means.shape[0], tile)
+    em_gathered(
+        X, centre, sample_weight, order, density, separation, means, cut,
+        tile, row_weight, work, sums,
+    )  # fmt: skip
 
 
 @kernel

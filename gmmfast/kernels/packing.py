@@ -10,6 +10,41 @@ from gmmfast.kernels.options import kernel, parallel_kernel
 
 
 @kernel
+def gather(
+    X,  # in (n, d)
+    centre,  # in (d,) float64
+    order,  # in (m,): the rows to take, or None: all of them
+    start,  # in: which of these is the first
+    tile,  # out (d, TILE): rows about the centre; past the end, the last one again
+):
+    """Turn some rows into a tile."""
+    m = X.shape[0] if order is None else order.size
+    for p in range(TILE):
+        q = min(start + p, m - 1)
+        i = q if order is None else order[q]
+        for j in range(X.shape[1]):
+            tile[j, p] = X[i, j] - centre[j]
+
+
+@kernel
+def gather_weights(
+    sample_weight,  # in (n,) float64, or None: all one
+    order,  # in (m,): the rows to take
+    start,  # in: which of these is the first
+    row_weight,  # out (TILE,): zero past the end
+):
+    """Weights of the rows of a tile."""
+    for p in range(TILE):
+        q = start + p
+        if q >= order.size:
+            row_weight[p] = 0.0
+        elif sample_weight is None:
+            row_weight[p] = 1.0
+        else:
+            row_weight[p] = sample_weight[order[q]]
+
+
+@kernel
 def pack_shard(
     s,  # in: which shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...
@@ -21,19 +56,9 @@ def pack_shard(
     row_weights,  # out (n_tiles, TILE): zero where a tile is filled up
 ):
     """Pack the tiles of one shard."""
-    m = order.size
     for t in range(s, tiles.shape[0], n_shards):
-        for p in range(TILE):
-            q = t * TILE + p
-            i = order[min(q, m - 1)]
-            for j in range(X.shape[1]):
-                tiles[t, j, p] = X[i, j] - centre[j]
-            if q >= m:
-                row_weights[t, p] = 0.0
-            elif sample_weight is None:
-                row_weights[t, p] = 1.0
-            else:
-                row_weights[t, p] = sample_weight[i]
+        gather(X, centre, order, t * TILE, tiles[t])
+        gather_weights(sample_weight, order, t * TILE, row_weights[t])
 
 
 @kernel

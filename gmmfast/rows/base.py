@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.moments import Sums
+from gmmfast.kernels.moments import Sums, collect
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 if TYPE_CHECKING:
@@ -79,3 +80,41 @@ def with_every_component(
     if np.any((statistics.mass == 0) & (parameters.weights > 0)):
         return one_pass(-np.inf)
     return statistics
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a view that can't be written to: one type to compile for, for each memory order."""
+    view = array.view(np.ndarray)
+    view.flags.writeable = False
+    return view
+
+
+def unit_of(weight: float, n_rows: int) -> float:
+    """Unit in which row weights are near one: a power of two, so that no digit changes."""
+    return float(2.0 ** math.floor(math.log2(weight / n_rows)))
+
+
+def statistics_of(
+    sums: Sums, means: NDArray[Any], weight: float, n_rows: int, unit: float = 1.0
+) -> SufficientStatistics:
+    """What a pass has summed up, as the M step takes it.
+
+    Parameters
+    ----------
+    sums : Sums
+        Of row weights in some unit.
+    means : ndarray of shape (K, d)
+        What the moments were taken about.
+    weight : float
+        Sum of the row weights.
+    n_rows : int
+        Rows of positive weight.
+    unit : float
+        Of the row weights.
+    """
+    reference = means.astype(np.float64)
+    log_likelihood, doubt, mass, first, scatter = collect(sums, reference)
+    statistics = SufficientStatistics(
+        log_likelihood, doubt, weight / unit, n_rows, reference, mass, first, scatter
+    )
+    return statistics if unit == 1 else statistics.times(unit)

@@ -1,30 +1,37 @@
-"""Rows that are read piece by piece in every pass: memory holds a chunk or two, whatever n is."""
+"""Rows that are read piece by piece in every pass: memory holds a few chunks, whatever n is."""
 
 from __future__ import annotations
 
 import math
-import queue
-import threading
-from collections.abc import Iterator
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.expectation import negligible
+from gmmfast.kernels.expectation import em_rows, negligible
+from gmmfast.kernels.moments import make_sums
+from gmmfast.kernels.options import thread_count
+from gmmfast.kernels.separation import separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Hints, with_every_component
+from gmmfast.rows.base import Hints, read_only, statistics_of, unit_of, with_every_component
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.sources import Chunk, Chunks
+from gmmfast.sources import Chunk, Chunks, rows_of
 
-READ_AHEAD = 1  # chunks that are read while another one is computed with
+LABELS = 1 << 26  # bytes that may be spent on remembering the component of each row
+
+T = TypeVar("T")
 
 
 class ChunkRows:
     """Rows of a source.
 
-    A first pass counts the rows, checks them, and finds their mean. Each pass then adds the sums
-    of the chunks in their order; so the chunks decide nothing but rounding.
+    A first pass counts the rows, checks them, and finds their mean. In each pass threads then make
+    sums of a chunk each, which are added in their order; so chunks and threads decide nothing but
+    rounding, and threads not even that.
 
     Parameters
     ----------
@@ -36,6 +43,7 @@ class ChunkRows:
 
     def __init__(self, source: Chunks, *, n_jobs: int | None = None) -> None:
         self._source, self._n_jobs = source, n_jobs
+        self._labels: NDArray[np.unsignedinteger] | None = None  # (n_all,) to take chunks in order
         self.n_rows, self.n_all, self.weight = 0, 0, 0.0
         self._dtype: np.dtype[Any] = np.dtype(np.float32)  # until a chunk is of another one
         shift = total = None
@@ -66,14 +74,33 @@ class ChunkRows:
         """float32 where all chunks are, else float64."""
         return self._dtype
 
-    def __iter__(self) -> Iterator[MemoryRows]:
-        """Read the chunks that have rows, all about the same centre, one of them ahead."""
-        for chunk in read_ahead(self._source):
-            if chunk.weights is None or chunk.weights.any():
-                yield MemoryRows(
-                    chunk.X.astype(self.dtype, copy=False), chunk.weights,
-                    n_jobs=self._n_jobs, centre=self.centre,
-                )  # fmt: skip
+    def _each(self, work: Callable[[Chunk], T]) -> Iterator[T]:
+        """What `work` makes of each chunk that has rows, in their order."""
+        return in_order(work, self._parts(), thread_count(self._n_jobs))
+
+    def _parts(self) -> Iterator[Chunk]:
+        """Chunks, large ones in parts, of the type that is computed in."""
+        step = rows_of(self.n_features, self.dtype)
+        for chunk in self._source.again():
+            if chunk.first + len(chunk.X) > self.n_all:
+                raise _changed()
+            for start in range(0, len(chunk.X), step):
+                part = slice(start, start + step)
+                weights = None if chunk.weights is None else chunk.weights[part]
+                if weights is None or weights.any():
+                    X = chunk.X[part].astype(self.dtype, copy=False)
+                    yield Chunk(read_only(X), weights, chunk.first + start)
+
+    def _order(self, chunk: Chunk) -> NDArray[np.int64]:
+        """Rows of positive weight of a chunk (m,), where they are known by component."""
+        if self._labels is None:
+            order = np.arange(len(chunk.X))
+        else:  # NumPy sorts 8- and 16-bit integers by radix, in linear time
+            labels = self._labels[chunk.first : chunk.first + len(chunk.X)]
+            order = labels.argsort(kind="stable")
+        if chunk.weights is not None and not chunk.weights.all():
+            order = order[chunk.weights[order] > 0]
+        return order
 
     def hints(self) -> Hints:
         """Return new scratch: there is nothing to remember of chunks."""
@@ -89,19 +116,46 @@ class ChunkRows:
         )
 
     def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
+        K, d = parameters.means.shape
+        density = parameters.density(self.dtype)
+        separation = separate(density.means, density.factors, self.n_rows)
+        means = np.array(parameters.means, self.dtype, order="C")
+        mixture = (density, separation, means, cut)
+        unit = unit_of(self.weight, self.n_rows)
+
+        def sums_of(chunk: Chunk) -> SufficientStatistics:
+            sums, order = make_sums(1, K, d, scatter.shape(K, d)), self._order(chunk)
+            weights = None if chunk.weights is None else read_only(chunk.weights / unit)
+            em_rows(chunk.X, self.centre, weights, order, *mixture, sums)
+            weight = float(len(order) if chunk.weights is None else chunk.weights.sum())
+            one = 1.0 if weights is None else unit
+            return statistics_of(sums, means, weight, len(order), one)
+
         found: SufficientStatistics | None = None
-        for rows in self:
-            statistics = rows.sums(parameters, scatter, cut, rows.hints())
+        for statistics in self._each(sums_of):
             found = statistics if found is None else found + statistics
-        if found is None or found.n_rows != self.n_rows or not math.isfinite(found.log_likelihood):
-            raise ValueError(
-                "The data have changed since the fit began: each pass must read the same rows."
-            )
+        if found is None or found.n_rows != self.n_rows or not np.isfinite(found.first).all():
+            raise _changed()
         return found
 
     def arranged_for(self, parameters: Parameters) -> ChunkRows:
-        """Return these rows: they stay in the order in which they are read."""
-        return self
+        """Return the same rows, to be taken by their likeliest component within each chunk.
+
+        As long as one or two bytes a row may be spent on that.
+        """
+        kind = np.min_scalar_type(len(parameters.weights) - 1)
+        if self.n_all * kind.itemsize > LABELS:
+            return self
+        labels = np.zeros(self.n_all, kind)
+
+        def label(chunk: Chunk) -> None:
+            rows = MemoryRows(chunk.X, n_jobs=1, centre=self.centre)
+            labels[chunk.first : chunk.first + len(chunk.X)] = rows.labels(parameters)
+
+        deque(self._each(label), maxlen=0)
+        arranged = copy(self)
+        arranged._labels = labels
+        return arranged
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
         """All rows, in memory, where there are no more than `n`; else a sample of `n`."""
@@ -137,42 +191,24 @@ def _weights(chunk: Chunk) -> NDArray[np.float64]:
     return np.ones(len(chunk.X)) if chunk.weights is None else chunk.weights
 
 
-def read_ahead(source: Chunks) -> Iterator[Chunk]:
-    """Read chunks in a thread of their own, while others are computed with.
+def _changed() -> ValueError:
+    return ValueError(
+        "The data have changed since the fit began: each pass must read the same rows."
+    )
 
-    An error comes where its chunk would have come. Whoever leaves early ends the thread.
+
+def in_order(work: Callable[[Chunk], T], chunks: Iterator[Chunk], n_threads: int) -> Iterator[T]:
+    """What `work` makes of each chunk, in their order; threads work while this one reads ahead.
+
+    An error comes where its chunk would have come. Whoever leaves early ends the threads.
     """
-    ready: queue.Queue[tuple[Chunk | None, BaseException | None]] = queue.Queue(READ_AHEAD)
-    left = threading.Event()
-
-    def offer(item: tuple[Chunk | None, BaseException | None]) -> bool:
-        while not left.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def read() -> None:
-        try:
-            for chunk in source:
-                if not offer((chunk, None)):
-                    return
-            offer((None, None))
-        except BaseException as error:
-            offer((None, error))
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
+    pool, pending = ThreadPoolExecutor(n_threads), deque[Future[T]]()
     try:
-        while True:
-            chunk, error = ready.get()
-            if error is not None:
-                raise error
-            if chunk is None:
-                return
-            yield chunk
+        for chunk in chunks:
+            pending.append(pool.submit(work, chunk))
+            if len(pending) > n_threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        left.set()
-        reader.join()
+        pool.shutdown(cancel_futures=True)

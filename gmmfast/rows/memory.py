@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
-from gmmfast.kernels.moments import collect, make_sums
+from gmmfast.kernels.moments import Sums, make_sums
 from gmmfast.kernels.options import MAX_SHARDS, run
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.seeding import label_pass
 from gmmfast.kernels.separation import no_separation, separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Hints, with_every_component
+from gmmfast.rows.base import Hints, read_only, statistics_of, unit_of, with_every_component
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
 ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
@@ -32,13 +32,6 @@ class Packed(NamedTuple):
     tiles: NDArray[Any]  # (n_tiles, d, TILE)
     row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up
     labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view that can't be written to: one type to compile for, for each memory order."""
-    view = array.view(np.ndarray)
-    view.flags.writeable = False
-    return view
 
 
 class MemoryRows:
@@ -67,9 +60,9 @@ class MemoryRows:
         centre: Floats | None = None,
         labels: NDArray[np.integer] | None = None,
     ) -> None:
-        self._X = _read_only(X)
+        self._X = read_only(X)
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
-        self._sample_weight = None if weights is None else _read_only(weights)
+        self._sample_weight = None if weights is None else read_only(weights)
         self._labels = labels
         self._n_jobs = n_jobs
         self.n_features = X.shape[1]
@@ -79,8 +72,7 @@ class MemoryRows:
             positive = sample_weight[sample_weight > 0]
             self.n_rows, self.weight = positive.size, float(positive.sum())
             self.log_weight_spread = math.log(positive.max()) - math.log(positive.min())
-            # a power of two: no digit changes
-            self.weight_unit = 2.0 ** math.floor(math.log2(self.weight / self.n_rows))
+            self.weight_unit = unit_of(self.weight, self.n_rows)
         self.centre = self._mean() if centre is None else centre
 
     def _mean(self) -> Floats:
@@ -266,16 +258,8 @@ class MemoryRows:
             return 1 << max(count.bit_length() - 1, 0)
         return count - count % 8
 
-    def _statistics(self, sums: Any, reference: NDArray[Any]) -> SufficientStatistics:
-        reference = reference.astype(np.float64)
-        log_likelihood, doubt, mass, first, scatter = collect(sums, reference)
-        unit = self.weight_unit
-        if unit != 1:
-            log_likelihood, doubt = unit * log_likelihood, unit * doubt
-            mass, first, scatter = unit * mass, unit * first, unit * scatter
-        return SufficientStatistics(
-            log_likelihood, doubt, self.weight, self.n_rows, reference, mass, first, scatter
-        )
+    def _statistics(self, sums: Sums, means: NDArray[Any]) -> SufficientStatistics:
+        return statistics_of(sums, means, self.weight, self.n_rows, self.weight_unit)
 
     # ----------------------------------------------------------------- in the caller's order
 

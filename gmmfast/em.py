@@ -22,6 +22,7 @@ class Status(Enum):
     MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
     STOPPED = "Stopped by the callback."
     NOT_STARTED = "No iteration was asked for: these are the starting values."
+    STREAM = "Updated by partial_fit; there may be more rows to come."
     FAILED = "Ended by an error."
 
 

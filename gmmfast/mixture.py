@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Self
 
@@ -19,11 +20,14 @@ from gmmfast.parameters import Floats, Parameters
 from gmmfast.progress import Callback, Progress, Verbose
 from gmmfast.rows import ChunkRows, MemoryRows, Rows
 from gmmfast.sources import chunks, is_source
+from gmmfast.stepwise import Stream
 from gmmfast.validation import (
+    STEPWISE,
     check_constructor,
     check_feature_names,
     check_features,
     check_means_init,
+    check_parameters,
     check_precisions_init,
     check_random_state,
     check_rows,
@@ -112,6 +116,8 @@ class GaussianMixture(FittedMixture):
     degenerate_ : ndarray of bool of shape (K,)
         Components that have collapsed: their smallest variance in any direction is at
         `reg_covar`, or below 1e-6 of that of all the data. Their density means nothing.
+    n_samples_seen_ : float
+        Rows that have been learnt from, by their weights.
     n_features_in_ : int
         d.
     feature_names_in_ : ndarray of str of shape (d,)
@@ -177,6 +183,9 @@ class GaussianMixture(FittedMixture):
         self.verbose_interval = verbose_interval
         self.n_jobs = n_jobs
         self.acceleration = acceleration
+
+    lower_bounds_: list[float]
+    _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
 
     # ------------------------------------------------------------------------------- fitting
 
@@ -244,13 +253,124 @@ class GaussianMixture(FittedMixture):
         if callback is not None:
             observers.append(Callback(callback))
         control = em.Control(self.tol, self.max_iter, self.acceleration, observers)
-        try:
+        with self._explained(rows):
             result = self._run(rows, model, control)
-        except IllDefinedCovarianceError as error:
-            raise error.during_fit(self.reg_covar, rows.dtype == np.float32) from None
-        self._set_result(result, model, rows.centre, rows.dtype)
+        self._set_result(result, model, rows)
         self._warn(result.status)
         return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        decay: float = 0.8,
+        forgetting: float = 0.0,
+    ) -> Self:
+        """Learn from rows that come a few at a time and need not come again: stepwise EM.
+
+        The first rows are fitted as `fit` would. After that the averages over all rows, which the
+        M step needs, move a step towards those of the new ones: ``(w / W) ** decay``, where the
+        new rows weigh w and all so far W, and no less than `forgetting`. A mixture that has been
+        fitted goes on from there; one that was made of parameters starts with them.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The next rows, the first time at least K.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+        decay : float, default=0.8
+            Above 0.5 and at most 1. Small values forget the first parameters soon, and large ones
+            average over more rows.
+        forgetting : float, default=0.0
+            For data that drift: the share of what is known that each call replaces at least. In
+            the long run ``1 / forgetting`` calls are remembered.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As of `fit`; nothing is learnt then.
+
+        References
+        ----------
+        Cappe, O., Moulines, E. (2009). On-line expectation-maximization algorithm for latent data
+        models. JRSS B 71(3), 593-613, section 2.
+
+        Liang, P., Klein, D. (2009). Online EM for unsupervised models. NAACL, section 3.2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixture
+        >>> mixture, rng = GaussianMixture(1), np.random.default_rng(0)
+        >>> for _ in range(20):
+        ...     mixture = mixture.partial_fit(rng.normal(size=(500, 2)))
+        >>> bool(abs(mixture.means_).max() < 0.05)
+        True
+        """
+        check_constructor(self)
+        steps = {"decay": decay, "forgetting": forgetting}
+        check_parameters("partial_fit", steps, STEPWISE)
+        X, names = check_rows(X)
+        weights = check_sample_weight(sample_weight, len(X))
+        if hasattr(self, "weights_"):
+            check_features(self, names, X.shape[1], reset=False)
+            return self._go_on_with(X, weights, **steps)
+        return self._begin_with(X, weights, names)
+
+    def _begin_with(self, X: NDArray[Any], weights: Floats | None, names: list[str] | None) -> Self:
+        """Fit the first rows of a stream."""
+        rows, model = MemoryRows(X, weights, n_jobs=self.n_jobs), self._model()
+        self._require_rows(rows)
+        with self._explained(rows):
+            result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
+            statistics = rows.expectation(result.parameters, model.scatter)
+        check_features(self, names, X.shape[1], reset=True)
+        self._set_result(result, model, rows)
+        self._stream = Stream.of(statistics, rows.centre)
+        return self
+
+    def _go_on_with(
+        self, X: NDArray[Any], weights: Floats | None, decay: float, forgetting: float
+    ) -> Self:
+        """Take one step with the next rows of a stream."""
+        model = self._model()
+        stream = self._stream_so_far(model)
+        rows = MemoryRows(X, weights, n_jobs=self.n_jobs, centre=stream.centre)
+        parameters = self._parameters(stream.centre)
+        with self._explained(rows):
+            statistics = rows.expectation(parameters, model.scatter)
+            stream = stream.after(statistics, decay, forgetting)
+            parameters = model.maximization(stream.averages, parameters)
+        bound = statistics.log_likelihood / statistics.weight
+        bounds = [*self.lower_bounds_, bound]
+        result = em.EMResult(parameters, bounds, em.Status.STREAM, bound, stream.averages, False)
+        self._set_result(result, model, rows)
+        self._stream, self.n_samples_seen_ = stream, stream.seen
+        return self
+
+    def _stream_so_far(self, model: Model) -> Stream:
+        """What `partial_fit` goes on from."""
+        if self._stream is not None:
+            return self._stream
+        centre = self.means_.mean(axis=0, dtype=np.float64)
+        return Stream.of_mixture(self._parameters(centre), model, centre, self.n_samples_seen_)
+
+    @contextmanager
+    def _explained(self, rows: Rows) -> Iterator[None]:
+        """Tell of a covariance that is not positive definite what may help."""
+        try:
+            yield
+        except IllDefinedCovarianceError as error:
+            raise error.during_fit(self.reg_covar, rows.dtype == np.float32) from None
 
     def _rows_to_fit(
         self, X: Any, sample_weight: ArrayLike | None
@@ -299,11 +419,11 @@ class GaussianMixture(FittedMixture):
             )
         return Given(weights, means, covariances)
 
-    def _set_result(
-        self, result: em.EMResult, model: Model, centre: Floats, dtype: np.dtype[Any]
-    ) -> None:
+    def _set_result(self, result: em.EMResult, model: Model, rows: Rows) -> None:
         parameters = result.parameters
-        self._set_parameters(parameters, model, parameters.means + centre, dtype)
+        self._set_parameters(parameters, model, parameters.means + rows.centre, rows.dtype)
+        self.n_samples_seen_ = rows.weight
+        self.__dict__.pop("_stream", None)
         self.converged_ = result.status is em.Status.CONVERGED
         self.stop_reason_ = result.status.value
         self.n_iter_ = len(result.lower_bounds)
@@ -414,6 +534,7 @@ class GaussianMixture(FittedMixture):
         mixture.converged_, mixture.n_iter_ = False, 0
         mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
         mixture.stop_reason_ = "Made from parameters, not fitted."
+        mixture.n_samples_seen_ = 0.0
         names = None if feature_names is None else check_feature_names(feature_names, d)
         check_features(mixture, names, d, reset=True)
         return mixture

@@ -70,6 +70,7 @@ def saved_form(
     mixture.converged_ = report.converged
     mixture.stop_reason_ = report.stop_reason
     mixture.n_iter_ = report.n_iter
+    mixture.n_samples_seen_ = report.total_weight
     mixture.lower_bounds_ = [float(bound) - shift for bound in model.lower_bounds_]
     mixture.lower_bound_ = float(model.lower_bound_) - shift
     return mixture

@@ -102,6 +102,19 @@ class SufficientStatistics:
             self.scatter + other.scatter,
         )
 
+    def times(self, factor: float) -> SufficientStatistics:
+        """Statistics of the same rows with their weights multiplied."""
+        return SufficientStatistics(
+            factor * self.log_likelihood,
+            factor * self.doubt,
+            factor * self.weight,
+            self.n_rows,
+            self.reference,
+            factor * self.mass,
+            factor * self.first,
+            factor * self.scatter,
+        )
+
     def without(self, components: NDArray[np.bool_], reference: Floats) -> SufficientStatistics:
         """Return them as if some components had no mass, with their references replaced."""
         each = [self.mass, self.first]

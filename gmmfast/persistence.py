@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.mixture import GaussianMixture
+from gmmfast.stepwise import Stream
 from gmmfast.validation import check_constructor, check_feature_names, check_weights_init
 
 FORMAT = 1
@@ -23,7 +24,9 @@ FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes wer
     "n_iter_": 0,
     "lower_bound_": -np.inf,
     "lower_bounds_": [],
+    "n_samples_seen_": 0.0,
 }
+STREAM = "stream_"  # begins the names of what partial_fit goes on from
 
 
 def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
@@ -63,6 +66,8 @@ def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
     }
     sound = np.zeros(len(mixture.weights_), bool)
     arrays: dict[str, Any] = {name: getattr(mixture, name, sound) for name in _shapes(mixture)}
+    if mixture._stream is not None:
+        arrays |= {STREAM + name: array for name, array in mixture._stream.to_arrays().items()}
     text = json.dumps(manifest).encode()
     buffer = io.BytesIO()
     np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)
@@ -157,7 +162,31 @@ def _rebuild(contents: dict[str, NDArray[Any]]) -> GaussianMixture:
     _require(
         all(type(bound) is float for bound in mixture.lower_bounds_), "lower_bounds_ are not floats"
     )
+    stream = {
+        name.removeprefix(STREAM): array
+        for name, array in contents.items()
+        if name.startswith(STREAM)
+    }
+    if stream:
+        mixture._stream = _rebuild_stream(stream, mixture)
     return mixture
+
+
+def _rebuild_stream(arrays: dict[str, NDArray[Any]], mixture: GaussianMixture) -> Stream:
+    K, d = mixture.means_.shape
+    shapes: dict[str, tuple[int, ...]] = {
+        "reference": (K, d),
+        "mass": (K,),
+        "first": (K, d),
+        "scatter": mixture._model().scatter.shape(K, d),
+        "centre": (d,),
+    }
+    for name, array in arrays.items():
+        is_number = name == "n_rows" or array.dtype == np.float64
+        shape = shapes.get(name, ())
+        _require(is_number and array.shape == shape, f"{STREAM}{name} is not of the shape {shape}")
+        _require(bool(np.isfinite(array).all()), f"{STREAM}{name} is not finite")
+    return Stream.from_arrays(arrays)
 
 
 def _require_positive(mixture: GaussianMixture) -> None:

@@ -19,7 +19,7 @@ from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
 from gmmfast.progress import Deadline, SearchBar
 from gmmfast.results import CRITERIA, Results
-from gmmfast.rows import MemoryRows
+from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search import Candidate, Fit, Search
 from gmmfast.validation import (
     COVARIANCE_TYPES,
@@ -265,7 +265,7 @@ class GaussianMixtureIC(Estimator):
         order = self.results_.ranking(self.criterion)
         if not order.size:
             raise ValueError(self._why_none(fits))
-        self._keep(fits[order[0]], rows.centre, X.dtype)
+        self._keep(fits[order[0]], rows)
         return self
 
     def _candidates(self) -> list[Candidate]:
@@ -328,7 +328,7 @@ class GaussianMixtureIC(Estimator):
 
         return [(part(seen), part(held_out)) for seen, held_out in pairs]
 
-    def _keep(self, fit: Fit, centre: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    def _keep(self, fit: Fit, rows: Rows) -> None:
         """Turn the best fit into a mixture."""
         K, covariance_type = fit.candidate
         mixture = GaussianMixture(
@@ -342,7 +342,7 @@ class GaussianMixtureIC(Estimator):
             n_jobs=self.n_jobs,
         )
         assert fit.result is not None
-        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), centre, dtype)
+        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), rows)
         names = getattr(self, "feature_names_in_", None)
         check_features(
             mixture, None if names is None else list(names), self.n_features_in_, reset=True

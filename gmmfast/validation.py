@@ -305,6 +305,14 @@ def not_negative() -> Constraint:
     )
 
 
+def fraction(interval: str, allows: Callable[[float], bool]) -> Constraint:
+    """Allow real numbers in an interval."""
+    return Constraint(
+        f"a float in the range {interval}",
+        lambda value: isinstance(value, numbers.Real) and allows(float(value)),
+    )
+
+
 def one_of(*choices: str) -> Constraint:
     """Allow some strings."""
     quoted = ", ".join(repr(choice) for choice in sorted(choices))
@@ -376,13 +384,26 @@ def check_constructor(estimator: Any, constraints: Mapping[str, Constraint] = MI
     InvalidParameterError
         For the first that may not be what it is.
     """
-    for name, value in estimator.get_params(deep=False).items():
+    check_parameters(type(estimator).__name__, estimator.get_params(deep=False), constraints)
+
+
+def check_parameters(
+    owner: str, values: Mapping[str, Any], constraints: Mapping[str, Constraint]
+) -> None:
+    """Hold parameters, of an estimator or of a method, against a table, as `check_constructor`."""
+    for name, value in values.items():
         constraint = constraints.get(name)
         if constraint is not None and not constraint.allows(value):
             raise InvalidParameterError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be "
-                f"{constraint.description}. Got {value!r} instead."
+                f"The {name!r} parameter of {owner} must be {constraint.description}. "
+                f"Got {value!r} instead."
             )
+
+
+STEPWISE = {
+    "decay": fraction("(0.5, 1.0]", lambda value: 0.5 < value <= 1),
+    "forgetting": fraction("[0.0, 1.0)", lambda value: 0 <= value < 1),
+}
 
 
 def check_random_state(seed: Any) -> Random:

@@ -27,7 +27,7 @@ LAYERS = """
     search progress
     starts
     small
-    em fitted
+    em fitted stepwise
     acceleration
     initialization
     rows models hierarchy

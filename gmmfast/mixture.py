@@ -18,8 +18,7 @@ from gmmfast.initialization import Given, start
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.progress import Callback, Progress, Verbose
-from gmmfast.rows import ChunkRows, MemoryRows, Rows
-from gmmfast.sources import chunks, is_source
+from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.stepwise import Stream
 from gmmfast.validation import (
     STEPWISE,
@@ -202,8 +201,9 @@ class GaussianMixture(FittedMixture):
 
         Parameters
         ----------
-        X : array-like or frame of shape (n, d)
-            float32 is computed in float32, with float64 sums; everything else in float64.
+        X : array-like, frame or source of shape (n, d)
+            float32 is computed in float32, with float64 sums; everything else in float64. Paths
+            and what `gmmfast.chunks` makes are read in pieces, in every iteration.
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n,), optional
@@ -240,7 +240,7 @@ class GaussianMixture(FittedMixture):
         np.float64(0.666...)
         """
         check_constructor(self)
-        rows, names = self._rows_to_fit(X, sample_weight)
+        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         goes_on = self.warm_start and hasattr(self, "converged_")
         check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_rows(rows)
@@ -371,22 +371,6 @@ class GaussianMixture(FittedMixture):
             yield
         except IllDefinedCovarianceError as error:
             raise error.during_fit(self.reg_covar, rows.dtype == np.float32) from None
-
-    def _rows_to_fit(
-        self, X: Any, sample_weight: ArrayLike | None
-    ) -> tuple[Rows, list[str] | None]:
-        """Rows in memory, or read in pieces; and their columns' names."""
-        if is_source(X):
-            if sample_weight is not None:
-                raise ValueError(
-                    "Weights of data that are read in pieces come with the pieces: pairs of rows "
-                    "and weights, or chunks(..., weight_column=)."
-                )
-            rows = ChunkRows(chunks(X), n_jobs=self.n_jobs)
-            return rows, rows.names
-        X, names = check_rows(X, min_rows=2)
-        weights = check_sample_weight(sample_weight, len(X))
-        return MemoryRows(X, weights, n_jobs=self.n_jobs), names
 
     def _require_rows(self, rows: Rows) -> None:
         if rows.n_rows < self.n_components:

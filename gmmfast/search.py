@@ -15,7 +15,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import SAME, Random
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters
-from gmmfast.rows import MemoryRows
+from gmmfast.rows import MemoryRows, Rows
 from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
 SAMPLE_PASSES = 100  # EM passes over a sample at the most,
@@ -69,7 +69,7 @@ class Found(NamedTuple):
     """A fit, and what is known of it already."""
 
     result: em.EMResult
-    rows: MemoryRows  # in an order in which a pass is cheap
+    rows: Rows  # in an order in which a pass is cheap
     verdict: Verdict | None = None
 
 
@@ -81,8 +81,8 @@ class Search:
     ----------
     candidates : sequence of Candidate
         What to fit.
-    rows : MemoryRows
-        The data.
+    rows : Rows
+        The data; no more than `MANY` are in memory.
     folds : list of (MemoryRows, MemoryRows)
         For cross-validation: rows to fit to, and rows that are held out, about the same centre.
     reg_covar : float
@@ -96,7 +96,7 @@ class Search:
     """
 
     candidates: Sequence[Candidate]
-    rows: MemoryRows
+    rows: Rows
     folds: list[tuple[MemoryRows, MemoryRows]]
     reg_covar: float
     control: em.Control
@@ -198,7 +198,7 @@ class Search:
                 found += merges(points, other.mixture)
         return found
 
-    def _fit(self, rows: MemoryRows, starts: Starts, model: Model, K: int, choice: Choice) -> Found:
+    def _fit(self, rows: Rows, starts: Starts, model: Model, K: int, choice: Choice) -> Found:
         """Fit a candidate; what few rows say of the mixture is known at once."""
         control, ahead = self.control, None
         if small.is_small(starts.points):
@@ -215,7 +215,7 @@ class Search:
         if starts.points is not rows:
             arranged = rows.arranged_for(ahead.parameters)
             return Found(em.run(arranged, ahead.parameters, model, self.control), arranged)
-        result = small.go_on(rows, model, ahead, control)
+        result = small.go_on(starts.points, model, ahead, control)
         if result.parameters is not ahead.parameters:
             return Found(result, rows)
         return Found(result, rows, Verdict(ahead.log_likelihood, ahead.doubt, ahead.sound))

@@ -19,8 +19,8 @@ from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
 from gmmfast.progress import Deadline, SearchBar
 from gmmfast.results import CRITERIA, Results
-from gmmfast.rows import MemoryRows, Rows
-from gmmfast.search import Candidate, Fit, Search
+from gmmfast.rows import MemoryRows, Rows, open_rows
+from gmmfast.search import MANY, Candidate, Fit, Search
 from gmmfast.validation import (
     COVARIANCE_TYPES,
     JOBS,
@@ -30,8 +30,6 @@ from gmmfast.validation import (
     check_constructor,
     check_features,
     check_random_state,
-    check_rows,
-    check_sample_weight,
     integer,
     not_negative,
     one_of,
@@ -213,8 +211,8 @@ class GaussianMixtureIC(Estimator):
 
         Parameters
         ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
+        X : array-like, frame or source of shape (n, d)
+            The rows, as in `GaussianMixture.fit`.
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n,), optional
@@ -248,20 +246,20 @@ class GaussianMixtureIC(Estimator):
         check_constructor(self, CONSTRAINTS)
         for name in ("best_estimator_", "best_n_components_", "best_covariance_type_"):
             self.__dict__.pop(name, None)  # what is left of an earlier fit, if this one fails
-        X, names = check_rows(X, name=type(self).__name__, min_rows=2)
-        weights = check_sample_weight(sample_weight, len(X))
+        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         rng = check_random_state(self.random_state)
-        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
+        if rows.n_rows <= MANY:
+            rows = rows.all_or_sample(MANY, rng)  # those of a source: in memory
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
-        folds = self._folds(X, weights, rows.centre, rng) if self.criterion == "cv" else []
+        folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
         threads = thread_count(self.n_jobs)
         candidates = self._candidates()
         search = Search(candidates, rows, folds, self.reg_covar, control, rng, threads)
         bar = SearchBar(len(candidates), progress)
         fits = self._run(search, callback, deadline, bar)
-        self.results_ = Results.of(candidates, fits, X.shape[1])
-        check_features(self, names, X.shape[1], reset=True)
+        self.results_ = Results.of(candidates, fits, rows.n_features)
+        check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)
         if not order.size:
             raise ValueError(self._why_none(fits))
@@ -301,13 +299,15 @@ class GaussianMixtureIC(Estimator):
             warn(f"The search ended after {len(fits)} of {len(search.candidates)} candidates.")
         return fits
 
-    def _folds(
-        self, X: NDArray[Any], weights: NDArray[Any] | None, centre: NDArray[Any], rng: Random
-    ) -> list[tuple[MemoryRows, MemoryRows]]:
+    def _folds(self, X: Any, rows: Rows, rng: Random) -> list[tuple[MemoryRows, MemoryRows]]:
+        if not isinstance(rows, MemoryRows):
+            raise ValueError(
+                f"criterion='cv' needs rows in memory; got {rows.n_rows} rows that are read in "
+                "pieces. Choose by 'bic', 'aic' or 'icl'."
+            )
         pairs = self.cv
         if isinstance(pairs, numbers.Integral):
-            count = int(pairs)
-            present = np.arange(len(X)) if weights is None else np.flatnonzero(weights)
+            count, present = int(pairs), np.flatnonzero(rows.sample_weight)
             if count > len(present):
                 raise ValueError(
                     f"cv={count} folds need as many rows of positive weight; got {len(present)}. "
@@ -317,16 +317,7 @@ class GaussianMixtureIC(Estimator):
             pairs = [(present[fold != f], present[fold == f]) for f in range(count)]
         elif hasattr(pairs, "split"):
             pairs = pairs.split(X)
-
-        def part(indices: Any) -> MemoryRows:
-            own = None if weights is None else weights[indices]
-            if own is not None and not own.any():
-                raise ValueError(
-                    "Every fold needs a row of positive weight. Lower cv, or drop rows."
-                )
-            return MemoryRows(X[indices], own, n_jobs=self.n_jobs, centre=centre)
-
-        return [(part(seen), part(held_out)) for seen, held_out in pairs]
+        return [(rows.part(seen), rows.part(held_out)) for seen, held_out in pairs]
 
     def _keep(self, fit: Fit, rows: Rows) -> None:
         """Turn the best fit into a mixture."""

@@ -15,7 +15,6 @@ from gmmfast.hierarchy import trees
 from gmmfast.initialization import (
     SMALLEST_SAMPLE,
     Random,
-    Start,
     after_m_step,
     likeliest,
     lloyd,
@@ -23,7 +22,7 @@ from gmmfast.initialization import (
 )
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, Scatter
-from gmmfast.rows import MemoryRows
+from gmmfast.rows import MemoryRows, Rows
 
 Labels = NDArray[np.int64]  # (n,)
 
@@ -46,7 +45,7 @@ class Starts:
 
     Parameters
     ----------
-    rows : MemoryRows
+    rows : Rows
         The data.
     rng : Generator or RandomState
         Draws a sample of many rows, and the seeds of k-means.
@@ -54,7 +53,7 @@ class Starts:
         All K that will be asked for.
     """
 
-    def __init__(self, rows: MemoryRows, rng: Random, counts: Iterable[int]) -> None:
+    def __init__(self, rows: Rows, rng: Random, counts: Iterable[int]) -> None:
         self._rows = rows
         self.points = points = rows.all_or_sample(SMALLEST_SAMPLE, rng)
         present, weights = points.present()
@@ -75,15 +74,15 @@ class Starts:
         )
         return Choice(labels, packed)
 
-    def best(self, model: Model, n_components: int, choice: Choice) -> Start:
+    def best(self, model: Model, n_components: int, choice: Choice) -> tuple[Rows, Parameters]:
         """Return rows sorted for speed, and the likeliest parameters to start a model from."""
         tries = [
             partial(after_m_step, self.points, own, n_components, model) for own in choice.labels
         ]
         arranged, parameters = likeliest(tries, model)
-        if self.points is not self._rows:
-            arranged = self._rows.arranged_for(parameters)
-        return arranged, parameters
+        if self.points is self._rows:
+            return arranged, parameters
+        return self._rows.arranged_for(parameters), parameters
 
 
 def different(partitions: Sequence[Labels]) -> list[Labels]:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from data import TYPES, mixture
+from sklearn.base import clone
 
-from gmmfast import GaussianMixture, chunks
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.rows import ChunkRows, MemoryRows
 from gmmfast.rows.chunks import in_order
 from gmmfast.validation import MODEL_CODES
@@ -111,6 +112,33 @@ def test_more_rows_than_a_sample_start_at_the_same_sample():
         one = inside.all_or_sample(4096, np.random.default_rng(0))
         two = pieces.all_or_sample(4096, np.random.default_rng(0))
         np.testing.assert_allclose(one.present()[0], two.present()[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("many", [200_000, 1000])
+def test_searches(X, w, many, monkeypatch):
+    """Where many rows stay in pieces, the choice and its criteria are those of rows in memory."""
+    monkeypatch.setattr("gmmfast.selection.MANY", many)
+    monkeypatch.setattr("gmmfast.search.MANY", many)
+    search = GaussianMixtureIC(
+        range(3, 6), covariance_types=["EEE", "VVV"], tol=1e-9, random_state=0
+    )
+    pieces = clone(search).fit(chunks(Pairs(X, w, 700)))
+    search.fit(X, sample_weight=w)
+    assert (pieces.best_n_components_, pieces.best_covariance_type_) == (
+        search.best_n_components_, search.best_covariance_type_,
+    )  # fmt: skip
+    # at the optimum the likelihood is flat, and the doubt is not
+    for name, rtol in (("bic", 1e-6), ("aic", 1e-6), ("icl", 1e-4)):
+        np.testing.assert_allclose(pieces.results_[name], search.results_[name], rtol=rtol)
+    assert pieces.score(chunks(Pairs(X, w, 700))) == pytest.approx(search.score(X, sample_weight=w))
+
+
+def test_searches_by_held_out_rows_need_memory(X, monkeypatch):
+    search = GaussianMixtureIC([2], covariance_types=["EEE"], criterion="cv", random_state=0)
+    assert np.isfinite(search.fit(chunks([X])).results_["cv"]).all()
+    monkeypatch.setattr("gmmfast.selection.MANY", 1000)
+    with pytest.raises(ValueError, match="got 3000 rows that are read in pieces"):
+        search.fit(chunks([X]))
 
 
 # -------------------------------------------------------------------------------- every source

@@ -133,6 +133,13 @@ class MemoryRows:
         """Return the same rows sorted by their likeliest component, so that passes are cheap."""
         return self.arrange(self.labels(parameters))
 
+    def part(self, indices: Any) -> MemoryRows:
+        """Return some of the rows, about the same centre."""
+        own = None if self._sample_weight is None else self._sample_weight[indices]
+        if own is not None and not own.any():
+            raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
+        return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, centre=self.centre)
+
     def nearest(self, centres: Floats) -> NDArray[np.int64]:
         """Return the nearest centre of each row (n,), of rows that have not been arranged.
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 
+from gmmfast.archive import found_under, under
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import Model
 from gmmfast.models.base import inverse_cholesky
@@ -15,6 +17,7 @@ from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 MEMORY = 3  # changes of steps that are extrapolated from
 RATES = 3  # of convergence, that have to agree where EM has settled,
 SETTLED = 0.1  # and by how much they may differ
+FALLBACK = "fallback_"  # begins the names of its arrays in a memory
 RIDGE = 1e-10  # relative, of the least-squares problem: steps become alike at the end
 
 
@@ -36,6 +39,14 @@ class PlainSteps:
         self._tol = tol
         self.lower_bound = lower_bound  # the last one that was reached
         self.gain = math.inf  # of the last EM step; infinite where it was another step
+
+    def memory(self) -> dict[str, Floats]:
+        """Return what the next step depends on, by name."""
+        return {"lower_bound": np.array(self.lower_bound), "gain": np.array(self.gain)}
+
+    def recall(self, memory: Mapping[str, Floats]) -> None:
+        """Go on where another one has returned its memory."""
+        self.lower_bound, self.gain = float(memory["lower_bound"]), float(memory["gain"])
 
     def take(self, parameters: Parameters, statistics: SufficientStatistics) -> Parameters:
         """Return where to go on from, after an E step at `parameters`."""
@@ -74,6 +85,28 @@ class AndersonSteps(PlainSteps):
         self._images: list[Floats] = []  # of the points, by an EM step
         self._gains: list[float] = []  # of EM steps, until they have settled
         self._settled = False
+
+    def memory(self) -> dict[str, Floats]:
+        """Return what the next step depends on, by name."""
+        own = {
+            "points": np.array(self._points),
+            "images": np.array(self._images),
+            "gains": np.array(self._gains),
+            "settled": np.array(float(self._settled)),
+            "required": np.array(self._required),
+        }
+        if self._fallback is not None:
+            own |= under(FALLBACK, self._fallback.to_arrays())
+        return super().memory() | own
+
+    def recall(self, memory: Mapping[str, Floats]) -> None:
+        """Go on where another one has returned its memory."""
+        super().recall(memory)
+        self._points, self._images = list(memory["points"]), list(memory["images"])
+        self._gains = [float(gain) for gain in memory["gains"]]
+        self._settled, self._required = bool(memory["settled"]), float(memory["required"])
+        fallback = found_under(FALLBACK, memory)
+        self._fallback = Parameters.from_arrays(fallback) if fallback else None
 
     def take(self, parameters: Parameters, statistics: SufficientStatistics) -> Parameters:
         """Return where to go on from, after an E step at `parameters`."""

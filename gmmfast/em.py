@@ -11,7 +11,7 @@ from typing import Protocol
 from gmmfast.acceleration import STEPS
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import Model
-from gmmfast.parameters import Parameters, SufficientStatistics
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
 
@@ -38,6 +38,21 @@ class EMResult:
     stopped: bool  # an observer wants no more, whether or not this start has converged
 
 
+@dataclass(frozen=True)
+class Position:
+    """Where a fit stands after an iteration."""
+
+    parameters: Parameters
+    lower_bounds: list[float]
+    status: Status  # MAX_ITER: it may go on
+    memory: dict[str, Floats]  # of its steps
+
+    @property
+    def lower_bound(self) -> float:
+        """The last one."""
+        return self.lower_bounds[-1]
+
+
 class Observer(Protocol):
     """Follows a fit."""
 
@@ -62,6 +77,7 @@ class Control:
     max_iter: int = 100
     acceleration: str = "none"  # a key of acceleration.STEPS
     observers: list[Observer] = field(default_factory=list)
+    keep: Callable[[Position], None] | None = None  # is told of every iteration, to go on from
 
 
 def run(
@@ -71,6 +87,7 @@ def run(
     control: Control,
     lower_bound: float = -math.inf,
     start: int = 0,
+    position: Position | None = None,
 ) -> EMResult:
     """Iterate E and M steps from `parameters` until the lower bound stands still.
 
@@ -88,6 +105,8 @@ def run(
         That of an earlier fit which this one goes on from.
     start : int
         Number of this start, for the observers.
+    position : Position, optional
+        Where to go on from, to the same end as if the fit had never been interrupted.
 
     Raises
     ------
@@ -98,7 +117,7 @@ def run(
         observer.begin(start)
     status = Status.FAILED
     try:
-        result = _iterate(rows, parameters, model, control, lower_bound)
+        result = _iterate(rows, parameters, model, control, lower_bound, position)
         lower_bound, status = result.lower_bound, result.status
     finally:
         for observer in control.observers:
@@ -107,31 +126,41 @@ def run(
 
 
 def _iterate(
-    rows: Rows, parameters: Parameters, model: Model, control: Control, lower_bound: float
+    rows: Rows,
+    parameters: Parameters,
+    model: Model,
+    control: Control,
+    lower_bound: float,
+    position: Position | None,
 ) -> EMResult:
     status = Status.MAX_ITER if control.max_iter else Status.NOT_STARTED
     lower_bounds: list[float] = []
     statistics, stopped = None, False
     steps = STEPS[control.acceleration](model, lower_bound, control.tol)
+    if position is not None:
+        lower_bounds = list(position.lower_bounds)
+        steps.recall(position.memory)
     hints = rows.hints()
-    for iteration in range(1, control.max_iter + 1):
+    for iteration in range(len(lower_bounds) + 1, control.max_iter + 1):
         statistics = rows.expectation(parameters, model.scatter, hints)
+        previous = steps.lower_bound
         try:
             parameters = steps.take(parameters, statistics)
         except IllDefinedCovarianceError as error:
             raise error.at(iteration) from None
-        previous, lower_bound = lower_bound, steps.lower_bound
-        lower_bounds.append(lower_bound)
-        change = lower_bound - previous
+        lower_bounds.append(steps.lower_bound)
+        change = steps.lower_bound - previous
         # every observer sees every step, also the one that another one stops
-        stopped = any([o.step(iteration, lower_bound, change) for o in control.observers])
+        stopped = any([o.step(iteration, steps.lower_bound, change) for o in control.observers])
         if abs(steps.gain) < control.tol:
             status = Status.CONVERGED
-            break
-        if stopped:
+        elif stopped:
             status = Status.STOPPED
+        if control.keep is not None:
+            control.keep(Position(parameters, lower_bounds, status, steps.memory()))
+        if status is not Status.MAX_ITER:
             break
-    return EMResult(parameters, lower_bounds, status, lower_bound, statistics, stopped)
+    return EMResult(parameters, lower_bounds, status, steps.lower_bound, statistics, stopped)
 
 
 def best_of(

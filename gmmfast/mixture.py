@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmfast import checkpoint as checkpoints
 from gmmfast import em
+from gmmfast.archive import kept_parameters
+from gmmfast.checkpoint import Checkpoint
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.fitted import FittedMixture
 from gmmfast.initialization import Given, start
@@ -185,6 +189,7 @@ class GaussianMixture(FittedMixture):
 
     lower_bounds_: list[float]
     _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
+    _resumed: Checkpoint | None = None  # of one whose next fit goes on from there
 
     # ------------------------------------------------------------------------------- fitting
 
@@ -196,6 +201,7 @@ class GaussianMixture(FittedMixture):
         *,
         callback: Callable[[int, float], Any] | None = None,
         progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Estimate the parameters.
 
@@ -213,6 +219,8 @@ class GaussianMixture(FittedMixture):
             stops the fit, which keeps what it has.
         progress : bool, default=False
             Show a bar on stderr once the fit takes longer than a second.
+        checkpoint : path-like, optional
+            File that is written after each iteration, for `resume` to go on from.
 
         Returns
         -------
@@ -241,10 +249,10 @@ class GaussianMixture(FittedMixture):
         """
         check_constructor(self)
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
-        goes_on = self.warm_start and hasattr(self, "converged_")
+        goes_on = self._resumed is not None or (self.warm_start and hasattr(self, "converged_"))
         check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_rows(rows)
-        model = self._model()
+        model, keep = self._model(), self._keeper(checkpoint, rows, names)
         observers: list[em.Observer] = []
         if self.verbose:
             observers.append(Verbose(self.verbose, self.verbose_interval))
@@ -252,12 +260,75 @@ class GaussianMixture(FittedMixture):
             observers.append(Progress(self.max_iter))
         if callback is not None:
             observers.append(Callback(callback))
-        control = em.Control(self.tol, self.max_iter, self.acceleration, observers)
+        control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
         with self._explained(rows):
             result = self._run(rows, model, control)
         self._set_result(result, model, rows)
         self._warn(result.status)
         return self
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str]) -> Self:
+        """Take up a fit that was interrupted, from its checkpoint.
+
+        Parameters
+        ----------
+        path : path-like
+            What ``fit(checkpoint=path)`` has written.
+
+        Returns
+        -------
+        GaussianMixture
+            As after the last iteration, usable as it is. Its next `fit`, with the same rows, goes
+            on from there, and ends where the fit would have ended (to rounding).
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is damaged or something else.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile, pathlib
+        >>> from gmmfast import GaussianMixture
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.npz"
+        >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+        >>> whole = GaussianMixture(2, random_state=0).fit(X)
+        >>> stop = lambda iteration, lower_bound: iteration == 2
+        >>> _ = GaussianMixture(2, random_state=0).fit(X, callback=stop, checkpoint=path)
+        >>> resumed = GaussianMixture.resume(path).fit(X, checkpoint=path)
+        >>> bool(np.allclose(resumed.means_, whole.means_, rtol=1e-10))
+        True
+        """
+        point = checkpoints.read(path)
+        mixture = cls(**point.settings)
+        check_constructor(mixture)
+        model, parameters = mixture._model(), point.position.parameters
+        mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
+        mixture._set_progress(point.position)
+        mixture.degenerate_ = model.degenerate(parameters, None)
+        mixture.n_samples_seen_ = 0.0
+        check_features(mixture, point.names, len(point.centre), reset=True)
+        mixture._resumed = point
+        return mixture
+
+    def _keeper(
+        self, path: str | os.PathLike[str] | None, rows: Rows, names: list[str] | None
+    ) -> Callable[[em.Position], None] | None:
+        """What writes a checkpoint after each iteration."""
+        if path is None:
+            return None
+        if self.n_init > 1:
+            raise ValueError(
+                f"A checkpoint is of one start; got n_init={self.n_init}. Set n_init=1, or fit "
+                "several times and keep the best."
+            )
+        settings = kept_parameters(self)
+
+        def keep(position: em.Position) -> None:
+            Checkpoint(settings, names, rows.centre, rows.dtype, position).write(path)
+
+        return keep
 
     def partial_fit(
         self,
@@ -380,6 +451,8 @@ class GaussianMixture(FittedMixture):
             )
 
     def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
+        if self._resumed is not None:
+            return self._go_on_from(self._resumed, rows, model, control)
         if self.warm_start and hasattr(self, "converged_"):
             parameters = self._parameters(rows.centre)
             arranged = rows.arranged_for(parameters)
@@ -388,6 +461,27 @@ class GaussianMixture(FittedMixture):
         given = self._given(model, rows)
         make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
         return em.best_of(self.n_init, make, model, control)
+
+    def _go_on_from(
+        self, point: Checkpoint, rows: Rows, model: Model, control: em.Control
+    ) -> em.EMResult:
+        """The rest of an interrupted fit."""
+        position = point.position
+        spread = np.sqrt(model.matrices(position.parameters.covariances, *self.means_.shape).max())
+        if not np.allclose(rows.centre, point.centre, rtol=1e-9, atol=1e-9 * spread):
+            raise ValueError(
+                "The rows are not those of the checkpoint: their mean is "
+                f"{rows.centre}, and was {point.centre}. Fit the same rows, or start anew."
+            )
+        parameters = replace(
+            position.parameters, means=position.parameters.means + (point.centre - rows.centre)
+        )
+        if position.status is em.Status.CONVERGED:
+            statistics = rows.expectation(parameters, model.scatter)
+            bounds = position.lower_bounds
+            return em.EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
+        arranged = rows.arranged_for(parameters)
+        return em.run(arranged, parameters, model, control, position=position)
 
     def _given(self, model: Model, rows: Rows) -> Given:
         """What the constructor fixes of the start."""
@@ -406,14 +500,18 @@ class GaussianMixture(FittedMixture):
     def _set_result(self, result: em.EMResult, model: Model, rows: Rows) -> None:
         parameters = result.parameters
         self._set_parameters(parameters, model, parameters.means + rows.centre, rows.dtype)
+        self._set_progress(result)
         self.n_samples_seen_ = rows.weight
-        self.__dict__.pop("_stream", None)
+        for name in ("_stream", "_resumed"):
+            self.__dict__.pop(name, None)
+        self.degenerate_ = model.degenerate(parameters, result.statistics)
+
+    def _set_progress(self, result: em.EMResult | em.Position) -> None:
         self.converged_ = result.status is em.Status.CONVERGED
         self.stop_reason_ = result.status.value
         self.n_iter_ = len(result.lower_bounds)
         self.lower_bound_ = result.lower_bound
         self.lower_bounds_ = result.lower_bounds
-        self.degenerate_ = model.degenerate(parameters, result.statistics)
 
     def _set_parameters(
         self, parameters: Parameters, model: Model, means: Floats, dtype: np.dtype[Any]

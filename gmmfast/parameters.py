@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -53,6 +54,16 @@ class Parameters:
     factors: Floats  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviations
     log_dets: Floats  # (K,) log determinants of the covariances
     whitening: Floats | None = None  # (d, d) lower, shared by all components
+
+    def to_arrays(self) -> dict[str, Floats]:
+        """Return all that there is to it, by name."""
+        return {name: array for name, array in vars(self).items() if array is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
+        """Make the mixture that `to_arrays` has described; KeyError where something is missing."""
+        names = [field.name for field in fields(cls) if field.name != "whitening"]
+        return cls(**{name: arrays[name] for name in names}, whitening=arrays.get("whitening"))
 
     def density(self, dtype: DTypeLike) -> Density:
         """Return what the kernels need of it, in the element type of the rows."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast import archive
+from gmmfast.archive import found_under, kept_parameters, plain, require, under
 from gmmfast.mixture import GaussianMixture
 from gmmfast.stepwise import Stream
 from gmmfast.validation import check_constructor, check_feature_names, check_weights_init
 
-FORMAT = 1
 PROGRAM = "gmmfast model"
 FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes were set by hand
     "converged_": False,
@@ -52,32 +49,16 @@ def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
     """
     mixture._check_fitted()
     names = getattr(mixture, "feature_names_in_", None)
-    parameters = {name: _plain(value) for name, value in mixture.get_params(deep=False).items()}
     manifest = {
-        "format": PROGRAM,
-        "version": FORMAT,
-        "parameters": {
-            name: value
-            for name, value in parameters.items()
-            if isinstance(value, bool | int | float | str | None)
-        },
-        "facts": {name: _plain(getattr(mixture, name, default)) for name, default in FACTS.items()},
+        "parameters": kept_parameters(mixture),
+        "facts": {name: plain(getattr(mixture, name, default)) for name, default in FACTS.items()},
         "feature_names": None if names is None else list(names),
     }
     sound = np.zeros(len(mixture.weights_), bool)
     arrays: dict[str, Any] = {name: getattr(mixture, name, sound) for name in _shapes(mixture)}
     if mixture._stream is not None:
-        arrays |= {STREAM + name: array for name, array in mixture._stream.to_arrays().items()}
-    text = json.dumps(manifest).encode()
-    buffer = io.BytesIO()
-    np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)
-    path = Path(path).resolve()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        arrays |= under(STREAM, mixture._stream.to_arrays())
+    archive.write(path, PROGRAM, manifest, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> GaussianMixture:
@@ -99,29 +80,9 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
     ValueError
         If it is not a gmmfast model, is damaged, or is of a later format.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as stream:
-            if not zipfile.is_zipfile(stream):
-                raise ValueError("models are .npz files, as save() and gmmfast fit --out write.")
-            with np.load(stream, allow_pickle=False) as file:
-                return _rebuild({name: file[name] for name in file.files})
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"{path}: no such model file. Write one with save() or gmmfast fit --out."
-        ) from None
-    except PermissionError:
-        raise
-    except Exception as error:  # a damaged file can raise anything that a reader can
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} is not a gmmfast model, or is damaged: {reason}") from None
-
-
-def _plain(value: Any) -> Any:
-    """NumPy's numbers as Python's."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    return archive.read(
+        path, PROGRAM, _rebuild, "Models are written by save() or gmmfast fit --out."
+    )
 
 
 def _shapes(mixture: GaussianMixture) -> dict[str, tuple[int, ...]]:
@@ -138,16 +99,16 @@ def _shapes(mixture: GaussianMixture) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _rebuild(contents: dict[str, NDArray[Any]]) -> GaussianMixture:
-    manifest = _manifest(contents["manifest"])
+def _rebuild(manifest: dict[str, Any], contents: archive.Arrays) -> GaussianMixture:
+    require(isinstance(manifest["facts"], dict), "the manifest is incomplete")
     mixture = GaussianMixture(**manifest["parameters"])
     check_constructor(mixture)
-    _require(contents["means_"].ndim == 2, "means_ is not a matrix")
+    require(contents["means_"].ndim == 2, "means_ is not a matrix")
     mixture.means_ = contents["means_"]
     for name, shape in _shapes(mixture).items():
         setattr(mixture, name, _array(contents, name, shape))
     K, d = mixture.means_.shape
-    _require(K == mixture.n_components, f"{K} means, but n_components={mixture.n_components}")
+    require(K == mixture.n_components, f"{K} means, but n_components={mixture.n_components}")
     check_weights_init(mixture.weights_, K)
     _require_positive(mixture)
     mixture.n_features_in_ = d
@@ -157,22 +118,18 @@ def _rebuild(contents: dict[str, NDArray[Any]]) -> GaussianMixture:
     for name, default in FACTS.items():
         value = manifest["facts"][name]
         kind = type(default)
-        _require(type(value) is kind, f"{name} is not of type {kind.__name__}")
+        require(type(value) is kind, f"{name} is not of type {kind.__name__}")
         setattr(mixture, name, value)
-    _require(
+    require(
         all(type(bound) is float for bound in mixture.lower_bounds_), "lower_bounds_ are not floats"
     )
-    stream = {
-        name.removeprefix(STREAM): array
-        for name, array in contents.items()
-        if name.startswith(STREAM)
-    }
+    stream = found_under(STREAM, contents)
     if stream:
         mixture._stream = _rebuild_stream(stream, mixture)
     return mixture
 
 
-def _rebuild_stream(arrays: dict[str, NDArray[Any]], mixture: GaussianMixture) -> Stream:
+def _rebuild_stream(arrays: archive.Arrays, mixture: GaussianMixture) -> Stream:
     K, d = mixture.means_.shape
     shapes: dict[str, tuple[int, ...]] = {
         "reference": (K, d),
@@ -184,8 +141,8 @@ def _rebuild_stream(arrays: dict[str, NDArray[Any]], mixture: GaussianMixture) -
     for name, array in arrays.items():
         is_number = name == "n_rows" or array.dtype == np.float64
         shape = shapes.get(name, ())
-        _require(is_number and array.shape == shape, f"{STREAM}{name} is not of the shape {shape}")
-        _require(bool(np.isfinite(array).all()), f"{STREAM}{name} is not finite")
+        require(is_number and array.shape == shape, f"{STREAM}{name} is not of the shape {shape}")
+        require(bool(np.isfinite(array).all()), f"{STREAM}{name} is not finite")
     return Stream.from_arrays(arrays)
 
 
@@ -195,41 +152,21 @@ def _require_positive(mixture: GaussianMixture) -> None:
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
         values = getattr(mixture, name)
         diagonal = np.diagonal(values, axis1=-2, axis2=-1) if is_matrix else values
-        _require(bool((diagonal > 0).all()), f"{name} is not positive")
+        require(bool((diagonal > 0).all()), f"{name} is not positive")
         if is_matrix and name == "precisions_cholesky_":
-            _require(not np.tril(values, -1).any(), f"{name} is not upper triangular")
+            require(not np.tril(values, -1).any(), f"{name} is not upper triangular")
         elif is_matrix:
             tolerance = 1e-4 * np.abs(values).max()  # float32 rounds the halves differently
             symmetric = np.allclose(values, values.swapaxes(-1, -2), rtol=0, atol=tolerance)
-            _require(symmetric, f"{name} is not symmetric")
+            require(symmetric, f"{name} is not symmetric")
 
 
-def _manifest(raw: NDArray[Any]) -> dict[str, Any]:
-    _require(isinstance(raw, np.ndarray) and raw.dtype == np.uint8, "the manifest is not text")
-    manifest = json.loads(raw.tobytes().decode())
-    _require(isinstance(manifest, dict), "the manifest is not one of gmmfast")
-    _require(manifest["format"] == PROGRAM, "the manifest is of another program")
-    version = manifest["version"]
-    _require(
-        version == FORMAT,
-        f"its format is {version}, this gmmfast reads {FORMAT}; use the one that wrote it",
-    )
-    parameters, facts = manifest["parameters"], manifest["facts"]
-    _require(isinstance(parameters, dict) and isinstance(facts, dict), "the manifest is incomplete")
-    return manifest  # type: ignore[no-any-return]
-
-
-def _array(contents: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def _array(contents: archive.Arrays, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     array = contents[name]
-    _require(isinstance(array, np.ndarray), f"{name} is not an array")
+    require(isinstance(array, np.ndarray), f"{name} is not an array")
     kind = np.dtype(bool) if name == "degenerate_" else contents["means_"].dtype
     usual = kind in (np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64))
-    _require(usual and array.dtype == kind, f"{name} is of type {array.dtype}")
-    _require(array.shape == shape, f"{name} has the shape {array.shape} instead of {shape}")
-    _require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
+    require(usual and array.dtype == kind, f"{name} is of type {array.dtype}")
+    require(array.shape == shape, f"{name} has the shape {array.shape} instead of {shape}")
+    require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
     return array
-
-
-def _require(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise ValueError(otherwise)

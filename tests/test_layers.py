@@ -27,6 +27,7 @@ LAYERS = """
     search progress
     starts
     small
+    checkpoint
     em fitted stepwise
     acceleration
     initialization
@@ -35,7 +36,7 @@ LAYERS = """
     parameters
     scaling datasets report sources
     criteria validation tables
-    frames estimator
+    frames estimator archive
     errors
 """
 RANK = {name: -row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}

@@ -1,0 +1,198 @@
+"""Checkpoints: an interrupted fit goes on to the same end; what is damaged is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+from data import TYPES, mixture
+
+import gmmfast
+from gmmfast import GaussianMixture, chunks
+from gmmfast.validation import MODEL_CODES
+
+pytestmark = pytest.mark.filterwarnings("ignore:Best performing")  # many are stopped by max_iter
+
+
+@pytest.fixture(scope="module", name="X")
+def rows():
+    return mixture(1500, 3, 4, separation=1.5, seed=2)[0] + 100.0
+
+
+def interrupted(X, path, after, **params):
+    """Fit, and stop after some iterations."""
+    params = {"random_state": 0, "tol": 1e-7, "max_iter": 60, **params}
+    mixture = GaussianMixture(4, **params)
+    return mixture.fit(X, callback=lambda iteration, _: iteration == after, checkpoint=path)
+
+
+def whole(X, **params):
+    params = {"random_state": 0, "tol": 1e-7, "max_iter": 60, **params}
+    return GaussianMixture(4, **params).fit(X)
+
+
+def assert_same_end(found, expected, rtol=1e-10):
+    assert (found.n_iter_, found.converged_) == (expected.n_iter_, expected.converged_)
+    assert found.stop_reason_ == expected.stop_reason_
+    for name in ("weights_", "means_", "covariances_", "lower_bounds_"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=rtol)
+    np.testing.assert_array_equal(found.degenerate_, expected.degenerate_)
+
+
+@pytest.mark.parametrize("acceleration", ["none", "auto"])
+@pytest.mark.parametrize("covariance_type", [*TYPES, *MODEL_CODES])
+def test_to_the_end_of_a_fit_that_was_not_interrupted(X, covariance_type, acceleration, tmp_path):
+    params = {"covariance_type": covariance_type, "acceleration": acceleration}
+    expected, path = whole(X, **params), tmp_path / "fit.npz"
+    for after in (1, 11, 23):
+        if after < expected.n_iter_:
+            stopped = interrupted(X, path, after, **params)
+            resumed = GaussianMixture.resume(path)
+            np.testing.assert_array_equal(resumed.means_, stopped.means_)
+            assert resumed.n_iter_ == after
+            # off-diagonal values may vanish: held against the likelihood's digits instead
+            assert_same_end(resumed.fit(X), expected, rtol=1e-8)
+            np.testing.assert_allclose(resumed.lower_bounds_, expected.lower_bounds_, rtol=1e-10)
+
+
+def test_a_leap_on_trial_is_remembered(tmp_path):
+    """Every iteration of an accelerated fit can be the last before the interruption."""
+    X = mixture(800, 2, 4, separation=0.8, seed=5)[0]
+    params = {"acceleration": "auto", "max_iter": 400}
+    expected = whole(X, **params)
+    assert expected.converged_ and expected.n_iter_ > 20
+    for after in range(8, expected.n_iter_, 3):
+        interrupted(X, tmp_path / "fit.npz", after, **params)
+        resumed = GaussianMixture.resume(tmp_path / "fit.npz").fit(X)
+        assert resumed.n_iter_ == expected.n_iter_
+        np.testing.assert_allclose(resumed.lower_bounds_, expected.lower_bounds_, rtol=1e-10)
+        np.testing.assert_allclose(resumed.means_, expected.means_, rtol=1e-8)
+
+
+def test_in_pieces_and_float32(X, tmp_path):
+    path = tmp_path / "fit.npz"
+    for data in (chunks(X, chunk_rows=400), X.astype(np.float32)):
+        expected = whole(data)
+        interrupted(data, path, 5)
+        resumed = GaussianMixture.resume(path)
+        assert resumed.means_.dtype == expected.means_.dtype
+        np.testing.assert_allclose(resumed.fit(data).means_, expected.means_, rtol=1e-7)
+        assert resumed.n_iter_ == expected.n_iter_
+
+
+def test_a_resumed_fit_writes_on(X, tmp_path):
+    path, expected = tmp_path / "fit.npz", whole(X)
+    interrupted(X, path, 3)
+    for after in (6, 9):
+        GaussianMixture.resume(path).fit(X, checkpoint=path, callback=lambda i, _, n=after: i == n)
+        assert GaussianMixture.resume(path).n_iter_ == after
+    assert_same_end(GaussianMixture.resume(path).fit(X), expected)
+    assert [file.name for file in tmp_path.iterdir()] == ["fit.npz"]
+
+
+def test_a_fit_that_had_ended(X, tmp_path):
+    """A converged fit stays as it is; one that was short of iterations may get more."""
+    path, expected = tmp_path / "fit.npz", whole(X, max_iter=2000)
+    again = GaussianMixture(4, random_state=0, tol=1e-7, max_iter=2000).fit(X, checkpoint=path)
+    resumed = GaussianMixture.resume(path).fit(X)
+    assert again.converged_
+    assert_same_end(resumed, expected)
+    with pytest.warns(Warning, match="did not converge"):
+        whole(X, max_iter=4)
+        GaussianMixture(4, random_state=0, tol=1e-7, max_iter=4).fit(X, checkpoint=path)
+    assert_same_end(GaussianMixture.resume(path).set_params(max_iter=2000).fit(X), expected)
+
+
+def test_the_next_fit_starts_anew(X, tmp_path):
+    interrupted(X, tmp_path / "fit.npz", 3)
+    resumed = GaussianMixture.resume(tmp_path / "fit.npz").fit(X)
+    np.testing.assert_array_equal(resumed.fit(X).means_, whole(X).means_)
+
+
+def test_a_killed_process_loses_one_iteration_at_most(X, tmp_path):
+    """Killed at any moment, also while it writes, a fit leaves a whole checkpoint."""
+    path = tmp_path / "fit.npz"
+    np.save(tmp_path / "rows.npy", X)
+    script = f"""
+        import numpy as np
+        from gmmfast import GaussianMixture
+        def tell(iteration, lower_bound):
+            print(iteration, flush=True)
+        GaussianMixture(4, random_state=0, tol=0, max_iter=100_000).fit(
+            np.load({str(tmp_path / "rows.npy")!r}), callback=tell, checkpoint={str(path)!r}
+        )
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    for pause in (0.0, 0.037):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if int(line) >= 20:
+                break
+        time.sleep(pause)
+        os.kill(process.pid, signal.SIGKILL)
+        told = [int(line) for line in process.stdout]
+        process.wait()
+        process.stdout.close()
+        resumed = GaussianMixture.resume(path)
+        assert resumed.n_iter_ >= max(told, default=20) - 1
+        n_iter = resumed.n_iter_ + 5
+        with pytest.warns(Warning, match="did not converge"):
+            resumed.set_params(max_iter=n_iter).fit(X)
+            expected = GaussianMixture(4, random_state=0, tol=0, max_iter=n_iter).fit(X)
+        np.testing.assert_allclose(resumed.lower_bounds_, expected.lower_bounds_, rtol=1e-10)
+
+
+def test_other_rows_are_refused(X, tmp_path):
+    path = tmp_path / "fit.npz"
+    interrupted(X, path, 3)
+    before = path.read_bytes()
+    resumed = GaussianMixture.resume(path)
+    for other, sentence in [(X + 1, "not those of the checkpoint"), (X[:, :2], "expecting 3")]:
+        with pytest.raises(ValueError, match=sentence):
+            resumed.fit(other, checkpoint=path)
+    assert path.read_bytes() == before
+    assert_same_end(resumed.fit(X), whole(X))
+
+
+def test_names_of_columns_are_kept(X, tmp_path):
+    import pandas as pd
+
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    interrupted(frame, tmp_path / "fit.npz", 3)
+    resumed = GaussianMixture.resume(tmp_path / "fit.npz")
+    with pytest.raises(ValueError, match="feature names should match"):
+        resumed.fit(frame[["b", "a", "c"]])
+    assert list(resumed.fit(frame).feature_names_in_) == ["a", "b", "c"]
+
+
+def test_several_starts_are_refused(X, tmp_path):
+    with pytest.raises(ValueError, match="got n_init=3"):
+        interrupted(X, tmp_path / "fit.npz", 3, n_init=3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_that_are_no_checkpoints(X, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such file. Checkpoints are written by fit"):
+        GaussianMixture.resume(tmp_path / "none.npz")
+    fitted = interrupted(X, tmp_path / "fit.npz", 3)
+    fitted.save(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="is not a gmmfast checkpoint.*it is a gmmfast model"):
+        GaussianMixture.resume(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match="is not a gmmfast model.*it is a gmmfast checkpoint"):
+        gmmfast.load(tmp_path / "fit.npz")
+    whole_file = (tmp_path / "fit.npz").read_bytes()
+    for length in range(0, len(whole_file), 997):
+        (tmp_path / "half.npz").write_bytes(whole_file[:length])
+        with pytest.raises(ValueError, match="is not a gmmfast checkpoint, or is damaged"):
+            GaussianMixture.resume(tmp_path / "half.npz")
+    with np.load(tmp_path / "fit.npz") as file:
+        arrays = dict(file)
+    for name in arrays:
+        broken = arrays | {name: np.full(arrays[name].shape, np.nan)}
+        np.savez(tmp_path / "broken.npz", **broken)
+        with pytest.raises(ValueError, match="is not a gmmfast checkpoint, or is damaged"):
+            GaussianMixture.resume(tmp_path / "broken.npz")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from gmmfast import criteria
 from gmmfast.estimator import Estimator
 from gmmfast.models import MODELS, Model, square_roots
-from gmmfast.parameters import Floats, Parameters
-from gmmfast.rows import MemoryRows
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.partitions import array_of, is_dask, names_of
+from gmmfast.rows import MemoryRows, open_rows
 from gmmfast.sources import Chunks, chunks, is_source
 from gmmfast.validation import (
     check_features,
@@ -158,6 +160,10 @@ class FittedMixture(Estimator):
         float
             Lower is better; above BIC the more, the less clearly rows are assigned.
         """
+        if _is_elsewhere(X):
+            statistics = self._statistics(X, sample_weight)
+            bic = criteria.bic(statistics.log_likelihood, self._n_parameters(), statistics.weight)
+            return criteria.icl(bic, statistics.doubt)
         rows, parameters = self._rows(X)
         largest = rows.certainties(parameters)
         weights = check_sample_weight(sample_weight, len(largest))
@@ -209,19 +215,36 @@ class FittedMixture(Estimator):
         rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
         return rows, self._parameters(centre)
 
-    def _of_rows(self, X: ArrayLike, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
-        """Evaluate rows: an array, or of data that are read in pieces, one after the other."""
-        if not is_source(X):
-            return what(*self._rows(X))
+    def _of_rows(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
+        """Evaluate rows: at once; those of a source, one chunk after the other; Dask's, later."""
         self._check_fitted()
-        return self._of_chunks(chunks(X), what)
+        if is_dask(X):
+            return self._of_blocks(X, what)
+        if is_source(X):
+            return self._of_chunks(chunks(X), what)
+        return what(*self._rows(X))
 
     def _of_chunks(
         self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
     ) -> Iterator[Any]:
         for chunk in source:
-            rows, parameters = self._rows(chunk.X, source.names)
-            yield what(rows, parameters)
+            yield what(*self._rows(chunk.X, source.names))
+
+    def _of_blocks(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
+        """A Dask array that is computed by the threads of its workers, each with one kernel."""
+        names, blocks, mixture = names_of(X), array_of(X), copy(self)
+        mixture.n_jobs = 1
+        check_features(self, names, blocks.shape[1], reset=False)
+
+        meta = what(*mixture._rows(np.zeros((1, blocks.shape[1]), blocks.dtype), names))[:0]
+
+        def of_block(block: Any) -> Any:
+            return what(*mixture._rows(block, names)) if len(block) else meta
+
+        if meta.ndim == 1:
+            return blocks.map_blocks(of_block, dtype=meta.dtype, drop_axis=1, meta=meta)
+        columns = (blocks.chunks[0], (meta.shape[1],))
+        return blocks.map_blocks(of_block, dtype=meta.dtype, chunks=columns, meta=meta)
 
     def _parameters(self, centre: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
@@ -255,8 +278,9 @@ class FittedMixture(Estimator):
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Weighted sum of log densities, and the sum of weights."""
-        if is_source(X):
-            return self._log_likelihood_of_chunks(chunks(X))
+        if _is_elsewhere(X):
+            statistics = self._statistics(X, sample_weight)
+            return statistics.log_likelihood, statistics.weight
         log_density = self.score_samples(X)
         weights = check_sample_weight(sample_weight, len(log_density))
         if weights is None:
@@ -264,12 +288,14 @@ class FittedMixture(Estimator):
         present = weights > 0
         return float(weights[present] @ log_density[present]), float(weights.sum())
 
-    def _log_likelihood_of_chunks(self, source: Chunks) -> tuple[float, float]:
-        log_likelihood = weight = 0.0
-        for chunk in source:
-            rows, parameters = self._rows(chunk.X, source.names)
-            log_density = rows.log_densities(parameters)
-            weights = np.ones(len(log_density)) if chunk.weights is None else chunk.weights
-            log_likelihood += float(weights @ np.where(weights > 0, log_density, 0.0))
-            weight += float(weights.sum())
-        return log_likelihood, weight
+    def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
+        """What rows that are not in memory say of the mixture."""
+        self._check_fitted()
+        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        check_features(self, names, rows.n_features, reset=False)
+        return rows.expectation(self._parameters(rows.centre), self._model().scatter)
+
+
+def _is_elsewhere(X: Any) -> bool:
+    """Whether rows are read in pieces, or on a cluster."""
+    return is_dask(X) or is_source(X)

@@ -41,7 +41,7 @@ def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
     if pandas is not None and isinstance(X, getattr(pandas, "DataFrame", ())):
         frame: Any = X
         names = list(frame.columns)
-        return _from_pandas(pandas, frame), _string_names(names)
+        return _from_pandas(pandas, frame), string_names(names)
     polars: Any = sys.modules.get("polars")
     if polars is not None and isinstance(X, getattr(polars, "DataFrame", ())):
         frame = X
@@ -55,7 +55,7 @@ def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
     return None
 
 
-def _string_names(names: Sequence[object]) -> list[str] | None:
+def string_names(names: Sequence[object]) -> list[str] | None:
     """Names that are all strings; None where none is, TypeError for a mixture, as scikit-learn."""
     strings = [name for name in names if isinstance(name, str)]
     if strings and len(strings) < len(names):

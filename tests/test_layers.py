@@ -35,7 +35,7 @@ LAYERS = """
     kernels
     parameters
     scaling datasets report sources
-    criteria validation tables
+    criteria validation tables partitions
     frames estimator archive
     errors
 """

@@ -2,7 +2,8 @@
 
 from gmmfast.rows.base import Hints, Rows
 from gmmfast.rows.chunks import ChunkRows
+from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.opening import open_rows
 
-__all__ = ["ChunkRows", "Hints", "MemoryRows", "Rows", "open_rows"]
+__all__ = ["ChunkRows", "ClusterRows", "Hints", "MemoryRows", "Rows", "open_rows"]

@@ -176,15 +176,23 @@ class ChunkRows:
         done, before = 0, 0.0
         for chunk in self._source:
             weights = _weights(chunk)
-            cumulated = before + np.cumsum(weights)
-            end = int(np.searchsorted(targets, cumulated[-1], side="left"))
-            picked = np.searchsorted(cumulated, targets[done:end], side="right")
-            rows[order[done:end]] = chunk.X[np.minimum(picked, len(weights) - 1)]
-            done, before = end, float(cumulated[-1])
-            last = chunk.X[np.flatnonzero(weights)[-1:]]
-            if len(last):
-                rows[order[end:]] = last  # where rounding leaves a target behind the last row
+            if not weights.any():
+                continue
+            after = before + float(weights.sum())
+            # rounding may leave a target behind the last row
+            end = int(np.searchsorted(targets, after, "left")) if after < self.weight else len(u)
+            picked = picked_by_weight(weights, before, targets[done:end])
+            rows[order[done:end]] = chunk.X[picked]
+            done, before = end, after
         return rows
+
+
+def picked_by_weight(weights: Floats, before: float, targets: Floats) -> NDArray[np.int64]:
+    """Rows at some values of the cumulated weights, of which `before` belong to earlier rows."""
+    cumulated = before + np.cumsum(weights)
+    last = np.flatnonzero(weights)[-1]
+    picked: NDArray[np.int64] = np.minimum(np.searchsorted(cumulated, targets, "right"), last)
+    return picked
 
 
 def _weights(chunk: Chunk) -> NDArray[np.float64]:

@@ -122,6 +122,19 @@ class MemoryRows:
         sorted_labels = np.concatenate([sorted_labels, np.repeat(sorted_labels[-1:], padding)])
         return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
 
+    def packed_alone(self) -> MemoryRows:
+        """Return the same rows for EM alone: all that is kept of them is the packed copy."""
+        rows = MemoryRows.__new__(MemoryRows)
+        nothing = read_only(np.empty((0, self.n_features), self.dtype))
+        packed = {"packed": self.packed, "_X": nothing, "_sample_weight": None, "_labels": None}
+        rows.__dict__.update(self.__dict__, **packed)
+        return rows
+
+    def __sizeof__(self) -> int:
+        """Bytes of its arrays."""
+        arrays = [self._X, self._sample_weight, *self.__dict__.get("packed", ())]
+        return sum(array.nbytes for array in arrays if array is not None)
+
     def arrange(self, labels: NDArray[np.integer]) -> MemoryRows:
         """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)

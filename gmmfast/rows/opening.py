@@ -1,11 +1,14 @@
-"""What the user calls X, as rows: in memory, or read in pieces."""
+"""What the user calls X, as rows: in memory, in pieces, or on a cluster."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from gmmfast.partitions import is_dask, partitions_of
 from gmmfast.rows.base import Rows
 from gmmfast.rows.chunks import ChunkRows
+from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.sources import chunks, is_source
 from gmmfast.validation import check_rows, check_sample_weight
@@ -18,8 +21,9 @@ def open_rows(
 
     Parameters
     ----------
-    X : array-like, frame or source of shape (n, d)
-        Rows.
+    X : array-like, frame, source or Dask collection of shape (n, d)
+        Rows. Those of Dask are computed with on the workers of its client; without one they are
+        read in pieces, here.
     sample_weight : array-like of shape (n,), optional
         Row weights.
     name : str
@@ -27,6 +31,12 @@ def open_rows(
     n_jobs : int or None
         Threads.
     """
+    if is_dask(X):
+        partitions = partitions_of(X, sample_weight)
+        client = _client()
+        if client is not None:
+            return ClusterRows(partitions, client), partitions.names
+        X, sample_weight = chunks(partitions), None
     if not is_source(X):
         array, names = check_rows(X, name=name, min_rows=2)
         return MemoryRows(
@@ -39,3 +49,12 @@ def open_rows(
         )
     rows = ChunkRows(chunks(X), n_jobs=n_jobs)
     return rows, rows.names
+
+
+def _client() -> Any:
+    """The Dask client that is there, or None."""
+    distributed = sys.modules.get("distributed")
+    try:
+        return None if distributed is None else distributed.default_client()
+    except ValueError:
+        return None

@@ -1,0 +1,303 @@
+"""Rows in partitions on the workers of a Dask cluster: each pass is one small graph.
+
+A task sums up what is on one worker, in that worker's thread, with the kernels of one thread; a
+tree adds the sums, always in the order of the partitions. Between passes only parameters and sums
+travel.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.expectation import negligible
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.partitions import Partitions
+from gmmfast.rows.base import Hints, with_every_component
+from gmmfast.rows.chunks import picked_by_weight
+from gmmfast.rows.memory import MemoryRows
+from gmmfast.validation import check_rows, check_sample_weight
+
+TASK_BYTES = 64 << 20  # neighbouring partitions are joined up to this size,
+TASKS = 16  # unless that leaves fewer tasks than this
+FAN_IN = 8  # sums that a task of the tree adds; the last ones are added by the client
+SMALL = 1 << 16  # bytes of parameters that go with each task; more are sent to each worker once
+ROOM = 3  # times the data: rows, their packed copy, and what a task needs
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What has to be known of a partition."""
+
+    n_rows: int  # of positive weight
+    weight: float
+    mean: Floats  # (d,)
+    dtype: np.dtype[Any]
+    lightest: float  # positive weight
+    heaviest: float
+    n_bytes: int
+
+
+Loaded = tuple[NDArray[Any], Floats | None]  # rows (m, d) and their weights (m,)
+
+
+# ------------------------------------------------------------------------- tasks of the workers
+
+
+def load(number: int, part: Any, weights: Any) -> Loaded:
+    """Check a partition; ValueError names it."""
+    try:
+        if not len(part):
+            width = 1 if part.ndim < 2 else part.shape[1]
+            return np.empty((0, width)), None
+        X, _ = check_rows(part, name="a fit")
+        own = None if weights is None else np.asarray(weights)
+        return X, check_sample_weight(own, len(X), are_all=False)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"partition {number}: {error}") from error
+
+
+def describe(loaded: Loaded) -> Facts:
+    """What has to be known of a partition."""
+    X, weights = loaded
+    own = _weights(X, weights)
+    present = own[own > 0]
+    weight = float(own.sum())
+    mean = np.zeros(X.shape[1])
+    if present.size:
+        shift = X.mean(axis=0, dtype=np.float64)
+        mean = shift + own / weight @ (X - shift)
+    lightest, heaviest = present.min(initial=math.inf), present.max(initial=0.0)
+    return Facts(present.size, weight, mean, X.dtype, float(lightest), float(heaviest), X.nbytes)
+
+
+def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
+    """Neighbouring partitions as one."""
+    X = np.concatenate([rows.astype(dtype, copy=False) for rows, _ in loaded])
+    if all(own is None for _, own in loaded):
+        return X, None
+    return X, np.concatenate([_weights(rows, own) for rows, own in loaded])
+
+
+def pack(
+    loaded: Sequence[Loaded], centre: Floats, dtype: np.dtype[Any], parameters: Parameters | None
+) -> MemoryRows:
+    """Pack neighbouring partitions, sorted by their likely component where there is a mixture."""
+    rows = MemoryRows(*together(loaded, dtype), n_jobs=1, centre=centre)
+    return (rows if parameters is None else rows.arranged_for(parameters)).packed_alone()
+
+
+def sums(
+    rows: MemoryRows, scatter: Scatter, cut: float, parameters: Parameters
+) -> SufficientStatistics:
+    """The sums of one pass over packed partitions."""
+    return rows.sums(parameters, scatter, cut, rows.hints())
+
+
+def add(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
+    """Add sums in their order."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def draw(loaded: Loaded, before: float, targets: Floats) -> Floats:
+    """Rows at some values of the cumulated weights, of which `before` lie in other partitions."""
+    X, weights = loaded
+    picked = picked_by_weight(_weights(X, weights), before, targets)
+    return np.asarray(X[picked], np.float64)
+
+
+def _weights(X: NDArray[Any], weights: Floats | None) -> Floats:
+    return np.ones(len(X)) if weights is None else weights
+
+
+# ------------------------------------------------------------------------------------- the rows
+
+
+class ClusterRows:
+    """Rows of a Dask collection.
+
+    Parameters
+    ----------
+    partitions : Partitions
+        The data.
+    client : distributed.Client
+        Whose workers compute. Where they have the memory, partitions are loaded once, and packed
+        once for each start; else they are loaded in every pass.
+    """
+
+    def __init__(self, partitions: Partitions, client: Any) -> None:
+        from dask import delayed
+
+        self._client = client
+        loaded = [
+            delayed(load)(i, rows, weights, dask_key_name=_key("load", i))
+            for i, (rows, weights) in enumerate(
+                zip(partitions.rows, partitions.weights, strict=True)
+            )
+        ]
+        facts = self._compute(
+            [
+                delayed(describe)(part, dask_key_name=_key("describe", i))
+                for i, part in enumerate(loaded)
+            ]
+        )
+        present = [i for i, own in enumerate(facts) if own.n_rows]
+        if not present:
+            raise ValueError("A fit needs at least one row of positive weight; the data have none.")
+        self._facts = [facts[i] for i in present]
+        self.n_features = len(self._facts[0].mean)
+        for i, own in zip(present, self._facts, strict=True):
+            if len(own.mean) != self.n_features:
+                raise ValueError(
+                    f"partition {i}: every partition must have as many columns as the first, "
+                    f"{self.n_features}; got {len(own.mean)}."
+                )
+        self.n_rows = sum(own.n_rows for own in self._facts)
+        self.weight = math.fsum(own.weight for own in self._facts)
+        self.centre: Floats = sum(
+            (own.weight / self.weight * own.mean for own in self._facts), np.zeros(self.n_features)
+        )
+        heaviest = max(own.heaviest for own in self._facts)
+        self._log_weight_spread = math.log(heaviest / min(own.lightest for own in self._facts))
+        types = {own.dtype for own in self._facts}
+        self._dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
+        self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
+        self._loaded: list[Any] = [loaded[i] for i in present]
+        if self._is_kept:
+            self._loaded = client.compute(self._loaded, optimize_graph=False)
+        self._packed = self._pack(None)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 where all partitions are, else float64."""
+        return self._dtype
+
+    def _pack(self, parameters: Parameters | None) -> list[Any]:
+        """Tasks that pack the partitions; none is done before it is asked for."""
+        from dask import delayed
+
+        shared = delayed(parameters, traverse=False)
+        return [
+            delayed(pack)(self._loaded[part], self.centre, self.dtype, shared, dask_key_name=key)
+            for part in self._joined()
+            for key in [_key("pack", part.start)]
+        ]
+
+    def _joined(self) -> list[slice]:
+        """Neighbouring partitions that make a task."""
+        target = min(TASK_BYTES, sum(own.n_bytes for own in self._facts) // TASKS)
+        parts, begin, size = [], 0, 0
+        for i, own in enumerate(self._facts):
+            size += own.n_bytes
+            if size >= target or i == len(self._facts) - 1:
+                parts.append(slice(begin, i + 1))
+                begin, size = i + 1, 0
+        return parts
+
+    def hints(self) -> Hints:
+        """Return new scratch: workers remember nothing of a fit."""
+        return Hints(np.zeros(0, np.int64))
+
+    def expectation(
+        self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
+    ) -> SufficientStatistics:
+        """E step: one task for each packed part, and a tree that adds their sums."""
+        cut = negligible(len(parameters.weights), self._log_weight_spread)
+        return with_every_component(
+            parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
+        )
+
+    def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
+        from dask import delayed
+
+        if sum(array.nbytes for array in parameters.to_arrays().values()) < SMALL:
+            task = delayed(partial(sums, parameters=parameters))
+        else:
+            task = partial(delayed(sums), parameters=delayed(parameters, traverse=False))
+        level = [
+            task(rows, scatter, cut, dask_key_name=_key("sums", part.start))
+            for part, rows in zip(self._joined(), self._packed, strict=True)
+        ]
+        while len(level) > FAN_IN:
+            groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]
+            level = [delayed(add)(group) for group in groups]
+        return add(self._compute(level))
+
+    def arranged_for(self, parameters: Parameters) -> ClusterRows:
+        """Return the same rows, packed in the order of their likely components."""
+        arranged = copy(self)
+        arranged._packed = self._pack(parameters)
+        if self._is_kept:
+            arranged._packed = self._client.compute(arranged._packed, optimize_graph=False)
+        return arranged
+
+    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
+        """All rows, in memory here, where there are no more than `n`; else a sample of `n`."""
+        from dask import delayed
+
+        if self.n_rows <= n:
+            whole = together(self._compute(self._loaded), self.dtype)
+            return MemoryRows(*whole, centre=self.centre)
+        u = rng.uniform(size=n)
+        order = u.argsort(kind="stable")
+        targets = u[order] * self.weight
+        ends = np.cumsum([own.weight for own in self._facts])
+        cuts = [0, *np.searchsorted(targets, ends[:-1], side="left"), n]
+        tasks = [
+            delayed(draw)(part, end - own.weight, targets[begin:stop])
+            for part, own, end, begin, stop in zip(
+                self._loaded, self._facts, ends, cuts[:-1], cuts[1:], strict=True
+            )
+        ]
+        rows = np.empty((n, self.n_features))
+        rows[order] = np.concatenate(self._compute(tasks))
+        drawn = (rows - self.centre).astype(self.dtype)
+        return MemoryRows(drawn, centre=np.zeros(self.n_features))
+
+    def _compute(self, tasks: list[Any]) -> list[Any]:
+        """Results of tasks; what ends them early is told in one sentence."""
+        from distributed import CancelledError, KilledWorker
+        from distributed.client import ClosedClientError
+
+        futures: list[Any] = []
+        try:
+            futures = self._client.compute(tasks, optimize_graph=False)
+            return list(self._client.gather(futures))
+        except KilledWorker as error:
+            keys = [str(error.task), *(own.key for own in futures if own.status == "error")]
+            numbers = re.findall(rf"{PREFIX}-\w+-(\d+)", " ".join(keys))
+            where = f"partition {numbers[0]}" if numbers else f"task {error.task}"
+            raise RuntimeError(
+                f"{where}: the workers that computed it died, probably for lack of memory. Make "
+                "partitions smaller, or give each worker more memory."
+            ) from error
+        except (CancelledError, ClosedClientError) as error:
+            raise RuntimeError(
+                "The fit ended because the Dask client was closed or its tasks were cancelled."
+            ) from error
+
+
+PREFIX = "gmmfast"
+
+
+def _key(task: str, number: int) -> str:
+    """Name of a task, from which an error can tell the partition."""
+    return f"{PREFIX}-{task}-{number}-{uuid4().hex}"
+
+
+def _memory(client: Any) -> float:
+    """Memory of all workers, in bytes."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    return float(sum(worker["memory_limit"] or math.inf for worker in workers))

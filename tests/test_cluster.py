@@ -1,0 +1,278 @@
+"""Rows on a Dask cluster of two processes: the answers of rows in memory, also when workers die."""
+
+import os
+import signal
+import time
+
+import dask
+import dask.array as da
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import pytest
+from data import TYPES, mixture
+from distributed import Client, LocalCluster
+
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
+from gmmfast.rows import ClusterRows, cluster, open_rows
+
+UNEQUAL = (1, 699, 300, 0, 1200, 500, 300)  # lengths of partitions; one is empty
+
+
+@pytest.fixture(scope="module", name="local")
+def two_processes():
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local:
+        yield local
+
+
+@pytest.fixture(name="client")
+def its_client(local):
+    with Client(local) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", name="X")
+def rows():
+    return mixture(3000, 3, 4, separation=3.0, seed=2)[0] + 50.0
+
+
+@pytest.fixture(scope="module", name="w")
+def weights(X):
+    return np.random.default_rng(0).integers(0, 4, len(X)) / 3
+
+
+def divided(X, lengths):
+    lengths = tuple(lengths)
+    return da.from_array(X, chunks=(lengths, *X.shape[1:]) if X.ndim > 1 else (lengths,))
+
+
+def fitted(data, w=None, **params):
+    params = {"random_state": 0, "max_iter": 12, "tol": 0.0, **params}
+    with pytest.warns(Warning, match="did not converge"):
+        return GaussianMixture(4, **params).fit(data, sample_weight=w)
+
+
+def assert_same(found, expected, rtol=1e-10):
+    for name in ("weights_", "means_", "covariances_", "lower_bounds_"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), rtol=rtol, atol=1e-11
+        )
+
+
+# ------------------------------------------------------------------------ the same as in memory
+
+
+@pytest.mark.parametrize("lengths", [(3000,), (1700, 1300), UNEQUAL])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_any_partitions(client, X, w, lengths, weighted):
+    inside = fitted(X, w if weighted else None)
+    outside = fitted(divided(X, lengths), divided(w, lengths) if weighted else None)
+    assert_same(outside, inside)
+
+
+@pytest.mark.parametrize("covariance_type", [*TYPES, "VEV", "EVE"])
+def test_covariance_models(client, X, covariance_type):
+    inside = fitted(X, covariance_type=covariance_type)
+    assert_same(fitted(divided(X, UNEQUAL), covariance_type=covariance_type), inside)
+
+
+@pytest.mark.parametrize("change", [("ROOM", 1e9), ("SMALL", 0), ("FAN_IN", 2), ("TASKS", 2)])
+def test_whatever_the_way(client, X, w, change, monkeypatch):
+    """Partitions that are read in every pass, parameters sent once, more levels, joined tasks."""
+    monkeypatch.setattr(cluster, *change)
+    outside = fitted(divided(X, UNEQUAL), divided(w, UNEQUAL))
+    assert_same(outside, fitted(X, w))
+
+
+def test_float32(client, X):
+    single = X.astype(np.float32)
+    inside, outside = fitted(single), fitted(divided(single, UNEQUAL))
+    assert outside.means_.dtype == np.float32
+    assert_same(outside, inside, rtol=1e-5)
+
+
+def test_reruns_are_equal_to_the_bit(client, X):
+    one, two = fitted(divided(X, UNEQUAL)), fitted(divided(X, UNEQUAL))
+    np.testing.assert_array_equal(one.covariances_, two.covariances_)
+    assert one.lower_bounds_ == two.lower_bounds_
+
+
+def test_more_rows_than_a_sample(client):
+    X, _ = mixture(9000, 2, 3, separation=2.0, seed=3)
+    w = np.random.default_rng(1).uniform(size=len(X))
+    for own in (None, w):
+        parts = (2000, 0, 5000, 2000)
+        inside, _ = open_rows(X, own, name="", n_jobs=None)
+        outside, _ = open_rows(divided(X, parts), own, name="", n_jobs=None)
+        one = inside.all_or_sample(4096, np.random.default_rng(0))
+        two = outside.all_or_sample(4096, np.random.default_rng(0))
+        np.testing.assert_allclose(one.present()[0], two.present()[0], atol=1e-12)
+
+
+def test_without_a_client_partitions_are_read_here(X, w):
+    inside = fitted(X, w)
+    assert_same(fitted(divided(X, UNEQUAL), w), inside)
+    assert_same(fitted(chunks(divided(X, UNEQUAL))), fitted(X))
+
+
+# ------------------------------------------------------------------------------ frames, weights
+
+
+def test_frames(client, X, w, tmp_path):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    inside = fitted(frame)
+    parts = dd.from_pandas(frame, npartitions=3)
+    unknown = parts.clear_divisions()
+    for data in (parts, unknown):
+        outside = fitted(data)
+        assert_same(outside, inside)
+        assert list(outside.feature_names_in_) == ["a", "b", "c"]
+    weighted = dd.from_pandas(frame.assign(w=w), npartitions=3)
+    assert_same(fitted(weighted[["a", "b", "c"]], weighted["w"]), fitted(frame, w))
+    with pytest.raises(ValueError, match="feature names should match"):
+        inside.predict(parts[["b", "a", "c"]])
+
+
+def test_weights_in_memory_are_divided_like_the_rows(client, X, w):
+    assert_same(fitted(divided(X, UNEQUAL), w), fitted(X, w))
+    assert_same(fitted(divided(X, UNEQUAL), divided(w, (3000,))), fitted(X, w))
+    frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]), npartitions=3)
+    with pytest.raises(ValueError, match="give a Dask series or array"):
+        GaussianMixture(2).fit(frame, sample_weight=w)
+    with pytest.raises(ValueError, match="must have the partitions of X, 3; got 7"):
+        GaussianMixture(2).fit(frame, sample_weight=divided(w, UNEQUAL))
+
+
+# --------------------------------------------------------------------------------- using a fit
+
+
+def test_results_are_lazy(client, X, w):
+    mixture, data = fitted(X), divided(X, UNEQUAL)
+    for method in ("predict", "predict_proba", "score_samples"):
+        later, now = getattr(mixture, method)(data), getattr(mixture, method)(X)
+        assert isinstance(later, da.Array) and later.shape == now.shape
+        assert later.dtype == now.dtype
+        np.testing.assert_allclose(later.compute(), now, rtol=1e-10, atol=1e-12)
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=3)
+    np.testing.assert_array_equal(mixture.predict(frame).compute(), mixture.predict(X))
+    for method in ("score", "bic", "aic", "icl"):
+        found = getattr(mixture, method)(data, sample_weight=w)
+        assert found == pytest.approx(getattr(mixture, method)(X, sample_weight=w), rel=1e-10)
+    with pytest.raises(ValueError, match="expecting 3 features"):
+        mixture.predict(data[:, :2])
+
+
+def test_searches(client, X, monkeypatch):
+    search = GaussianMixtureIC(range(3, 6), covariance_types=["EEE", "VVV"], random_state=0)
+    inside = search.fit(X).best_estimator_
+    for many in (200_000, 1000):
+        monkeypatch.setattr("gmmfast.selection.MANY", many)
+        monkeypatch.setattr("gmmfast.search.MANY", many)
+        search.fit(divided(X, UNEQUAL))
+        assert (search.best_n_components_, search.best_covariance_type_) == (
+            inside.n_components, inside.covariance_type,
+        )  # fmt: skip
+        assert search.score(X) == pytest.approx(inside.score(X), rel=1e-5)
+
+
+# ---------------------------------------------------------------------------------- bad partitions
+
+
+def of_parts(*parts):
+    """A Dask array of blocks that need not go together."""
+    blocks = [
+        da.from_delayed(dask.delayed(lambda part: part, pure=False)(p), (np.nan, 3), float)
+        for p in parts
+    ]
+    return da.concatenate(blocks, allow_unknown_chunksizes=True)
+
+
+def test_bad_partitions_are_named(client, X):
+    hole = X[:500].copy()
+    hole[17, 1] = np.nan
+    mixture = GaussianMixture(2)
+    with pytest.raises(ValueError, match="partition 1: Input X contains NaN"):
+        mixture.fit(of_parts(X, hole, X))
+    with pytest.raises(ValueError, match=r"partition 2: every partition .* the first, 3; got 2"):
+        mixture.fit(of_parts(X, X, X[:, :2]))
+    with pytest.raises(ValueError, match="n_samples = 1 of positive weight"):
+        mixture.fit(of_parts(X[:1], X[:0]))
+    with pytest.raises(ValueError, match="the data have none"):
+        mixture.fit(of_parts(X[:0], X[:0]))
+    with pytest.raises(ValueError, match="must have two dimensions"):
+        mixture.fit(divided(X[:, 0], (3000,)))
+    assert not hasattr(mixture, "weights_")
+
+
+def test_a_text_column_is_named(client, X):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).astype({"b": object})
+    frame.loc[2500, "b"] = "high"
+    with dask.config.set({"dataframe.convert-string": False}):
+        parts = dd.from_pandas(frame, npartitions=3, sort=False)
+        with pytest.raises(ValueError, match=r"partition 2: .*'high'.*Column 'b'"):
+            GaussianMixture(2).fit(parts)
+
+
+# ------------------------------------------------------------------------------- what can die
+
+
+def test_a_worker_that_is_killed_costs_no_answer(client, X):
+    killed = []
+
+    def kill(iteration, _):
+        if iteration == 4:
+            pid = next(iter(client.run(os.getpid).values()))
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+
+    with pytest.warns(Warning, match="did not converge"):
+        outside = GaussianMixture(4, random_state=0, max_iter=12, tol=0.0).fit(
+            divided(X, UNEQUAL), callback=kill
+        )
+    assert killed
+    assert_same(outside, fitted(X))
+
+
+def dies(part):
+    """Load a partition as one does that takes more memory than there is: the process is killed."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_partition_that_kills_its_workers_is_named(client, X):
+    client.wait_for_workers(2, timeout=60)
+    bad = da.from_delayed(dask.delayed(dies)(0), (100, 3), float)
+    data = da.concatenate([divided(X, (3000,)), bad])
+    with pytest.raises(RuntimeError, match="partition 1: the workers .* lack of memory"):
+        GaussianMixture(2).fit(data)
+    client.wait_for_workers(2, timeout=60)
+
+
+def test_a_client_that_is_closed_ends_the_fit(local, X):
+    client = Client(local)
+
+    def close(iteration, _):
+        if iteration == 3:
+            client.close()
+
+    mixture = GaussianMixture(4, random_state=0, max_iter=12, tol=0.0)
+    with pytest.raises(RuntimeError, match="Dask client was closed"):
+        mixture.fit(divided(X, UNEQUAL), callback=close)
+    assert not hasattr(mixture, "weights_")
+    assert_no_tasks(local)
+
+
+def test_nothing_stays_behind(local, client, X):
+    fitted(divided(X, UNEQUAL))
+    assert_no_tasks(local)
+
+
+def assert_no_tasks(local):
+    end = time.monotonic() + 10
+    while local.scheduler.tasks and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not local.scheduler.tasks
+
+
+def test_rows_are_cluster_rows(client, X):
+    """None of the tests above has taken another way."""
+    assert isinstance(open_rows(divided(X, (3000,)), None, name="", n_jobs=None)[0], ClusterRows)

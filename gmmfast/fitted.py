@@ -15,7 +15,7 @@ from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.partitions import array_of, is_dask, names_of
 from gmmfast.rows import MemoryRows, open_rows
-from gmmfast.sources import Chunks, chunks, is_source
+from gmmfast.sources import Chunks, Source, chunks, is_source
 from gmmfast.validation import (
     check_features,
     check_random_state,
@@ -39,7 +39,7 @@ class FittedMixture(Estimator):
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+    def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
         """Label rows with their likeliest component.
 
         Parameters
@@ -55,7 +55,7 @@ class FittedMixture(Estimator):
         labels: NDArray[np.int64] = self._of_rows(X, MemoryRows.labels)
         return labels
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+    def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
         """Posterior probability of each component (Bishop 2006, equation 9.13).
 
         Parameters
@@ -71,7 +71,7 @@ class FittedMixture(Estimator):
         resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
         return resp
 
-    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+    def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
         """Log density of the mixture at each row, in nats.
 
         Parameters
@@ -88,7 +88,7 @@ class FittedMixture(Estimator):
         return log_density
 
     def score(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
     ) -> float:
         """Mean log density of a row, in nats.
 
@@ -109,7 +109,7 @@ class FittedMixture(Estimator):
         log_likelihood, weight = self._log_likelihood(X, sample_weight)
         return log_likelihood / weight
 
-    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion on some rows; see `gmmfast.criteria.bic`.
 
         Parameters
@@ -127,7 +127,7 @@ class FittedMixture(Estimator):
         log_likelihood, weight = self._log_likelihood(X, sample_weight)
         return criteria.bic(log_likelihood, self._n_parameters(), weight)
 
-    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Akaike information criterion on some rows; see `gmmfast.criteria.aic`.
 
         Parameters
@@ -145,7 +145,7 @@ class FittedMixture(Estimator):
         log_likelihood, _ = self._log_likelihood(X, sample_weight)
         return criteria.aic(log_likelihood, self._n_parameters())
 
-    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Integrated completed likelihood on some rows; see `gmmfast.criteria.icl`.
 
         Parameters
@@ -201,7 +201,9 @@ class FittedMixture(Estimator):
         parts = [z @ R.T for z, R in zip(noise, square_roots(covariances), strict=True)]
         return np.concatenate(parts) + self.means_[y], y
 
-    def _rows(self, X: ArrayLike, names: list[str] | None = None) -> tuple[MemoryRows, Parameters]:
+    def _rows(
+        self, X: ArrayLike | Source, names: list[str] | None = None
+    ) -> tuple[MemoryRows, Parameters]:
         """Rows to evaluate, and the fitted parameters about the same centre."""
         self._check_fitted()
         X, own = check_rows(X)
@@ -276,7 +278,9 @@ class FittedMixture(Estimator):
         self._check_fitted()
         return self._model().n_parameters(*self.means_.shape)
 
-    def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
+    def _log_likelihood(
+        self, X: ArrayLike | Source, sample_weight: ArrayLike | None
+    ) -> tuple[float, float]:
         """Weighted sum of log densities, and the sum of weights."""
         if _is_elsewhere(X):
             statistics = self._statistics(X, sample_weight)

@@ -23,6 +23,7 @@ from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.progress import Callback, Progress, Verbose
 from gmmfast.rows import MemoryRows, Rows, open_rows
+from gmmfast.sources import Source
 from gmmfast.stepwise import Stream
 from gmmfast.validation import (
     STEPWISE,
@@ -195,7 +196,7 @@ class GaussianMixture(FittedMixture):
 
     def fit(
         self,
-        X: ArrayLike,
+        X: ArrayLike | Source,
         y: object = None,
         sample_weight: ArrayLike | None = None,
         *,
@@ -533,7 +534,7 @@ class GaussianMixture(FittedMixture):
             )
 
     def fit_predict(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.int64]:
         """Fit, then label the same rows; as ``fit(X).predict(X)``.
 

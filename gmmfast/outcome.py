@@ -10,34 +10,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast import criteria
 from gmmfast.mixture import GaussianMixture
 from gmmfast.report import FitReport
 from gmmfast.scaling import Scaling
-from gmmfast.tables import Table
+from gmmfast.sources import Chunks
 
 Array = NDArray[np.floating[Any]]
 
 
 def report_of(
-    model: GaussianMixture, values: Array, table: Table, scaling: Scaling | None, source: str
+    model: GaussianMixture,
+    data: Array | Chunks,
+    weights: Array | None,
+    names: list[str],
+    scaling: Scaling | None,
+    source: str,
 ) -> FitReport:
     """Take the results from the model, in the units of the data, heaviest component first."""
     order = np.argsort(-model.weights_, kind="stable")
     structure = model.covariance_type
     means = model.means_[order]
     covariances = model.covariances_ if structure == "tied" else model.covariances_[order]
-    weights = table.weights
-    total = float(len(values)) if weights is None else float(weights.sum(dtype=np.float64))
-    shift = 0.0
+    n_rows = data.n_rows if isinstance(data, Chunks) else len(data)
+    assert n_rows is not None  # all have been read
+    total, shift = model.n_samples_seen_, 0.0
     if scaling is not None:
         means = scaling.means(means)
         structure, covariances = scaling.covariances(structure, covariances)
         shift = total * scaling.log_volume()
+    log_likelihood = model.score(data, sample_weight=weights) * total - shift
+    n_parameters = model._n_parameters()
     return FitReport(
         source=source,
-        n_rows=len(values),
+        n_rows=n_rows,
         total_weight=total,
-        names=table.names,
+        names=names,
         covariance_type=model.covariance_type,
         structure=structure,
         standardized=scaling is not None,
@@ -45,9 +53,9 @@ def report_of(
         means=means,
         covariances=covariances,
         degenerate=model.degenerate_[order],
-        log_likelihood=float(model.score(values, sample_weight=weights)) * total - shift,
-        bic=float(model.bic(values, sample_weight=weights)) + 2 * shift,
-        aic=float(model.aic(values, sample_weight=weights)) + 2 * shift,
+        log_likelihood=log_likelihood,
+        bic=criteria.bic(log_likelihood, n_parameters, total),
+        aic=criteria.aic(log_likelihood, n_parameters),
         n_iter=int(model.n_iter_),
         converged=bool(model.converged_),
         stop_reason=str(model.stop_reason_),
@@ -55,7 +63,7 @@ def report_of(
 
 
 def saved_form(
-    report: FitReport, model: GaussianMixture, scaling: Scaling | None, table: Table
+    report: FitReport, model: GaussianMixture, scaling: Scaling | None, *, has_names: bool
 ) -> GaussianMixture:
     """Make the mixture of the report, which remembers how the fit went."""
     mixture = GaussianMixture.from_parameters(
@@ -63,7 +71,7 @@ def saved_form(
         report.means,
         report.covariances,
         covariance_type=report.structure,
-        feature_names=table.names if table.has_names else None,
+        feature_names=report.names if has_names else None,
     )
     shift = 0.0 if scaling is None else scaling.log_volume()
     mixture.degenerate_ = report.degenerate

@@ -1,14 +1,14 @@
 """Fits to standardised columns, told in the units of the data."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.tables import Table
-
 Array = NDArray[np.floating[Any]]
+Parts = Iterable[tuple[Array, Array | None]]
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,41 @@ class Scaling:
     scale: NDArray[np.float64]
 
     @classmethod
-    def of(cls, table: Table) -> "Scaling":
-        """Return the scaling of a table, by its weights; ValueError for a constant column."""
-        values = table.values
-        weights = np.ones(len(values)) if table.weights is None else table.weights
-        if weights.min() < 0 or not weights.max() > 0:
-            raise ValueError("Weights must be non-negative and not all zero. Correct them.")
-        values, weights = values[weights > 0], weights[weights > 0].astype(np.float64)
-        with np.errstate(all="ignore"):
+    def of(cls, parts: Parts, names: list[str]) -> "Scaling":
+        """Return the scaling of rows, by their weights, read twice.
+
+        Parameters
+        ----------
+        parts : iterable of (ndarray of shape (m, d), ndarray of shape (m,) or None)
+            Rows and weights, the same each time.
+        names : list of str
+            Of the columns.
+
+        Raises
+        ------
+        ValueError
+            For weights that are none, or a constant column, which is named.
+        """
+        weight, total, low, high = 0.0, np.zeros(len(names)), np.inf, -np.inf
+        with np.errstate(all="ignore"):  # what overflows is told below
+            for values, weights in _present(parts):
+                weight += weights.sum()
+                total = total + (values * weights[:, None]).sum(axis=0)
+                low, high = (
+                    np.minimum(low, values.min(axis=0)),
+                    np.maximum(high, values.max(axis=0)),
+                )
+            if not weight > 0:
+                raise ValueError("Weights must be non-negative and not all zero. Correct them.")
             # Rounded as the values are, so that going there and back loses nothing.
-            centre = np.average(values, axis=0, weights=weights).astype(values.dtype)
-            scale = np.sqrt(np.average((values - centre) ** 2, axis=0, weights=weights))
-            scale = scale.astype(values.dtype)
-        usable = np.isfinite(scale) & (scale > 0) & (values.min(axis=0) < values.max(axis=0))
+            centre = (total / weight).astype(values.dtype)
+            squares = np.zeros(len(names))
+            for values, weights in _present(parts):
+                squares += ((values - centre) ** 2 * weights[:, None]).sum(axis=0)
+            scale = np.sqrt(squares / weight).astype(values.dtype)
+        usable = np.isfinite(scale) & (scale > 0) & (low < high)
         if not usable.all():
-            name = table.names[int(np.argmin(usable))]
+            name = names[int(np.argmin(usable))]
             raise ValueError(
                 f"--standardize needs columns that vary; column {name!r} does not. "
                 "Leave it out with --columns."
@@ -62,3 +82,13 @@ class Scaling:
     def log_volume(self) -> float:
         """Log density lost a row by going back to the units of the data."""
         return float(np.log(self.scale).sum())
+
+
+def _present(parts: Parts) -> Iterator[tuple[Array, Array]]:
+    """Rows of positive weight."""
+    for values, weights in parts:
+        own = np.ones(len(values)) if weights is None else weights.astype(np.float64)
+        if own.min() < 0:
+            raise ValueError("Weights must be non-negative and not all zero. Correct them.")
+        if own.any():
+            yield values[own > 0], own[own > 0]

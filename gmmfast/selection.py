@@ -21,6 +21,7 @@ from gmmfast.progress import Deadline, SearchBar
 from gmmfast.results import CRITERIA, Results
 from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.search import MANY, Candidate, Fit, Search
+from gmmfast.sources import Source
 from gmmfast.validation import (
     COVARIANCE_TYPES,
     JOBS,
@@ -200,7 +201,7 @@ class GaussianMixtureIC(Estimator):
 
     def fit(
         self,
-        X: ArrayLike,
+        X: ArrayLike | Source,
         y: object = None,
         sample_weight: ArrayLike | None = None,
         *,
@@ -376,7 +377,7 @@ class GaussianMixtureIC(Estimator):
         return self.results_.summary(self.criterion, n_best)
 
     def fit_predict(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.int64]:
         """Fit, then label the same rows.
 
@@ -396,33 +397,33 @@ class GaussianMixtureIC(Estimator):
         """
         return self.fit(X, y, sample_weight).predict(X)
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+    def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
         """Label rows; see `GaussianMixture.predict`."""
         return self._best().predict(X)
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+    def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
         """Posterior probabilities; see `GaussianMixture.predict_proba`."""
         return self._best().predict_proba(X)
 
-    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+    def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
         """Log densities in nats; see `GaussianMixture.score_samples`."""
         return self._best().score_samples(X)
 
     def score(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
     ) -> float:
         """Mean log density of a row; see `GaussianMixture.score`."""
         return self._best().score(X, y, sample_weight)
 
-    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion; see `GaussianMixture.bic`."""
         return self._best().bic(X, sample_weight)
 
-    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Akaike information criterion; see `GaussianMixture.aic`."""
         return self._best().aic(X, sample_weight)
 
-    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Integrated completed likelihood; see `GaussianMixture.icl`."""
         return self._best().icl(X, sample_weight)
 

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.frames import from_frame
-from gmmfast.tables import ARROW_SUFFIXES, open_file
+from gmmfast.partitions import is_dask, partitions_of
+from gmmfast.tables import ARROW_SUFFIXES, default_names, open_file
 from gmmfast.validation import check_rows, check_sample_weight
 
 CHUNK_BYTES = 1 << 21  # of a chunk, where nothing else is asked for: it stays in the cache
@@ -38,6 +39,8 @@ class Chunks:
     ----------
     names : list of str or None
         Columns, where they have names.
+    n_rows : int or None
+        Rows, once all have been read.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Chunks:
         self._columns = None if columns is None else list(columns)
         self._weight_column, self._chunk_rows = weight_column, chunk_rows
         self.names: list[str] | None = self._columns
+        self.n_rows: int | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
         """Read all rows; ValueError or OSError tells at which one it failed."""
@@ -68,6 +72,7 @@ class Chunks:
             try:
                 piece = next(pieces, None)
                 if piece is None:
+                    self.n_rows = first
                     return
                 chunk = self._chunk(piece, first, are_finite)
             except (ValueError, TypeError, OSError) as error:
@@ -86,24 +91,26 @@ class Chunks:
         weights = None
         if isinstance(piece, tuple):
             piece, weights = piece
-        frame = from_frame(piece)
-        if frame is not None and self._weight_column is not None:
-            piece, weights = self._without_weights(*frame)
-        elif frame is not None and self._columns is not None:
-            piece = _picked(*frame, self._columns)
+        if self._weight_column is not None:
+            piece, weights = self._without_weights(*_named(piece))
+        elif self._columns is not None:
+            piece = _picked(*_named(piece), self._columns)
         X, names = check_rows(piece, name="a fit", are_finite=are_finite)
         if self.names is None:
             self.names = names
         return Chunk(X, check_sample_weight(weights, len(X), are_all=False), first)
 
     def _without_weights(
-        self, values: NDArray[Any], names: list[str] | None
+        self, values: NDArray[Any], names: list[str]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         assert self._weight_column is not None
         weights = _picked(values, names, [self._weight_column])[:, 0]
-        kept = self._columns or [name for name in names or () if name != self._weight_column]
+        kept = self._columns or [name for name in names if name != self._weight_column]
         self.names = kept
         return _picked(values, names, kept), weights
+
+
+Source: TypeAlias = "Chunks | os.PathLike[str]"  # and paths as strings
 
 
 def chunks(
@@ -111,6 +118,7 @@ def chunks(
     *,
     columns: Sequence[str] | None = None,
     weight_column: str | None = None,
+    sample_weight: NDArray[Any] | None = None,
     chunk_rows: int | None = None,
 ) -> Chunks:
     """Wrap data that need not fit in memory, for `GaussianMixture.fit` and its like.
@@ -120,12 +128,15 @@ def chunks(
     data : path, array or iterable
         A file (``.npy``, or with the extra ``[io]`` ``.parquet``, ``.feather``, ``.arrow``), or a
         folder of Parquet files, which are read in the order of their names; a 2-D array that can
-        be sliced by rows, such as a ``numpy.memmap`` or a zarr array; or anything that can be
-        iterated over again and again and yields 2-D arrays, frames, or pairs of rows and weights.
+        be sliced by rows, such as a ``numpy.memmap`` or a zarr array; a Dask array or frame; or
+        anything that can be iterated over again and again and yields 2-D arrays, frames, or pairs
+        of rows and weights.
     columns : sequence of str, optional
-        Columns of a file or of frames to use, in this order; all by default.
+        Columns to use, in this order; all by default. Those of arrays are x1, x2, ...
     weight_column : str, optional
         Column with the weight of each row.
+    sample_weight : ndarray of shape (n,), optional
+        Weight of each row of an array.
     chunk_rows : int, optional
         Rows of a chunk; by default as many as make 2 MB. An iterable makes its own.
 
@@ -152,7 +163,7 @@ def chunks(
     """
     if isinstance(data, Chunks):
         return data
-    make = _pieces_of(data, columns, weight_column)
+    make = _pieces_of(data, columns, weight_column, sample_weight)
     what = str(data) if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
     return Chunks(what, make, columns, weight_column, chunk_rows)
 
@@ -165,20 +176,33 @@ def is_source(data: Any) -> bool:
     return kind.__module__.partition(".")[0] == "zarr" and len(getattr(data, "shape", ())) == 2
 
 
-def _pieces_of(data: Any, columns: Sequence[str] | None, weight_column: str | None) -> Pieces:
+def _pieces_of(
+    data: Any,
+    columns: Sequence[str] | None,
+    weight_column: str | None,
+    sample_weight: NDArray[Any] | None,
+) -> Pieces:
+    is_array = len(getattr(data, "shape", ())) == 2 and hasattr(data, "__getitem__")
+    if is_dask(data):
+        data = partitions_of(data, sample_weight)
+    elif is_array and from_frame(data) is None:
+        return lambda rows: _slices(data, rows, sample_weight)
+    elif sample_weight is not None:
+        raise ValueError(
+            "sample_weight goes with arrays and Dask's collections; weights of files are in a "
+            "weight_column=, and those of an iterable come in pairs of rows and weights."
+        )
     if isinstance(data, str | os.PathLike):
         wanted = None if columns is None else list(columns)
         if wanted is not None and weight_column is not None:
             wanted.append(weight_column)
         return _of_path(Path(data), wanted)
-    if hasattr(data, "shape") and hasattr(data, "__getitem__") and len(data.shape) == 2:
-        return lambda rows: _slices(data, rows)
     if isinstance(data, Iterator):
         raise TypeError(
             "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
             "starts anew, or a list."
         )
-    if isinstance(data, Iterable):
+    if isinstance(data, Iterable) and from_frame(data) is None:
         return lambda rows: iter(data)
     raise TypeError(
         "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
@@ -186,11 +210,15 @@ def _pieces_of(data: Any, columns: Sequence[str] | None, weight_column: str | No
     )
 
 
-def _slices(array: Any, rows: int | None) -> Iterator[Any]:
+def _slices(array: Any, rows: int | None, weights: NDArray[Any] | None = None) -> Iterator[Any]:
     n, d = array.shape
+    if weights is not None and len(weights) != n:
+        raise ValueError(f"sample_weight must have the length of the data, {n}; got {len(weights)}")
     step = rows or rows_of(d, np.dtype(array.dtype))
     for start in range(0, n, step):
-        yield np.asarray(array[start : start + step])
+        part = slice(start, start + step)
+        X = np.asarray(array[part])
+        yield X if weights is None else (X, weights[part])
 
 
 def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
@@ -260,9 +288,14 @@ def _arrow_pieces(path: Path, rows: int | None, columns: list[str] | None) -> It
             yield piece if columns is None else piece.select(columns)
 
 
-def _picked(values: NDArray[Any], names: list[str] | None, wanted: list[str]) -> NDArray[Any]:
+def _named(piece: Any) -> tuple[NDArray[Any], list[str]]:
+    """Values and names of a frame, or of an array, whose columns are x1, x2, ..."""
+    values, names = from_frame(piece) or (np.asarray(piece), None)
+    return values, names or default_names(values.shape[1])
+
+
+def _picked(values: NDArray[Any], names: list[str], wanted: list[str]) -> NDArray[Any]:
     for name in wanted:
-        if name not in (names or ()):
+        if name not in names:
             raise ValueError(f"there is no column {name!r}; the columns are {names}.")
-    assert names is not None
     return values[:, [names.index(name) for name in wanted]]

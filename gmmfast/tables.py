@@ -11,7 +11,7 @@ import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias
@@ -59,11 +59,17 @@ class Table:
     weights: Floats | None = None
 
 
-class _Source(Protocol):
+class Source(Protocol):
     """A file that has been opened far enough to know its columns."""
 
+    path: Path
     names: list[str]
     has_names: bool
+
+    @property
+    def n_bytes(self) -> float:
+        """Memory that all columns take once they are read, roughly."""
+        ...
 
     def read(self, picked: list[int]) -> Floats:
         """Return the picked columns, in that order, all finite."""
@@ -115,6 +121,19 @@ def read_table(
     array([[80. ,  1.8],
            [55. ,  1.6]])
     """
+    source, names = choose_columns(path, columns, weight_column)
+    if weight_column is None:
+        return Table(source.read(_pick(source, names)), names, source.has_names)
+    values = source.read(_pick(source, [*names, weight_column]))
+    return Table(
+        np.ascontiguousarray(values[:, :-1]), names, source.has_names, values[:, -1].copy()
+    )
+
+
+def choose_columns(
+    path: str | os.PathLike[str], columns: Sequence[str] | None, weight_column: str | None
+) -> tuple["Source", list[str]]:
+    """Open a file and name the columns to read; parameters and errors as of `read_table`."""
     path = Path(path)
     asked = [*columns] if columns is not None else []
     if weight_column is not None:
@@ -128,12 +147,8 @@ def read_table(
             raise ValueError("columns must name at least one column; got none.")
     if not names:
         raise ValueError(f"{path}: no column is left beside the weight column {weight_column!r}.")
-    if weight_column is None:
-        return Table(source.read(_pick(path, source, names)), names, source.has_names)
-    values = source.read(_pick(path, source, [*names, weight_column]))
-    return Table(
-        np.ascontiguousarray(values[:, :-1]), names, source.has_names, values[:, -1].copy()
-    )
+    _pick(source, names if weight_column is None else [*names, weight_column])
+    return source, names
 
 
 def column_names(path: str | os.PathLike[str], expected: Sequence[str] = ()) -> list[str] | None:
@@ -163,7 +178,7 @@ def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
         )
 
 
-def open_file(path: Path, asked: list[str]) -> _Source:
+def open_file(path: Path, asked: list[str]) -> Source:
     """Open a file far enough to know its columns; an error says why it cannot be used."""
     require_suffix(path, READ_SUFFIXES)
     if path.is_dir():
@@ -176,9 +191,9 @@ def open_file(path: Path, asked: list[str]) -> _Source:
     return _NpyFile(path) if suffix == ".npy" else _ArrowFile(path)
 
 
-def _pick(path: Path, source: _Source, names: list[str]) -> list[int]:
+def _pick(source: Source, names: list[str]) -> list[int]:
     """Position of each name among the columns, where it must be once."""
-    positions = {name: i for i, name in enumerate(source.names)}
+    path, positions = source.path, {name: i for i, name in enumerate(source.names)}
     counts = Counter(source.names)
     for name, count in Counter(names).items():
         if name not in positions:
@@ -202,7 +217,8 @@ def _pick(path: Path, source: _Source, names: list[str]) -> list[int]:
     return [positions[name] for name in names]
 
 
-def _default_names(count: int) -> list[str]:
+def default_names(count: int) -> list[str]:
+    """Names of columns that have none."""
     return [f"x{i}" for i in range(1, count + 1)]
 
 
@@ -252,7 +268,7 @@ class _TextFile:
         mixed = any(_number(name) is not None for name in names)
         words = any(name and _number(name) is None for name in names)
         self.has_names = words and (not mixed or (bool(asked) and set(asked) <= set(names)))
-        self.names = names if self.has_names else _default_names(len(names))
+        self.names = names if self.has_names else default_names(len(names))
         if self.has_names:
             if second is None:
                 raise ValueError(
@@ -260,6 +276,10 @@ class _TextFile:
                 )
             line = second[0]
         self.first_line = line
+
+    @property
+    def n_bytes(self) -> float:
+        return self.path.stat().st_size  # a number of eight bytes takes about as many characters
 
     def read(self, picked: list[int]) -> NDArray[np.float64]:
         with self._explained():
@@ -385,8 +405,12 @@ class _NpyFile:
                 f"{path}: the array must have at least one row and column; got {array.shape}."
             )
         self.array = array
-        self.names = _default_names(array.shape[1])
+        self.names = default_names(array.shape[1])
         self.has_names = False
+
+    @property
+    def n_bytes(self) -> float:
+        return float(self.array.size * max(self.array.itemsize, 4))
 
     def read(self, picked: list[int]) -> Floats:
         dtype = np.float32 if self.array.dtype == np.float32 else np.float64
@@ -417,6 +441,12 @@ class _ArrowFile:
             else:
                 self.file = self._open_ipc()
                 self.names = list(self.file.schema.names)
+
+    @property
+    def n_bytes(self) -> float:
+        if self.path.suffix.lower() == ".parquet":
+            return float(8 * self.file.metadata.num_rows * len(self.names))
+        return self.path.stat().st_size
 
     def read(self, picked: list[int]) -> Floats:
         names = [self.names[i] for i in picked]
@@ -452,7 +482,7 @@ class _ArrowFile:
             ) from None
 
 
-def write_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]]) -> None:
+def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
     """Write columns to a file, all or nothing.
 
     The file appears under its name only when it is complete, so a run that fails leaves what was
@@ -463,8 +493,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]
     path : path
         ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), or ``.npy`` (one 2-D array of the columns'
         common type, without the names).
-    columns : mapping of str to ndarray of shape (n_rows,)
-        The columns by name, in order.
+    pieces : iterable of mapping of str to ndarray of shape (m,)
+        The columns by name, in order, some rows at a time.
 
     Raises
     ------
@@ -480,14 +510,30 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, NDArray[Any]
     try:
         if target.suffix.lower() == ".npy":
             with open(part, "xb") as file:
-                np.save(file, np.column_stack(list(columns.values())), allow_pickle=False)
+                _write_npy(file, pieces)
         else:
             delimiter = "\t" if target.suffix.lower() == ".tsv" else ","
             with open(part, "x", encoding="utf-8", newline="") as text:
-                write_csv(text, columns, delimiter)
+                write_csv(text, pieces, delimiter)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Write rows behind a header which leaves room for their number."""
+    count, columns = 0, 0
+    header: dict[str, Any] = {}
+    for piece in pieces:
+        rows = np.column_stack(list(piece.values()))
+        if not header:
+            header = np.lib.format.header_data_from_array_1_0(rows)
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(rows).tobytes())
+        count += len(rows)
+        columns = rows.shape[1]
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, header | {"shape": (count, columns)})
 
 
 def require_writable(path: Path, suffixes: Sequence[str]) -> None:
@@ -499,25 +545,29 @@ def require_writable(path: Path, suffixes: Sequence[str]) -> None:
         raise FileNotFoundError(f"{path}: the folder {path.parent} must exist. Create it first.")
 
 
-def write_csv(stream: IO[str], columns: Mapping[str, NDArray[Any]], delimiter: str = ",") -> None:
+def write_csv(
+    stream: IO[str], pieces: Iterable[Mapping[str, NDArray[Any]]], delimiter: str = ","
+) -> None:
     """Write columns as CSV text; numbers read back to the same bits.
 
     Parameters
     ----------
     stream : text file
         Opened for writing.
-    columns : mapping of str to ndarray of shape (n_rows,)
-        The columns by name, in order.
+    pieces : iterable of mapping of str to ndarray of shape (m,)
+        The columns by name, in order, some rows at a time.
     delimiter : str
         One character.
     """
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(columns)
-    arrays = list(columns.values())
     block = 65536  # rows: Python numbers take 4 times the memory of the array
-    for start in range(0, max((len(array) for array in arrays), default=0), block):
-        cells = [_cells(array[start : start + block]) for array in arrays]
-        writer.writerows(zip(*cells, strict=True))
+    for number, columns in enumerate(pieces):
+        if number == 0:
+            writer.writerow(columns)
+        arrays = list(columns.values())
+        for start in range(0, max((len(array) for array in arrays), default=0), block):
+            cells = [_cells(array[start : start + block]) for array in arrays]
+            writer.writerows(zip(*cells, strict=True))
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:

@@ -47,5 +47,5 @@ def customers(tmp_path):
     path = tmp_path / "customers.csv"
     ids = np.array([f"c{i}" for i in range(len(data))])
     weights = 1.0 + np.arange(len(data)) % 3
-    write_table(path, {"id": ids, "value": data[:, 0], "rate": data[:, 1], "w": weights})
+    write_table(path, [{"id": ids, "value": data[:, 0], "rate": data[:, 1], "w": weights}])
     return path

@@ -12,7 +12,7 @@ from data import TYPES, mixture
 from sklearn.base import clone
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.rows import ChunkRows, MemoryRows
+from gmmfast.rows import ChunkRows, MemoryRows, open_rows
 from gmmfast.rows.chunks import in_order
 from gmmfast.validation import MODEL_CODES
 
@@ -213,6 +213,49 @@ def test_a_memmap_and_a_list(X, tmp_path):
 
 
 # ------------------------------------------------------------------------------- using a fit
+
+
+def test_a_memmap_that_is_large_is_read_in_pieces(X, w, tmp_path, monkeypatch):
+    """By itself, unless there is room for it; answers and shapes of results are the same."""
+    np.save(tmp_path / "rows.npy", X)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    inside = GaussianMixture(3, random_state=0).fit(X, sample_weight=w)
+    for free, kind in ((X.nbytes * 8.0, MemoryRows), (X.nbytes * 2.0, ChunkRows)):
+        monkeypatch.setattr("gmmfast.memory.free", lambda free=free: free)
+        rows, _ = open_rows(mapped, w, name="", n_jobs=None)
+        assert type(rows) is kind
+        assert_same(GaussianMixture(3, random_state=0).fit(mapped, sample_weight=w), inside)
+        assert inside.predict(mapped).shape == (len(X),)
+
+
+def test_weights_of_arrays(X, w):
+    inside = GaussianMixture(3, random_state=0).fit(X, sample_weight=w)
+    pieces = chunks(X, sample_weight=w, chunk_rows=700)
+    assert_same(GaussianMixture(3, random_state=0).fit(pieces), inside)
+    assert pieces.n_rows == len(X)
+    with pytest.raises(ValueError, match="the length of the data, 3000; got 5"):
+        GaussianMixture(3).fit(chunks(X, sample_weight=w[:5]))
+    with pytest.raises(ValueError, match="goes with arrays and Dask's collections"):
+        chunks([X], sample_weight=w)
+
+
+def test_columns_of_arrays(X, w, tmp_path):
+    """They have the names that the command line gives them."""
+    np.save(tmp_path / "rows.npy", np.column_stack([X, w]))
+    pieces = chunks(tmp_path / "rows.npy", columns=["x3", "x1"], weight_column="x4")
+    inside = GaussianMixture(3, random_state=0).fit(X[:, [2, 0]], sample_weight=w)
+    assert_same(GaussianMixture(3, random_state=0).fit(pieces), inside)
+    with pytest.raises(ValueError, match="there is no column 'b'; the columns are"):
+        GaussianMixture(3).fit(chunks(X, columns=["b"]))
+
+
+def test_criteria(X, w):
+    mixture = GaussianMixture(3, random_state=0).fit(X)
+    for name in ("score", "bic", "aic", "icl"):
+        inside = getattr(mixture, name)(X, sample_weight=w)
+        assert getattr(mixture, name)(chunks(X, sample_weight=w)) == pytest.approx(
+            inside, rel=1e-12
+        )
 
 
 def test_results_come_in_pieces(sources, X):

@@ -280,7 +280,7 @@ def test_predict__picks_columns_by_name_in_any_order(run, customers, model, tmp_
     table = read_table(customers, columns=["rate", "w", "value"])
     other = tmp_path / "other.csv"
     columns = dict(zip(table.names, table.values.T, strict=True))
-    write_table(other, columns)
+    write_table(other, [columns])
     assert run("predict", model, other) == run("predict", model, customers)
 
 
@@ -437,7 +437,7 @@ def test_main__interrupt_is_one_line(run, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gmmfast.cli.data.read_table", interrupt)
+    monkeypatch.setattr("gmmfast.cli.data.choose_columns", interrupt)
     assert run("fit", "x.csv", "-k", 2) == (130, "", "gmmfast: interrupted\n")
 
 
@@ -448,7 +448,7 @@ def test_main__interrupt_in_a_callback_of_the_compiler_is_not_lost(run, monkeypa
             time.sleep(0.01)
 
     hook = sys.unraisablehook
-    monkeypatch.setattr("gmmfast.cli.data.read_table", drop_an_interrupt)
+    monkeypatch.setattr("gmmfast.cli.data.choose_columns", drop_an_interrupt)
     # a job in the background of a shell ignores interrupts
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -466,7 +466,7 @@ def test_main__other_dropped_errors_stay_visible(run, monkeypatch):
         raise ValueError("the end")
 
     monkeypatch.setattr(sys, "unraisablehook", seen.append)
-    monkeypatch.setattr("gmmfast.cli.data.read_table", drop_an_error)
+    monkeypatch.setattr("gmmfast.cli.data.choose_columns", drop_an_error)
     assert run("fit", "x.csv", "-k", 2)[0] == 2
     assert [dropped.exc_type for dropped in seen] == [ZeroDivisionError]
 
@@ -475,7 +475,7 @@ def test_main__errors_without_text_have_their_name(fails, monkeypatch):
     def exhaust(*args, **kwargs):
         raise MemoryError
 
-    monkeypatch.setattr("gmmfast.cli.data.read_table", exhaust)
+    monkeypatch.setattr("gmmfast.cli.data.choose_columns", exhaust)
     assert "MemoryError" in fails("fit", "x.csv", "-k", 2)
 
 

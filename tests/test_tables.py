@@ -119,7 +119,7 @@ def test_read_table__pulls_out_the_weights(write):
 
 def test_read_table__reads_back_each_bit(tmp_path):
     values = np.random.default_rng(0).standard_normal(2000) * 10.0 ** np.arange(-300, 300, 0.3)
-    write_table(tmp_path / "x.csv", {"a": values})
+    write_table(tmp_path / "x.csv", [{"a": values}])
     assert read_table(tmp_path / "x.csv").values[:, 0].tobytes() == values.tobytes()
 
 
@@ -458,7 +458,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize(("name", "delimiter"), [("x.csv", ","), ("x.tsv", "\t")])
 def test_write_table__text(tmp_path, name, delimiter):
-    write_table(tmp_path / name, COLUMNS)
+    write_table(tmp_path / name, [COLUMNS])
     lines = (tmp_path / name).read_text().splitlines()
     quoted = '"p, or so"' if delimiter == "," else "p, or so"
     assert lines[0] == delimiter.join(["label", quoted, "single", "flag"])
@@ -469,12 +469,12 @@ def test_write_table__text(tmp_path, name, delimiter):
 
 def test_write_table__text_in_blocks(tmp_path):
     values = np.arange(200_000)
-    write_table(tmp_path / "x.csv", {"a": values})
+    write_table(tmp_path / "x.csv", [{"a": values}])
     np.testing.assert_array_equal(read_table(tmp_path / "x.csv").values[:, 0], values)
 
 
 def test_write_table__npy(tmp_path):
-    write_table(tmp_path / "x.npy", {"a": np.array([1, 2]), "b": np.array([0.5, 1.5])})
+    write_table(tmp_path / "x.npy", [{"a": np.array([1, 2]), "b": np.array([0.5, 1.5])}])
     assert np.load(tmp_path / "x.npy").tolist() == [[1, 0.5], [2, 1.5]]
 
 
@@ -482,10 +482,10 @@ def test_write_table__npy(tmp_path):
 def test_write_table__keeps_the_old_file_when_it_fails(tmp_path, name):
     (tmp_path / name).write_text("old")
     with pytest.raises(ValueError):
-        write_table(tmp_path / name, {"a": np.ones(2), "b": np.ones(3)})
+        write_table(tmp_path / name, [{"a": np.ones(2), "b": np.ones(3)}])
     assert (tmp_path / name).read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    write_table(tmp_path / name, {"a": np.ones(2)})
+    write_table(tmp_path / name, [{"a": np.ones(2)}])
     assert (tmp_path / name).read_bytes() != b"old"
 
 
@@ -493,7 +493,7 @@ def test_write_table__obeys_the_umask_and_follows_links(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     old = os.umask(0o027)
     try:
-        write_table(tmp_path / "link.csv", {"a": np.ones(1)})
+        write_table(tmp_path / "link.csv", [{"a": np.ones(1)}])
     finally:
         os.umask(old)
     assert (tmp_path / "link.csv").is_symlink()
@@ -510,5 +510,5 @@ def test_write_table__refuses_paths_it_cannot_write(tmp_path):
 
 
 def test_write_csv__nothing_but_the_header_of_empty_columns(tmp_path):
-    write_table(tmp_path / "x.csv", {"a": np.ones(0)})
+    write_table(tmp_path / "x.csv", [{"a": np.ones(0)}])
     assert (tmp_path / "x.csv").read_text() == "a\n"

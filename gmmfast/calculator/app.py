@@ -316,7 +316,7 @@ async def download(request: Request) -> Response:
     elif name == "data.csv":
         table = job.loaded.table
         columns = dict(zip(table.names, np.asarray(table.values).T, strict=True))
-        await asyncio.to_thread(write_table, path, columns)
+        await asyncio.to_thread(write_table, path, [columns])
         name = job.loaded.source if job.loaded.source.endswith(".csv") else name
     if request.path_params["name"] not in DOWNLOADS:
         raise HTTPException(404, f"There is no {name}.")

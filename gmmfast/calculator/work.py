@@ -69,8 +69,8 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
         warnings.simplefilter("always")
         mixture, search = _fit(values, settings, tell)
     seconds = time.perf_counter() - begin
-    report = report_of(mixture, values, table, scaling, origin.source)
-    saved = saved_form(report, mixture, scaling, table)
+    report = report_of(mixture, values, None, table.names, scaling, origin.source)
+    saved = saved_form(report, mixture, scaling, has_names=table.has_names)
     saved.save(folder / "model.npz")
     labels, overlaps = _use(folder, saved, table)
     sizes = np.bincount(labels, minlength=len(report.weights))
@@ -94,7 +94,7 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
 
 def _scaling(table: Table) -> Scaling:
     try:
-        return Scaling.of(table)
+        return Scaling.of([(table.values, None)], table.names)
     except ValueError as error:
         text = str(error).replace("--standardize", "Standardising")
         raise ValueError(text.replace(" with --columns", ", or do not standardise")) from None
@@ -162,7 +162,7 @@ def _use(
     columns: dict[str, NDArray[Any]] = {"label": labels}
     for k in range(resp.shape[1]):
         columns[f"probability_{k}"] = resp[:, k]
-    write_table(folder / "labels.csv", columns)
+    write_table(folder / "labels.csv", [columns])
     np.save(folder / "labels.npy", labels.astype(np.int16))
     np.save(folder / "log_densities.npy", model.score_samples(table.values))
     step = max(1, len(resp) // OVERLAP_ROWS)

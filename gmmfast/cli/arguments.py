@@ -71,6 +71,8 @@ def _add_fit(commands: Any) -> None:
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
+    add("--checkpoint", type=Path, metavar="FILE.npz", help="write where the fit stands here")
+    add("--resume", action="store_true", help="go on from the --checkpoint, where there is one")
     add("--out", type=Path, metavar="MODEL.npz", help="save the model here")
     add("--json", action="store_true", help="print JSON instead of tables")
 

@@ -5,26 +5,72 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast import memory
 from gmmfast.datasets import EXAMPLES
 from gmmfast.kernels.options import is_cached
 from gmmfast.mixture import GaussianMixture
-from gmmfast.tables import Table, column_names, read_table
+from gmmfast.scaling import Scaling
+from gmmfast.sources import Chunks, chunks
+from gmmfast.tables import TEXT_SUFFIXES, choose_columns, column_names, read_table
 
 Array = NDArray[np.floating[Any]]
 
 
-def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Table:
-    """Read the table that `data`, `--example`, `--columns` and `--weight-column` name."""
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Rows that a command works on."""
+
+    rows: Array | Chunks  # in memory, or read in pieces
+    weights: Array | None  # of rows in memory; those of pieces come with them
+    names: list[str]
+    has_names: bool  # whether the names come from the file
+
+    def __iter__(self) -> Iterator[tuple[Array, Array | None]]:
+        """Rows and weights, some at a time."""
+        if isinstance(self.rows, Chunks):
+            for chunk in self.rows:
+                yield chunk.X, chunk.weights
+        else:
+            yield self.rows, self.weights
+
+    def scaled(self, scaling: Scaling | None) -> Array | Chunks:
+        """Return the rows in units of their standard deviation, where that is wanted."""
+        if scaling is None:
+            return self.rows
+        if isinstance(self.rows, Chunks):
+            return chunks(_Scaled(self, scaling))
+        return scaling.apply(self.rows)
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Rows of a source, scaled again each time."""
+
+    data: Data
+    scaling: Scaling
+
+    def __iter__(self) -> Iterator[Any]:
+        for values, weights in self.data:
+            scaled = self.scaling.apply(values)
+            yield scaled if weights is None else (scaled, weights)
+
+
+def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Data:
+    """Rows that `data`, `--example`, `--columns` and `--weight-column` name.
+
+    A file that would take too much of the memory is read in pieces, and a note says so.
+    """
     columns: list[str] | None = arguments.columns
     path = data_path(arguments)
     if path is not None:
-        return read_table(path, columns, weight_column)
+        return _of_file(path, columns, weight_column)
     example = EXAMPLES[arguments.example]()
     names = example.feature_names
     picked = names if columns is None else columns
@@ -33,7 +79,27 @@ def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Tab
             raise ValueError(f"There is no column {name!r}; the columns are {', '.join(names)}.")
     if weight_column is not None:
         raise ValueError("--weight-column needs a data file; the examples have no weights.")
-    return Table(example.data[:, [names.index(name) for name in picked]], picked)
+    rows = example.data[:, [names.index(name) for name in picked]]
+    return Data(rows, None, picked, has_names=True)
+
+
+def _of_file(path: Path, columns: list[str] | None, weight_column: str | None) -> Data:
+    first = next(iter(sorted(path.glob("*.parquet"))), path)  # of a folder
+    opened, names = choose_columns(first, columns, weight_column)
+    if path == first:
+        if not memory.is_large(opened.n_bytes):
+            table = read_table(path, columns, weight_column)
+            return Data(table.values, table.weights, table.names, table.has_names)
+        size = f"{path} would take {opened.n_bytes / 1e9:.1f} GB of memory"
+        room = f"{memory.free() / 1e9:.1f} GB are free"
+        if path.suffix.lower() in TEXT_SUFFIXES:
+            raise ValueError(
+                f"{size}, and {room}: too much for a text file, which is read as a whole. Convert "
+                "it to .parquet or .npy, which are read in pieces."
+            )
+        note(f"{size}, and {room}: it is read in pieces, once an iteration")
+    pieces = chunks(path, columns=names, weight_column=weight_column)
+    return Data(pieces, None, names, opened.has_names)
 
 
 def data_path(arguments: argparse.Namespace) -> Path | None:
@@ -50,7 +116,7 @@ def source(arguments: argparse.Namespace) -> str:
     return str(arguments.data or arguments.example)
 
 
-def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Array:
+def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
     """Rows in the order of the model's features: by name where both have names."""
     expected = feature_names(model)
     if arguments.columns is None and expected:
@@ -65,14 +131,14 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Array:
                     "Rename the columns, or choose others with --columns."
                 )
             arguments.columns = expected
-    values = read(arguments).values
+    data = read(arguments)
     n_features = model.means_.shape[1]
-    if values.shape[1] != n_features:
+    if len(data.names) != n_features:
         raise ValueError(
             f"{source(arguments)}: the model was fitted to {n_features} columns; "
-            f"got {values.shape[1]}. Choose the columns with --columns."
+            f"got {len(data.names)}. Choose the columns with --columns."
         )
-    return values
+    return data
 
 
 def feature_names(model: GaussianMixture) -> list[str]:

@@ -2,48 +2,89 @@
 
 import argparse
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gmmfast.cli.data import announce_compilation, read, source, warnings_as_notes
+from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
 from gmmfast.mixture import GaussianMixture
 from gmmfast.outcome import report_of, saved_form
 from gmmfast.report import fit_as_json, fit_as_text
 from gmmfast.scaling import Scaling
-from gmmfast.tables import Table, require_writable
+from gmmfast.sources import Chunks
+from gmmfast.tables import require_writable
 
 
 def fit(arguments: argparse.Namespace) -> None:
     """Fit a mixture of a given number of components, print and save it."""
-    if arguments.out is not None:
-        require_writable(arguments.out, (".npz",))
-    table = read(arguments, arguments.weight_column)
-    _require_rows(table, arguments)
-    scaling = Scaling.of(table) if arguments.standardize else None
-    model = GaussianMixture(
-        arguments.components,
-        covariance_type=arguments.covariance,
-        tol=arguments.tol,
-        max_iter=arguments.max_iter,
-        n_init=arguments.n_init,
-        init_params=arguments.init,
-        reg_covar=arguments.reg_covar,
-        random_state=arguments.seed,
-        acceleration="auto",
-    )
-    values = table.values if scaling is None else scaling.apply(table.values)
+    for path in (arguments.out, arguments.checkpoint):
+        if path is not None:
+            require_writable(path, (".npz",))
+    is_resumed = _is_resumed(arguments)
+    data = read(arguments, arguments.weight_column)
+    _require_rows(data, arguments)
+    scaling = Scaling.of(data, data.names) if arguments.standardize else None
+    settings = {
+        "n_components": arguments.components,
+        "covariance_type": arguments.covariance,
+        "tol": arguments.tol,
+        "max_iter": arguments.max_iter,
+        "n_init": arguments.n_init,
+        "init_params": arguments.init,
+        "reg_covar": arguments.reg_covar,
+        "random_state": arguments.seed,
+        "acceleration": "auto",
+    }
+    model = GaussianMixture(**settings)
+    if is_resumed:
+        model = _resumed(arguments.checkpoint, settings)
+    rows = data.scaled(scaling)
     announce_compilation()
     with warnings_as_notes():
-        model.fit(values, sample_weight=table.weights, progress=sys.stderr.isatty())
-    report = report_of(model, values, table, scaling, source(arguments))
+        model.fit(
+            rows,
+            sample_weight=data.weights,
+            progress=sys.stderr.isatty(),
+            checkpoint=arguments.checkpoint,
+        )
+    report = report_of(model, rows, data.weights, data.names, scaling, source(arguments))
     if arguments.out is not None:
-        saved_form(report, model, scaling, table).save(arguments.out)
+        saved_form(report, model, scaling, has_names=data.has_names).save(arguments.out)
     print(fit_as_json(report) if arguments.json else fit_as_text(report))
 
 
-def _require_rows(table: Table, arguments: argparse.Namespace) -> None:
-    weights = table.weights
-    n_rows = len(table.values) if weights is None else int(np.count_nonzero(weights))
+def _is_resumed(arguments: argparse.Namespace) -> bool:
+    """Whether there is a fit to go on with; one that is there is not lost by accident."""
+    path = arguments.checkpoint
+    if path is None:
+        if arguments.resume:
+            raise ValueError("--resume needs the --checkpoint to go on from.")
+        return False
+    if path.exists() and not arguments.resume:
+        raise ValueError(
+            f"{path}: there is a checkpoint already. Go on from it with --resume, or remove it."
+        )
+    return bool(path.exists())
+
+
+def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
+    """Take up a fit, which must be the one that is asked for; it may get more iterations."""
+    model = GaussianMixture.resume(path)
+    for name, value in settings.items():
+        if name != "max_iter" and getattr(model, name) != value:
+            option = {"n_components": "components", "covariance_type": "covariance"}.get(name, name)
+            raise ValueError(
+                f"{path}: the checkpoint is of a fit with {option} {getattr(model, name)!r}; got "
+                f"{value!r}. Ask for the same fit, or begin another --checkpoint."
+            )
+    return model.set_params(max_iter=settings["max_iter"])
+
+
+def _require_rows(data: Data, arguments: argparse.Namespace) -> None:
+    if isinstance(data.rows, Chunks):
+        return  # their number is not known before the fit has read them
+    n_rows = len(data.rows) if data.weights is None else int(np.count_nonzero(data.weights))
     if 1 < n_rows < arguments.components:
         raise ValueError(
             f"{source(arguments)}: -k {arguments.components} components need at least as many "

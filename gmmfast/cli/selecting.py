@@ -22,8 +22,8 @@ def select(arguments: argparse.Namespace) -> None:
             require_writable(path, suffixes)
     if arguments.plot is not None:
         _require_matplotlib()
-    table = read(arguments, arguments.weight_column)
-    scaling = Scaling.of(table) if arguments.standardize else None
+    data = read(arguments, arguments.weight_column)
+    scaling = Scaling.of(data, data.names) if arguments.standardize else None
     search = GaussianMixtureIC(
         arguments.components,
         covariance_types=arguments.covariance,
@@ -35,14 +35,14 @@ def select(arguments: argparse.Namespace) -> None:
         on_interrupt="keep",
         random_state=arguments.seed,
     )
-    values = table.values if scaling is None else scaling.apply(table.values)
+    rows = data.scaled(scaling)
     announce_compilation("small", 60)
     with warnings_as_notes():
-        search.fit(values, sample_weight=table.weights, progress=sys.stderr.isatty())
+        search.fit(rows, sample_weight=data.weights, progress=sys.stderr.isatty())
     best = search.best_estimator_
-    report = report_of(best, values, table, scaling, source(arguments))
+    report = report_of(best, rows, data.weights, data.names, scaling, source(arguments))
     if arguments.out is not None:
-        saved_form(report, best, scaling, table).save(arguments.out)
+        saved_form(report, best, scaling, has_names=data.has_names).save(arguments.out)
     if arguments.plot is not None:
         _draw(search, arguments.plot)
     if arguments.json:

@@ -2,14 +2,21 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.cli.data import Array, announce_compilation, feature_names, note, read_for
+from gmmfast.cli.data import (
+    Array,
+    Data,
+    announce_compilation,
+    feature_names,
+    note,
+    read_for,
+)
 from gmmfast.mixture import GaussianMixture
 from gmmfast.persistence import load
 from gmmfast.tables import WRITE_SUFFIXES, require_writable, write_csv, write_table
@@ -17,34 +24,39 @@ from gmmfast.tables import WRITE_SUFFIXES, require_writable, write_csv, write_ta
 
 def predict(arguments: argparse.Namespace) -> None:
     """Write labels and probabilities."""
-    model, values = _open(arguments)
-    columns: dict[str, NDArray[Any]] = {"label": model.predict(values)}
-    probabilities = model.predict_proba(values)
+    model, data = _open(arguments)
+    _write((_assignments(model, rows) for rows, _ in data), arguments.out)
+
+
+def _assignments(model: GaussianMixture, rows: Array) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {"label": model.predict(rows)}
+    probabilities = model.predict_proba(rows)
     for k in range(probabilities.shape[1]):
         columns[f"probability_{k}"] = probabilities[:, k]
-    _write(columns, arguments.out)
+    return columns
 
 
 def score(arguments: argparse.Namespace) -> None:
     """Write log densities, and which rows are outliers."""
-    model, values = _open(arguments)
-    densities = model.score_samples(values)
-    columns: dict[str, NDArray[Any]] = {
-        "row": np.arange(1, len(densities) + 1),
-        "log_density": densities,
-    }
-    message = None
-    if arguments.outliers is not None:
-        count = max(1, round(arguments.outliers * len(densities)))
-        cut = np.partition(densities, count - 1)[count - 1]
-        flagged = densities <= cut
-        columns["outlier"] = flagged.astype(np.int8)
-        message = (
-            f"{flagged.sum()} of {len(densities)} rows have a log density of {cut:.5g} or less"
-        )
-    _write(columns, arguments.out)
-    if message is not None:
-        note(message)
+    model, data = _open(arguments)
+    parts = (model.score_samples(rows) for rows, _ in data)
+    if arguments.outliers is None:
+        _write(_numbered(parts), arguments.out)
+        return
+    densities = np.concatenate(list(parts))  # a quantile needs all of them
+    count = max(1, round(arguments.outliers * len(densities)))
+    cut = np.partition(densities, count - 1)[count - 1]
+    flagged = densities <= cut
+    columns = next(_numbered([densities])) | {"outlier": flagged.astype(np.int8)}
+    _write([columns], arguments.out)
+    note(f"{flagged.sum()} of {len(densities)} rows have a log density of {cut:.5g} or less")
+
+
+def _numbered(parts: Iterable[NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
+    first = 1
+    for densities in parts:
+        yield {"row": np.arange(first, first + len(densities)), "log_density": densities}
+        first += len(densities)
 
 
 def sample(arguments: argparse.Namespace) -> None:
@@ -60,23 +72,23 @@ def sample(arguments: argparse.Namespace) -> None:
         while name in columns:
             name += "_"
         columns[name] = labels
-    _write(columns, arguments.out)
+    _write([columns], arguments.out)
 
 
-def _open(arguments: argparse.Namespace) -> tuple[GaussianMixture, Array]:
+def _open(arguments: argparse.Namespace) -> tuple[GaussianMixture, Data]:
     """Model and rows of a command that applies one to the other."""
     if arguments.out is not None:
         require_writable(arguments.out, WRITE_SUFFIXES)
     model = load(arguments.model)
-    values = read_for(model, arguments)
+    data = read_for(model, arguments)
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_  # the columns are in order: an array needs no names
     announce_compilation()
-    return model, values
+    return model, data
 
 
-def _write(columns: Mapping[str, NDArray[Any]], out: Path | None) -> None:
+def _write(pieces: Iterable[Mapping[str, NDArray[Any]]], out: Path | None) -> None:
     if out is None:
-        write_csv(sys.stdout, columns)
+        write_csv(sys.stdout, pieces)
     else:
-        write_table(out, columns)
+        write_table(out, pieces)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
+
+from gmmfast.memory import is_large
 from gmmfast.partitions import is_dask, partitions_of
 from gmmfast.rows.base import Rows
 from gmmfast.rows.chunks import ChunkRows
@@ -22,8 +25,8 @@ def open_rows(
     Parameters
     ----------
     X : array-like, frame, source or Dask collection of shape (n, d)
-        Rows. Those of Dask are computed with on the workers of its client; without one they are
-        read in pieces, here.
+        Rows. A memory map that is large is read in pieces; those of Dask are computed with on the
+        workers of its client; without one they are read in pieces, here.
     sample_weight : array-like of shape (n,), optional
         Row weights.
     name : str
@@ -37,6 +40,8 @@ def open_rows(
         if client is not None:
             return ClusterRows(partitions, client), partitions.names
         X, sample_weight = chunks(partitions), None
+    if isinstance(X, np.memmap) and X.ndim == 2 and is_large(X.nbytes):
+        X, sample_weight = chunks(X, sample_weight=sample_weight), None
     if not is_source(X):
         array, names = check_rows(X, name=name, min_rows=2)
         return MemoryRows(

@@ -48,6 +48,21 @@ def peak_memory(package: str, n: str, d: str, n_components: str) -> dict[str, fl
     return {"interpreter": interpreter, "data": X.nbytes, "fit": peak - with_data}
 
 
+def file_memory(path: str, n_components: str) -> dict[str, float]:
+    """Bytes of a fit of a file that is read in pieces, above the warm interpreter, at its peak."""
+    import numpy as np
+
+    from gmmfast import GaussianMixture, chunks
+
+    few = np.load(path, mmap_mode="r")[:20_000].copy()
+    _fit(GaussianMixture, chunks(few), int(n_components))
+    del few
+    interpreter = _status("VmRSS")
+    _forget_peak()
+    _fit(GaussianMixture, path, int(n_components))
+    return {"interpreter": interpreter, "fit": _status("VmHWM") - interpreter}
+
+
 def _fit(mixture_class: Any, X: Any, n_components: int) -> None:
     mixture_class(n_components, max_iter=5, tol=0.0, random_state=0).fit(X)
 
@@ -70,5 +85,5 @@ def _forget_peak() -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    probes = {"first_fit": first_fit, "peak_memory": peak_memory}
+    probes = {"first_fit": first_fit, "peak_memory": peak_memory, "file_memory": file_memory}
     print(json.dumps(probes[sys.argv[1]](*sys.argv[2:])))

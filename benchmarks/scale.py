@@ -1,0 +1,346 @@
+"""Larger than memory and than one machine; writes docs/scaling.md: ``python -m benchmarks.scale``.
+
+Takes some minutes, 10 GB of memory, 1.5 GB of disk, and for Spark pyspark and Java.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import cluster, machine, spark
+from benchmarks.cases import Case, typical_start
+from benchmarks.fresh import ROOT, probe
+from benchmarks.packages import Start, quietly
+from benchmarks.tables import Goal, against, milliseconds, number, spread, table
+from benchmarks.timing import Plan, Spread, in_turn, ratios, spread_of
+from gmmfast import GaussianMixture, chunks
+from gmmfast.models import MODELS
+from gmmfast.rows import ChunkRows, MemoryRows, open_rows
+
+Array = NDArray[Any]
+Times = dict[str, list[float]]
+
+CASE = Case("", 5_000_000, 10, 10, 0, 0)
+SIZES = (2_500_000, 5_000_000, 10_000_000, 20_000_000)  # x 8, float32
+WIDTH, COMPONENTS = 8, 10
+PARTITIONS = (2, 4, 8)
+TASK_COUNTS = (2, 8, 16, 32, 64)
+OFTEN = Plan(least=7, most=15, seconds=20.0)
+SPARK_ITERATIONS = (2, 5)
+MB = 1e6
+
+# of the derivation
+ROWS = 1_000_000_000
+TASK_BYTES = 256e6
+WORKERS = (10, 100, 1000)
+NETWORK = 1e9  # bytes a second into one worker: assumed, 10 Gbit/s
+FAN_IN = 8
+
+MEMORY, DENSE, SORTED = "memory, pruned", "memory, dense", "memory, by component"
+NPY, NPY_SORTED, PARQUET = "file, as it is", "file, by component", "Parquet, by component"
+
+
+@dataclass(frozen=True)
+class SparkRace:
+    """Spark against gmmfast from Spark's start."""
+
+    rows: str
+    seconds: float  # of an iteration of Spark
+    ours: float
+    log_likelihoods: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that was measured."""
+
+    case: Case
+    out_of_core: Times
+    peaks: dict[str, float]  # bytes above the interpreter
+    growth: dict[int, list[float]]
+    dask: Times
+    race: SparkRace | None
+    one_thread: float  # seconds a row, packed and sorted
+    tasks: dict[int, float]
+    sums: dict[tuple[int, int], int]
+
+
+def measure(folder: Path, quick: bool) -> Results:
+    case = replace(CASE, n=100_000) if quick else CASE
+    sizes = [n // 100 for n in SIZES] if quick else list(SIZES)
+    X = case.data()
+    np.save(folder / "rows.npy", X)
+    _write_parquet(X, folder / "rows.parquet")
+    start = typical_start(X[:: max(1, len(X) // 200_000)].copy(), case, "full")
+    times = _out_of_core(X, folder, start)
+    _say("out of core", times)
+    growth, peaks = {}, {}
+    for n in sizes:
+        growth[n], peaks[f"{n:,} x {WIDTH} float32"] = _of_size(folder, n)
+        _say(f"{n:,} rows", growth[n])
+    path = str(folder / "rows.npy")
+    peaks[f"{case.n:,} x {case.d} float64"] = _peak(path, case.n_components)
+    model, parameters, rows = _prepared(X, start, n_jobs=1)
+    one = in_turn({"": partial(rows.expectation, parameters, model.scatter)}, OFTEN)[""]
+    del rows
+    with cluster.two_processes():
+        dask = _on_dask(X, path, start)
+        _say("Dask", dask)
+        tasks = cluster.seconds_by_tasks(TASK_COUNTS)
+    race = _race(folder, X) if spark.is_there() else None
+    sums = {shape: cluster.bytes_of_sums(*shape) for shape in ((10, 10), (100, 64))}
+    one_thread = spread_of(one).median / case.n
+    return Results(case, times, peaks, growth, dask, race, one_thread, tasks, sums)
+
+
+def _say(what: str, found: Any) -> None:
+    print(what, found, file=sys.stderr, flush=True)
+
+
+def _write_parquet(X: Array, path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {f"c{j}": X[:, j] for j in range(X.shape[1])}
+    pq.write_table(pa.table(columns), path, compression="none", row_group_size=1 << 17)
+
+
+def _prepared(X: Array, start: Start, n_jobs: int | None = None) -> tuple[Any, Any, MemoryRows]:
+    """Model, parameters and sorted rows of a pass."""
+    rows, model = MemoryRows(X, n_jobs=n_jobs), MODELS["full"](start.reg_covar)
+    parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
+    rows = rows.arranged_for(parameters)
+    rows.expectation(parameters, model.scatter)
+    return model, parameters, rows
+
+
+def _out_of_core(X: Array, folder: Path, start: Start) -> Times:
+    """E steps over the same rows from the same parameters, in memory and from files."""
+    model, parameters, in_order = _prepared(X, start)
+    as_it_is = MemoryRows(X)
+    npy = ChunkRows(chunks(folder / "rows.npy"))
+    parquet = ChunkRows(chunks(folder / "rows.parquet"))
+    hints = as_it_is.hints()
+    all_rows = {
+        MEMORY: as_it_is,
+        SORTED: in_order,
+        NPY: npy,
+        NPY_SORTED: npy.arranged_for(parameters),
+        PARQUET: parquet.arranged_for(parameters),
+    }
+    tasks = {
+        name: partial(rows.expectation, parameters, model.scatter)
+        for name, rows in all_rows.items()
+    }
+    tasks[DENSE] = partial(as_it_is.sums, parameters, model.scatter, -math.inf, hints)
+    found = {name: task() for name, task in tasks.items()}
+    for name, statistics in found.items():
+        _require_same(name, statistics.log_likelihood, found[DENSE].log_likelihood)
+    return in_turn(tasks, OFTEN)
+
+
+def _require_same(name: str, found: float, expected: float, within: float = 1e-10) -> None:
+    if not math.isclose(found, expected, rel_tol=within):
+        raise RuntimeError(f"{name} found the log-likelihood {found}, not {expected}")
+
+
+def _of_size(folder: Path, n: int) -> tuple[list[float], float]:
+    """Seconds of E steps over a file of that many rows, and peak memory of a fit."""
+    path = folder / "single.npy"
+    rng = np.random.default_rng(0)
+    means = 3 * rng.standard_normal((COMPONENTS, WIDTH))
+    rows = np.lib.format.open_memmap(path, "w+", dtype=np.float32, shape=(n, WIDTH))
+    for begin in range(0, n, 1 << 20):
+        labels = rng.integers(0, COMPONENTS, len(rows[begin : begin + (1 << 20)]))
+        noise = rng.standard_normal((len(labels), WIDTH), dtype=np.float32)
+        rows[begin : begin + (1 << 20)] = means[labels] + noise
+    rows.flush()
+    del rows
+    source, model = ChunkRows(chunks(path)), MODELS["full"](1e-6)
+    parameters = model.parameters(
+        np.full(COMPONENTS, 1 / COMPONENTS),
+        means - source.centre,
+        np.repeat(np.eye(WIDTH)[None], COMPONENTS, axis=0),
+    )
+    source = source.arranged_for(parameters)
+    step = partial(source.expectation, parameters, model.scatter)
+    step()
+    return in_turn({"": step}, OFTEN)[""], _peak(str(path), COMPONENTS)
+
+
+def _peak(path: str, n_components: int) -> float:
+    return probe("file_memory", path, str(n_components))["fit"]
+
+
+def _on_dask(X: Array, path: str, start: Start) -> Times:
+    model, parameters, in_memory = _prepared(X, start)
+    tasks = {SORTED: partial(in_memory.expectation, parameters, model.scatter)}
+    expected = tasks[SORTED]().log_likelihood
+    for count in PARTITIONS:
+        data = cluster.in_partitions(path, X.shape, count)
+        rows, _ = open_rows(data, None, name="", n_jobs=None)
+        own = replace(parameters, means=start.means - rows.centre)
+        rows = rows.arranged_for(own)
+        step = tasks[f"Dask, {count} partitions"] = partial(rows.expectation, own, model.scatter)
+        _require_same(f"Dask, {count} partitions", step().log_likelihood, expected)
+    return in_turn(tasks, OFTEN)
+
+
+def _race(folder: Path, X: Array) -> SparkRace:
+    """Iterations of both from the start that Spark draws."""
+    few, many = SPARK_ITERATIONS
+    with spark.session() as session:
+        vectors = spark.load(session, str(folder / "rows.parquet"))
+        begin, short, long = (spark.fit(vectors, CASE.n_components, n) for n in (0, few, many))
+    settings = {
+        "n_components": CASE.n_components,
+        "reg_covar": 0.0,
+        "tol": 0.0,
+        "weights_init": begin.weights,
+        "means_init": begin.means,
+        "precisions_init": np.linalg.inv(begin.covariances),
+    }
+    fits, times = {}, {}
+    with quietly():
+        for n in SPARK_ITERATIONS:
+            fits[n] = GaussianMixture(max_iter=n, **settings)
+            times[n] = in_turn({"": partial(fits[n].fit, X)}, Plan(least=3, most=5))[""]
+    seconds = (spread_of(times[many]).median - spread_of(times[few]).median) / (many - few)
+    bounds = (long.log_likelihood / len(X), fits[many].lower_bound_)
+    _say("Spark", bounds)
+    rows = f"{len(X):,} x {X.shape[1]}"
+    return SparkRace(rows, (long.seconds - short.seconds) / (many - few), seconds, bounds)
+
+
+# ------------------------------------------------------------------------------------- the page
+
+
+def goals(results: Results) -> list[Goal]:
+    times, growth = results.out_of_core, results.growth
+    a_row = [spread_of(seconds).median / n for n, seconds in growth.items()]
+    dask = [ratios(own, results.dask[SORTED]).median for name, own in results.dask.items()
+            if name != SORTED]  # fmt: skip
+    found = [
+        Goal("file as it is / memory, pruned", ratios(times[NPY], times[MEMORY]).median, 1.3, True),
+        Goal("file as it is / memory, dense", ratios(times[NPY], times[DENSE]).median, 1.3, True),
+        Goal(
+            "file by component / memory, pruned",
+            ratios(times[NPY_SORTED], times[MEMORY]).median, 1.3, True,
+        ),
+        *[
+            Goal(f"peak memory of {name}", peak / MB, 300, True, "MB")
+            for name, peak in results.peaks.items()
+        ],
+        Goal("time of a row, dearest / cheapest size", max(a_row) / min(a_row), 1.15, True),
+        Goal("Dask, two processes / memory, two threads", min(dask), 1.4, True),
+    ]  # fmt: skip
+    if results.race is not None:
+        race = results.race
+        found.append(Goal("Spark MLlib / gmmfast, an iteration", race.seconds / race.ours, 40))
+    return found
+
+
+def derived(results: Results) -> str:
+    """What so many workers would do, from what was measured."""
+    counts = list(results.tasks)
+    per_task, base = np.polyfit(counts, [results.tasks[c] for c in counts], 1)
+    rows = []
+    for K, d in results.sums:
+        # passes of full covariances take time in proportion to K d (d + 1), at the most
+        size = K * d * (d + 1) / (results.case.n_components * results.case.d * (results.case.d + 1))
+        a_row = results.one_thread * size
+        tasks = math.ceil(ROWS * 8 * d / TASK_BYTES)
+        levels = math.ceil(math.log(tasks, FAN_IN))
+        for workers in WORKERS:
+            turns = math.ceil(tasks / workers)
+            compute = turns * ROWS / tasks * a_row
+            schedule = base + per_task * tasks * (1 + 1 / FAN_IN)
+            reduce = levels * FAN_IN * results.sums[K, d] / NETWORK
+            total = max(compute, schedule) + reduce
+            ideal = ROWS * a_row / total / workers
+            rows.append([
+                f"K={K}, d={d}", f"{workers:,}", f"{tasks:,}", number(compute), number(schedule),
+                number(reduce), number(total), f"{100 * ideal:.0f} %",
+            ])  # fmt: skip
+    header = [
+        "mixture", "workers", "tasks", "computing, s", "scheduling, s", "reduction, s",
+        "iteration, s", "of the ideal",
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def _times(times: Times, reference: str) -> str:
+    rows = [
+        [name, milliseconds(spread_of(seconds)), against(ratios(seconds, times[reference]))]
+        for name, seconds in times.items()
+    ]
+    return table(["rows", "a pass, ms", f"times {reference}"], rows)
+
+
+def _grown(results: Results) -> str:
+    rows = []
+    for n, seconds in results.growth.items():
+        own = spread_of(seconds)
+        per_row = Spread(*(1e9 * value / n for value in (own.median, own.low, own.high)))
+        rows.append([f"{n:,}", milliseconds(own), spread(per_row)])
+    return table(["rows", "a pass, ms", "a row, ns"], rows)
+
+
+def _raced(race: SparkRace | None) -> str:
+    if race is None:
+        return "Spark was not there when this page was written."
+    theirs, ours = race.log_likelihoods
+    rows = [
+        ["Spark MLlib", number(race.seconds), f"{theirs:.6f}"],
+        ["gmmfast", number(race.ours), f"{ours:.6f}"],
+    ]
+    lines = table([race.rows, "an iteration, s", "mean log-likelihood"], rows)
+    return f"{lines}\n\nSpark takes **{number(race.seconds / race.ours)}** times as long."
+
+
+PAGE = Path(__file__).with_name("scale.md")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes: is the page sound?")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "scaling.md")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        results = measure(Path(folder), options.quick)
+    targets = goals(results)
+    page = PAGE.read_text().format(
+        machine=machine.section(),
+        met=f"{sum(goal.met for goal in targets)} of {len(targets)} are met.",
+        goals=table(["what", "reached", "target", "met"], [goal.cells() for goal in targets]),
+        out_of_core=_times(results.out_of_core, MEMORY),
+        case=results.case.title(),
+        growth=_grown(results),
+        dask=_times(results.dask, SORTED),
+        race=_raced(results.race),
+        one_thread=number(1e9 * results.one_thread),
+        tasks=table(
+            ["tasks of a pass", "ms"],
+            [[str(count), number(1e3 * seconds)] for count, seconds in results.tasks.items()],
+        ),
+        sums=", ".join(
+            f"{number(size / 1e3)} kB at K={K}, d={d}" for (K, d), size in results.sums.items()
+        ),
+        derived=derived(results),
+    )
+    options.out.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

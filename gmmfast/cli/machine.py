@@ -11,6 +11,7 @@ from gmmfast import __version__
 from gmmfast.kernels.options import describe
 from gmmfast.mixture import GaussianMixture
 from gmmfast.selection import GaussianMixtureIC
+from gmmfast.sources import chunks
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
@@ -29,7 +30,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def warmup(arguments: argparse.Namespace) -> None:
-    """Compile what fits, predictions, scores and searches of few rows need."""
+    """Compile what fits, also in pieces, predictions, scores and searches of few rows need."""
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.standard_normal((20_000, 2)) + centre for centre in (0.0, 9.0)])
     begin = time.perf_counter()
@@ -44,6 +45,7 @@ def warmup(arguments: argparse.Namespace) -> None:
                 model.predict(values)
                 model.predict_proba(values)
                 model.score_samples(values)
+            model.fit(chunks(values))
             seconds = time.perf_counter() - start
             print(f"{covariance:<10} {np.dtype(dtype).name:<8} {seconds:6.1f} s", flush=True)
     start = time.perf_counter()

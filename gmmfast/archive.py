@@ -38,6 +38,7 @@ def write(
     arrays : mapping of str to ndarray
         By name.
     """
+    require_folder(path)
     text = json.dumps({"format": program, "version": VERSION, **manifest}).encode()
     buffer = io.BytesIO()
     np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)  # type: ignore[arg-type]
@@ -48,6 +49,14 @@ def write(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Raise, before a long run, what would make writing a file fail after it."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
+    if not Path(path).resolve().parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder must exist. Create it first.")
 
 
 def read(

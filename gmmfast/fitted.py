@@ -160,7 +160,7 @@ class FittedMixture(Estimator):
         float
             Lower is better; above BIC the more, the less clearly rows are assigned.
         """
-        if _is_elsewhere(X):
+        if is_elsewhere(X):
             statistics = self._statistics(X, sample_weight)
             bic = criteria.bic(statistics.log_likelihood, self._n_parameters(), statistics.weight)
             return criteria.icl(bic, statistics.doubt)
@@ -282,7 +282,7 @@ class FittedMixture(Estimator):
         self, X: ArrayLike | Source, sample_weight: ArrayLike | None
     ) -> tuple[float, float]:
         """Weighted sum of log densities, and the sum of weights."""
-        if _is_elsewhere(X):
+        if is_elsewhere(X):
             statistics = self._statistics(X, sample_weight)
             return statistics.log_likelihood, statistics.weight
         log_density = self.score_samples(X)
@@ -300,6 +300,6 @@ class FittedMixture(Estimator):
         return rows.expectation(self._parameters(rows.centre), self._model().scatter)
 
 
-def _is_elsewhere(X: Any) -> bool:
+def is_elsewhere(X: Any) -> bool:
     """Whether rows are read in pieces, or on a cluster."""
     return is_dask(X) or is_source(X)

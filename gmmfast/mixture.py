@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import checkpoint as checkpoints
 from gmmfast import em
-from gmmfast.archive import kept_parameters
+from gmmfast.archive import kept_parameters, require_folder
 from gmmfast.checkpoint import Checkpoint
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
-from gmmfast.fitted import FittedMixture
+from gmmfast.fitted import FittedMixture, is_elsewhere
 from gmmfast.initialization import Given, start
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
@@ -324,6 +324,7 @@ class GaussianMixture(FittedMixture):
                 f"A checkpoint is of one start; got n_init={self.n_init}. Set n_init=1, or fit "
                 "several times and keep the best."
             )
+        require_folder(path)
         settings = kept_parameters(self)
 
         def keep(position: em.Position) -> None:
@@ -391,6 +392,11 @@ class GaussianMixture(FittedMixture):
         check_constructor(self)
         steps = {"decay": decay, "forgetting": forgetting}
         check_parameters("partial_fit", steps, STEPWISE)
+        if is_elsewhere(X):
+            raise TypeError(
+                "partial_fit learns from rows in memory, some at a time; got "
+                f"{type(X).__name__}. Pass its pieces one after the other, or use fit."
+            )
         X, names = check_rows(X)
         weights = check_sample_weight(sample_weight, len(X))
         if hasattr(self, "weights_"):

@@ -47,8 +47,6 @@ def partitions_of(X: Any, sample_weight: Any = None) -> Partitions:
     ValueError
         If X does not have two dimensions, or weights are not partitioned like it.
     """
-    if getattr(X, "ndim", 2) != 2:
-        raise ValueError(f"X must have two dimensions, (n, d); got {X.ndim}.")
     rows = list(np.ravel(_in_one_column(X).to_delayed()))
     if sample_weight is None:
         return Partitions(rows, [None] * len(rows), names_of(X))
@@ -71,6 +69,9 @@ def array_of(X: Any) -> Any:
 
 
 def _in_one_column(X: Any) -> Any:
+    """Return a frame, or an array whose blocks are whole rows."""
+    if X.ndim != 2:
+        raise ValueError(f"X must have two dimensions, (n, d); got {X.ndim}.")
     return X.rechunk({1: -1}) if hasattr(X, "rechunk") else X
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,6 +102,11 @@ def _floats(values: Any, name: str) -> NDArray[Any]:
         raise TypeError(
             "np.matrix is not supported. Please convert to a numpy array with np.asarray. For more "
             "information see: https://numpy.org/doc/stable/reference/generated/numpy.matrix.html"
+        )
+    if isinstance(values, Iterator):
+        raise TypeError(
+            f"{name} must be an array; got the iterator {type(values).__name__}. Make a list of "
+            "it, or pass gmmfast.chunks of an object that can be iterated over again and again."
         )
     array = np.asarray(values)
     if np.iscomplexobj(array):

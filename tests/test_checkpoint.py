@@ -169,6 +169,15 @@ def test_names_of_columns_are_kept(X, tmp_path):
     assert list(resumed.fit(frame).feature_names_in_) == ["a", "b", "c"]
 
 
+def test_folders_that_are_not_there(X, tmp_path):
+    fitted = GaussianMixture(2, random_state=0).fit(X)
+    for path, kind in [(tmp_path / "none" / "c.npz", FileNotFoundError), (tmp_path, OSError)]:
+        with pytest.raises(kind, match="the folder must exist|this is a directory"):
+            GaussianMixture(2).fit(X, checkpoint=path)
+        with pytest.raises(kind, match="the folder must exist|this is a directory"):
+            fitted.save(path)
+
+
 def test_several_starts_are_refused(X, tmp_path):
     with pytest.raises(ValueError, match="got n_init=3"):
         interrupted(X, tmp_path / "fit.npz", 3, n_init=3)

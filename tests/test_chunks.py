@@ -228,6 +228,15 @@ def test_a_memmap_that_is_large_is_read_in_pieces(X, w, tmp_path, monkeypatch):
         assert inside.predict(mapped).shape == (len(X),)
 
 
+def test_a_zarr_array(X):
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.array(X, chunks=(500, 3))
+    inside = GaussianMixture(3, random_state=0).fit(X)
+    assert_same(GaussianMixture(3, random_state=0).fit(stored), inside)
+    labels = np.concatenate(list(inside.predict(stored)))
+    np.testing.assert_array_equal(labels, inside.predict(X))
+
+
 def test_weights_of_arrays(X, w):
     inside = GaussianMixture(3, random_state=0).fit(X, sample_weight=w)
     pieces = chunks(X, sample_weight=w, chunk_rows=700)
@@ -277,6 +286,12 @@ def test_weighted_scores(X, w):
 
 
 # ------------------------------------------------------------------------------------- errors
+
+
+def test_iterators_are_refused_with_advice(X):
+    for iterator in (iter([X]), (part for part in [X])):
+        with pytest.raises(TypeError, match="got the iterator .* or pass gmmfast.chunks of"):
+            GaussianMixture(2).fit(iterator)
 
 
 def test_not_a_source():

@@ -1,5 +1,6 @@
 """Stepwise EM: streams come near the batch fit, drift is followed, and files keep all of it."""
 
+import dask.array
 import numpy as np
 import pytest
 from data import mixture
@@ -145,6 +146,9 @@ def test_bad_rows_change_nothing():
     ]:
         with pytest.raises(ValueError, match=sentence):
             stream.partial_fit(bad)
+    for source in ("rows.npy", gmmfast.chunks(X), dask.array.from_array(X)):
+        with pytest.raises(TypeError, match="Pass its pieces one after the other, or use fit"):
+            stream.partial_fit(source)
     for wrong in ({"decay": 0.5}, {"decay": 2}, {"forgetting": 1.0}, {"forgetting": -0.1}):
         with pytest.raises(ValueError, match="parameter of partial_fit must be a float in"):
             stream.partial_fit(X, **wrong)

@@ -420,6 +420,11 @@ class GaussianMixture(FittedMixture):
         self, X: NDArray[Any], weights: Floats | None, decay: float, forgetting: float
     ) -> Self:
         """Take one step with the next rows of a stream."""
+        if len(self.weights_) != self.n_components:
+            raise ValueError(
+                f"n_components={self.n_components}, but what has been learnt has "
+                f"{len(self.weights_)} components. Set it back, or begin with a new mixture."
+            )
         model = self._model()
         stream = self._stream_so_far(model)
         rows = MemoryRows(X, weights, n_jobs=self.n_jobs, centre=stream.centre)
@@ -473,6 +478,12 @@ class GaussianMixture(FittedMixture):
         self, point: Checkpoint, rows: Rows, model: Model, control: em.Control
     ) -> em.EMResult:
         """The rest of an interrupted fit."""
+        for name in ("n_components", "covariance_type", "acceleration"):
+            if getattr(self, name) != point.settings[name]:
+                raise ValueError(
+                    f"The checkpoint is of a fit with {name}={point.settings[name]!r}; got "
+                    f"{getattr(self, name)!r}. Set it back, or begin a new fit."
+                )
         position = point.position
         spread = np.sqrt(model.matrices(position.parameters.covariances, *self.means_.shape).max())
         if not np.allclose(rows.centre, point.centre, rtol=1e-9, atol=1e-9 * spread):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from gmmfast.frames import from_frame
 from gmmfast.partitions import is_dask, partitions_of
-from gmmfast.tables import ARROW_SUFFIXES, default_names, open_file
+from gmmfast.tables import ARROW_SUFFIXES, choose_columns, default_names, open_file
 from gmmfast.validation import check_rows, check_sample_weight
 
 CHUNK_BYTES = 1 << 21  # of a chunk, where nothing else is asked for: it stays in the cache
@@ -74,6 +75,8 @@ class Chunks:
                 if piece is None:
                     self.n_rows = first
                     return
+                if not len(piece[0] if isinstance(piece, tuple) else piece):
+                    continue
                 chunk = self._chunk(piece, first, are_finite)
             except (ValueError, TypeError, OSError) as error:
                 kind = OSError if isinstance(error, OSError) else ValueError
@@ -98,6 +101,11 @@ class Chunks:
         X, names = check_rows(piece, name="a fit", are_finite=are_finite)
         if self.names is None:
             self.names = names
+        elif names is not None and names != self.names:
+            raise ValueError(
+                f"every chunk must have the columns {', '.join(self.names)}, in this order; got "
+                f"{', '.join(names)}. Choose them with columns=."
+            )
         return Chunk(X, check_sample_weight(weights, len(X), are_all=False), first)
 
     def _without_weights(
@@ -163,6 +171,12 @@ def chunks(
     """
     if isinstance(data, Chunks):
         return data
+    if isinstance(columns, str):
+        raise TypeError(f"columns must be a list of names; got the string {columns!r}.")
+    if chunk_rows is not None and not (
+        isinstance(chunk_rows, numbers.Integral) and int(chunk_rows) >= 1
+    ):
+        raise ValueError(f"chunk_rows must be an int in the range [1, inf); got {chunk_rows!r}.")
     make = _pieces_of(data, columns, weight_column, sample_weight)
     what = str(data) if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
     return Chunks(what, make, columns, weight_column, chunk_rows)
@@ -193,10 +207,7 @@ def _pieces_of(
             "weight_column=, and those of an iterable come in pairs of rows and weights."
         )
     if isinstance(data, str | os.PathLike):
-        wanted = None if columns is None else list(columns)
-        if wanted is not None and weight_column is not None:
-            wanted.append(weight_column)
-        return _of_path(Path(data), wanted)
+        return _of_path(Path(data), columns, weight_column)
     if isinstance(data, Iterator):
         raise TypeError(
             "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
@@ -226,7 +237,7 @@ def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
     return max(1, CHUNK_BYTES // (max(dtype.itemsize, 4) * max(n_columns, 1)))
 
 
-def _of_path(path: Path, columns: list[str] | None) -> Pieces:
+def _of_path(path: Path, columns: Sequence[str] | None, weight_column: str | None) -> Pieces:
     paths = [path]
     if path.is_dir():
         paths = sorted(path.glob("*.parquet"))
@@ -238,14 +249,15 @@ def _of_path(path: Path, columns: list[str] | None) -> Pieces:
                 f"{each}: a file that is read in pieces must be .npy, {', '.join(ARROW_SUFFIXES)}; "
                 f"got {each.suffix!r}. Read others with gmmfast.tables.read_table."
             )
-        open_file(each, columns or [])
+        choose_columns(each, columns, weight_column)
+    wanted = None if columns is None else [*columns, *([weight_column] if weight_column else [])]
 
     def pieces(rows: int | None) -> Iterator[Any]:
         for each in paths:
             if each.suffix.lower() == ".npy":
                 yield from _npy_pieces(each, rows)
             else:
-                yield from _arrow_pieces(each, rows, columns)
+                yield from _arrow_pieces(each, rows, wanted)
 
     return pieces
 
@@ -295,6 +307,8 @@ def _named(piece: Any) -> tuple[NDArray[Any], list[str]]:
 
 
 def _picked(values: NDArray[Any], names: list[str], wanted: list[str]) -> NDArray[Any]:
+    if wanted == names:
+        return values
     for name in wanted:
         if name not in names:
             raise ValueError(f"there is no column {name!r}; the columns are {names}.")

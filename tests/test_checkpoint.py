@@ -158,6 +158,16 @@ def test_other_rows_are_refused(X, tmp_path):
     assert_same_end(resumed.fit(X), whole(X))
 
 
+@pytest.mark.parametrize(
+    "other", [{"n_components": 3}, {"covariance_type": "diag"}, {"acceleration": "auto"}]
+)
+def test_another_fit_is_refused(X, tmp_path, other):
+    interrupted(X, tmp_path / "fit.npz", 3)
+    resumed = GaussianMixture.resume(tmp_path / "fit.npz").set_params(**other)
+    with pytest.raises(ValueError, match=f"of a fit with {next(iter(other))}="):
+        resumed.fit(X)
+
+
 def test_names_of_columns_are_kept(X, tmp_path):
     import pandas as pd
 

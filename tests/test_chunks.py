@@ -294,6 +294,38 @@ def test_iterators_are_refused_with_advice(X):
             GaussianMixture(2).fit(iterator)
 
 
+def test_empty_chunks_are_passed_over(X):
+    inside = GaussianMixture(3, random_state=0).fit(X)
+    pieces = chunks([X[:0], X[:9], X[:0], X[9:], X[:0]])
+    assert_same(GaussianMixture(3, random_state=0).fit(pieces), inside)
+
+
+def test_frames_with_columns_in_another_order(X):
+    parts = [
+        pd.DataFrame(X[:1000], columns=NAMES),
+        pd.DataFrame(X[1000:, ::-1], columns=NAMES[::-1]),
+    ]
+    with pytest.raises(ValueError, match=r"row 1000 on: .* a, b, c, in this order; got c, b, a"):
+        GaussianMixture(3).fit(chunks(parts))
+    inside = GaussianMixture(3, random_state=0).fit(X)
+    assert_same(GaussianMixture(3, random_state=0).fit(chunks(parts, columns=NAMES)), inside)
+
+
+@pytest.mark.parametrize("wrong", [0, -5, 2.0, "many"])
+def test_chunk_rows_that_are_none(X, wrong):
+    with pytest.raises(ValueError, match=r"chunk_rows must be an int in the range \[1, inf\)"):
+        chunks(X, chunk_rows=wrong)
+
+
+def test_columns_that_are_none(X, tmp_path):
+    with pytest.raises(TypeError, match="columns must be a list of names; got the string 'abc'"):
+        chunks(X, columns="abc")
+    pq.write_table(pa.table(dict(zip(NAMES, X.T, strict=True))), tmp_path / "rows.parquet")
+    for options in ({"columns": ["a", "z"]}, {"weight_column": "z"}):
+        with pytest.raises(ValueError, match="no column 'z'; the columns are a, b, c"):
+            chunks(tmp_path / "rows.parquet", **options)
+
+
 def test_not_a_source():
     with pytest.raises(TypeError, match="An iterator ends after one pass"):
         chunks(iter([np.eye(2)]))

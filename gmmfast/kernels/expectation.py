@@ -47,19 +47,24 @@ def add_tile(
     means,  # in (K, d): moments are taken about them
     cut,  # in
     guess,  # in: the component that probably owns the tile
-    work,  # scratch; out: log_density, best
+    work,  # scratch
     mass,  # in, out (K,)
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
 ):
-    """E step of one tile, and its share of the sums; returns the component that owns it."""
+    """E step of one tile, and its share of the sums.
+
+    Returns the component that owns it, and the sums of log density and of the best one.
+    """
     n_active = log_densities(tile, density, separation, guess, cut, work)
     log_sum_exp(n_active, work)
+    log_likelihood = weighted_sum(row_weight, work.log_density)
+    best = weighted_sum(row_weight, work.best)
     n_active, owner = weight_responsibilities(
         row_weight, n_active, guess, work, mass, first, scatter
     )
     add_second_moments(tile, n_active, means, work, first, scatter)
-    return owner
+    return owner, log_likelihood, best
 
 
 @kernel
@@ -94,12 +99,12 @@ def em_shard(
     mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
     clear(mass, scatter, means)
     for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
-        guesses[t] = add_tile(
+        guesses[t], of_mixture, of_best = add_tile(
             tiles[t], row_weights[t], density, separation, means, cut, guesses[t], work,
             mass, first, scatter,
         )  # fmt: skip
-        log_likelihood += weighted_sum(row_weights[t], work.log_density)
-        best += weighted_sum(row_weights[t], work.best)
+        log_likelihood += of_mixture
+        best += of_best
     sums.log_likelihood[s], sums.best[s] = log_likelihood, best
 
 
@@ -150,11 +155,11 @@ def em_gathered(
     for start in range(0, order.size, TILE):
         gather(X, centre, order, start, tile)
         gather_weights(sample_weight, order, start, row_weight)
-        guess = add_tile(
+        guess, of_mixture, of_best = add_tile(
             tile, row_weight, density, separation, means, cut, guess, work, mass, first, scatter
         )
-        log_likelihood += weighted_sum(row_weight, work.log_density)
-        best += weighted_sum(row_weight, work.best)
+        log_likelihood += of_mixture
+        best += of_best
     sums.log_likelihood[0], sums.best[0] = log_likelihood, best
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.moments import Sums, collect
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
@@ -80,6 +82,49 @@ def with_every_component(
     if np.any((statistics.mass == 0) & (parameters.weights > 0)):
         return one_pass(-np.inf)
     return statistics
+
+
+class RowsElsewhere(ABC):
+    """What rows have in common that are not packed in memory here: they remember no fit."""
+
+    n_rows: int
+    n_features: int
+    weight: float
+    centre: Floats
+    _dtype: np.dtype[Any]
+    _log_weight_spread: float  # see `negligible`
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 where all parts are, else float64."""
+        return self._dtype
+
+    def hints(self) -> Hints:
+        """Return new scratch, of which there is none."""
+        return Hints(np.zeros(0, np.int64))
+
+    def expectation(
+        self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
+    ) -> SufficientStatistics:
+        """E step: one pass over all parts."""
+        cut = negligible(len(parameters.weights), self._log_weight_spread)
+        statistics = with_every_component(
+            parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
+        )
+        if statistics.n_rows != self.n_rows or not np.isfinite(statistics.first).all():
+            raise changed()
+        return statistics
+
+    @abstractmethod
+    def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
+        """One pass, in which log densities by `cut` below a row's best count as none."""
+
+
+def changed() -> ValueError:
+    """Return the error of rows that are not the same in each pass."""
+    return ValueError(
+        "The data have changed since the fit began: each pass must read the same rows."
+    )
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

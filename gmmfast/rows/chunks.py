@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.expectation import em_rows, negligible
+from gmmfast.kernels.expectation import em_rows
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.options import thread_count
 from gmmfast.kernels.separation import separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Hints, read_only, statistics_of, unit_of, with_every_component
+from gmmfast.rows.base import RowsElsewhere, changed, read_only, statistics_of, unit_of
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.sources import Chunk, Chunks, rows_of
 
@@ -26,7 +26,7 @@ LABELS = 1 << 26  # bytes that may be spent on remembering the component of each
 T = TypeVar("T")
 
 
-class ChunkRows:
+class ChunkRows(RowsElsewhere):
     """Rows of a source.
 
     A first pass counts the rows, checks them, and finds their mean. In each pass threads then make
@@ -69,11 +69,6 @@ class ChunkRows:
         self.n_features = len(self.centre)
         self.names = source.names
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 where all chunks are, else float64."""
-        return self._dtype
-
     def _each(self, work: Callable[[Chunk], T]) -> Iterator[T]:
         """What `work` makes of each chunk that has rows, in their order."""
         return in_order(work, self._parts(), thread_count(self._n_jobs))
@@ -83,7 +78,7 @@ class ChunkRows:
         step = rows_of(self.n_features, self.dtype)
         for chunk in self._source.again():
             if chunk.first + len(chunk.X) > self.n_all:
-                raise _changed()
+                raise changed()
             for start in range(0, len(chunk.X), step):
                 part = slice(start, start + step)
                 weights = None if chunk.weights is None else chunk.weights[part]
@@ -101,19 +96,6 @@ class ChunkRows:
         if chunk.weights is not None and not chunk.weights.all():
             order = order[chunk.weights[order] > 0]
         return order
-
-    def hints(self) -> Hints:
-        """Return new scratch: there is nothing to remember of chunks."""
-        return Hints(np.zeros(0, np.int64))
-
-    def expectation(
-        self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
-    ) -> SufficientStatistics:
-        """E step: one pass over all chunks."""
-        cut = negligible(len(parameters.weights), self._log_weight_spread)
-        return with_every_component(
-            parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
-        )
 
     def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
         K, d = parameters.means.shape
@@ -134,8 +116,8 @@ class ChunkRows:
         found: SufficientStatistics | None = None
         for statistics in self._each(sums_of):
             found = statistics if found is None else found + statistics
-        if found is None or found.n_rows != self.n_rows or not np.isfinite(found.first).all():
-            raise _changed()
+        if found is None:
+            raise changed()
         return found
 
     def arranged_for(self, parameters: Parameters) -> ChunkRows:
@@ -197,12 +179,6 @@ def picked_by_weight(weights: Floats, before: float, targets: Floats) -> NDArray
 
 def _weights(chunk: Chunk) -> NDArray[np.float64]:
     return np.ones(len(chunk.X)) if chunk.weights is None else chunk.weights
-
-
-def _changed() -> ValueError:
-    return ValueError(
-        "The data have changed since the fit began: each pass must read the same rows."
-    )
 
 
 def in_order(work: Callable[[Chunk], T], chunks: Iterator[Chunk], n_threads: int) -> Iterator[T]:

@@ -19,10 +19,9 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.expectation import negligible
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.partitions import Partitions
-from gmmfast.rows.base import Hints, with_every_component
+from gmmfast.rows.base import RowsElsewhere
 from gmmfast.rows.chunks import picked_by_weight
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.validation import check_rows, check_sample_weight
@@ -125,7 +124,7 @@ def _weights(X: NDArray[Any], weights: Floats | None) -> Floats:
 # ------------------------------------------------------------------------------------- the rows
 
 
-class ClusterRows:
+class ClusterRows(RowsElsewhere):
     """Rows of a Dask collection.
 
     Parameters
@@ -141,48 +140,43 @@ class ClusterRows:
         from dask import delayed
 
         self._client = client
+        pairs = zip(partitions.rows, partitions.weights, strict=True)
         loaded = [
             delayed(load)(i, rows, weights, dask_key_name=_key("load", i))
-            for i, (rows, weights) in enumerate(
-                zip(partitions.rows, partitions.weights, strict=True)
-            )
+            for i, (rows, weights) in enumerate(pairs)
         ]
-        facts = self._compute(
-            [
-                delayed(describe)(part, dask_key_name=_key("describe", i))
-                for i, part in enumerate(loaded)
-            ]
-        )
-        present = [i for i, own in enumerate(facts) if own.n_rows]
-        if not present:
-            raise ValueError("A fit needs at least one row of positive weight; the data have none.")
-        self._facts = [facts[i] for i in present]
-        self.n_features = len(self._facts[0].mean)
-        for i, own in zip(present, self._facts, strict=True):
-            if len(own.mean) != self.n_features:
-                raise ValueError(
-                    f"partition {i}: every partition must have as many columns as the first, "
-                    f"{self.n_features}; got {len(own.mean)}."
-                )
+        tasks = [
+            delayed(describe)(part, dask_key_name=_key("describe", i))
+            for i, part in enumerate(loaded)
+        ]
+        facts = self._compute(tasks)
+        self._numbers = [i for i, own in enumerate(facts) if own.n_rows]  # those that have rows
+        self._facts = [facts[i] for i in self._numbers]
+        self._check_widths()
         self.n_rows = sum(own.n_rows for own in self._facts)
         self.weight = math.fsum(own.weight for own in self._facts)
-        self.centre: Floats = sum(
-            (own.weight / self.weight * own.mean for own in self._facts), np.zeros(self.n_features)
-        )
+        shares = [own.weight / self.weight for own in self._facts]
+        self.centre: Floats = np.array([own.mean for own in self._facts]).T @ np.array(shares)
         heaviest = max(own.heaviest for own in self._facts)
         self._log_weight_spread = math.log(heaviest / min(own.lightest for own in self._facts))
         types = {own.dtype for own in self._facts}
         self._dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
         self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
-        self._loaded: list[Any] = [loaded[i] for i in present]
+        self._loaded: list[Any] = [loaded[i] for i in self._numbers]
         if self._is_kept:
             self._loaded = client.compute(self._loaded, optimize_graph=False)
         self._packed = self._pack(None)
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 where all partitions are, else float64."""
-        return self._dtype
+    def _check_widths(self) -> None:
+        if not self._facts:
+            raise ValueError("A fit needs at least one row of positive weight; the data have none.")
+        self.n_features = len(self._facts[0].mean)
+        for i, own in zip(self._numbers, self._facts, strict=True):
+            if len(own.mean) != self.n_features:
+                raise ValueError(
+                    f"partition {i}: every partition must have as many columns as the first, "
+                    f"{self.n_features}; got {len(own.mean)}."
+                )
 
     def _pack(self, parameters: Parameters | None) -> list[Any]:
         """Tasks that pack the partitions; none is done before it is asked for."""
@@ -192,7 +186,7 @@ class ClusterRows:
         return [
             delayed(pack)(self._loaded[part], self.centre, self.dtype, shared, dask_key_name=key)
             for part in self._joined()
-            for key in [_key("pack", part.start)]
+            for key in [_key("pack", self._numbers[part.start])]
         ]
 
     def _joined(self) -> list[slice]:
@@ -206,19 +200,6 @@ class ClusterRows:
                 begin, size = i + 1, 0
         return parts
 
-    def hints(self) -> Hints:
-        """Return new scratch: workers remember nothing of a fit."""
-        return Hints(np.zeros(0, np.int64))
-
-    def expectation(
-        self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
-    ) -> SufficientStatistics:
-        """E step: one task for each packed part, and a tree that adds their sums."""
-        cut = negligible(len(parameters.weights), self._log_weight_spread)
-        return with_every_component(
-            parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
-        )
-
     def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
         from dask import delayed
 
@@ -227,7 +208,7 @@ class ClusterRows:
         else:
             task = partial(delayed(sums), parameters=delayed(parameters, traverse=False))
         level = [
-            task(rows, scatter, cut, dask_key_name=_key("sums", part.start))
+            task(rows, scatter, cut, dask_key_name=_key("sums", self._numbers[part.start]))
             for part, rows in zip(self._joined(), self._packed, strict=True)
         ]
         while len(level) > FAN_IN:

@@ -10,7 +10,9 @@ from benchmarks.packages import daal4py
 from benchmarks.tables import table
 from gmmfast.kernels.options import describe
 
-PACKAGES = ("gmmfast", "numba", "numpy", "scikit-learn", "scipy", "scikit-learn-intelex")
+PACKAGES = (
+    "gmmfast", "numba", "numpy", "scikit-learn", "scipy", "scikit-learn-intelex", "dask", "pyspark",
+)  # fmt: skip
 
 
 def section() -> str:

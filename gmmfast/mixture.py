@@ -188,7 +188,7 @@ class GaussianMixture(FittedMixture):
         self.n_jobs = n_jobs
         self.acceleration = acceleration
 
-    lower_bounds_: list[float]
+    n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
     _resumed: Checkpoint | None = None  # of one whose next fit goes on from there
 
@@ -249,6 +249,7 @@ class GaussianMixture(FittedMixture):
         np.float64(0.666...)
         """
         check_constructor(self)
+        self._check_checkpoint(checkpoint)
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         goes_on = self._resumed is not None or (self.warm_start and hasattr(self, "converged_"))
         check_features(self, names, rows.n_features, reset=not goes_on)
@@ -313,18 +314,23 @@ class GaussianMixture(FittedMixture):
         mixture._resumed = point
         return mixture
 
-    def _keeper(
-        self, path: str | os.PathLike[str] | None, rows: Rows, names: list[str] | None
-    ) -> Callable[[em.Position], None] | None:
-        """What writes a checkpoint after each iteration."""
+    def _check_checkpoint(self, path: str | os.PathLike[str] | None) -> None:
+        """Raise before any row is read what would raise after the first iteration."""
         if path is None:
-            return None
+            return
         if self.n_init > 1:
             raise ValueError(
                 f"A checkpoint is of one start; got n_init={self.n_init}. Set n_init=1, or fit "
                 "several times and keep the best."
             )
         require_folder(path)
+
+    def _keeper(
+        self, path: str | os.PathLike[str] | None, rows: Rows, names: list[str] | None
+    ) -> Callable[[em.Position], None] | None:
+        """What writes a checkpoint after each iteration."""
+        if path is None:
+            return None
         settings = kept_parameters(self)
 
         def keep(position: em.Position) -> None:
@@ -347,6 +353,7 @@ class GaussianMixture(FittedMixture):
         M step needs, move a step towards those of the new ones: ``(w / W) ** decay``, where the
         new rows weigh w and all so far W, and no less than `forgetting`. A mixture that has been
         fitted goes on from there; one that was made of parameters starts with them.
+        `lower_bound_` is that of the last rows, before they were learnt; `n_iter_` counts steps.
 
         Parameters
         ----------
@@ -433,11 +440,10 @@ class GaussianMixture(FittedMixture):
             statistics = rows.expectation(parameters, model.scatter)
             stream = stream.after(statistics, decay, forgetting)
             parameters = model.maximization(stream.averages, parameters)
-        bound = statistics.log_likelihood / statistics.weight
-        bounds = [*self.lower_bounds_, bound]
-        result = em.EMResult(parameters, bounds, em.Status.STREAM, bound, stream.averages, False)
+        bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
+        result = em.EMResult(parameters, [bound], em.Status.STREAM, bound, stream.averages, False)
         self._set_result(result, model, rows)
-        self._stream, self.n_samples_seen_ = stream, stream.seen
+        self._stream, self.n_samples_seen_, self.n_iter_ = stream, stream.seen, n_iter
         return self
 
     def _stream_so_far(self, model: Model) -> Stream:

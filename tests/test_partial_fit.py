@@ -164,6 +164,17 @@ def test_another_number_of_components_is_refused():
         stream.partial_fit(X)
 
 
+def test_what_is_told_of_a_step():
+    """The bound is of rows that were not learnt yet; a long stream keeps no list."""
+    X, _ = mixture(900, 2, 2, separation=3.0, seed=0)
+    stream = streamed([X[:300]], n_components=2)
+    before, n_iter = stream.score(X[300:600]), stream.n_iter_
+    stream.partial_fit(X[300:600])
+    assert stream.lower_bound_ == pytest.approx(before, rel=1e-12)
+    assert (stream.lower_bounds_, stream.n_iter_) == ([stream.lower_bound_], n_iter + 1)
+    assert not stream.converged_ and "partial_fit" in stream.stop_reason_
+
+
 def test_a_fit_begins_anew():
     X, _ = mixture(600, 2, 2, separation=3.0, seed=0)
     stream = streamed(pieces(X, 200), n_components=2)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import cluster, machine, spark
+from benchmarks import cluster, machine, spark, streams
 from benchmarks.cases import Case, typical_start
 from benchmarks.fresh import ROOT, probe
 from benchmarks.packages import Start, quietly
@@ -75,6 +75,7 @@ class Results:
     one_thread: float  # seconds a row, packed and sorted
     tasks: dict[int, float]
     sums: dict[tuple[int, int], int]
+    streams: list[streams.Streamed]
 
 
 def measure(folder: Path, quick: bool) -> Results:
@@ -100,7 +101,8 @@ def measure(folder: Path, quick: bool) -> Results:
     race = _race(folder, X) if spark.is_there() else None
     sums = {shape: cluster.bytes_of_sums(*shape) for shape in ((10, 10), (100, 64))}
     one_thread = spread_of(one).median / case.n
-    return Results(case, times, peaks, growth, dask, race, one_thread, tasks, sums)
+    streamed = streams.measure(quick)
+    return Results(case, times, peaks, growth, dask, race, one_thread, tasks, sums, streamed)
 
 
 def _say(what: str, found: Any) -> None:
@@ -266,7 +268,7 @@ def goals(results: Results) -> list[Goal]:
         found.append(
             Goal("Spark MLlib / gmmfast, an iteration", race.seconds / race.ours.median, 40)
         )
-    return found
+    return found + streams.goals(results.streams)
 
 
 def derived(results: Results) -> str:
@@ -357,6 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{number(size / 1e3)} kB at K={K}, d={d}" for (K, d), size in results.sums.items()
         ),
         derived=derived(results),
+        streams=streams.section(results.streams),
     )
     options.out.write_text(page, encoding="utf-8")
     return 0

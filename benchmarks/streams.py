@@ -1,0 +1,86 @@
+"""partial_fit against fit: what streams of shuffled rows cost in likelihood."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.cases import CASES, Case
+from benchmarks.packages import quietly
+from benchmarks.tables import Goal, table
+from gmmfast import GaussianMixture
+
+CHUNKS = 10  # in which each pass over the rows comes
+PASSES = (1, 4)
+DECAYS = (0.8, 0.6)  # the first is the default
+WITHIN = 0.01  # nats a row
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Mean log-likelihoods of a batch fit, and of streams from the same start."""
+
+    case: Case
+    batch: float
+    streams: dict[float, list[float]]  # by decay: after so many passes
+
+    def lost(self, decay: float) -> list[float]:
+        """By how much the stream falls short, after each number of passes."""
+        return [self.batch - reached for reached in self.streams[decay]]
+
+
+def measure(quick: bool) -> list[Streamed]:
+    """Fit all cases both ways; the start is a batch fit of one iteration."""
+    found = []
+    for case in CASES:
+        case = case.shrunk() if quick else case
+        X, K = case.data(), case.n_components
+        settings = {"n_components": K, "reg_covar": case.reg_covar, "random_state": 0}
+        with quietly():
+            start = GaussianMixture(**settings, max_iter=1).fit(X)
+            given = {
+                "weights_init": start.weights_,
+                "means_init": start.means_,
+                "precisions_init": start.precisions_,
+            }
+            batch = GaussianMixture(**settings, **given, max_iter=200).fit(X).score(X)
+        streams = {decay: _stream(X, start, decay) for decay in DECAYS}
+        found.append(Streamed(case, batch, streams))
+        print(f"stream  {'  '.join(_row(found[-1]))}", file=sys.stderr, flush=True)
+    return found
+
+
+def _stream(X: np.ndarray, start: GaussianMixture, decay: float) -> list[float]:
+    """Mean log-likelihoods of all rows after some passes, each in another order."""
+    stream = GaussianMixture.from_parameters(
+        start.weights_, start.means_, start.covariances_, reg_covar=start.reg_covar
+    )
+    stream.n_samples_seen_ = float(len(X))  # as many as the start has seen
+    rng, reached = np.random.default_rng(0), []
+    for number in range(1, max(PASSES) + 1):
+        for part in np.array_split(rng.permutation(len(X)), CHUNKS):
+            stream.partial_fit(X[part], decay=decay)
+        if number in PASSES:
+            reached.append(stream.score(X))
+    return reached
+
+
+def goals(found: list[Streamed]) -> list[Goal]:
+    return [
+        Goal(
+            f"four passes of a stream, {one.case.title()}: nats a row below fit",
+            one.lost(DECAYS[0])[-1], WITHIN, True,
+        )
+        for one in found
+    ]  # fmt: skip
+
+
+def section(found: list[Streamed]) -> str:
+    passes = [f"{n} pass" if n == 1 else f"{n} passes" for n in PASSES]
+    header = ["case", "batch", *(f"{p}, decay {decay}" for decay in DECAYS for p in passes)]
+    return table(header, [_row(one) for one in found])
+
+
+def _row(one: Streamed) -> list[str]:
+    lost = [f"{value:.4f}" for decay in DECAYS for value in one.lost(decay)]
+    return [one.case.title(), f"{one.batch:.4f}", *lost]

@@ -268,7 +268,7 @@ def goals(results: Results) -> list[Goal]:
         found.append(
             Goal("Spark MLlib / gmmfast, an iteration", race.seconds / race.ours.median, 40)
         )
-    return found + streams.goals(results.streams)
+    return found + [one.goal() for one in results.streams]
 
 
 def derived(results: Results) -> str:

@@ -76,12 +76,25 @@ def test_covariance_models(client, X, covariance_type):
     assert_same(fitted(divided(X, UNEQUAL), covariance_type=covariance_type), inside)
 
 
-@pytest.mark.parametrize("change", [("ROOM", 1e9), ("SMALL", 0), ("FAN_IN", 2), ("TASKS", 2)])
+@pytest.mark.parametrize(
+    "change", [("ROOM", 1e9), ("SMALL", 0), ("FAN_IN", 2), ("TASKS", 2), ("MOST_BYTES", 5000)]
+)
 def test_whatever_the_way(client, X, w, change, monkeypatch):
-    """Partitions that are read in every pass, parameters sent once, more levels, joined tasks."""
+    """Partitions read in every pass, parameters sent once, more levels, tasks joined and divided."""
     monkeypatch.setattr(cluster, *change)
     outside = fitted(divided(X, UNEQUAL), divided(w, UNEQUAL))
     assert_same(outside, fitted(X, w))
+
+
+def test_tasks_are_neither_small_nor_large(client, X, monkeypatch):
+    w = np.repeat([1.0, 0.0, 2.0], 1000)  # rows of no weight are not counted
+    lengths = {}
+    for most in (1 << 20, 5000):
+        monkeypatch.setattr(cluster, "MOST_BYTES", most)
+        rows, _ = open_rows(divided(X, (10, 1990, 20, 980)), w, name="", n_jobs=None)
+        packed = [task.compute() for task in rows._packed]
+        lengths[most] = [part.n_rows for part in packed]
+    assert lengths == {1 << 20: [1000, 1000], 5000: [200] * 10}
 
 
 def test_float32(client, X):

@@ -27,7 +27,8 @@ from gmmfast.rows.memory import MemoryRows
 from gmmfast.validation import check_rows, check_sample_weight
 
 TASK_BYTES = 64 << 20  # neighbouring partitions are joined up to this size,
-TASKS = 16  # unless that leaves fewer tasks than this
+TASKS = 16  # unless that leaves fewer tasks than this;
+MOST_BYTES = 256 << 20  # larger ones are divided
 FAN_IN = 8  # sums that a task of the tree adds; the last ones are added by the client
 SMALL = 1 << 16  # bytes of parameters that go with each task; more are sent to each worker once
 ROOM = 3  # times the data: rows, their packed copy, and what a task needs
@@ -46,41 +47,54 @@ class Facts:
     n_bytes: int
 
 
-Loaded = tuple[NDArray[Any], Floats | None]  # rows (m, d) and their weights (m,)
+@dataclass(frozen=True)
+class Share:
+    """What a task sums up: neighbouring partitions, or some of the rows of one."""
+
+    partitions: slice
+    rows: slice
+
+
+Loaded = tuple[NDArray[Any], Floats | None]  # rows (m, d) and their positive weights (m,)
 
 
 # ------------------------------------------------------------------------- tasks of the workers
 
 
 def load(number: int, part: Any, weights: Any) -> Loaded:
-    """Check a partition; ValueError names it."""
+    """Check a partition, and leave out rows of weight zero; ValueError names it."""
     try:
         if not len(part):
             width = 1 if part.ndim < 2 else part.shape[1]
             return np.empty((0, width)), None
         X, _ = check_rows(part, name="a fit")
         own = None if weights is None else np.asarray(weights)
-        return X, check_sample_weight(own, len(X), are_all=False)
+        checked = check_sample_weight(own, len(X), are_all=False)
     except (ValueError, TypeError) as error:
         raise ValueError(f"partition {number}: {error}") from error
+    if checked is None or checked.all():
+        return X, checked
+    return X[checked > 0], checked[checked > 0]
 
 
 def describe(loaded: Loaded) -> Facts:
     """What has to be known of a partition."""
     X, weights = loaded
     own = _weights(X, weights)
-    present = own[own > 0]
     weight = float(own.sum())
     mean = np.zeros(X.shape[1])
-    if present.size:
+    if own.size:
         shift = X.mean(axis=0, dtype=np.float64)
         mean = shift + own / weight @ (X - shift)
-    lightest, heaviest = present.min(initial=math.inf), present.max(initial=0.0)
-    return Facts(present.size, weight, mean, X.dtype, float(lightest), float(heaviest), X.nbytes)
+    lightest, heaviest = own.min(initial=math.inf), own.max(initial=0.0)
+    return Facts(own.size, weight, mean, X.dtype, float(lightest), float(heaviest), X.nbytes)
 
 
 def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
     """Neighbouring partitions as one."""
+    if len(loaded) == 1:
+        rows, own = loaded[0]
+        return rows.astype(dtype, copy=False), own
     X = np.concatenate([rows.astype(dtype, copy=False) for rows, _ in loaded])
     if all(own is None for _, own in loaded):
         return X, None
@@ -88,10 +102,16 @@ def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
 
 
 def pack(
-    loaded: Sequence[Loaded], centre: Floats, dtype: np.dtype[Any], parameters: Parameters | None
+    loaded: Sequence[Loaded],
+    part: slice,
+    centre: Floats,
+    dtype: np.dtype[Any],
+    parameters: Parameters | None,
 ) -> MemoryRows:
-    """Pack neighbouring partitions, sorted by their likely component where there is a mixture."""
-    rows = MemoryRows(*together(loaded, dtype), n_jobs=1, centre=centre)
+    """Pack some rows, sorted by their likely component where there is a mixture."""
+    X, weights = together(loaded, dtype)
+    own = None if weights is None else weights[part]
+    rows = MemoryRows(X[part], own, n_jobs=1, centre=centre)
     return (rows if parameters is None else rows.arranged_for(parameters)).packed_alone()
 
 
@@ -155,8 +175,8 @@ class ClusterRows(RowsElsewhere):
         self._check_widths()
         self.n_rows = sum(own.n_rows for own in self._facts)
         self.weight = math.fsum(own.weight for own in self._facts)
-        shares = [own.weight / self.weight for own in self._facts]
-        self.centre: Floats = np.array([own.mean for own in self._facts]).T @ np.array(shares)
+        weights = np.array([own.weight for own in self._facts])
+        self.centre: Floats = weights / self.weight @ [own.mean for own in self._facts]
         heaviest = max(own.heaviest for own in self._facts)
         self._log_weight_spread = math.log(heaviest / min(own.lightest for own in self._facts))
         types = {own.dtype for own in self._facts}
@@ -165,6 +185,7 @@ class ClusterRows(RowsElsewhere):
         self._loaded: list[Any] = [loaded[i] for i in self._numbers]
         if self._is_kept:
             self._loaded = client.compute(self._loaded, optimize_graph=False)
+        self._shares = self._divided()
         self._packed = self._pack(None)
 
     def _check_widths(self) -> None:
@@ -182,23 +203,31 @@ class ClusterRows(RowsElsewhere):
         """Tasks that pack the partitions; none is done before it is asked for."""
         from dask import delayed
 
-        shared = delayed(parameters, traverse=False)
+        common = (self.centre, self.dtype, delayed(parameters, traverse=False))
         return [
-            delayed(pack)(self._loaded[part], self.centre, self.dtype, shared, dask_key_name=key)
-            for part in self._joined()
-            for key in [_key("pack", self._numbers[part.start])]
+            delayed(pack)(
+                self._loaded[share.partitions],
+                share.rows,
+                *common,
+                dask_key_name=_key("pack", self._numbers[share.partitions.start]),
+            )
+            for share in self._shares
         ]
 
-    def _joined(self) -> list[slice]:
-        """Neighbouring partitions that make a task."""
+    def _divided(self) -> list[Share]:
+        """Shares of about equal size: small neighbours are joined, large partitions divided."""
         target = min(TASK_BYTES, sum(own.n_bytes for own in self._facts) // TASKS)
-        parts, begin, size = [], 0, 0
+        shares, begin, size = [], 0, 0
         for i, own in enumerate(self._facts):
             size += own.n_bytes
-            if size >= target or i == len(self._facts) - 1:
-                parts.append(slice(begin, i + 1))
-                begin, size = i + 1, 0
-        return parts
+            if size < target and i < len(self._facts) - 1:
+                continue
+            joined = slice(begin, i + 1)
+            n_rows = sum(each.n_rows for each in self._facts[joined])
+            step = math.ceil(n_rows / math.ceil(size / MOST_BYTES))
+            shares += [Share(joined, slice(row, row + step)) for row in range(0, n_rows, step)]
+            begin, size = i + 1, 0
+        return shares
 
     def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
         from dask import delayed
@@ -208,8 +237,9 @@ class ClusterRows(RowsElsewhere):
         else:
             task = partial(delayed(sums), parameters=delayed(parameters, traverse=False))
         level = [
-            task(rows, scatter, cut, dask_key_name=_key("sums", self._numbers[part.start]))
-            for part, rows in zip(self._joined(), self._packed, strict=True)
+            task(rows, scatter, cut, dask_key_name=_key("sums", self._numbers[number]))
+            for share, rows in zip(self._shares, self._packed, strict=True)
+            for number in [share.partitions.start]
         ]
         while len(level) > FAN_IN:
             groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.mixture import GaussianMixture
-from gmmfast.validation import MODEL_CODES
 
 Mixture = TypeVar("Mixture", bound=GaussianMixture)
 

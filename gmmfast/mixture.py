@@ -16,6 +16,7 @@ from gmmfast import checkpoint as checkpoints
 from gmmfast import em
 from gmmfast.archive import kept_parameters, require_folder
 from gmmfast.checkpoint import Checkpoint
+from gmmfast.constraints import STEPWISE, check_constructor, check_parameters
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.fitted import FittedMixture, is_elsewhere
 from gmmfast.initialization import Given, start
@@ -26,12 +27,9 @@ from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.sources import Source
 from gmmfast.stepwise import Stream
 from gmmfast.validation import (
-    STEPWISE,
-    check_constructor,
     check_feature_names,
     check_features,
     check_means_init,
-    check_parameters,
     check_precisions_init,
     check_random_state,
     check_rows,

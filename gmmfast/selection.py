@@ -11,6 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import em
+from gmmfast.constraints import (
+    COVARIANCE_TYPES,
+    JOBS,
+    MODEL_CODES,
+    RANDOM,
+    Constraint,
+    check_constructor,
+    integer,
+    not_negative,
+    one_of,
+)
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Random
@@ -22,19 +33,7 @@ from gmmfast.results import CRITERIA, Results
 from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.search import MANY, Candidate, Fit, Search
 from gmmfast.sources import Source
-from gmmfast.validation import (
-    COVARIANCE_TYPES,
-    JOBS,
-    MODEL_CODES,
-    RANDOM,
-    Constraint,
-    check_constructor,
-    check_features,
-    check_random_state,
-    integer,
-    not_negative,
-    one_of,
-)
+from gmmfast.validation import check_features, check_random_state
 
 
 def _listed(value: Any) -> list[Any]:

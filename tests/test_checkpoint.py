@@ -13,7 +13,7 @@ from data import TYPES, mixture
 
 import gmmfast
 from gmmfast import GaussianMixture, chunks
-from gmmfast.validation import MODEL_CODES
+from gmmfast.constraints import MODEL_CODES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Best performing")  # many are stopped by max_iter
 

@@ -12,9 +12,9 @@ from data import TYPES, mixture
 from sklearn.base import clone
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.rows import ChunkRows, MemoryRows, open_rows
 from gmmfast.rows.chunks import in_order
-from gmmfast.validation import MODEL_CODES
 
 NAMES = ["a", "b", "c"]
 

@@ -10,9 +10,9 @@ from data import mixture
 
 import gmmfast
 from gmmfast import GaussianMixture, em
+from gmmfast.constraints import COVARIANCE_TYPES, MODEL_CODES
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
-from gmmfast.validation import COVARIANCE_TYPES, MODEL_CODES
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 

@@ -16,8 +16,9 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils.validation import _check_sample_weight
 
 from gmmfast import GaussianMixture
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.validation import MODEL_CODES, check_rows
+from gmmfast.validation import check_rows
 
 pytestmark = pytest.mark.plain
 

@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import GaussianMixtureIC
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.hierarchy import Tree, standardized, whitened
 from gmmfast.initialization import SMALLEST_SAMPLE
 from gmmfast.models import MODELS
@@ -21,7 +22,6 @@ from gmmfast.results import NOT_REACHED
 from gmmfast.rows import MemoryRows
 from gmmfast.search import Search
 from gmmfast.starts import Starts, different, merges, splits
-from gmmfast.validation import MODEL_CODES
 
 FEW = ["EII", "VVI", "VVV"]
 

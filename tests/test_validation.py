@@ -23,12 +23,9 @@ from sklearn.utils.validation import (
 from sklearn.utils.validation import check_random_state as their_random_state
 
 from gmmfast import GaussianMixture
+from gmmfast.constraints import MIXTURE, MODEL_CODES, Constraint, check_constructor, integer
 from gmmfast.errors import InvalidParameterError
 from gmmfast.validation import (
-    MIXTURE,
-    MODEL_CODES,
-    Constraint,
-    check_constructor,
     check_features,
     check_means_init,
     check_precisions_init,
@@ -36,7 +33,6 @@ from gmmfast.validation import (
     check_rows,
     check_sample_weight,
     check_weights_init,
-    integer,
 )
 
 pytestmark = pytest.mark.plain
@@ -660,10 +656,10 @@ import sys
 for name in ("sklearn", "pandas", "polars", "pyarrow", "scipy"):
     sys.modules[name] = None
 import gmmfast
-from gmmfast import validation as v
+from gmmfast import constraints, validation as v
 v.check_rows([[1, 2]])
 v.check_sample_weight([1], 1)
-v.check_constructor(gmmfast.GaussianMixture(random_state=0))
+constraints.check_constructor(gmmfast.GaussianMixture(random_state=0))
 v.check_precisions_init([[[1.0]]], "full", 1, 1)
 try:
     v.check_rows(__import__("numpy").full((1, 1), float("nan")))

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.plotting import plot_criterion, plot_mixture
-from gmmfast.validation import MODEL_CODES
 
 BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d1495b"
 

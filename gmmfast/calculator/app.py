@@ -25,10 +25,10 @@ from gmmfast.calculator.data import Loaded, example, read_upload, suffix_of
 from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import DEFAULTS, read_settings
+from gmmfast.constraints import COVARIANCE_TYPES
 from gmmfast.datasets import EXAMPLES
 from gmmfast.persistence import load
 from gmmfast.tables import write_table
-from gmmfast.validation import COVARIANCE_TYPES
 
 STATIC = Path(__file__).parent / "static"
 MEGABYTE = 1 << 20

@@ -16,6 +16,7 @@ from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.settings import Settings
 from gmmfast.calculator.words import Findings, advice, sentences
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
 from gmmfast.outcome import report_of, saved_form
@@ -23,7 +24,6 @@ from gmmfast.report import fit_as_json, fit_as_text, full_matrices
 from gmmfast.scaling import Scaling
 from gmmfast.selection import GaussianMixtureIC
 from gmmfast.tables import Table, write_table
-from gmmfast.validation import MODEL_CODES
 
 Tell = Callable[[dict[str, Any]], None]
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+from gmmfast.constraints import MODEL_CODES
 from gmmfast.models.base import Model, square_roots
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
 from gmmfast.models.parsimonious import Parsimonious
 from gmmfast.models.spherical import Spherical
 from gmmfast.models.tied import Tied
-from gmmfast.validation import MODEL_CODES
 
 MODELS: dict[str, Callable[..., Model]] = {
     "full": Full,

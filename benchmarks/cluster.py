@@ -26,7 +26,7 @@ PASSES = 15  # over rows that take no time: what is left is the cluster's
 def two_processes() -> Iterator[Client]:
     """A local cluster of two processes with a thread each."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -17,7 +17,7 @@ def rows_of_two_segments() -> da.Array:
 def main() -> GaussianMixture:
     """Fit, and count the rows of each component."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         X = rows_of_two_segments()

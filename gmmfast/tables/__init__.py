@@ -1,0 +1,33 @@
+"""Data as people keep it: CSV, NumPy, Parquet and Arrow files.
+
+Everything that is read ends in a plain 2-D array with column names.
+"""
+
+from gmmfast.tables.base import (
+    ARROW_SUFFIXES,
+    CHOOSE,
+    READ_SUFFIXES,
+    TEXT_SUFFIXES,
+    WRITE_SUFFIXES,
+    Table,
+    default_names,
+)
+from gmmfast.tables.reading import choose_columns, column_names, open_file, read_table
+from gmmfast.tables.writing import require_writable, write_csv, write_table
+
+__all__ = [
+    "ARROW_SUFFIXES",
+    "CHOOSE",
+    "READ_SUFFIXES",
+    "TEXT_SUFFIXES",
+    "WRITE_SUFFIXES",
+    "Table",
+    "choose_columns",
+    "column_names",
+    "default_names",
+    "open_file",
+    "read_table",
+    "require_writable",
+    "write_csv",
+    "write_table",
+]

@@ -1,0 +1,74 @@
+"""Parquet, Feather and Arrow files; pyarrow is imported for these only."""
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gmmfast.frames import from_arrow
+from gmmfast.tables.base import CHOOSE, Floats, require_finite
+
+
+class ArrowFile:
+    """A Parquet, Feather or Arrow IPC file, read by pyarrow."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.arrow = importlib.import_module("pyarrow")
+            parquet = importlib.import_module("pyarrow.parquet")
+        except ImportError:
+            raise ImportError(
+                f"{path}: reading {path.suffix} files needs pyarrow, which is not installed. "
+                'Install it with: pip install "gmmfast[io]"'
+            ) from None
+        self.has_names = True
+        with self._explained():
+            if path.suffix.lower() == ".parquet":
+                self.file = parquet.ParquetFile(path)
+                self.names = list(self.file.schema_arrow.names)
+            else:
+                self.file = self._open_ipc()
+                self.names = list(self.file.schema.names)
+
+    @property
+    def n_bytes(self) -> float:
+        """As if all columns were float64."""
+        if self.path.suffix.lower() == ".parquet":
+            return float(8 * self.file.metadata.num_rows * len(self.names))
+        return self.path.stat().st_size
+
+    def read(self, picked: list[int]) -> Floats:
+        """Return the picked columns; ValueError names the first that cannot be used."""
+        names = [self.names[i] for i in picked]
+        with self._explained():
+            if self.path.suffix.lower() == ".parquet":
+                table = self.file.read(columns=names)
+            else:
+                table = self.file.read_all()
+        if table.num_rows == 0:
+            raise ValueError(f"{self.path}: a table needs at least one row; got none.")
+        try:
+            values = from_arrow(self.arrow, table.select(names))
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error} {CHOOSE}") from None
+        require_finite(self.path, values, names)
+        return values
+
+    def _open_ipc(self) -> Any:
+        ipc = self.arrow.ipc
+        try:
+            return ipc.open_file(self.arrow.memory_map(str(self.path)))
+        except self.arrow.ArrowInvalid:
+            return ipc.open_stream(self.arrow.memory_map(str(self.path)))
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (self.arrow.ArrowException, OSError):
+            raise ValueError(
+                f"{self.path}: a {self.path.suffix} file is required; "
+                "this one is damaged or something else. Write it again."
+            ) from None

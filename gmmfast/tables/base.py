@@ -1,0 +1,105 @@
+"""What files of all kinds have in common: what they are, their columns, and what a cell may be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.floating[Any]]
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+ARROW_SUFFIXES = (".parquet", ".feather", ".arrow")
+READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES)
+WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy")
+
+_MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
+CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
+_FILL = "gmmfast does not fit missing values: fill the cell or drop the row."
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of numbers with their names.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        float64, or float32 where every column of the file is float32.
+    names : list of str
+        One name a column; ``x1, x2, ...`` where the file holds none.
+    has_names : bool
+        Whether the names come from the file.
+    weights : ndarray of shape (n_rows,) or None
+        The weight column, when one was asked for. It is not among `values`.
+    """
+
+    values: Floats
+    names: list[str]
+    has_names: bool = True
+    weights: Floats | None = None
+
+
+class TableFile(Protocol):
+    """A file that has been opened far enough to know its columns."""
+
+    path: Path
+    names: list[str]
+    has_names: bool
+
+    @property
+    def n_bytes(self) -> float:
+        """Memory that all columns take once they are read, roughly."""
+        ...
+
+    def read(self, picked: list[int]) -> Floats:
+        """Return the picked columns, in that order, all finite."""
+        ...
+
+
+def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
+    """Raise ValueError unless `path` ends in one of `suffixes`."""
+    if path.suffix.lower() not in suffixes:
+        got = repr(path.suffix) if path.suffix else "none"
+        raise ValueError(
+            f"{path}: the file suffix must be one of {', '.join(suffixes)}; got {got}."
+        )
+
+
+def default_names(count: int) -> list[str]:
+    """Names of columns that have none."""
+    return [f"x{i}" for i in range(1, count + 1)]
+
+
+def require_finite(path: Path, values: Floats, names: list[str]) -> None:
+    """Raise ValueError that names the first value that is not finite."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
+        where = f"{path}, row {row + 1}, column {names[column]!r}"
+        raise ValueError(unusable(where, str(values[row, column])))
+
+
+def unusable(where: str, cell: str) -> str:
+    """Error text for one cell that is no finite number."""
+    text = cell.strip()
+    if not text:
+        return f"{where}: every cell must hold a number; this one is empty. {_FILL}"
+    shown = repr(text if len(text) <= 40 else text[:37] + "...")
+    if text.lower() in _MISSING:
+        return f"{where}: every cell must hold a number; got {shown}. {_FILL}"
+    if number(text) is not None:
+        return f"{where}: every number must be finite; got {shown}. Correct it or drop the row."
+    return f"{where}: every cell must be a number; got {shown}. {CHOOSE}"
+
+
+def number(cell: str) -> float | None:
+    """Value of a cell, by the rules of numpy.loadtxt: no underscores, no foreign digits."""
+    if "_" in cell or not cell.isascii():
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return None

@@ -1,0 +1,108 @@
+"""Columns into CSV, TSV and NumPy files."""
+
+import csv
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.tables.base import WRITE_SUFFIXES, require_suffix
+
+
+def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Write columns to a file, all or nothing.
+
+    The file appears under its name only when it is complete, so a run that fails leaves what was
+    there before.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), or ``.npy`` (one 2-D array of the columns'
+        common type, without the names).
+    pieces : iterable of mapping of str to ndarray of shape (m,)
+        The columns by name, in order, some rows at a time.
+
+    Raises
+    ------
+    OSError
+        The folder is missing, or the file cannot be written.
+    ValueError
+        The suffix is none of the above.
+    """
+    path = Path(path)
+    require_writable(path, WRITE_SUFFIXES)
+    target = path.resolve()  # through a symbolic link, which stays
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        if target.suffix.lower() == ".npy":
+            with open(part, "xb") as file:
+                _write_npy(file, pieces)
+        else:
+            delimiter = "\t" if target.suffix.lower() == ".tsv" else ","
+            with open(part, "x", encoding="utf-8", newline="") as text:
+                write_csv(text, pieces, delimiter)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Write rows behind a header which leaves room for their number."""
+    count, columns = 0, 0
+    header: dict[str, Any] = {}
+    for piece in pieces:
+        rows = np.column_stack(list(piece.values()))
+        if not header:
+            header = np.lib.format.header_data_from_array_1_0(rows)
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(rows).tobytes())
+        count += len(rows)
+        columns = rows.shape[1]
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, header | {"shape": (count, columns)})
+
+
+def require_writable(path: Path, suffixes: Sequence[str]) -> None:
+    """Raise before a long run what would make writing `path` fail after it."""
+    require_suffix(path, suffixes)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: the output must be a file; this is a directory.")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {path.parent} must exist. Create it first.")
+
+
+def write_csv(
+    stream: IO[str], pieces: Iterable[Mapping[str, NDArray[Any]]], delimiter: str = ","
+) -> None:
+    """Write columns as CSV text; numbers read back to the same bits.
+
+    Parameters
+    ----------
+    stream : text file
+        Opened for writing.
+    pieces : iterable of mapping of str to ndarray of shape (m,)
+        The columns by name, in order, some rows at a time.
+    delimiter : str
+        One character.
+    """
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    block = 65536  # rows: Python numbers take 4 times the memory of the array
+    for number, columns in enumerate(pieces):
+        if number == 0:
+            writer.writerow(columns)
+        arrays = list(columns.values())
+        for start in range(0, max((len(array) for array in arrays), default=0), block):
+            cells = [_cells(array[start : start + block]) for array in arrays]
+            writer.writerows(zip(*cells, strict=True))
+
+
+def _cells(column: NDArray[Any]) -> list[Any]:
+    """Python values whose text is the shortest that reads back the same."""
+    if column.dtype == np.float32:
+        return [str(value) for value in column]
+    cells: list[Any] = column.tolist()
+    return cells

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from gmmfast import archive
 from gmmfast.archive import Arrays, found_under, require, under
 from gmmfast.em import Position, Status
+from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
 
 PROGRAM = "gmmfast checkpoint"
@@ -42,6 +44,33 @@ class Checkpoint:
         arrays = {"centre": self.centre}
         arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
         archive.write(path, PROGRAM, manifest, arrays)
+
+    def require_settings(self, settings: Mapping[str, Any]) -> None:
+        """Raise ValueError unless a fit with `settings` may go on from here."""
+        for name in ("n_components", "covariance_type", "acceleration"):
+            if settings[name] != self.settings[name]:
+                raise ValueError(
+                    f"The checkpoint is of a fit with {name}={self.settings[name]!r}; got "
+                    f"{settings[name]!r}. Set it back, or begin a new fit."
+                )
+
+    def position_about(self, centre: Floats, model: Model) -> Position:
+        """Return the position relative to the centre of the same rows, as they are read now.
+
+        Raises
+        ------
+        ValueError
+            If it is too far from where it was for the same rows.
+        """
+        parameters = self.position.parameters
+        spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
+        if not np.allclose(centre, self.centre, rtol=1e-9, atol=1e-9 * spread):
+            raise ValueError(
+                f"The rows are not those of the checkpoint: their mean is {centre}, and was "
+                f"{self.centre}. Fit the same rows, or start anew."
+            )
+        means = parameters.means + (self.centre - centre)
+        return replace(self.position, parameters=replace(parameters, means=means))
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:

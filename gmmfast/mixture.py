@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -482,22 +481,9 @@ class GaussianMixture(FittedMixture):
         self, point: Checkpoint, rows: Rows, model: Model, control: em.Control
     ) -> em.EMResult:
         """The rest of an interrupted fit."""
-        for name in ("n_components", "covariance_type", "acceleration"):
-            if getattr(self, name) != point.settings[name]:
-                raise ValueError(
-                    f"The checkpoint is of a fit with {name}={point.settings[name]!r}; got "
-                    f"{getattr(self, name)!r}. Set it back, or begin a new fit."
-                )
-        position = point.position
-        spread = np.sqrt(model.matrices(position.parameters.covariances, *self.means_.shape).max())
-        if not np.allclose(rows.centre, point.centre, rtol=1e-9, atol=1e-9 * spread):
-            raise ValueError(
-                "The rows are not those of the checkpoint: their mean is "
-                f"{rows.centre}, and was {point.centre}. Fit the same rows, or start anew."
-            )
-        parameters = replace(
-            position.parameters, means=position.parameters.means + (point.centre - rows.centre)
-        )
+        point.require_settings(self.get_params(deep=False))
+        position = point.position_about(rows.centre, model)
+        parameters = position.parameters
         if position.status is em.Status.CONVERGED:
             statistics = rows.expectation(parameters, model.scatter)
             bounds = position.lower_bounds

@@ -322,7 +322,7 @@ def test_predict__errors_are_one_line(fails, customers, model, tmp_path):
     whole = model.read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     assert "cut.npz" in fails("predict", tmp_path / "cut.npz", customers)
-    assert ".npy" in fails("predict", model, customers, "--out", tmp_path / "x.parquet")
+    assert ".parquet" in fails("predict", model, customers, "--out", tmp_path / "x.feather")
     assert "neither" in fails("predict", model)
 
 

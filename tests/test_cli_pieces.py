@@ -98,7 +98,7 @@ def test_a_folder_of_parquet_files(run, files, X, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["rows.npy", "rows.parquet"])
-@pytest.mark.parametrize("out", ["out.csv", "out.tsv", "out.npy", None])
+@pytest.mark.parametrize("out", ["out.csv", "out.tsv", "out.npy", "out.parquet", None])
 @pytest.mark.parametrize("command", ["predict", "score", "score --outliers 0.01"])
 def test_uses(run, files, X, short, name, out, command, monkeypatch):
     monkeypatch.chdir(files)
@@ -111,6 +111,8 @@ def test_uses(run, files, X, short, name, out, command, monkeypatch):
         target = [] if out is None else ["--out", out]
         code, printed, _ = run(command, "model.npz", name, *columns, *options, *target)
         assert code == 0
+        if out == "out.parquet":
+            return pq.read_table(files / out).to_pydict()
         return printed if out is None else (files / out).read_bytes()
 
     inside = result()

@@ -478,7 +478,22 @@ def test_write_table__npy(tmp_path):
     assert np.load(tmp_path / "x.npy").tolist() == [[1, 0.5], [2, 1.5]]
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.npy"])
+def test_write_table__parquet(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow writes Parquet files")
+    pieces = [{"a": np.array([1, 2]), "b": np.array([0.5, 1.5])}, {"a": [3], "b": [2.5]}]
+    write_table(tmp_path / "x.parquet", pieces)
+    table = pq.read_table(tmp_path / "x.parquet")
+    assert table.to_pydict() == {"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]}
+    assert str(table.schema.field("a").type) == "int64"
+
+
+def test_write_table__parquet_without_pyarrow(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    text = message(ImportError, write_table, tmp_path / "x.parquet", [{"a": np.ones(1)}])
+    assert "writing .parquet files needs pyarrow" in text and "gmmfast[io]" in text
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.npy", "x.parquet"])
 def test_write_table__keeps_the_old_file_when_it_fails(tmp_path, name):
     (tmp_path / name).write_text("old")
     with pytest.raises(ValueError):
@@ -502,7 +517,7 @@ def test_write_table__obeys_the_umask_and_follows_links(tmp_path):
 
 def test_write_table__refuses_paths_it_cannot_write(tmp_path):
     columns = {"a": np.ones(1)}
-    assert "got '.parquet'" in message(ValueError, write_table, tmp_path / "x.parquet", columns)
+    assert "got '.feather'" in message(ValueError, write_table, tmp_path / "x.feather", columns)
     text = message(FileNotFoundError, write_table, tmp_path / "none" / "x.csv", columns)
     assert "folder" in text and "Create it" in text
     (tmp_path / "d.csv").mkdir()

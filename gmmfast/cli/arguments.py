@@ -153,7 +153,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write to this .csv, .tsv or .npy, not to stdout"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write to this .csv, .tsv, .npy or .parquet, not to stdout",
     )
 
 

@@ -2,12 +2,25 @@
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from numpy.typing import NDArray
 
 from gmmfast.frames import from_arrow
 from gmmfast.tables.base import CHOOSE, Floats, require_finite
+
+
+def pyarrow_for(path: Path, doing: str) -> tuple[Any, Any]:
+    """Import pyarrow and its Parquet module; ImportError says what they are needed for."""
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        raise ImportError(
+            f"{path}: {doing} {path.suffix} files needs pyarrow, which is not installed. "
+            'Install it with: pip install "gmmfast[io]"'
+        ) from None
 
 
 class ArrowFile:
@@ -15,14 +28,7 @@ class ArrowFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.arrow = importlib.import_module("pyarrow")
-            parquet = importlib.import_module("pyarrow.parquet")
-        except ImportError:
-            raise ImportError(
-                f"{path}: reading {path.suffix} files needs pyarrow, which is not installed. "
-                'Install it with: pip install "gmmfast[io]"'
-            ) from None
+        self.arrow, parquet = pyarrow_for(path, "reading")
         self.has_names = True
         with self._explained():
             if path.suffix.lower() == ".parquet":
@@ -72,3 +78,15 @@ class ArrowFile:
                 f"{self.path}: a {self.path.suffix} file is required; "
                 "this one is damaged or something else. Write it again."
             ) from None
+
+
+def write_parquet(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    """Write columns as Parquet, each piece a group of rows."""
+    arrow, parquet = pyarrow_for(Path(file.name), "writing")
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for columns in pieces:
+            table = arrow.table(dict(columns))
+            if writer is None:
+                writer = stack.enter_context(parquet.ParquetWriter(file, table.schema))
+            writer.write_table(table)

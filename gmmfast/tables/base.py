@@ -13,7 +13,7 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 ARROW_SUFFIXES = (".parquet", ".feather", ".arrow")
 READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES)
-WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy")
+WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet")
 
 _MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
 CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."

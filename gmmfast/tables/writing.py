@@ -9,7 +9,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.tables.base import WRITE_SUFFIXES, require_suffix
+from gmmfast.tables.arrow import pyarrow_for, write_parquet
+from gmmfast.tables.base import ARROW_SUFFIXES, TEXT_SUFFIXES, WRITE_SUFFIXES, require_suffix
 
 
 def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
@@ -21,8 +22,8 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
     Parameters
     ----------
     path : path
-        ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), or ``.npy`` (one 2-D array of the columns'
-        common type, without the names).
+        ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), ``.npy`` (one 2-D array of the columns'
+        common type, without the names), or ``.parquet`` (pyarrow, the extra ``[io]``).
     pieces : iterable of mapping of str to ndarray of shape (m,)
         The columns by name, in order, some rows at a time.
 
@@ -32,19 +33,21 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
         The folder is missing, or the file cannot be written.
     ValueError
         The suffix is none of the above.
+    ImportError
+        A Parquet file, and pyarrow is not installed.
     """
     path = Path(path)
     require_writable(path, WRITE_SUFFIXES)
     target = path.resolve()  # through a symbolic link, which stays
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        if target.suffix.lower() == ".npy":
-            with open(part, "xb") as file:
-                _write_npy(file, pieces)
-        else:
-            delimiter = "\t" if target.suffix.lower() == ".tsv" else ","
+        suffix = target.suffix.lower()
+        if suffix in TEXT_SUFFIXES:
             with open(part, "x", encoding="utf-8", newline="") as text:
-                write_csv(text, pieces, delimiter)
+                write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
+        else:
+            with open(part, "xb") as file:
+                (_write_npy if suffix == ".npy" else write_parquet)(file, pieces)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
@@ -69,6 +72,8 @@ def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) ->
 def require_writable(path: Path, suffixes: Sequence[str]) -> None:
     """Raise before a long run what would make writing `path` fail after it."""
     require_suffix(path, suffixes)
+    if path.suffix.lower() in ARROW_SUFFIXES:
+        pyarrow_for(path, "writing")
     if path.is_dir():
         raise IsADirectoryError(f"{path}: the output must be a file; this is a directory.")
     if not path.absolute().parent.is_dir():

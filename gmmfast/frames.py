@@ -71,10 +71,11 @@ def string_names(names: Sequence[object]) -> list[str] | None:
 
 
 def _text_column(name: object, value: object) -> ValueError:
-    if isinstance(value, str | bytes):
-        what = f"could not convert string to float: {value!r}. "
-        return ValueError(f"{what}Column {name!r} must hold numbers; got text.")
-    return ValueError(f"Column {name!r} must hold numbers; got {value}.")
+    what, got = "", value
+    if isinstance(value, str | bytes):  # in NumPy's words, and ours
+        what, got = f"could not convert string to float: {value!r}. ", "text"
+    remedy = "Leave it out, or turn it into numbers."
+    return ValueError(f"{what}Column {name!r} must hold numbers; got {got}. {remedy}")
 
 
 def _empty(shape: tuple[int, int], single: bool) -> Floats:

@@ -1,5 +1,6 @@
 """Rows on a Dask cluster of two processes: the answers of rows in memory, also when workers die."""
 
+import asyncio
 import os
 import signal
 import time
@@ -280,6 +281,15 @@ def test_a_client_that_is_closed_ends_the_fit(local, X):
         mixture.fit(divided(X, UNEQUAL), callback=close)
     assert not hasattr(mixture, "weights_")
     assert_no_tasks(local)
+
+
+def test_an_asynchronous_client_is_refused(X):
+    async def fit():
+        async with Client(processes=False, dashboard_address=":0", asynchronous=True):
+            GaussianMixture(2).fit(divided(X, (3000,)))
+
+    with pytest.raises(ValueError, match="client must be synchronous"):
+        asyncio.run(fit())
 
 
 def test_nothing_stays_behind(local, client, X):

@@ -60,6 +60,12 @@ def _client() -> Any:
     """The Dask client that is there, or None."""
     distributed = sys.modules.get("distributed")
     try:
-        return None if distributed is None else distributed.default_client()
+        client = None if distributed is None else distributed.default_client()
     except ValueError:
         return None
+    if client is not None and client.asynchronous:
+        raise ValueError(
+            "A fit waits for the workers, so its Dask client must be synchronous; got one with "
+            "asynchronous=True. Make it without."
+        )
+    return client

@@ -54,24 +54,13 @@ html_title = "gmmfast"
 html_static_path = ["_static"]
 html_css_files = ["gmmfast.css"]
 html_copy_source = False
-html_sidebars = {  # only the API is long enough to need one
-    page: []
-    for page in (
-        "architecture",
-        "changelog",
-        "command-line",
-        "drop-in",
-        "examples/*",
-        "index",
-        "performance",
-        "quickstart",
-        "theory",
-    )
-}
+# only the API is long enough to need one
+pages = [path.stem for path in Path(__file__).parent.glob("*.md")]
+html_sidebars = {page: [] for page in [*pages, "examples/*"]}
 html_theme_options = {
     "footer_end": [],
     "footer_start": ["copyright"],
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "navbar_align": "left",
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -35,6 +35,19 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
         The suffix is none of the above.
     ImportError
         A Parquet file, and pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels.csv")
+    ...     write_table(path, [{"row": np.array([1, 2]), "label": np.array([0, 1])}])
+    ...     print(path.read_text(), end="")
+    row,label
+    1,0
+    2,1
     """
     path = Path(path)
     require_writable(path, WRITE_SUFFIXES)

@@ -238,12 +238,18 @@ def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
     return max(1, CHUNK_BYTES // (max(dtype.itemsize, 4) * max(n_columns, 1)))
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a folder, in the order of their names; a file alone."""
+    if not path.is_dir():
+        return [path]
+    paths = sorted(path.glob("*.parquet"))
+    if not paths:
+        raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
+    return paths
+
+
 def _of_path(path: Path, columns: Sequence[str] | None, weight_column: str | None) -> Pieces:
-    paths = [path]
-    if path.is_dir():
-        paths = sorted(path.glob("*.parquet"))
-        if not paths:
-            raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
+    paths = files_of(path)
     for each in paths:
         if each.suffix.lower() not in (".npy", *ARROW_SUFFIXES):
             raise ValueError(

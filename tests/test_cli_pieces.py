@@ -86,15 +86,35 @@ def test_fit(run, files, short, arguments, monkeypatch):
     assert two.n_samples_seen_ == one.n_samples_seen_
 
 
-def test_a_folder_of_parquet_files(run, files, X, monkeypatch):
-    folder = files / "parts"
+def test_a_folder_of_parquet_files(run, fails, files, X):
+    folder, model = files / "parts", files / "model.npz"
     folder.mkdir()
+    assert "the folder must hold .parquet files" in fails("fit", folder, "-k", 3)
     for i, part in enumerate(np.array_split(X, 3)):
         pq.write_table(pa.table(dict(zip(NAMES, part.T, strict=True))), folder / f"{i}.parquet")
-    code, out, err = run("fit", folder, "-k", 3, "--json")
+    code, out, err = run("fit", folder, "-k", 3, "--json", "--out", model)
     assert (code, err) == (0, "")
     assert json.loads(out)["n_rows"] == len(X)
     assert json.loads(out)["columns"] == NAMES
+    code, _, err = run("predict", model, folder, "--out", files / "labels.npy")
+    assert (code, err) == (0, "")
+    labels = load(model).predict(pa.table(dict(zip(NAMES, X.T, strict=True))))
+    np.testing.assert_array_equal(np.load(files / "labels.npy")[:, 0], labels)
+
+
+def test_a_checkpoint_of_rows_in_memory_goes_on_in_pieces_and_back(run, files, short, monkeypatch):
+    monkeypatch.chdir(files)
+    fit = ["fit", "rows.parquet", "-k", "3", "--columns", "a,b", "--tol", "1e-9", "--json"]
+    _, whole, _ = run(*fit)
+    fit += ["--checkpoint", "c.npz", "--resume"]
+    run(*fit, "--max-iter", "2")
+    with monkeypatch.context():
+        short()
+        code, _, err = run(*fit, "--max-iter", "3")
+    assert code == 0 and "feature names" not in err
+    code, resumed, err = run(*fit)
+    assert code == 0 and "feature names" not in err
+    assert json.loads(resumed)["n_iter"] == json.loads(whole)["n_iter"]
 
 
 @pytest.mark.parametrize("name", ["rows.npy", "rows.parquet"])

@@ -17,7 +17,7 @@ from gmmfast.datasets import EXAMPLES
 from gmmfast.kernels.options import is_cached
 from gmmfast.mixture import GaussianMixture
 from gmmfast.scaling import Scaling
-from gmmfast.sources import Chunks, chunks
+from gmmfast.sources import Chunks, chunks, files_of
 from gmmfast.tables import TEXT_SUFFIXES, choose_columns, column_names, read_table
 
 Array = NDArray[np.floating[Any]]
@@ -84,9 +84,8 @@ def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Dat
 
 
 def _of_file(path: Path, columns: list[str] | None, weight_column: str | None) -> Data:
-    first = next(iter(sorted(path.glob("*.parquet"))), path)  # of a folder
-    opened, names = choose_columns(first, columns, weight_column)
-    if path == first:
+    opened, names = choose_columns(files_of(path)[0], columns, weight_column)
+    if not path.is_dir():
         if not memory.is_large(opened.n_bytes):
             table = read_table(path, columns, weight_column)
             return Data(table.values, table.weights, table.names, table.has_names)
@@ -121,7 +120,7 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
     expected = feature_names(model)
     if arguments.columns is None and expected:
         path = data_path(arguments)
-        there = read(arguments).names if path is None else column_names(path, expected)
+        there = read(arguments).names if path is None else column_names(files_of(path)[0], expected)
         if there is not None:
             missing = [name for name in expected if name not in there]
             if missing:

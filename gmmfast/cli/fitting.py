@@ -14,6 +14,7 @@ from gmmfast.report import fit_as_json, fit_as_text
 from gmmfast.scaling import Scaling
 from gmmfast.sources import Chunks
 from gmmfast.tables import require_writable
+from gmmfast.validation import check_features
 
 
 def fit(arguments: argparse.Namespace) -> None:
@@ -37,9 +38,11 @@ def fit(arguments: argparse.Namespace) -> None:
         "acceleration": "auto",
     }
     model = GaussianMixture(**settings)
+    rows = data.scaled(scaling)
     if is_resumed:
         model = _resumed(arguments.checkpoint, settings)
-    rows = data.scaled(scaling)
+        # rows in memory are an array without names, where those in pieces may have them
+        check_features(model, getattr(rows, "names", None), model.n_features_in_, reset=True)
     announce_compilation()
     with warnings_as_notes():
         model.fit(

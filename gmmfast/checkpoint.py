@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmfast import archive
-from gmmfast.archive import Arrays, found_under, require, under
-from gmmfast.em import Position, Status
+from gmmfast import archive, em
+from gmmfast.archive import Arrays, found_under, require, require_folder, under
+from gmmfast.em import Control, EMResult, Position, Status
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
+from gmmfast.rows import Rows
 
 PROGRAM = "gmmfast checkpoint"
 REMEDY = "Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint."
@@ -54,14 +55,24 @@ class Checkpoint:
                     f"{settings[name]!r}. Set it back, or begin a new fit."
                 )
 
-    def position_about(self, centre: Floats, model: Model) -> Position:
-        """Return the position relative to the centre of the same rows, as they are read now.
+    def go_on(self, rows: Rows, model: Model, control: Control) -> EMResult:
+        """Take the rest of the steps, to the same end as without the interruption.
 
         Raises
         ------
         ValueError
-            If it is too far from where it was for the same rows.
+            If these are not the rows.
         """
+        position = self._position_about(rows.centre, model)
+        parameters, bounds = position.parameters, position.lower_bounds
+        if position.status is Status.CONVERGED:
+            statistics = rows.expectation(parameters, model.scatter)
+            return EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
+        arranged = rows.arranged_for(parameters)
+        return em.run(arranged, parameters, model, control, position=position)
+
+    def _position_about(self, centre: Floats, model: Model) -> Position:
+        """The position relative to the centre of the same rows, as they are read now."""
         parameters = self.position.parameters
         spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
         if not np.allclose(centre, self.centre, rtol=1e-9, atol=1e-9 * spread):
@@ -71,6 +82,27 @@ class Checkpoint:
             )
         means = parameters.means + (self.centre - centre)
         return replace(self.position, parameters=replace(parameters, means=means))
+
+
+def check_possible(path: str | os.PathLike[str], n_init: int) -> None:
+    """Raise before any row is read what would raise after the first iteration."""
+    if n_init > 1:
+        raise ValueError(
+            f"A checkpoint is of one start; got n_init={n_init}. Set n_init=1, or fit several "
+            "times and keep the best."
+        )
+    require_folder(path)
+
+
+def keeper(
+    path: str | os.PathLike[str], settings: dict[str, Any], names: list[str] | None, rows: Rows
+) -> Callable[[Position], None]:
+    """Return what writes a checkpoint of each position that it is told of."""
+
+    def keep(position: Position) -> None:
+        Checkpoint(settings, names, rows.centre, rows.dtype, position).write(path)
+
+    return keep
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import checkpoint as checkpoints
 from gmmfast import em
-from gmmfast.archive import kept_parameters, require_folder
+from gmmfast.archive import kept_parameters
 from gmmfast.checkpoint import Checkpoint
 from gmmfast.constraints import STEPWISE, check_constructor, check_parameters
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
@@ -246,12 +246,15 @@ class GaussianMixture(FittedMixture):
         np.float64(0.666...)
         """
         check_constructor(self)
-        self._check_checkpoint(checkpoint)
+        if checkpoint is not None:
+            checkpoints.check_possible(checkpoint, self.n_init)
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         goes_on = self._resumed is not None or (self.warm_start and hasattr(self, "converged_"))
         check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_rows(rows)
-        model, keep = self._model(), self._keeper(checkpoint, rows, names)
+        model, keep = self._model(), None
+        if checkpoint is not None:
+            keep = checkpoints.keeper(checkpoint, kept_parameters(self), names, rows)
         observers: list[em.Observer] = []
         if self.verbose:
             observers.append(Verbose(self.verbose, self.verbose_interval))
@@ -310,30 +313,6 @@ class GaussianMixture(FittedMixture):
         check_features(mixture, point.names, len(point.centre), reset=True)
         mixture._resumed = point
         return mixture
-
-    def _check_checkpoint(self, path: str | os.PathLike[str] | None) -> None:
-        """Raise before any row is read what would raise after the first iteration."""
-        if path is None:
-            return
-        if self.n_init > 1:
-            raise ValueError(
-                f"A checkpoint is of one start; got n_init={self.n_init}. Set n_init=1, or fit "
-                "several times and keep the best."
-            )
-        require_folder(path)
-
-    def _keeper(
-        self, path: str | os.PathLike[str] | None, rows: Rows, names: list[str] | None
-    ) -> Callable[[em.Position], None] | None:
-        """What writes a checkpoint after each iteration."""
-        if path is None:
-            return None
-        settings = kept_parameters(self)
-
-        def keep(position: em.Position) -> None:
-            Checkpoint(settings, names, rows.centre, rows.dtype, position).write(path)
-
-        return keep
 
     def partial_fit(
         self,
@@ -467,7 +446,8 @@ class GaussianMixture(FittedMixture):
 
     def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
         if self._resumed is not None:
-            return self._go_on_from(self._resumed, rows, model, control)
+            self._resumed.require_settings(self.get_params(deep=False))
+            return self._resumed.go_on(rows, model, control)
         if self.warm_start and hasattr(self, "converged_"):
             parameters = self._parameters(rows.centre)
             arranged = rows.arranged_for(parameters)
@@ -476,20 +456,6 @@ class GaussianMixture(FittedMixture):
         given = self._given(model, rows)
         make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
         return em.best_of(self.n_init, make, model, control)
-
-    def _go_on_from(
-        self, point: Checkpoint, rows: Rows, model: Model, control: em.Control
-    ) -> em.EMResult:
-        """The rest of an interrupted fit."""
-        point.require_settings(self.get_params(deep=False))
-        position = point.position_about(rows.centre, model)
-        parameters = position.parameters
-        if position.status is em.Status.CONVERGED:
-            statistics = rows.expectation(parameters, model.scatter)
-            bounds = position.lower_bounds
-            return em.EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
-        arranged = rows.arranged_for(parameters)
-        return em.run(arranged, parameters, model, control, position=position)
 
     def _given(self, model: Model, rows: Rows) -> Given:
         """What the constructor fixes of the start."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ MODEL_CODES = (  # mclust's
     "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV",
 )  # fmt: skip
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical", *MODEL_CODES)
+STARTS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
+CRITERIA = ("bic", "aic", "icl", "cv")
 
 
 class Constraint(NamedTuple):
@@ -62,6 +64,33 @@ def _is_array_like(value: Any) -> bool:
     return sized and not (np.isscalar(value) or hasattr(value, "toarray"))
 
 
+def as_list(value: Any) -> list[Any]:
+    """One thing, or some, as a list."""
+    is_several = isinstance(value, Iterable) and not isinstance(value, str)
+    return list(value) if is_several else [value]
+
+
+def _is_counts(value: Any) -> bool:
+    if isinstance(value, Iterator):  # which would be empty the next time
+        return False
+    counts = as_list(value)
+    whole = all(isinstance(k, numbers.Integral) and int(k) >= 1 for k in counts)
+    return bool(counts) and whole
+
+
+def _is_types(value: Any) -> bool:
+    types = as_list(value)
+    known = all(isinstance(name, str) and name in COVARIANCE_TYPES for name in types)
+    return types == ["all"] or (bool(types) and known)
+
+
+def _is_folds(value: Any) -> bool:
+    if isinstance(value, numbers.Integral):
+        return int(value) >= 2
+    is_pairs = isinstance(value, Iterable) and not isinstance(value, Iterator)
+    return hasattr(value, "split") or (is_pairs and bool(list(value)))
+
+
 BOOLEAN = Constraint(
     "an instance of 'bool' or an instance of 'numpy.bool'",
     lambda value: isinstance(value, bool | np.bool_),
@@ -92,7 +121,7 @@ MIXTURE = {
     "reg_covar": not_negative(),
     "max_iter": integer(0),
     "n_init": integer(1),
-    "init_params": one_of("kmeans", "random", "random_from_data", "k-means++", "hierarchical"),
+    "init_params": one_of(*STARTS),
     "acceleration": one_of("none", "auto"),
     "weights_init": ARRAY,
     "means_init": ARRAY,
@@ -104,10 +133,33 @@ MIXTURE = {
     "n_jobs": JOBS,
 }
 
-
 STEPWISE = {
     "decay": fraction("(0.5, 1.0]", lambda value: 0.5 < value <= 1),
     "forgetting": fraction("[0.0, 1.0)", lambda value: 0 <= value < 1),
+}
+
+SEARCH = {
+    "n_components": Constraint("an int, or a list or range of ints, from 1 on", _is_counts),
+    "covariance_types": Constraint(
+        f"'all' or a list of names among {', '.join(COVARIANCE_TYPES)}", _is_types
+    ),
+    "criterion": one_of(*CRITERIA),
+    "cv": Constraint(
+        "an int in the range [2, inf), a splitter with a method split, or a list of pairs of "
+        "row indices",
+        _is_folds,
+    ),
+    "tol": not_negative(),
+    "reg_covar": not_negative(),
+    "max_iter": integer(1),
+    "acceleration": one_of("none", "auto"),
+    "max_seconds": Constraint(
+        "a positive float or None",
+        lambda value: value is None or (isinstance(value, numbers.Real) and float(value) > 0),
+    ),
+    "on_interrupt": one_of("raise", "keep"),
+    "random_state": RANDOM,
+    "n_jobs": JOBS,
 }
 
 

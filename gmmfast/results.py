@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.constraints import CRITERIA
 from gmmfast.em import Status
 from gmmfast.models import MODELS
 from gmmfast.report import table
 from gmmfast.search import Candidate, Fit
 
-CRITERIA = ("bic", "aic", "icl", "cv")
 NOT_REACHED = "not reached"
 
 FIELDS = [

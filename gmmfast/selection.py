@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import em
-from gmmfast.constraints import (
-    COVARIANCE_TYPES,
-    JOBS,
-    MODEL_CODES,
-    RANDOM,
-    Constraint,
-    check_constructor,
-    integer,
-    not_negative,
-    one_of,
-)
+from gmmfast.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Random
@@ -29,63 +19,11 @@ from gmmfast.kernels.options import thread_count
 from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
 from gmmfast.progress import Deadline, SearchBar
-from gmmfast.results import CRITERIA, Results
+from gmmfast.results import Results
 from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.search import MANY, Candidate, Fit, Search
 from gmmfast.sources import Source
 from gmmfast.validation import check_features, check_random_state
-
-
-def _listed(value: Any) -> list[Any]:
-    """One thing, or some, as a list."""
-    is_several = isinstance(value, Iterable) and not isinstance(value, str)
-    return list(value) if is_several else [value]
-
-
-def _is_counts(value: Any) -> bool:
-    if isinstance(value, Iterator):  # which would be empty the next time
-        return False
-    counts = _listed(value)
-    whole = all(isinstance(k, numbers.Integral) and int(k) >= 1 for k in counts)
-    return bool(counts) and whole
-
-
-def _is_types(value: Any) -> bool:
-    types = _listed(value)
-    known = all(isinstance(name, str) and name in COVARIANCE_TYPES for name in types)
-    return types == ["all"] or (bool(types) and known)
-
-
-def _is_folds(value: Any) -> bool:
-    if isinstance(value, numbers.Integral):
-        return int(value) >= 2
-    is_pairs = isinstance(value, Iterable) and not isinstance(value, Iterator)
-    return hasattr(value, "split") or (is_pairs and bool(list(value)))
-
-
-CONSTRAINTS = {
-    "n_components": Constraint("an int, or a list or range of ints, from 1 on", _is_counts),
-    "covariance_types": Constraint(
-        f"'all' or a list of names among {', '.join(COVARIANCE_TYPES)}", _is_types
-    ),
-    "criterion": one_of(*CRITERIA),
-    "cv": Constraint(
-        "an int in the range [2, inf), a splitter with a method split, or a list of pairs of "
-        "row indices",
-        _is_folds,
-    ),
-    "tol": not_negative(),
-    "reg_covar": not_negative(),
-    "max_iter": integer(1),
-    "acceleration": one_of("none", "auto"),
-    "max_seconds": Constraint(
-        "a positive float or None",
-        lambda value: value is None or (isinstance(value, numbers.Real) and float(value) > 0),
-    ),
-    "on_interrupt": one_of("raise", "keep"),
-    "random_state": RANDOM,
-    "n_jobs": JOBS,
-}
 
 
 class GaussianMixtureIC(Estimator):
@@ -243,7 +181,7 @@ class GaussianMixtureIC(Estimator):
         UserWarning
             If the search ended before its last candidate.
         """
-        check_constructor(self, CONSTRAINTS)
+        check_constructor(self, SEARCH)
         for name in ("best_estimator_", "best_n_components_", "best_covariance_type_"):
             self.__dict__.pop(name, None)  # what is left of an earlier fit, if this one fails
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
@@ -268,8 +206,8 @@ class GaussianMixtureIC(Estimator):
 
     def _candidates(self) -> list[Candidate]:
         """All pairs, the smallest K first, each once."""
-        counts = sorted({int(k) for k in _listed(self.n_components)})
-        types = _listed(self.covariance_types)
+        counts = sorted({int(k) for k in as_list(self.n_components)})
+        types = as_list(self.covariance_types)
         types = list(MODEL_CODES) if types == ["all"] else list(dict.fromkeys(types))
         return [Candidate(k, name) for k in counts for name in types]
 

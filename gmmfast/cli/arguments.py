@@ -8,11 +8,8 @@ from typing import Any, NoReturn
 from gmmfast import __version__
 from gmmfast.calculator.launch import PORT
 from gmmfast.cli import calculating, fitting, machine, selecting, using
-from gmmfast.constraints import COVARIANCE_TYPES
+from gmmfast.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.datasets import EXAMPLES
-from gmmfast.results import CRITERIA
-
-STARTS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,13 +1,16 @@
-"""How much memory there is, and what is too large for it."""
+"""How much memory there is, what is too large for it, and how much is read at a time."""
 
 from __future__ import annotations
 
 import math
 import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 PART = 4  # data that would take more than one in so many bytes of what is free are large
-
+CHUNK_BYTES = 1 << 21  # of a chunk, where nothing else is asked for: it stays in the cache
 
 GROUPS = Path("/sys/fs/cgroup")  # control groups of version 2
 
@@ -55,3 +58,8 @@ def _left_of(group: Path) -> float:
 def is_large(n_bytes: float) -> bool:
     """Whether data are better read in pieces than kept: a fit makes a copy, and needs room."""
     return PART * n_bytes > free()
+
+
+def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
+    """Return how many rows make a chunk."""
+    return max(1, CHUNK_BYTES // (max(dtype.itemsize, 4) * max(n_columns, 1)))

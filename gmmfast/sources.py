@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.frames import from_frame
+from gmmfast.memory import rows_of
 from gmmfast.partitions import is_dask, partitions_of
-from gmmfast.tables import ARROW_SUFFIXES, choose_columns, default_names, open_file
+from gmmfast.tables import Table, choose_columns, default_names, read_pieces, require_finite
 from gmmfast.validation import check_rows, check_sample_weight
 
-CHUNK_BYTES = 1 << 21  # of a chunk, where nothing else is asked for: it stays in the cache
-BATCH = 4  # chunks that are decoded at once of Parquet files, which costs less a row
-
-Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: arrays, frames, or with weights
+Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: tables, or what people pass
+Pieced: TypeAlias = tuple[NDArray[Any], Any, list[str] | None]  # rows, weights, names
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,14 @@ class Chunks:
                 if piece is None:
                     self.n_rows = first
                     return
-                if not len(piece[0] if isinstance(piece, tuple) else piece):
+                if not _length(piece):
                     continue
                 chunk = self._chunk(piece, first, are_finite)
             except (ValueError, TypeError, OSError) as error:
                 kind = OSError if isinstance(error, OSError) else ValueError
-                raise kind(f"{self._what}, from row {first} on: {error}") from error
+                is_placed = str(error).startswith(self._what)  # by what reads files
+                place = "" if is_placed else f"{self._what}, from row {first} on: "
+                raise kind(f"{place}{error}") from error
             if width is not None and chunk.X.shape[1] != width:
                 raise ValueError(
                     f"{self._what}, from row {first} on: every chunk must have as many columns as "
@@ -92,14 +93,10 @@ class Chunks:
             first += len(chunk.X)
 
     def _chunk(self, piece: Any, first: int, are_finite: bool) -> Chunk:
-        weights = None
-        if isinstance(piece, tuple):
-            piece, weights = piece
-        if self._weight_column is not None:
-            piece, weights = self._without_weights(*_named(piece))
-        elif self._columns is not None:
-            piece = _picked(*_named(piece), self._columns)
-        X, names = check_rows(piece, name="a fit", are_finite=are_finite)
+        if isinstance(piece, Table):
+            X, weights, names = self._of_table(piece, first, are_finite)
+        else:
+            X, weights, names = self._of_rows(piece, are_finite)
         if self.names is None:
             self.names = names
         elif names is not None and names != self.names:
@@ -108,6 +105,25 @@ class Chunks:
                 f"{', '.join(names)}. Choose them with columns=."
             )
         return Chunk(X, check_sample_weight(weights, len(X), are_all=False), first)
+
+    def _of_table(self, table: Table, first: int, are_finite: bool) -> Pieced:
+        """Rows, weights and names of a piece of a file, whose columns have been chosen."""
+        if not are_finite:
+            require_finite(self._what, table.values, table.names, first)
+        are_named = table.has_names or self._columns or self._weight_column
+        return table.values, table.weights, table.names if are_named else None
+
+    def _of_rows(self, piece: Any, are_finite: bool) -> Pieced:
+        """Rows, weights and names of a piece of anything else."""
+        weights = None
+        if isinstance(piece, tuple):
+            piece, weights = piece
+        if self._weight_column is not None:
+            piece, weights = self._without_weights(*_named(piece))
+        elif self._columns is not None:
+            piece = _picked(*_named(piece), self._columns)
+        X, names = check_rows(piece, name="a fit", are_finite=are_finite)
+        return X, weights, names
 
     def _without_weights(
         self, values: NDArray[Any], names: list[str]
@@ -135,8 +151,9 @@ def chunks(
     Parameters
     ----------
     data : path, array or iterable
-        A file (``.npy``, or with the extra ``[io]`` ``.parquet``, ``.feather``, ``.arrow``), or a
-        folder of Parquet files, which are read in the order of their names; a 2-D array that can
+        A file that `gmmfast.tables.read_table` knows (text, ``.npy``, or with the extra ``[io]``
+        ``.parquet``, ``.feather``, ``.arrow``), or a folder of Parquet files, also in folders
+        inside it, which are read in the order of their names; a 2-D array that can
         be sliced by rows, such as a ``numpy.memmap`` or a zarr array; a Dask array or frame; or
         anything that can be iterated over again and again and yields 2-D arrays, frames, or pairs
         of rows and weights.
@@ -233,16 +250,13 @@ def _slices(array: Any, rows: int | None, weights: NDArray[Any] | None = None) -
         yield X if weights is None else (X, weights[part])
 
 
-def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
-    """Return how many rows make a chunk."""
-    return max(1, CHUNK_BYTES // (max(dtype.itemsize, 4) * max(n_columns, 1)))
-
-
 def files_of(path: Path) -> list[Path]:
-    """Return the files of a folder, in the order of their names; a file alone."""
+    """Return the Parquet files of a folder and the folders in it, by name; a file alone."""
     if not path.is_dir():
         return [path]
-    paths = sorted(path.glob("*.parquet"))
+    paths = [found for found in sorted(path.rglob("*.parquet")) if found.is_file()]
+    hidden = (".", "_")  # what writers leave behind
+    paths = [p for p in paths if not any(s.startswith(hidden) for s in p.relative_to(path).parts)]
     if not paths:
         raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
     return paths
@@ -251,60 +265,18 @@ def files_of(path: Path) -> list[Path]:
 def _of_path(path: Path, columns: Sequence[str] | None, weight_column: str | None) -> Pieces:
     paths = files_of(path)
     for each in paths:
-        if each.suffix.lower() not in (".npy", *ARROW_SUFFIXES):
-            raise ValueError(
-                f"{each}: a file that is read in pieces must be .npy, {', '.join(ARROW_SUFFIXES)}; "
-                f"got {each.suffix!r}. Read others with gmmfast.tables.read_table."
-            )
-        choose_columns(each, columns, weight_column)
-    wanted = None if columns is None else [*columns, *([weight_column] if weight_column else [])]
+        choose_columns(each, columns, weight_column)  # raises where it cannot be used
 
     def pieces(rows: int | None) -> Iterator[Any]:
         for each in paths:
-            if each.suffix.lower() == ".npy":
-                yield from _npy_pieces(each, rows)
-            else:
-                yield from _arrow_pieces(each, rows, wanted)
+            yield from read_pieces(each, columns, weight_column, rows)
 
     return pieces
 
 
-def _npy_pieces(path: Path, rows: int | None) -> Iterator[NDArray[Any]]:
-    """Read an array without mapping it, so that memory holds a piece at a time."""
-    with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        (n, d), is_fortran, dtype = read_header(file)
-        if is_fortran:
-            yield from _slices(np.load(path, mmap_mode="r"), rows)
-            return
-        step = rows or rows_of(d, dtype)
-        for start in range(0, n, step):
-            count = min(step, n - start)
-            piece = np.fromfile(file, dtype, count * d)
-            if piece.size < count * d:
-                raise ValueError(f"the file ends after row {start + piece.size // d}")
-            yield piece.reshape(count, d)
-
-
-def _arrow_pieces(path: Path, rows: int | None, columns: list[str] | None) -> Iterator[Any]:
-    """Read record batches."""
-    source: Any = open_file(path, columns or [])
-    if path.suffix.lower() == ".parquet":
-        step = rows or BATCH * rows_of(len(columns or source.names), np.dtype(np.float64))
-        yield from source.file.iter_batches(step, columns=columns)
-        return
-    file = source.file
-    count = getattr(file, "num_record_batches", None)
-    batches = iter(file) if count is None else (file.get_batch(i) for i in range(count))
-    for batch in batches:
-        step = rows or rows_of(batch.num_columns, np.dtype(np.float64))
-        for start in range(0, batch.num_rows, step):
-            piece = batch.slice(start, step)
-            yield piece if columns is None else piece.select(columns)
+def _length(piece: Any) -> int:
+    rows = piece[0] if isinstance(piece, tuple) else piece
+    return len(rows.values if isinstance(rows, Table) else rows)
 
 
 def _named(piece: Any) -> tuple[NDArray[Any], list[str]]:

@@ -156,16 +156,26 @@ def sources(X, tmp_path):
         table = pa.Table.from_pandas(frame)
         with pa.ipc.new_stream(file, table.schema) as writer:
             writer.write_table(table, max_chunksize=900)
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_csv(tmp_path / "nameless.txt", index=False, header=False, sep="\t")
     folder = tmp_path / "folder"
-    folder.mkdir()
-    for i, part in enumerate(np.array_split(X, [100, 2000])):
-        pq.write_table(pa.table(dict(zip(NAMES, part.T, strict=True))), folder / f"{i}.parquet")
+    names = ["0.parquet", "1.parquet/part-0.parquet", "year=2024/part-0.parquet"]
+    for name, part in zip(names, np.array_split(X, [100, 2000]), strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(dict(zip(NAMES, part.T, strict=True))), folder / name)
+    for left_behind in ("_temporary", ".hidden"):
+        (folder / left_behind).mkdir()
+        (folder / left_behind / "part-0.parquet").write_text("half a file")
     return tmp_path
 
 
 @pytest.mark.parametrize(
-    "name", ["rows.npy", "fortran.npy", "rows.parquet", "rows.feather", "rows.arrow", "folder"]
-)
+    "name",
+    [
+        "rows.npy", "fortran.npy", "rows.parquet", "rows.feather", "rows.arrow", "folder",
+        "rows.csv", "nameless.txt",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("chunk_rows", [None, 450])
 def test_files(sources, X, name, chunk_rows):
     source = chunks(sources / name, chunk_rows=chunk_rows)
@@ -176,7 +186,9 @@ def test_files(sources, X, name, chunk_rows):
     expected = GaussianMixture(4, random_state=0).fit(X)
     fitted = GaussianMixture(4, random_state=0).fit(source)
     assert_same(fitted, expected)
-    assert list(getattr(fitted, "feature_names_in_", [])) == ([] if "npy" in name else NAMES)
+    assert list(getattr(fitted, "feature_names_in_", [])) == (
+        [] if name.endswith(("npy", "txt")) else NAMES
+    )
 
 
 def len_of(chunk):
@@ -192,9 +204,10 @@ def test_paths_alone_are_sources(sources, X):
 def test_columns_and_weights_of_files_and_frames(sources, X, w, tmp_path):
     frame = pd.DataFrame(X, columns=NAMES).assign(w=w)
     frame.to_parquet(tmp_path / "weighted.parquet")
+    frame.to_csv(tmp_path / "weighted.csv", index=False)
     expected = GaussianMixture(3, random_state=0).fit(frame[["c", "a"]], sample_weight=w)
     frames = [frame[:1000], frame[1000:]]
-    for data in (tmp_path / "weighted.parquet", frames):
+    for data in (tmp_path / "weighted.parquet", tmp_path / "weighted.csv", frames):
         source = chunks(data, columns=["c", "a"], weight_column="w")
         found = GaussianMixture(3, random_state=0).fit(source)
         assert_same(found, expected)
@@ -202,6 +215,15 @@ def test_columns_and_weights_of_files_and_frames(sources, X, w, tmp_path):
     assert chunks(frames, weight_column="w").names is None
     (first, _) = chunks(frames, weight_column="w")
     np.testing.assert_array_equal(first.X, X[:1000])
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 2, 3, 7])
+def test_a_cell_of_a_text_file_that_goes_over_several_lines(tmp_path, chunk_rows):
+    path = tmp_path / "rows.csv"
+    path.write_text('note,a,b\n"say ""hi""\n\nto Bo",1,2\n\n"5\n",3,4\nx,5,6\n\n"y\n\nz",7,8\n')
+    found = list(chunks(path, columns=["b", "a"], chunk_rows=chunk_rows))
+    rows = np.concatenate([chunk.X for chunk in found])
+    np.testing.assert_array_equal(rows, [[2, 1], [4, 3], [6, 5], [8, 7]])
 
 
 def test_a_memmap_and_a_list(X, tmp_path):
@@ -337,12 +359,12 @@ def test_not_a_source():
     ("make", "sentence"),
     [
         (lambda folder: folder / "missing.npy", "there is no such file"),
-        (lambda folder: folder / "rows.csv", "must be .npy, .parquet, .feather, .arrow"),
+        (lambda folder: folder / "rows.xlsx", "suffix must be one of .csv, .tsv, .txt, .npy"),
         (lambda folder: folder / "nothing", "must hold .parquet files; got none"),
     ],
 )
 def test_files_that_are_refused(make, sentence, tmp_path):
-    (tmp_path / "rows.csv").write_text("a\n1\n")
+    (tmp_path / "rows.xlsx").write_text("a\n1\n")
     (tmp_path / "nothing").mkdir()
     with pytest.raises((ValueError, OSError), match=sentence):
         chunks(make(tmp_path))
@@ -351,10 +373,31 @@ def test_files_that_are_refused(make, sentence, tmp_path):
 def test_a_file_that_ends_early(X, tmp_path):
     np.save(tmp_path / "rows.npy", X)
     source = chunks(tmp_path / "rows.npy", chunk_rows=1000)
+    pieces = iter(source)
+    assert next(pieces).first == 0
     whole = (tmp_path / "rows.npy").read_bytes()
     (tmp_path / "rows.npy").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="from row 1000 on: the file ends after row 14"):
+        next(pieces)
+    with pytest.raises(ValueError, match=r"^\S+rows.npy: an array .* this file is damaged"):
         GaussianMixture(2).fit(source)
+
+
+@pytest.mark.parametrize("bad", ["x", "nan", "", "inf"])
+def test_a_bad_cell_of_a_file_is_named(tmp_path, bad):
+    """By its line or row, however far down, once."""
+    lines = ["a,b", *["1.5,2"] * 3000, "7," + bad, *["1.5,2"] * 9]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(lines))
+    with pytest.raises(ValueError) as caught:
+        GaussianMixture(2).fit(chunks(path, chunk_rows=450))
+    assert str(caught.value).startswith(f"{path}, line 3002, column 'b': every ")
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"a": [1.5] * 3002, "b": [2.0] * 3001 + [np.inf]}), path)
+    with pytest.raises(ValueError) as caught:
+        GaussianMixture(2).fit(chunks(path, chunk_rows=450))
+    words = "every number must be finite; got 'inf'"
+    assert str(caught.value).startswith(f"{path}, row 3002, column 'b': {words}")
 
 
 @pytest.mark.parametrize(
@@ -452,7 +495,7 @@ def test_rows_taken_by_component_or_as_they_are(X, labels, monkeypatch):
 
 
 def test_large_chunks_are_taken_in_parts(X, monkeypatch):
-    monkeypatch.setattr("gmmfast.sources.CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr("gmmfast.memory.CHUNK_BYTES", 1 << 12)
     rows = ChunkRows(chunks([X[:10], X[10:]]))
     sizes = [len(part.X) for part in rows._parts()]
     assert sum(sizes) == len(X) and max(sizes) == (1 << 12) // (8 * 3)

@@ -91,12 +91,9 @@ def _of_file(path: Path, columns: list[str] | None, weight_column: str | None) -
             return Data(table.values, table.weights, table.names, table.has_names)
         size = f"{path} would take {opened.n_bytes / 1e9:.1f} GB of memory"
         room = f"{memory.free() / 1e9:.1f} GB are free"
-        if path.suffix.lower() in TEXT_SUFFIXES:
-            raise ValueError(
-                f"{size}, and {room}: too much for a text file, which is read as a whole. Convert "
-                "it to .parquet or .npy, which are read in pieces."
-            )
-        note(f"{size}, and {room}: it is read in pieces, once an iteration")
+        is_text = path.suffix.lower() in TEXT_SUFFIXES
+        faster = ", which is faster from .npy or .parquet" if is_text else ""
+        note(f"{size}, and {room}: it is read in pieces, once an iteration{faster}")
     pieces = chunks(path, columns=names, weight_column=weight_column)
     return Data(pieces, None, names, opened.has_names)
 

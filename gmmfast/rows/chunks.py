@@ -16,10 +16,11 @@ from gmmfast.kernels.expectation import em_rows
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.options import thread_count
 from gmmfast.kernels.separation import separate
+from gmmfast.memory import rows_of
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import RowsElsewhere, changed, read_only, statistics_of, unit_of
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.sources import Chunk, Chunks, rows_of
+from gmmfast.sources import Chunk, Chunks
 
 LABELS = 1 << 26  # bytes that may be spent on remembering the component of each row
 

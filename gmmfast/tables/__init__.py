@@ -11,8 +11,9 @@ from gmmfast.tables.base import (
     WRITE_SUFFIXES,
     Table,
     default_names,
+    require_finite,
 )
-from gmmfast.tables.reading import choose_columns, column_names, open_file, read_table
+from gmmfast.tables.reading import choose_columns, column_names, read_pieces, read_table
 from gmmfast.tables.writing import require_writable, write_csv, write_table
 
 __all__ = [
@@ -25,8 +26,9 @@ __all__ = [
     "choose_columns",
     "column_names",
     "default_names",
-    "open_file",
+    "read_pieces",
     "read_table",
+    "require_finite",
     "require_writable",
     "write_csv",
     "write_table",

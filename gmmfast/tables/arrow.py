@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.frames import from_arrow
+from gmmfast.memory import rows_of
 from gmmfast.tables.base import CHOOSE, Floats, require_finite
+
+BATCH = 4  # chunks that are decoded at once of Parquet files, which costs less a row
 
 
 def pyarrow_for(path: Path, doing: str) -> tuple[Any, Any]:
@@ -61,6 +65,23 @@ class ArrowFile:
             raise ValueError(f"{self.path}: {error} {CHOOSE}") from None
         require_finite(self.path, values, names)
         return values
+
+    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
+        """Yield the picked columns, some rows at a time."""
+        names = [self.names[i] for i in picked]
+        for batch in self._batches(names, n_rows):
+            yield from_arrow(self.arrow, batch.select(names))
+
+    def _batches(self, names: list[str], n_rows: int | None) -> Iterator[Any]:
+        step = rows_of(len(names), np.dtype(np.float64))
+        if self.path.suffix.lower() == ".parquet":
+            yield from self.file.iter_batches(n_rows or BATCH * step, columns=names)
+            return
+        count = getattr(self.file, "num_record_batches", None)  # a stream does not say
+        batches = self.file if count is None else map(self.file.get_batch, range(count))
+        for batch in batches:
+            for start in range(0, batch.num_rows, n_rows or step):
+                yield batch.slice(start, n_rows or step)
 
     def _open_ipc(self) -> Any:
         ipc = self.arrow.ipc

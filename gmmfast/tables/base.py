@@ -1,6 +1,6 @@
 """What files of all kinds have in common: what they are, their columns, and what a cell may be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -58,6 +58,10 @@ class TableFile(Protocol):
         """Return the picked columns, in that order, all finite."""
         ...
 
+    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
+        """Yield the picked columns, in that order, some rows at a time, finite or not."""
+        ...
+
 
 def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
     """Raise ValueError unless `path` ends in one of `suffixes`."""
@@ -73,12 +77,12 @@ def default_names(count: int) -> list[str]:
     return [f"x{i}" for i in range(1, count + 1)]
 
 
-def require_finite(path: Path, values: Floats, names: list[str]) -> None:
-    """Raise ValueError that names the first value that is not finite."""
+def require_finite(path: object, values: Floats, names: list[str], first: int = 0) -> None:
+    """Raise ValueError that names the first value that is not finite, below `first` rows."""
     finite = np.isfinite(values)
     if not finite.all():
         row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
-        where = f"{path}, row {row + 1}, column {names[column]!r}"
+        where = f"{path}, row {first + row + 1}, column {names[column]!r}"
         raise ValueError(unusable(where, str(values[row, column])))
 
 

@@ -1,9 +1,12 @@
 """Files of numpy.save."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gmmfast.memory import rows_of
 from gmmfast.tables.base import Floats, default_names, require_finite
 
 
@@ -47,10 +50,33 @@ class NpyFile:
         """Of an array of float32 or float64."""
         return float(self.array.size * max(self.array.itemsize, 4))
 
+    @property
+    def dtype(self) -> type[np.floating[Any]]:
+        """That of the values which are read."""
+        return np.float32 if self.array.dtype == np.float32 else np.float64
+
     def read(self, picked: list[int]) -> Floats:
         """Return the picked columns; ValueError names the first cell that is not finite."""
-        dtype = np.float32 if self.array.dtype == np.float32 else np.float64
         whole = picked == list(range(len(self.names)))
-        values: Floats = np.array(self.array if whole else self.array[:, picked], dtype=dtype)
+        values: Floats = np.array(self.array if whole else self.array[:, picked], dtype=self.dtype)
         require_finite(self.path, values, [self.names[i] for i in picked])
         return values
+
+    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
+        """Yield some rows at a time: read, not mapped, so that memory holds a piece."""
+        array = self.array
+        n, d = array.shape
+        step = n_rows or rows_of(d, array.dtype)
+        whole = picked == list(range(d))
+        with self.path.open("rb") as file:
+            file.seek(array.offset)
+            for start in range(0, n, step):
+                count = min(step, n - start)
+                if array.flags.c_contiguous:
+                    piece = np.fromfile(file, array.dtype, count * d)
+                    if piece.size < count * d:
+                        raise ValueError(f"the file ends after row {start + piece.size // d}")
+                    piece = piece.reshape(count, d)
+                else:
+                    piece = np.asarray(array[start : start + count])
+                yield (piece if whole else piece[:, picked]).astype(self.dtype, copy=False)

@@ -3,13 +3,18 @@
 import difflib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from gmmfast.tables.arrow import ArrowFile
-from gmmfast.tables.base import READ_SUFFIXES, TEXT_SUFFIXES, Table, TableFile, require_suffix
+from gmmfast.tables.base import (
+    READ_SUFFIXES,
+    TEXT_SUFFIXES,
+    Floats,
+    Table,
+    TableFile,
+    require_suffix,
+)
 from gmmfast.tables.npy import NpyFile
 from gmmfast.tables.text import TextFile
 
@@ -63,9 +68,36 @@ def read_table(
     if weight_column is None:
         return Table(source.read(_pick(source, names)), names, source.has_names)
     values = source.read(_pick(source, [*names, weight_column]))
-    return Table(
-        np.ascontiguousarray(values[:, :-1]), names, source.has_names, values[:, -1].copy()
-    )
+    return _weighted(values, names, source.has_names)
+
+
+def read_pieces(
+    path: str | os.PathLike[str],
+    columns: Sequence[str] | None = None,
+    weight_column: str | None = None,
+    n_rows: int | None = None,
+) -> Iterator[Table]:
+    """Read the numeric columns of a file, some rows at a time.
+
+    Parameters
+    ----------
+    path, columns, weight_column
+        As for :func:`read_table`.
+    n_rows : int, optional
+        Rows of a piece.
+
+    Yields
+    ------
+    Table
+        Of numbers, finite or not.
+    """
+    source, names = choose_columns(path, columns, weight_column)
+    if weight_column is None:
+        for values in source.pieces(_pick(source, names), n_rows):
+            yield Table(values, names, source.has_names)
+        return
+    for values in source.pieces(_pick(source, [*names, weight_column]), n_rows):
+        yield _weighted(values, names, source.has_names)
 
 
 def choose_columns(
@@ -118,6 +150,11 @@ def open_file(path: Path, asked: list[str]) -> TableFile:
     if suffix in TEXT_SUFFIXES:
         return TextFile(path, asked)
     return NpyFile(path) if suffix == ".npy" else ArrowFile(path)
+
+
+def _weighted(values: Floats, names: list[str], has_names: bool) -> Table:
+    """A table whose last column is the weights; its arrays lie in memory as `values` does."""
+    return Table(values[:, :-1].copy("K"), names, has_names, values[:, -1].copy())
 
 
 def _pick(source: TableFile, names: list[str]) -> list[int]:

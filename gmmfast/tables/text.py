@@ -4,14 +4,14 @@ import contextlib
 import csv
 import itertools
 import math
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.memory import rows_of
 from gmmfast.tables.base import default_names, number, unusable
 
 _DELIMITERS = ("\t", ";", ",")  # a comma may be a decimal comma, so it is tried last
@@ -25,7 +25,9 @@ class TextFile:
         self.path = path
         with self._explained():
             self.delimiter = self._sniff()
-            first, second = itertools.islice(itertools.chain(self._records(), [None, None]), 2)
+            with self._text() as file:
+                records = itertools.chain(self._records(file, 1), [None, None])
+                first, second = itertools.islice(records, 2)
         if first is None:
             raise ValueError(f"{path}: a table needs at least one row; the file is empty.")
         line, cells = first
@@ -49,14 +51,31 @@ class TextFile:
 
     def read(self, picked: list[int]) -> NDArray[np.float64]:
         """Return the picked columns; ValueError names the first cell that is no number."""
-        with self._explained():
-            try:
-                values = self._parse(picked)
-            except ValueError:
-                return self._parse_with_care(picked)
-            return values if np.isfinite(values).all() else self._parse_with_care(picked)
+        return np.concatenate(list(self.pieces(picked, None)))
 
-    def _parse(self, picked: list[int]) -> NDArray[np.float64]:
+    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[NDArray[np.float64]]:
+        """Yield some rows at a time; errors as of `read`."""
+        step, first = n_rows or rows_of(len(picked), np.dtype(np.float64)), self.first_line
+        with self._explained(), self._text() as file:
+            rest = itertools.islice(file, first - 1, None)
+            while lines := list(itertools.islice(rest, step)):
+                is_open = sum(text.count('"') for text in lines) % 2
+                while is_open and (more := next(rest, None)):  # a cell in quotes goes on there
+                    lines.append(more)
+                    is_open ^= more.count('"') % 2
+                if not all(text.isspace() for text in lines):
+                    yield self._checked(lines, first, picked)
+                first += len(lines)
+
+    def _checked(self, lines: list[str], first: int, picked: list[int]) -> NDArray[np.float64]:
+        """Parse lines, of which the first is number `first`, into finite numbers."""
+        try:
+            values = self._parse(lines, picked)
+        except ValueError:
+            values = np.full(1, np.nan)
+        return values if np.isfinite(values).all() else self._parse_with_care(lines, first, picked)
+
+    def _parse(self, lines: list[str], picked: list[int]) -> NDArray[np.float64]:
         """Parse at the speed of compiled code; any fault is a ValueError that names no cell."""
         count = len(self.names)
         whole = picked == list(range(count))
@@ -64,13 +83,11 @@ class TextFile:
         wanted = set(picked)
         kinds = [(f"c{i}", "f8" if i in wanted else "U1") for i in range(count)]
         rows: NDArray[Any] = np.loadtxt(
-            os.path.abspath(self.path),
+            lines,
             dtype=np.float64 if whole else np.dtype(kinds),
             comments=None,
             delimiter=self.delimiter,
-            skiprows=self.first_line - 1,
             ndmin=2 if whole else 1,
-            encoding="utf-8-sig",
             quotechar='"',
         )
         if whole:
@@ -82,10 +99,12 @@ class TextFile:
             values[:, j] = rows[f"c{i}"]
         return values
 
-    def _parse_with_care(self, picked: list[int]) -> NDArray[np.float64]:
+    def _parse_with_care(
+        self, lines: list[str], first: int, picked: list[int]
+    ) -> NDArray[np.float64]:
         """Parse cell by cell, to name the first one that is at fault."""
         rows = []
-        for line, cells in self._records(self.first_line):
+        for line, cells in self._records(lines, first):
             if len(cells) != len(self.names):
                 like = "the header line" if self.has_names else f"line {self.first_line}"
                 raise ValueError(
@@ -100,15 +119,14 @@ class TextFile:
             rows.append(row)
         return np.array(rows, dtype=np.float64)
 
-    def _records(self, start: int = 1) -> Iterator[tuple[int, list[str]]]:
-        """Line number and cells of each record from line `start` on; blank lines are left out."""
-        with self._text() as file:
-            reader = csv.reader(itertools.islice(file, start - 1, None), delimiter=self.delimiter)
-            line = start
-            for cells in reader:
-                if any(cell and not cell.isspace() for cell in cells) or len(cells) > 1:
-                    yield line, cells
-                line = start + reader.line_num
+    def _records(self, lines: Iterable[str], first: int) -> Iterator[tuple[int, list[str]]]:
+        """Line number and cells of each record; blank lines are left out."""
+        reader = csv.reader(lines, delimiter=self.delimiter)
+        line = first
+        for cells in reader:
+            if any(cell and not cell.isspace() for cell in cells) or len(cells) > 1:
+                yield line, cells
+            line = first + reader.line_num
 
     def _sniff(self) -> str:
         """Return the delimiter that splits the first lines into equally many cells."""

@@ -24,6 +24,9 @@ _shorten.maxstring = _shorten.maxother = 350
 class Estimator:
     """Parameters are the constructor's arguments; attributes of a fit end in an underscore."""
 
+    fit: Any
+    predict: Any
+
     @classmethod
     def _parameter_names(cls) -> list[str]:
         parameters = inspect.signature(cls).parameters.values()
@@ -99,6 +102,27 @@ class Estimator:
             lines[-1] += item + " "
         body = f"\n{' ' * len(head)}".join(line.rstrip() for line in lines)
         return f"{head}{body.removesuffix(',')})"
+
+    # ------------------------------------------------------------------------------- fitting
+
+    def fit_predict(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:
+        """Fit, then label the same rows; as ``fit(X, y, sample_weight).predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like, frame or source of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The likeliest component of each row; of rows that are read in pieces as `predict` does.
+        """
+        return self.fit(X, y, sample_weight).predict(X)
 
     # ------------------------------------------------------------------------------- pickling
 

@@ -20,7 +20,7 @@ from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class,
 from gmmfast.fitted import FittedMixture, is_elsewhere
 from gmmfast.initialization import Given, start
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, Parameters
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.progress import Callback, Progress, Verbose
 from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.sources import Source
@@ -308,7 +308,6 @@ class GaussianMixture(FittedMixture):
         model, parameters = mixture._model(), point.position.parameters
         mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
         mixture._set_progress(point.position)
-        mixture.degenerate_ = model.degenerate(parameters, None)
         mixture.n_samples_seen_ = 0.0
         check_features(mixture, point.names, len(point.centre), reset=True)
         mixture._resumed = point
@@ -473,12 +472,12 @@ class GaussianMixture(FittedMixture):
 
     def _set_result(self, result: em.EMResult, model: Model, rows: Rows) -> None:
         parameters = result.parameters
-        self._set_parameters(parameters, model, parameters.means + rows.centre, rows.dtype)
+        means = parameters.means + rows.centre
+        self._set_parameters(parameters, model, means, rows.dtype, result.statistics)
         self._set_progress(result)
         self.n_samples_seen_ = rows.weight
         for name in ("_stream", "_resumed"):
             self.__dict__.pop(name, None)
-        self.degenerate_ = model.degenerate(parameters, result.statistics)
 
     def _set_progress(self, result: em.EMResult | em.Position) -> None:
         self.converged_ = result.status is em.Status.CONVERGED
@@ -488,7 +487,12 @@ class GaussianMixture(FittedMixture):
         self.lower_bounds_ = result.lower_bounds
 
     def _set_parameters(
-        self, parameters: Parameters, model: Model, means: Floats, dtype: np.dtype[Any]
+        self,
+        parameters: Parameters,
+        model: Model,
+        means: Floats,
+        dtype: np.dtype[Any],
+        statistics: SufficientStatistics | None = None,
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
         self.weights_ = parameters.weights.astype(dtype)
@@ -496,6 +500,7 @@ class GaussianMixture(FittedMixture):
         self.covariances_ = parameters.covariances.astype(dtype)
         self.precisions_cholesky_ = cholesky.astype(dtype)
         self.precisions_ = model.precisions(cholesky).astype(dtype)
+        self.degenerate_ = model.degenerate(parameters, statistics)
 
     def _warn(self, status: em.Status) -> None:
         if status is em.Status.MAX_ITER:
@@ -505,27 +510,6 @@ class GaussianMixture(FittedMixture):
                 f"(max_iter={self.max_iter}, tol={self.tol})",
                 convergence_warning_class(),
             )
-
-    def fit_predict(
-        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> NDArray[np.int64]:
-        """Fit, then label the same rows; as ``fit(X).predict(X)``.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
-        y : ignored
-            Present for scikit-learn's conventions.
-        sample_weight : array-like of shape (n,), optional
-            Row weights.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The likeliest component of each row.
-        """
-        return self.fit(X, y, sample_weight).predict(X)
 
     # ------------------------------------------------------------- from and to something else
 
@@ -586,7 +570,6 @@ class GaussianMixture(FittedMixture):
         )
         parameters = model.of_covariances(weights / weights.sum(), means, covariances)
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
-        mixture.degenerate_ = model.degenerate(parameters, None)
         mixture.converged_, mixture.n_iter_ = False, 0
         mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
         mixture.stop_reason_ = "Made from parameters, not fitted."

@@ -313,27 +313,6 @@ class GaussianMixtureIC(Estimator):
         self._check_fitted()
         return self.results_.summary(self.criterion, n_best)
 
-    def fit_predict(
-        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> NDArray[np.int64]:
-        """Fit, then label the same rows.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
-        y : ignored
-            Present for scikit-learn's conventions.
-        sample_weight : array-like of shape (n,), optional
-            Row weights.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The likeliest component of each row.
-        """
-        return self.fit(X, y, sample_weight).predict(X)
-
     def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
         """Label rows; see `GaussianMixture.predict`."""
         return self._best().predict(X)

@@ -1,4 +1,4 @@
-"""Columns into CSV, TSV and NumPy files."""
+"""Columns into text, NumPy and Parquet files, some rows at a time."""
 
 import csv
 import os

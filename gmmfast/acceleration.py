@@ -157,6 +157,12 @@ class AndersonSteps(PlainSteps):
         return np.asarray(images[-1] - np.einsum("i,ip->p", share, np.diff(images, axis=0)))
 
 
+def of_em(parameters: Parameters, memory: Mapping[str, Floats]) -> Parameters:
+    """Where the last EM step led to: the parameters, or what a leap on trial falls back to."""
+    fallback = found_under(FALLBACK, memory)
+    return Parameters.from_arrays(fallback) if fallback else parameters
+
+
 STEPS = {"none": PlainSteps, "auto": AndersonSteps}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -11,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from gmmfast import archive, em
+from gmmfast.acceleration import of_em
 from gmmfast.archive import Arrays, found_under, require, require_folder, under
 from gmmfast.em import Control, EMResult, Position, Status
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, Parameters
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
 PROGRAM = "gmmfast checkpoint"
 REMEDY = "Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint."
 MIXTURE, STEPS = "mixture_", "steps_"  # begin the names of arrays
+SLACK = 0.02  # nats a feature: by less than this do `reg_covar` and rounding lower a likelihood
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Checkpoint:
     names: list[str] | None  # of the columns
     centre: Floats  # (d,) of the rows
     dtype: np.dtype[Any]  # of the rows
+    n_rows: int  # of positive weight
+    weight: float  # of all rows
     position: Position
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -39,6 +44,8 @@ class Checkpoint:
             "parameters": self.settings,
             "names": self.names,
             "dtype": self.dtype.name,
+            "n_rows": self.n_rows,
+            "weight": self.weight,
             "lower_bounds": [float(bound) for bound in position.lower_bounds],
             "status": position.status.name,
         }
@@ -63,25 +70,47 @@ class Checkpoint:
         ValueError
             If these are not the rows.
         """
-        position = self._position_about(rows.centre, model)
+        position = self._position_about(rows, model)
         parameters, bounds = position.parameters, position.lower_bounds
-        if position.status is Status.CONVERGED:
-            statistics = rows.expectation(parameters, model.scatter)
-            return EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
         arranged = rows.arranged_for(parameters)
+        reached = of_em(parameters, position.memory)
+        statistics = arranged.expectation(reached, model.scatter)
+        self._require_likelihood(statistics)
+        if position.status is Status.CONVERGED:
+            return EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
         return em.run(arranged, parameters, model, control, position=position)
 
-    def _position_about(self, centre: Floats, model: Model) -> Position:
+    def _require_likelihood(self, statistics: SufficientStatistics) -> None:
+        """Raise ValueError where the rows are less likely than EM can have left the same ones."""
+        bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
+        slack = SLACK * len(self.centre)
+        is_more = bound > before + slack and self.position.status is Status.CONVERGED
+        if bound < before - slack or is_more:
+            raise _other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")
+
+    def _position_about(self, rows: Rows, model: Model) -> Position:
         """The position relative to the centre of the same rows, as they are read now."""
-        parameters = self.position.parameters
+        parameters, centre = self.position.parameters, rows.centre
+        if rows.n_rows != self.n_rows or not math.isclose(rows.weight, self.weight, rel_tol=1e-9):
+            raise _other_rows(
+                f"there are {rows.n_rows} of total weight {rows.weight:g}, and were {self.n_rows} "
+                f"of {self.weight:g}"
+            )
         spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
-        if not np.allclose(centre, self.centre, rtol=1e-9, atol=1e-9 * spread):
-            raise ValueError(
-                f"The rows are not those of the checkpoint: their mean is {centre}, and was "
-                f"{self.centre}. Fit the same rows, or start anew."
+        close = np.isclose(centre, self.centre, rtol=1e-9, atol=1e-9 * spread)
+        if not close.all():
+            j = int(np.argmin(close))
+            raise _other_rows(
+                f"the mean of feature {j} is {centre[j]:.10g}, and was {self.centre[j]:.10g}"
             )
         means = parameters.means + (self.centre - centre)
         return replace(self.position, parameters=replace(parameters, means=means))
+
+
+def _other_rows(how: str) -> ValueError:
+    return ValueError(
+        f"The rows are not those of the checkpoint: {how}. Fit the same rows, or start anew."
+    )
 
 
 def check_possible(path: str | os.PathLike[str], n_init: int) -> None:
@@ -100,7 +129,8 @@ def keeper(
     """Return what writes a checkpoint of each position that it is told of."""
 
     def keep(position: Position) -> None:
-        Checkpoint(settings, names, rows.centre, rows.dtype, position).write(path)
+        facts = rows.centre, rows.dtype, rows.n_rows, rows.weight
+        Checkpoint(settings, names, *facts, position).write(path)
 
     return keep
 
@@ -123,6 +153,8 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     require(all(type(bound) is float for bound in lower_bounds), "lower_bounds are not floats")
     require(manifest["status"] in Status.__members__, "the status is unknown")
     require(manifest["dtype"] in ("float32", "float64"), "the type of the rows is unknown")
+    n_rows, weight = manifest["n_rows"], manifest["weight"]
+    require(type(n_rows) is int and type(weight) is float, "the number of rows is damaged")
     parameters = Parameters.from_arrays(found_under(MIXTURE, arrays))
     K, d = parameters.means.shape
     require(arrays["centre"].shape == (d,) and parameters.weights.shape == (K,), "shapes differ")
@@ -134,5 +166,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
         names=manifest["names"],
         centre=arrays["centre"],
         dtype=np.dtype(manifest["dtype"]),
+        n_rows=n_rows,
+        weight=weight,
         position=position,
     )

@@ -22,6 +22,7 @@ class Status(Enum):
     MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
     STOPPED = "Stopped by the callback."
     NOT_STARTED = "No iteration was asked for: these are the starting values."
+    UNDER_WAY = "Interrupted before its end: fit goes on from here."
     STREAM = "Updated by partial_fit; there may be more rows to come."
     FAILED = "Ended by an error."
 
@@ -44,7 +45,7 @@ class Position:
 
     parameters: Parameters
     lower_bounds: list[float]
-    status: Status  # MAX_ITER: it may go on
+    status: Status
     memory: dict[str, Floats]  # of its steps
 
     @property
@@ -157,7 +158,9 @@ def _iterate(
         elif stopped:
             status = Status.STOPPED
         if control.keep is not None:
-            control.keep(Position(parameters, lower_bounds, status, steps.memory()))
+            is_last = status is not Status.MAX_ITER or iteration == control.max_iter
+            now = status if is_last else Status.UNDER_WAY
+            control.keep(Position(parameters, lower_bounds, now, steps.memory()))
         if status is not Status.MAX_ITER:
             break
     return EMResult(parameters, lower_bounds, status, steps.lower_bound, statistics, stopped)

@@ -308,7 +308,7 @@ class GaussianMixture(FittedMixture):
         model, parameters = mixture._model(), point.position.parameters
         mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
         mixture._set_progress(point.position)
-        mixture.n_samples_seen_ = 0.0
+        mixture.n_samples_seen_ = point.weight
         check_features(mixture, point.names, len(point.centre), reset=True)
         mixture._resumed = point
         return mixture

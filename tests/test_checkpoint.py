@@ -146,6 +146,53 @@ def test_a_killed_process_loses_one_iteration_at_most(X, tmp_path):
         np.testing.assert_allclose(resumed.lower_bounds_, expected.lower_bounds_, rtol=1e-10)
 
 
+@pytest.mark.parametrize("after", [3, 11, 1000])
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda X: X[:-1], "there are 1499 of total weight 1499, and were 1500 of 1500"),
+        (lambda X: X + [0.0, 1e-6, 0.0], "the mean of feature 1 is"),
+        (lambda X: X[:, ::-1], "their mean log-likelihood is"),
+        (lambda X: -X, "their mean log-likelihood is"),
+        (lambda X: 3 * X, "their mean log-likelihood is"),
+    ],
+)
+def test_rows_that_are_not_the_same(X, tmp_path, after, change, sentence):
+    """Of a mean that is the same: standardised rows have no other."""
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    path = tmp_path / "fit.npz"
+    interrupted(X, path, after, tol=1e-5, max_iter=1000, acceleration="auto")
+    resumed = GaussianMixture.resume(path)
+    assert resumed.converged_ == (after == 1000)
+    with pytest.raises(ValueError, match=f"not those of the checkpoint: {sentence}"):
+        resumed.fit(change(X))
+    assert resumed.fit(X).converged_
+
+
+def test_what_a_fit_that_was_interrupted_says(X, tmp_path):
+    def interrupt(iteration, _):
+        if iteration == 4:
+            raise KeyboardInterrupt
+
+    mixture_ = GaussianMixture(4, random_state=0, tol=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        mixture_.fit(X, callback=interrupt, checkpoint=tmp_path / "fit.npz")
+    resumed = GaussianMixture.resume(tmp_path / "fit.npz")
+    assert (resumed.n_iter_, resumed.converged_) == (3, False)
+    assert resumed.stop_reason_ == "Interrupted before its end: fit goes on from here."
+
+
+def test_a_stream_goes_on_from_a_checkpoint(X, tmp_path):
+    """What the fit has learnt counts as much as its rows."""
+    path = tmp_path / "fit.npz"
+    fitted = GaussianMixture(4, random_state=0).fit(X, checkpoint=path)
+    resumed = GaussianMixture.resume(path)
+    assert resumed.n_samples_seen_ == len(X)
+    for mixture_ in (fitted, resumed):
+        mixture_.partial_fit(X[:50])
+    np.testing.assert_allclose(resumed.means_, fitted.means_, rtol=1e-9)
+
+
 def test_other_rows_are_refused(X, tmp_path):
     path = tmp_path / "fit.npz"
     interrupted(X, path, 3)

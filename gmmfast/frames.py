@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
+FRAMES = {"pandas": ("DataFrame",), "polars": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
+
 
 def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
     """Turn a data frame into an array and column names; anything else is None.
@@ -37,21 +39,33 @@ def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
     TypeError
         Some column names are strings and some are not.
     """
-    pandas: Any = sys.modules.get("pandas")
-    if pandas is not None and isinstance(X, getattr(pandas, "DataFrame", ())):
-        frame: Any = X
-        names = list(frame.columns)
-        return _from_pandas(pandas, frame), string_names(names)
-    polars: Any = sys.modules.get("polars")
-    if polars is not None and isinstance(X, getattr(polars, "DataFrame", ())):
-        frame = X
-        return _from_polars(polars, frame), list(frame.columns)
-    arrow: Any = sys.modules.get("pyarrow")
-    if arrow is not None:
-        kinds = getattr(arrow, "Table", ()), getattr(arrow, "RecordBatch", ())
-        if isinstance(X, kinds):
-            frame = X
-            return from_arrow(arrow, frame), list(frame.schema.names)
+    package, frame = _package_of(X), X
+    if package is None:
+        return None
+    convert = {"pandas": _from_pandas, "polars": _from_polars, "pyarrow": from_arrow}
+    values = convert[package.__name__](package, frame)
+    return values, string_names(column_names(frame) or [])
+
+
+def column_names(X: Any) -> list[Any] | None:
+    """Names of the columns of a frame, None of anything else."""
+    package = _package_of(X)
+    if package is None:
+        return None
+    return list(X.schema.names if package.__name__ == "pyarrow" else X.columns)
+
+
+def with_columns(frame: Any, names: list[str]) -> Any:
+    """Return a frame of some of the columns."""
+    return frame.select(names) if _package_of(frame).__name__ == "pyarrow" else frame[names]
+
+
+def _package_of(X: object) -> Any:
+    """The package whose frame X is, or None."""
+    for name, kinds in FRAMES.items():
+        package = sys.modules.get(name)
+        if package is not None and isinstance(X, tuple(getattr(package, k, ()) for k in kinds)):
+            return package
     return None
 
 

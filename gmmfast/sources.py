@@ -12,10 +12,17 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.frames import from_frame
+from gmmfast.frames import column_names, from_frame, with_columns
 from gmmfast.memory import rows_of
 from gmmfast.partitions import is_dask, partitions_of
-from gmmfast.tables import Table, choose_columns, default_names, read_pieces, require_finite
+from gmmfast.tables import (
+    Table,
+    choose_columns,
+    default_names,
+    read_pieces,
+    require_distinct,
+    require_finite,
+)
 from gmmfast.validation import check_rows, check_sample_weight
 
 Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: tables, or what people pass
@@ -48,6 +55,7 @@ class Chunks:
         self,
         what: str,
         pieces: Pieces,
+        names: list[str] | None,
         columns: Sequence[str] | None,
         weight_column: str | None,
         chunk_rows: int | None,
@@ -55,7 +63,7 @@ class Chunks:
         self._what, self._pieces = what, pieces
         self._columns = None if columns is None else list(columns)
         self._weight_column, self._chunk_rows = weight_column, chunk_rows
-        self.names: list[str] | None = self._columns
+        self.names = names
         self.n_rows: int | None = None
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -110,29 +118,22 @@ class Chunks:
         """Rows, weights and names of a piece of a file, whose columns have been chosen."""
         if not are_finite:
             require_finite(self._what, table.values, table.names, first)
-        are_named = table.has_names or self._columns or self._weight_column
-        return table.values, table.weights, table.names if are_named else None
+        return table.values, table.weights, None if self.names is None else table.names
 
     def _of_rows(self, piece: Any, are_finite: bool) -> Pieced:
         """Rows, weights and names of a piece of anything else."""
-        weights = None
+        weights, names = None, self._columns
         if isinstance(piece, tuple):
             piece, weights = piece
         if self._weight_column is not None:
-            piece, weights = self._without_weights(*_named(piece))
-        elif self._columns is not None:
-            piece = _picked(*_named(piece), self._columns)
-        X, names = check_rows(piece, name="a fit", are_finite=are_finite)
-        return X, weights, names
-
-    def _without_weights(
-        self, values: NDArray[Any], names: list[str]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        assert self._weight_column is not None
-        weights = _picked(values, names, [self._weight_column])[:, 0]
-        kept = self._columns or [name for name in names if name != self._weight_column]
-        self.names = kept
-        return _picked(values, names, kept), weights
+            if weights is not None:
+                raise ValueError("the rows come with weights; got a weight_column= too.")
+            weights = _picked(piece, [self._weight_column])[:, 0]
+            names = names or [n for n in _names_of(piece) if n != self._weight_column]
+        if names is not None:
+            piece = _picked(piece, names)
+        X, own = check_rows(piece, name="a fit", are_finite=are_finite)
+        return X, weights, names or own
 
 
 Source: TypeAlias = "Chunks | os.PathLike[str]"  # and paths as strings
@@ -188,16 +189,26 @@ def chunks(
     array([1.])
     """
     if isinstance(data, Chunks):
+        options = (columns, weight_column, sample_weight, chunk_rows)
+        if any(option is not None for option in options):
+            raise ValueError("What chunks has made takes no more options: give all at once.")
         return data
-    if isinstance(columns, str):
-        raise TypeError(f"columns must be a list of names; got the string {columns!r}.")
+    if isinstance(columns, str) or any(not isinstance(name, str) for name in columns or ()):
+        raise TypeError(f"columns must be a list of names; got {columns!r}.")
+    require_distinct([*(columns or ()), *([weight_column] if weight_column else [])])
+    if weight_column is not None and sample_weight is not None:
+        raise ValueError("Give a weight_column= or a sample_weight=, one of the two; got both.")
     if chunk_rows is not None and not (
         isinstance(chunk_rows, numbers.Integral) and int(chunk_rows) >= 1
     ):
         raise ValueError(f"chunk_rows must be an int in the range [1, inf); got {chunk_rows!r}.")
-    make = _pieces_of(data, columns, weight_column, sample_weight)
-    what = str(data) if isinstance(data, str | os.PathLike) else f"the {type(data).__name__}"
-    return Chunks(what, make, columns, weight_column, chunk_rows)
+    what, names = f"the {type(data).__name__}", None if columns is None else list(columns)
+    if isinstance(data, str | os.PathLike) and sample_weight is None:
+        what = str(data)
+        make, names = _of_path(Path(data), columns, weight_column)
+    else:
+        make = _pieces_of(data, sample_weight)
+    return Chunks(what, make, names, columns, weight_column, chunk_rows)
 
 
 def is_source(data: Any) -> bool:
@@ -208,12 +219,7 @@ def is_source(data: Any) -> bool:
     return kind.__module__.partition(".")[0] == "zarr" and len(getattr(data, "shape", ())) == 2
 
 
-def _pieces_of(
-    data: Any,
-    columns: Sequence[str] | None,
-    weight_column: str | None,
-    sample_weight: NDArray[Any] | None,
-) -> Pieces:
+def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
     is_array = len(getattr(data, "shape", ())) == 2 and hasattr(data, "__getitem__")
     if is_dask(data):
         data = partitions_of(data, sample_weight)
@@ -224,8 +230,6 @@ def _pieces_of(
             "sample_weight goes with arrays and Dask's collections; weights of files are in a "
             "weight_column=, and those of an iterable come in pairs of rows and weights."
         )
-    if isinstance(data, str | os.PathLike):
-        return _of_path(Path(data), columns, weight_column)
     if isinstance(data, Iterator):
         raise TypeError(
             "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
@@ -235,7 +239,7 @@ def _pieces_of(
         return lambda rows: iter(data)
     raise TypeError(
         "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
-        f"or frames; got {type(data).__name__}."
+        f"or frames; got {type(data).__name__}. What is in memory is fitted as it is."
     )
 
 
@@ -262,16 +266,25 @@ def files_of(path: Path) -> list[Path]:
     return paths
 
 
-def _of_path(path: Path, columns: Sequence[str] | None, weight_column: str | None) -> Pieces:
+def _of_path(
+    path: Path, columns: Sequence[str] | None, weight_column: str | None
+) -> tuple[Pieces, list[str] | None]:
+    """Pieces of files, and the names of their columns, where they have been given some."""
     paths = files_of(path)
-    for each in paths:
-        choose_columns(each, columns, weight_column)  # raises where it cannot be used
+    opened, names = choose_columns(paths[0], columns, weight_column)
+    for each in paths[1:]:
+        _, own = choose_columns(each, columns, weight_column)
+        if sorted(own) != sorted(names):
+            raise ValueError(
+                f"{each}: every file of the folder must have the columns {', '.join(names)}; got "
+                f"{', '.join(own)}. Choose them with --columns (columns= in Python)."
+            )
 
     def pieces(rows: int | None) -> Iterator[Any]:
         for each in paths:
-            yield from read_pieces(each, columns, weight_column, rows)
+            yield from read_pieces(each, names, weight_column, rows)
 
-    return pieces
+    return pieces, names if opened.has_names or columns or weight_column else None
 
 
 def _length(piece: Any) -> int:
@@ -279,16 +292,18 @@ def _length(piece: Any) -> int:
     return len(rows.values if isinstance(rows, Table) else rows)
 
 
-def _named(piece: Any) -> tuple[NDArray[Any], list[str]]:
-    """Values and names of a frame, or of an array, whose columns are x1, x2, ..."""
-    values, names = from_frame(piece) or (np.asarray(piece), None)
-    return values, names or default_names(values.shape[1])
+def _names_of(piece: Any) -> list[Any]:
+    """Names of the columns of a frame, or of an array, where they are x1, x2, ..."""
+    return column_names(piece) or default_names(np.asarray(piece).shape[1])
 
 
-def _picked(values: NDArray[Any], names: list[str], wanted: list[str]) -> NDArray[Any]:
-    if wanted == names:
-        return values
+def _picked(piece: Any, wanted: list[str]) -> NDArray[Any]:
+    """Some columns of a frame or an array."""
+    names = _names_of(piece)
     for name in wanted:
         if name not in names:
             raise ValueError(f"there is no column {name!r}; the columns are {names}.")
-    return values[:, [names.index(name) for name in wanted]]
+    if column_names(piece) is None:
+        return np.asarray(piece)[:, [names.index(name) for name in wanted]]
+    values, _ = from_frame(with_columns(piece, wanted)) or (np.empty((0, 0)), None)
+    return values

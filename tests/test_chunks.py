@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -340,12 +341,64 @@ def test_chunk_rows_that_are_none(X, wrong):
 
 
 def test_columns_that_are_none(X, tmp_path):
-    with pytest.raises(TypeError, match="columns must be a list of names; got the string 'abc'"):
+    with pytest.raises(TypeError, match="columns must be a list of names; got 'abc'"):
         chunks(X, columns="abc")
+    with pytest.raises(TypeError, match=r"columns must be a list of names; got \[0, 1\]"):
+        chunks(X, columns=[0, 1])
+    for options in ({"columns": ["x1", "x1"]}, {"columns": ["x1"], "weight_column": "x1"}):
+        with pytest.raises(ValueError, match="can be used once; 'x1' is asked for 2 times"):
+            chunks(X, **options)
     pq.write_table(pa.table(dict(zip(NAMES, X.T, strict=True))), tmp_path / "rows.parquet")
     for options in ({"columns": ["a", "z"]}, {"weight_column": "z"}):
         with pytest.raises(ValueError, match="no column 'z'; the columns are a, b, c"):
             chunks(tmp_path / "rows.parquet", **options)
+
+
+def test_options_that_contradict(X, w):
+    """None is dropped in silence."""
+    for options in ({"columns": ["x1"]}, {"sample_weight": w}, {"chunk_rows": 5}):
+        with pytest.raises(ValueError, match="What chunks has made takes no more options"):
+            chunks(chunks(X), **options)
+    with pytest.raises(ValueError, match="one of the two; got both"):
+        chunks(X, weight_column="x3", sample_weight=w)
+    with pytest.raises(ValueError, match="rows come with weights; got a weight_column= too"):
+        list(chunks([(X, w)], weight_column="x3"))
+
+
+def test_an_iterable_that_does_not_begin_anew(X):
+    class Once:
+        def __init__(self):
+            self.rows = iter([X])
+
+        def __iter__(self):
+            return self.rows
+
+    with pytest.raises(ValueError, match="an iterable has to begin anew each time"):
+        GaussianMixture(2).fit(chunks(Once()))
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars", "pyarrow"])
+def test_columns_of_text_may_be_left_out_of_frames(X, w, package):
+    frame = pd.DataFrame(X, columns=NAMES).assign(city="Bern", w=w)
+    piece = {"pandas": frame, "polars": pl.from_pandas(frame), "pyarrow": pa.table(frame)}[package]
+    found = list(chunks([piece], columns=["c", "a"], weight_column="w"))
+    np.testing.assert_array_equal(found[0].X, X[:, [2, 0]])
+    np.testing.assert_array_equal(found[0].weights, w)
+    with pytest.raises(ValueError, match="Column 'city' must hold numbers"):
+        list(chunks([piece], weight_column="w"))
+
+
+def test_files_of_a_folder_with_other_columns(sources, X):
+    """The order does not matter; what is there does."""
+    part = dict(zip(NAMES, X[:500].T, strict=True))
+    reordered = pa.table({name: part[name] for name in ("c", "a", "b")})
+    pq.write_table(reordered, sources / "folder" / "a.parquet")
+    rows = np.concatenate([chunk.X for chunk in chunks(sources / "folder")])
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, np.concatenate([X, X[:500]])))
+    pq.write_table(pa.table({**part, "d": part["a"]}), sources / "folder" / "b.parquet")
+    with pytest.raises(ValueError, match=r"b.parquet: every file .* have the columns a, b, c; got"):
+        chunks(sources / "folder")
+    assert chunks(sources / "folder", columns=["b"]).names == ["b"]
 
 
 def test_not_a_source():

@@ -207,7 +207,8 @@ def test_read_table__refuses_paths_that_are_no_table(tmp_path, write):
     assert "directory" in message(IsADirectoryError, read_table, tmp_path / "folder.csv")
     text = message(ValueError, read_table, write("1", "book.xlsx"))
     assert ".csv" in text and ".parquet" in text and "got '.xlsx'" in text
-    assert "got none" in message(ValueError, read_table, tmp_path / "plain")
+    assert "got none" in message(ValueError, read_table, write("1", "plain"))
+    assert "no such file" in message(FileNotFoundError, read_table, tmp_path / "none")
 
 
 # NumPy files

@@ -94,7 +94,7 @@ def _of_file(path: Path, columns: list[str] | None, weight_column: str | None) -
         is_text = path.suffix.lower() in TEXT_SUFFIXES
         faster = ", which is faster from .npy or .parquet" if is_text else ""
         note(f"{size}, and {room}: it is read in pieces, once an iteration{faster}")
-    pieces = chunks(path, columns=names, weight_column=weight_column)
+    pieces = chunks(path, columns=columns, weight_column=weight_column)
     return Data(pieces, None, names, opened.has_names)
 
 

@@ -123,7 +123,8 @@ class RowsElsewhere(ABC):
 def changed() -> ValueError:
     """Return the error of rows that are not the same in each pass."""
     return ValueError(
-        "The data have changed since the fit began: each pass must read the same rows."
+        "The data have changed since the fit began: each pass must read the same rows, so an "
+        "iterable has to begin anew each time."
     )
 
 

@@ -144,6 +144,8 @@ class ChunkRows(RowsElsewhere):
         """All rows, in memory, where there are no more than `n`; else a sample of `n`."""
         if self.n_rows <= n:
             chunks = list(self._source)
+            if self._source.n_rows != self.n_all:
+                raise changed()
             X = np.concatenate([chunk.X.astype(self.dtype) for chunk in chunks])
             weights = None
             if any(chunk.weights is not None for chunk in chunks):

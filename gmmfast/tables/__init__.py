@@ -13,7 +13,13 @@ from gmmfast.tables.base import (
     default_names,
     require_finite,
 )
-from gmmfast.tables.reading import choose_columns, column_names, read_pieces, read_table
+from gmmfast.tables.reading import (
+    choose_columns,
+    column_names,
+    read_pieces,
+    read_table,
+    require_distinct,
+)
 from gmmfast.tables.writing import require_writable, write_csv, write_table
 
 __all__ = [
@@ -28,6 +34,7 @@ __all__ = [
     "default_names",
     "read_pieces",
     "read_table",
+    "require_distinct",
     "require_finite",
     "require_writable",
     "write_csv",

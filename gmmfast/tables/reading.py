@@ -141,15 +141,22 @@ def column_names(path: str | os.PathLike[str], expected: Sequence[str] = ()) -> 
 
 def open_file(path: Path, asked: list[str]) -> TableFile:
     """Open a file far enough to know its columns; an error says why it cannot be used."""
-    require_suffix(path, READ_SUFFIXES)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file.")
+    require_suffix(path, READ_SUFFIXES)
     suffix = path.suffix.lower()
     if suffix in TEXT_SUFFIXES:
         return TextFile(path, asked)
     return NpyFile(path) if suffix == ".npy" else ArrowFile(path)
+
+
+def require_distinct(names: Sequence[str]) -> None:
+    """Raise ValueError where a column is asked for twice."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ValueError(f"A column can be used once; {name!r} is asked for {count} times.")
 
 
 def _weighted(values: Floats, names: list[str], has_names: bool) -> Table:
@@ -161,7 +168,7 @@ def _pick(source: TableFile, names: list[str]) -> list[int]:
     """Position of each name among the columns, where it must be once."""
     path, positions = source.path, {name: i for i, name in enumerate(source.names)}
     counts = Counter(source.names)
-    for name, count in Counter(names).items():
+    for name in names:
         if name not in positions:
             more = f" and {len(source.names) - 20} more" if len(source.names) > 20 else ""
             shown = ", ".join(source.names[:20]) + more
@@ -178,6 +185,5 @@ def _pick(source: TableFile, names: list[str]) -> list[int]:
                 f"{path}: column names must be distinct; {name!r} appears {counts[name]} times. "
                 "Rename them."
             )
-        if count > 1:
-            raise ValueError(f"A column can be used once; {name!r} is asked for {count} times.")
+    require_distinct(names)
     return [positions[name] for name in names]

@@ -47,15 +47,25 @@ def partitions_of(X: Any, sample_weight: Any = None) -> Partitions:
     ValueError
         If X does not have two dimensions, or weights are not partitioned like it.
     """
-    rows = list(np.ravel(_in_one_column(X).to_delayed()))
+    X = _in_one_column(X)
     if sample_weight is None:
+        rows = _delayed(X)
         return Partitions(rows, [None] * len(rows), names_of(X))
-    weights = list(np.ravel(_like(sample_weight, X).to_delayed()))
-    if len(weights) != len(rows):
+    sample_weight = _like(sample_weight, X)
+    if sample_weight.npartitions != X.npartitions:
         raise ValueError(
-            f"sample_weight must have the partitions of X, {len(rows)}; got {len(weights)}."
+            f"sample_weight must have the partitions of X, {X.npartitions}; got "
+            f"{sample_weight.npartitions}. Use X.repartition or X.rechunk."
         )
+    rows, weights = _delayed(X), _delayed(sample_weight)
+    if len(rows) != len(weights):  # Dask has joined partitions of one of them
+        rows, weights = _delayed(X, optimize=False), _delayed(sample_weight, optimize=False)
     return Partitions(rows, weights, names_of(X))
+
+
+def _delayed(collection: Any, optimize: bool = True) -> list[Any]:
+    """One task a partition."""
+    return list(np.ravel(collection.to_delayed(optimize_graph=optimize)))
 
 
 def names_of(X: Any) -> list[str] | None:

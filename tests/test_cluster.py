@@ -147,6 +147,16 @@ def test_frames(client, X, w, tmp_path):
         inside.predict(parts[["b", "a", "c"]])
 
 
+def test_weights_from_the_files_of_the_rows(client, X, w, tmp_path):
+    """Dask joins partitions of which few columns are read: those of the rows are the ones."""
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(w=w)
+    for i in range(10):
+        frame[300 * i : 300 * (i + 1)].to_parquet(tmp_path / f"{i}.parquet")
+    data = dd.read_parquet(tmp_path)
+    assert len(data["w"].to_delayed()) < data.npartitions == 10
+    assert_same(fitted(data[["a", "b", "c"]], data["w"]), fitted(X, w))
+
+
 def test_weights_in_memory_are_divided_like_the_rows(client, X, w):
     assert_same(fitted(divided(X, UNEQUAL), w), fitted(X, w))
     assert_same(fitted(divided(X, UNEQUAL), divided(w, (3000,))), fitted(X, w))

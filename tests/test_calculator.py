@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from data import mixture
@@ -92,6 +93,16 @@ def test_columns_of_text_are_left_out(tmp_path):
     loaded = read_upload(path, "people.csv")
     assert (loaded.table.names, loaded.left_out) == (["height", "mass"], ["id", "who"])
     assert loaded.summary()["rows"] == [[1.8, 80.0], [1.6, 55.0]]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_columns_of_text_of_other_files_are_left_out_too(tmp_path, suffix):
+    frame = pd.DataFrame({"who": ["x", "y"], "height": [1.8, 1.6], "n": [1, 2]})
+    path = tmp_path / f"upload{suffix}"
+    (frame.to_parquet if suffix == ".parquet" else frame.to_feather)(path)
+    loaded = read_upload(path, "people")
+    assert (loaded.table.names, loaded.left_out) == (["height", "n"], ["who"])
+    assert loaded.summary()["rows"] == [[1.8, 1.0], [1.6, 2.0]]
 
 
 @pytest.mark.parametrize(

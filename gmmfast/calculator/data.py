@@ -82,7 +82,7 @@ def read_upload(
         left_out: list[str] = []
         if wanted is not None and column_names(path, wanted) is not None:
             columns = list(wanted)
-        elif path.suffix in TEXT_SUFFIXES and not typed:
+        elif not typed:
             columns, left_out = _numeric(path)
         return Loaded(name, read_table(path, columns), left_out)
     except (ValueError, OSError, ImportError) as error:
@@ -101,18 +101,21 @@ def suffix_of(name: str) -> str:
 
 
 def _numeric(path: Path) -> tuple[list[str] | None, list[str]]:
-    """Columns of a text file that begin with a number, None for all; and the others."""
+    """Columns of numbers, of a text file those that begin with one, None for all; the others."""
     names = column_names(path)
     if names is None or len(set(names)) < len(names):
         return None, []
-    head = path.with_name(f"head-{path.name}")
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        head.write_text("".join(line for _, line in zip(range(2), file, strict=False)), "utf-8")
-    numeric = [name for name in names if not _is_text(head, name)]
-    head.unlink()
-    if not numeric:
+    if path.suffix in TEXT_SUFFIXES:
+        head = path.with_name(f"head-{path.name}")
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            head.write_text("".join(line for _, line in zip(range(2), file, strict=False)), "utf-8")
+        text = [name for name in names if _is_text(head, name)]
+        head.unlink()
+    else:
+        text = [name for name in names if _is_text(path, name)]
+    if len(text) == len(names):
         return None, []
-    return numeric, [name for name in names if name not in numeric]
+    return [name for name in names if name not in text], text
 
 
 def _is_text(path: Path, name: str) -> bool:

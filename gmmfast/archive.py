@@ -6,7 +6,8 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,8 +46,9 @@ def write(
     path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(buffer.getvalue())
-        os.replace(temporary, path)
+        with naming(path, temporary):
+            temporary.write_bytes(buffer.getvalue())
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -57,6 +59,19 @@ def require_folder(path: str | os.PathLike[str]) -> None:
         raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
     if not Path(path).resolve().parent.is_dir():
         raise FileNotFoundError(f"{path}: the folder must exist. Create it first.")
+    if not os.access(Path(path).resolve().parent, os.W_OK):
+        raise PermissionError(f"{path}: the folder must be writable. Choose another.")
+
+
+@contextmanager
+def naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Let errors of a file that is written beside `path` name that one: they say what is wrong."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def read(

@@ -282,6 +282,8 @@ def test_predict__picks_columns_by_name_in_any_order(run, customers, model, tmp_
     columns = dict(zip(table.names, table.values.T, strict=True))
     write_table(other, [columns])
     assert run("predict", model, other) == run("predict", model, customers)
+    reordered = ["--columns", "rate,value"]
+    assert run("predict", model, other, *reordered) == run("predict", model, customers)
 
 
 def test_predict__by_position_where_the_file_has_no_names(run, customers, model, tmp_path):

@@ -1,6 +1,7 @@
 """Files and frames as arrays: what is read, and one clear sentence for what cannot be."""
 
 import decimal
+import errno
 import os
 import sys
 
@@ -121,6 +122,27 @@ def test_read_table__reads_back_each_bit(tmp_path):
     values = np.random.default_rng(0).standard_normal(2000) * 10.0 ** np.arange(-300, 300, 0.3)
     write_table(tmp_path / "x.csv", [{"a": values}])
     assert read_table(tmp_path / "x.csv").values[:, 0].tobytes() == values.tobytes()
+
+
+def test_read_table__knows_a_header_of_numbers_by_the_names_asked(write):
+    path = write("2019,2020,2021\n1,2,3\n4,5,6\n")
+    assert read_table(path, columns=["2021", "2019"]).values.tolist() == [[3, 1], [6, 4]]
+    assert len(read_table(path).values) == 3
+
+
+def test_write_table__names_the_file_that_cannot_be_written(tmp_path, monkeypatch):
+    """Not the one beside it; and nothing is left there."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("gmmfast.tables.writing.write_csv", full)
+    text = message(OSError, write_table, tmp_path / "x.csv", [{"a": np.ones(2)}])
+    assert text == f"[Errno 28] No space left on device: '{tmp_path / 'x.csv'}'"
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    text = message(PermissionError, write_table, tmp_path / "x.csv", [{"a": np.ones(2)}])
+    assert text.endswith("x.csv: the folder must be writable. Choose another.")
 
 
 def test_column_names__of_each_kind_of_file(write, tmp_path):

@@ -115,7 +115,9 @@ def source(arguments: argparse.Namespace) -> str:
 def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
     """Rows in the order of the model's features: by name where both have names."""
     expected = feature_names(model)
-    if arguments.columns is None and expected:
+    if expected and sorted(arguments.columns or []) == sorted(expected):
+        arguments.columns = expected
+    elif arguments.columns is None and expected:
         path = data_path(arguments)
         there = read(arguments).names if path is None else column_names(files_of(path)[0], expected)
         if there is not None:

@@ -22,6 +22,8 @@ def fit(arguments: argparse.Namespace) -> None:
     for path in (arguments.out, arguments.checkpoint):
         if path is not None:
             require_writable(path, (".npz",))
+    if arguments.out is not None and arguments.out == arguments.checkpoint:
+        raise ValueError(f"--out and --checkpoint must be two files; got {arguments.out} for both.")
     is_resumed = _is_resumed(arguments)
     data = read(arguments, arguments.weight_column)
     _require_rows(data, arguments)
@@ -52,9 +54,9 @@ def fit(arguments: argparse.Namespace) -> None:
             checkpoint=arguments.checkpoint,
         )
     report = report_of(model, rows, data.weights, data.names, scaling, source(arguments))
+    print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
     if arguments.out is not None:
         saved_form(report, model, scaling, has_names=data.has_names).save(arguments.out)
-    print(fit_as_json(report) if arguments.json else fit_as_text(report))
 
 
 def _is_resumed(arguments: argparse.Namespace) -> bool:

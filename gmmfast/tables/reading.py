@@ -32,7 +32,7 @@ def read_table(
         ``.csv``, ``.tsv`` or ``.txt`` (separated by comma, semicolon or tab, which is found out;
         UTF-8), ``.npy`` (2-D), or ``.parquet``, ``.feather``, ``.arrow`` (pyarrow, the extra
         ``[io]``). The first line of a text file is a header when none of its cells is a number,
-        or when it has text and holds all the names in `columns`.
+        or when it holds all the names in `columns`.
     columns : sequence of str, optional
         The columns to read, in this order. By default all but the weight column.
     weight_column : str, optional

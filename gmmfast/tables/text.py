@@ -34,7 +34,7 @@ class TextFile:
         names = [cell.strip() for cell in cells]
         mixed = any(number(name) is not None for name in names)
         words = any(name and number(name) is None for name in names)
-        self.has_names = words and (not mixed or (bool(asked) and set(asked) <= set(names)))
+        self.has_names = (words and not mixed) or (bool(asked) and set(asked) <= set(names))
         self.names = names if self.has_names else default_names(len(names))
         if self.has_names:
             if second is None:

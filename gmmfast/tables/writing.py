@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.archive import naming, require_folder
 from gmmfast.tables.arrow import pyarrow_for, write_parquet
 from gmmfast.tables.base import ARROW_SUFFIXES, TEXT_SUFFIXES, WRITE_SUFFIXES, require_suffix
 
@@ -54,16 +55,20 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
     target = path.resolve()  # through a symbolic link, which stays
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        suffix = target.suffix.lower()
-        if suffix in TEXT_SUFFIXES:
-            with open(part, "x", encoding="utf-8", newline="") as text:
-                write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
-        else:
-            with open(part, "xb") as file:
-                (_write_npy if suffix == ".npy" else write_parquet)(file, pieces)
-        os.replace(part, target)
+        with naming(path, part):
+            _write(part, target.suffix.lower(), pieces)
+            os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _write(part: Path, suffix: str, pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+    if suffix in TEXT_SUFFIXES:
+        with open(part, "x", encoding="utf-8", newline="") as text:
+            write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
+    else:
+        with open(part, "xb") as file:
+            (_write_npy if suffix == ".npy" else write_parquet)(file, pieces)
 
 
 def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
@@ -87,10 +92,7 @@ def require_writable(path: Path, suffixes: Sequence[str]) -> None:
     require_suffix(path, suffixes)
     if path.suffix.lower() in ARROW_SUFFIXES:
         pyarrow_for(path, "writing")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: the output must be a file; this is a directory.")
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{path}: the folder {path.parent} must exist. Create it first.")
+    require_folder(path)
 
 
 def write_csv(

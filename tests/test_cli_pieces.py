@@ -183,7 +183,9 @@ def test_checkpoints(run, fails, files, short, monkeypatch):
         err = fails(*fit, "--checkpoint", "c.npz")
         assert "there is a checkpoint already. Go on from it with --resume, or remove it" in err
         err = fails(*fit, "--covariance", "diag", "--checkpoint", "c.npz", "--resume")
-        assert "the checkpoint is of a fit with covariance 'full'; got 'diag'" in err
+        assert "the checkpoint is of a fit with --covariance full; got diag" in err
+        err = fails(*fit, "--seed", "3", "--checkpoint", "c.npz", "--resume")
+        assert "the checkpoint is of a fit with --seed 0; got 3" in err
         code, resumed, _ = run(*fit, "--json", "--checkpoint", "c.npz", "--resume")
         assert code == 0
         found, expected = json.loads(resumed), json.loads(whole)

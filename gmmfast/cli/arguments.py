@@ -11,6 +11,8 @@ from gmmfast.cli import calculating, fitting, machine, selecting, using
 from gmmfast.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.datasets import EXAMPLES
 
+DATA = ".csv, .tsv, .txt, .npy, .parquet, .feather, .arrow, or a folder of .parquet files"
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, told like all others."""
@@ -139,7 +141,7 @@ def _add_calculator(commands: Any) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("data", nargs="?", type=Path, help=".csv, .tsv, .npy, .parquet, .feather or .arrow")
+    add("data", nargs="?", type=Path, help=DATA)
     add("--example", choices=tuple(EXAMPLES), help="bundled data instead of a file")
     add("--columns", type=_names, metavar="A,B", help="use these columns only")
 

@@ -16,6 +16,13 @@ from gmmfast.sources import Chunks
 from gmmfast.tables import require_writable
 from gmmfast.validation import check_features
 
+OPTIONS = {  # that are not named like the parameter which they are
+    "n_components": "-k",
+    "covariance_type": "--covariance",
+    "init_params": "--init",
+    "random_state": "--seed",
+}
+
 
 def fit(arguments: argparse.Namespace) -> None:
     """Fit a mixture of a given number of components, print and save it."""
@@ -78,10 +85,10 @@ def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
     model = GaussianMixture.resume(path)
     for name, value in settings.items():
         if name != "max_iter" and getattr(model, name) != value:
-            option = {"n_components": "components", "covariance_type": "covariance"}.get(name, name)
+            option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
             raise ValueError(
-                f"{path}: the checkpoint is of a fit with {option} {getattr(model, name)!r}; got "
-                f"{value!r}. Ask for the same fit, or begin another --checkpoint."
+                f"{path}: the checkpoint is of a fit with {option} {getattr(model, name)}; got "
+                f"{value}. Ask for the same fit, or begin another --checkpoint."
             )
     return model.set_params(max_iter=settings["max_iter"])
 

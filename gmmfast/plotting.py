@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmfast.fitted import is_elsewhere
 from gmmfast.parameters import Floats
 
 if TYPE_CHECKING:
@@ -118,12 +119,18 @@ def plot_mixture(
         If matplotlib is not installed.
     ValueError
         If there is no such feature.
+    TypeError
+        If the rows are a source, or Dask's.
     """
     mixture._check_fitted()
     d = mixture.means_.shape[1]
     shown = list(features)[:d] if d == 1 else list(features)
     if not 1 <= len(shown) <= 2 or not all(0 <= j < d for j in shown):
         raise ValueError(f"features must be one or two numbers from 0 to {d - 1}; got {features}.")
+    if is_elsewhere(X):
+        raise TypeError(
+            f"plot_mixture draws rows in memory; got {type(X).__name__}. Pass some of the rows."
+        )
     ax = _axes(ax)
     rows = None if X is None else np.asarray(X)
     labels = None if X is None else mixture.predict(X)

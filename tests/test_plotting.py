@@ -6,7 +6,7 @@ from data import mixture
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.plotting import plot_criterion, plot_mixture
 
 
@@ -82,3 +82,11 @@ def test_new_axes_and_a_wrong_feature(X):
         matplotlib.pyplot.close("all")
     with pytest.raises(ValueError, match=r"features must be one or two numbers from 0 to 2; got"):
         plot_mixture(fitted, features=(0, 3))
+
+
+def test_mixture__refuses_rows_that_are_elsewhere():
+    X, _ = mixture(200, 2, 2, separation=3.0, seed=0)
+    fitted = GaussianMixture(2, random_state=0).fit(X)
+    for source in ("rows.parquet", chunks(X)):
+        with pytest.raises(TypeError, match="draws rows in memory; got .* Pass some of the rows"):
+            plot_mixture(fitted, source)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
 
-VERSION = 1  # of what the files hold
+VERSION = 2  # of what the files hold
 
 
 def write(

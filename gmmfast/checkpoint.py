@@ -31,7 +31,8 @@ class Checkpoint:
 
     settings: dict[str, Any]  # the estimator's parameters
     names: list[str] | None  # of the columns
-    centre: Floats  # (d,) of the rows
+    mean: Floats  # (d,) of the rows
+    centre: Floats  # (d,) that the parameters are relative to
     dtype: np.dtype[Any]  # of the rows
     n_rows: int  # of positive weight
     weight: float  # of all rows
@@ -49,7 +50,7 @@ class Checkpoint:
             "lower_bounds": [float(bound) for bound in position.lower_bounds],
             "status": position.status.name,
         }
-        arrays = {"centre": self.centre}
+        arrays = {"mean": self.mean, "centre": self.centre}
         arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
         archive.write(path, PROGRAM, manifest, arrays)
 
@@ -90,21 +91,20 @@ class Checkpoint:
 
     def _position_about(self, rows: Rows, model: Model) -> Position:
         """The position relative to the centre of the same rows, as they are read now."""
-        parameters, centre = self.position.parameters, rows.centre
+        parameters = self.position.parameters
         if rows.n_rows != self.n_rows or not math.isclose(rows.weight, self.weight, rel_tol=1e-9):
             raise _other_rows(
                 f"there are {rows.n_rows} of total weight {rows.weight:g}, and were {self.n_rows} "
                 f"of {self.weight:g}"
             )
         spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
-        close = np.isclose(centre, self.centre, rtol=1e-9, atol=1e-9 * spread)
+        close = np.isclose(rows.mean, self.mean, rtol=1e-9, atol=1e-9 * spread)
         if not close.all():
             j = int(np.argmin(close))
             raise _other_rows(
-                f"the mean of feature {j} is {centre[j]:.10g}, and was {self.centre[j]:.10g}"
+                f"the mean of feature {j} is {rows.mean[j]:.10g}, and was {self.mean[j]:.10g}"
             )
-        means = parameters.means + (self.centre - centre)
-        return replace(self.position, parameters=replace(parameters, means=means))
+        return replace(self.position, parameters=parameters.moved(self.centre - rows.centre))
 
 
 def _other_rows(how: str) -> ValueError:
@@ -129,7 +129,7 @@ def keeper(
     """Return what writes a checkpoint of each position that it is told of."""
 
     def keep(position: Position) -> None:
-        facts = rows.centre, rows.dtype, rows.n_rows, rows.weight
+        facts = rows.mean, rows.centre, rows.dtype, rows.n_rows, rows.weight
         Checkpoint(settings, names, *facts, position).write(path)
 
     return keep
@@ -157,13 +157,15 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     require(type(n_rows) is int and type(weight) is float, "the number of rows is damaged")
     parameters = Parameters.from_arrays(found_under(MIXTURE, arrays))
     K, d = parameters.means.shape
-    require(arrays["centre"].shape == (d,) and parameters.weights.shape == (K,), "shapes differ")
+    shapes = [arrays["mean"].shape, arrays["centre"].shape, parameters.weights.shape]
+    require(shapes == [(d,), (d,), (K,)], "shapes differ")
     position = Position(
         parameters, lower_bounds, Status[manifest["status"]], found_under(STEPS, arrays)
     )
     return Checkpoint(
         settings=manifest["parameters"],
         names=manifest["names"],
+        mean=arrays["mean"],
         centre=arrays["centre"],
         dtype=np.dtype(manifest["dtype"]),
         n_rows=n_rows,

@@ -32,6 +32,8 @@ class IllDefinedCovarianceError(ValueError):
         What the fit added to the diagonals.
     is_float32 : bool
         Whether the rows are float32.
+    remedy : str
+        What helps where no number of components does, because the rows themselves are at fault.
     """
 
     def __init__(
@@ -40,37 +42,44 @@ class IllDefinedCovarianceError(ValueError):
         iteration: int = 0,
         reg_covar: float | None = None,
         is_float32: bool = False,
+        remedy: str = "",
     ) -> None:
         self.component, self.iteration = component, iteration
-        super().__init__(component, iteration, reg_covar, is_float32)
+        super().__init__(component, iteration, reg_covar, is_float32, remedy)
 
     def __str__(self) -> str:
-        component, iteration, reg_covar, is_float32 = self.args
+        component, iteration, reg_covar, is_float32, remedy = self.args
         sentence = (
             "Fitting the mixture model failed because some components have ill-defined empirical "
-            "covariance (for instance caused by singleton or collapsed samples). Try to decrease "
-            "the number of components, increase reg_covar, or scale the input data."
+            "covariance"
+        )
+        which = "shared covariance" if component is None else f"covariance of component {component}"
+        when = f"in iteration {iteration}" if iteration else "at the start"
+        fault = f"The {which} is not positive definite {when}"
+        if remedy:
+            return f"{sentence}. {fault}. {remedy}"
+        sentence += (
+            " (for instance caused by singleton or collapsed samples). Try to decrease the number "
+            "of components, increase reg_covar, or scale the input data."
         )
         if is_float32:
             sentence += (
                 " The numerical accuracy can also be improved by passing float64 data instead of "
                 "float32."
             )
-        which = "shared covariance" if component is None else f"covariance of component {component}"
-        when = f"in iteration {iteration}" if iteration else "at the start"
         now = "" if reg_covar is None else f" (now {reg_covar:g})"
         return (
-            f"{sentence} The {which} is not positive definite {when}: "
-            f"raise reg_covar{now}, lower n_components, or standardise the columns."
+            f"{sentence} {fault}: raise reg_covar{now}, lower n_components, or standardize the "
+            "columns."
         )
 
     def at(self, iteration: int) -> Self:
         """Return the same error, in an iteration."""
         return type(self)(self.component, iteration, *self.args[2:])
 
-    def during_fit(self, reg_covar: float, is_float32: bool) -> Self:
+    def during_fit(self, reg_covar: float, is_float32: bool, remedy: str) -> Self:
         """Return the same error, of a fit."""
-        return type(self)(self.component, self.iteration, reg_covar, is_float32)
+        return type(self)(self.component, self.iteration, reg_covar, is_float32, remedy)
 
 
 def _loaded(name: str, ours: type[Any]) -> type[Any]:

@@ -14,7 +14,7 @@ from gmmfast.estimator import Estimator
 from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.partitions import array_of, is_dask, names_of
-from gmmfast.rows import MemoryRows, open_rows
+from gmmfast.rows import MemoryRows, centre_near, open_rows
 from gmmfast.sources import Chunks, Source, chunks, is_source
 from gmmfast.validation import (
     check_features,
@@ -209,11 +209,12 @@ class FittedMixture(Estimator):
         X, own = check_rows(X)
         names = names or own
         check_features(self, names, X.shape[1], reset=False)
-        centre = self.means_.mean(axis=0, dtype=np.float64)  # no look at X: rows stay independent
-        if X.shape[1] != len(centre):
+        means = np.asarray(self.means_, np.float64)
+        if X.shape[1] != means.shape[1]:
             raise ValueError(
-                f"X has {X.shape[1]} features, but means_ has {len(centre)}. Call fit again."
+                f"X has {X.shape[1]} features, but means_ has {means.shape[1]}. Call fit again."
             )
+        centre = centre_near(means, X.dtype)  # no look at X: rows stay independent
         rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
         return rows, self._parameters(centre)
 

@@ -56,7 +56,7 @@ def whitened(points: Floats, weights: Floats) -> Floats:
 
     Directions without variance are left out.
     """
-    covariance = (points * weights[:, None]).T @ points / weights.sum()
+    covariance = covariance_of(points, weights)
     values, vectors = np.linalg.eigh(covariance)
     present = values > 1e-12 * max(values[-1], np.finfo(float).tiny)
     return np.asarray(points @ (vectors[:, present] / np.sqrt(values[present])))
@@ -64,6 +64,17 @@ def whitened(points: Floats, weights: Floats) -> Floats:
 
 def standardized(points: Floats, weights: Floats) -> Floats:
     """Rows whose features have variance one; those without any are left out."""
-    variances = weights @ points**2 / weights.sum()
+    variances = weights @ centered(points, weights) ** 2 / weights.sum()
     present = variances > 0
     return np.asarray(points[:, present] / np.sqrt(variances[present]))
+
+
+def covariance_of(points: Floats, weights: Floats) -> Floats:
+    """Return the covariance matrix (d, d) of weighted rows."""
+    residuals = centered(points, weights)
+    return np.asarray((residuals * weights[:, None]).T @ residuals / weights.sum())
+
+
+def centered(points: Floats, weights: Floats) -> Floats:
+    """Return rows about their weighted mean."""
+    return np.asarray(points - weights @ points / weights.sum())

@@ -296,7 +296,8 @@ def lloyd(points: MemoryRows, centres: Floats) -> Floats:
     centres = np.array(centres, tiles.dtype, order="C")  # a copy: passes move it
     mass, sums = np.empty(len(centres)), np.empty(centres.shape)
     nearest = np.full(row_weights.shape, np.inf, tiles.dtype)
-    _, squares = potentials_with(points, np.zeros_like(centres[:1]), nearest)
+    mean = (points.mean - points.centre).astype(tiles.dtype)
+    _, squares = potentials_with(points, mean[None], nearest)
     variance = squares[0] / row_weights.sum(dtype=np.float64) / points.n_features
     tolerance = LLOYD_TOLERANCE * variance
     for _ in range(LLOYD_PASSES):

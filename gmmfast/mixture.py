@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from gmmfast import em
 from gmmfast.archive import kept_parameters
 from gmmfast.checkpoint import Checkpoint
 from gmmfast.constraints import STEPWISE, check_constructor, check_parameters
+from gmmfast.dependence import IN_GENERAL, remedy_for
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.fitted import FittedMixture, is_elsewhere
 from gmmfast.initialization import Given, start
@@ -263,7 +265,7 @@ class GaussianMixture(FittedMixture):
         if callback is not None:
             observers.append(Callback(callback))
         control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
-        with self._explained(rows):
+        with self._explained(rows, names):
             result = self._run(rows, model, control)
         self._set_result(result, model, rows)
         self._warn(result.status)
@@ -383,23 +385,28 @@ class GaussianMixture(FittedMixture):
         weights = check_sample_weight(sample_weight, len(X))
         if hasattr(self, "weights_"):
             check_features(self, names, X.shape[1], reset=False)
-            return self._go_on_with(X, weights, **steps)
+            return self._go_on_with(X, weights, names, **steps)
         return self._begin_with(X, weights, names)
 
     def _begin_with(self, X: NDArray[Any], weights: Floats | None, names: list[str] | None) -> Self:
         """Fit the first rows of a stream."""
         rows, model = MemoryRows(X, weights, n_jobs=self.n_jobs), self._model()
         self._require_rows(rows)
-        with self._explained(rows):
+        with self._explained(rows, names):
             result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
             statistics = rows.expectation(result.parameters, model.scatter)
         check_features(self, names, X.shape[1], reset=True)
         self._set_result(result, model, rows)
-        self._stream = Stream.of(statistics, rows.centre)
+        self._stream = Stream.of(statistics.moved(rows.centre))
         return self
 
     def _go_on_with(
-        self, X: NDArray[Any], weights: Floats | None, decay: float, forgetting: float
+        self,
+        X: NDArray[Any],
+        weights: Floats | None,
+        names: list[str] | None,
+        decay: float,
+        forgetting: float,
     ) -> Self:
         """Take one step with the next rows of a stream."""
         if len(self.weights_) != self.n_components:
@@ -408,15 +415,17 @@ class GaussianMixture(FittedMixture):
                 f"{len(self.weights_)} components. Set it back, or begin with a new mixture."
             )
         model = self._model()
-        stream = self._stream_so_far(model)
-        rows = MemoryRows(X, weights, n_jobs=self.n_jobs, centre=stream.centre)
-        parameters = self._parameters(stream.centre)
-        with self._explained(rows):
-            statistics = rows.expectation(parameters, model.scatter)
-            stream = stream.after(statistics, decay, forgetting)
-            parameters = model.maximization(stream.averages, parameters)
+        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
+        before = self._parameters(np.zeros_like(rows.centre))
+        with self._explained(rows, names):
+            statistics = rows.expectation(before.moved(-rows.centre), model.scatter)
+            stream = self._stream_so_far(model).after(
+                statistics.moved(rows.centre), decay, forgetting
+            )
+            after = model.maximization(stream.averages, before).moved(-rows.centre)
+        averages = stream.averages.moved(-rows.centre)
         bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
-        result = em.EMResult(parameters, [bound], em.Status.STREAM, bound, stream.averages, False)
+        result = em.EMResult(after, [bound], em.Status.STREAM, bound, averages, False)
         self._set_result(result, model, rows)
         self._stream, self.n_samples_seen_, self.n_iter_ = stream, stream.seen, n_iter
         return self
@@ -425,16 +434,17 @@ class GaussianMixture(FittedMixture):
         """What `partial_fit` goes on from."""
         if self._stream is not None:
             return self._stream
-        centre = self.means_.mean(axis=0, dtype=np.float64)
-        return Stream.of_mixture(self._parameters(centre), model, centre, self.n_samples_seen_)
+        parameters = self._parameters(np.zeros(self.means_.shape[1]))
+        return Stream.of_mixture(parameters, model, self.n_samples_seen_)
 
     @contextmanager
-    def _explained(self, rows: Rows) -> Iterator[None]:
-        """Tell of a covariance that is not positive definite what may help."""
+    def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:
+        """Say of a covariance that is not positive definite what may help."""
         try:
             yield
         except IllDefinedCovarianceError as error:
-            raise error.during_fit(self.reg_covar, rows.dtype == np.float32) from None
+            remedy = remedy_for(rows, names) or (IN_GENERAL if self.n_components == 1 else "")
+            raise error.during_fit(self.reg_covar, rows.dtype == np.float32, remedy) from None
 
     def _require_rows(self, rows: Rows) -> None:
         if rows.n_rows < self.n_components:
@@ -495,6 +505,7 @@ class GaussianMixture(FittedMixture):
         statistics: SufficientStatistics | None = None,
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
+        dtype = replace(parameters, means=means).dtype_for(dtype)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)

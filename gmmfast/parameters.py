@@ -9,9 +9,15 @@ from enum import Enum
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+SMALLEST, LARGEST = 1e-15, 1e15  # magnitudes whose squares float32 can sum without a thought
+COARSEST = {  # standard deviations by which rounding may move a mean
+    np.dtype(np.float32): 2e-5,
+    np.dtype(np.float64): 1e-10,
+}
 
 
 class Scatter(Enum):
@@ -65,20 +71,60 @@ class Parameters:
         names = [field.name for field in fields(cls) if field.name != "whitening"]
         return cls(**{name: arrays[name] for name in names}, whitening=arrays.get("whitening"))
 
-    def density(self, dtype: DTypeLike) -> Density:
-        """Return what the kernels need of it, in the element type of the rows."""
+    def triangles(self) -> Floats:
+        """Return the lower inverse Cholesky factors (K, d, d) of the covariances."""
+        factors, whitening = self.factors, self.whitening
+        if whitening is not None:
+            return np.asarray(factors[:, :, None] * whitening)
+        return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
+
+    def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the element type to compute in: float64 where float32 is too coarse.
+
+        That is where rounding would move a mean by more than `COARSEST` standard deviations, or
+        where standard deviations have no squares.
+        """
+        if dtype == np.float64:
+            return dtype
+        present = self.weights > 0
+        means, factors = self.means[present], self.factors[present]
+        if self.whitening is not None:
+            factors = self.triangles()[present]
+        scales = np.abs(np.einsum("kii->ki", factors) if factors.ndim == 3 else factors)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shifts = means - means.astype(dtype)
+            moved = factors * shifts if factors.ndim == 2 else factors @ shifts[:, :, None]
+        fits = (np.abs(moved) < COARSEST[dtype]).all()
+        exist = ((SMALLEST < scales) & (scales < LARGEST)).all()
+        return dtype if fits and exist else np.dtype(np.float64)
+
+    def _is_exact(self, whitening: Floats, dtype: np.dtype[Any]) -> bool:
+        """Whether rounding of the whitened rows moves none that is near a mean."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = 0.5 * np.finfo(dtype).eps * (np.abs(self.means) @ np.abs(whitening).T)
+            moved = (moved * np.abs(self.factors))[self.weights > 0]
+        return bool((moved < COARSEST[dtype]).all())
+
+    def moved(self, shift: Floats) -> Self:
+        """Return the same mixture of rows that are moved by a vector (d,)."""
+        return replace(self, means=self.means + shift)
+
+    def density(self, dtype: np.dtype[Any]) -> Density:
+        """Return what the kernels need, in an element type."""
         with np.errstate(divide="ignore"):  # a component of weight zero has density zero
             log_weights = np.log(self.weights)
         constants = log_weights - 0.5 * (
             self.log_dets + self.means.shape[1] * math.log(2 * math.pi)
         )
-        means, whitening = self.means, self.whitening
-        if whitening is not None:
+        means, factors, whitening = self.means, self.factors, self.whitening
+        if whitening is not None and self._is_exact(whitening, dtype):
             means, whitening = means @ whitening.T, np.array(whitening, dtype, order="C")
+        elif whitening is not None:
+            factors, whitening = self.triangles(), None
         return Density(  # copies: one type of array to compile for, writable and in C order
             constants.astype(dtype),
             np.array(means, dtype, order="C"),
-            np.array(self.factors, dtype, order="C"),
+            np.array(factors, dtype, order="C"),
             whitening,
         )
 
@@ -125,6 +171,10 @@ class SufficientStatistics:
             factor * self.first,
             factor * self.scatter,
         )
+
+    def moved(self, shift: Floats) -> SufficientStatistics:
+        """Statistics of the same rows, moved by a vector (d,) together with the reference."""
+        return replace(self, reference=self.reference + shift)
 
     def without(self, components: NDArray[np.bool_], reference: Floats) -> SufficientStatistics:
         """Return them as if some components had no mass, with their references replaced."""

@@ -137,7 +137,6 @@ def _rebuild_stream(arrays: archive.Arrays, mixture: GaussianMixture) -> Stream:
         "mass": (K,),
         "first": (K, d),
         "scatter": mixture._model().scatter.shape(K, d),
-        "centre": (d,),
     }
     for name, array in arrays.items():
         is_number = name == "n_rows" or array.dtype == np.float64

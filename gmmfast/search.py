@@ -25,6 +25,8 @@ OTHER_MODELS = 3  # from what so many other models with the same K have found, a
 TASK = 7  # fits that a thread makes before it hands them over
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
+SINGULAR = "a covariance is not positive definite"  # why there is no mixture
+
 T = TypeVar("T")
 
 
@@ -162,7 +164,7 @@ class Search:
                 found["cv"] = self._cross_validated(model, K)
                 failure = ""
         except IllDefinedCovarianceError:
-            found, failure = {}, "a covariance is not positive definite"
+            found, failure = {}, SINGULAR
         return Fit(candidate, time.perf_counter() - begin, failure, **found)
 
     def _again(self, fit: Fit, others: Sequence[Fit]) -> Fit:

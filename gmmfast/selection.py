@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,16 +12,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import em
 from gmmfast.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
+from gmmfast.dependence import IN_GENERAL, remedy_for
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Random
 from gmmfast.kernels.options import thread_count
 from gmmfast.mixture import GaussianMixture
 from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
 from gmmfast.progress import Deadline, SearchBar
 from gmmfast.results import Results
 from gmmfast.rows import MemoryRows, Rows, open_rows
-from gmmfast.search import MANY, Candidate, Fit, Search
+from gmmfast.search import MANY, SINGULAR, Candidate, Fit, Search
 from gmmfast.sources import Source
 from gmmfast.validation import check_features, check_random_state
 
@@ -199,8 +201,11 @@ class GaussianMixtureIC(Estimator):
         self.results_ = Results.of(candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)
+        remedy = remedy_for(rows, names) if _are_all_singular(fits) else ""
         if not order.size:
-            raise ValueError(self._why_none(fits))
+            raise ValueError(self._why_none(fits, remedy))
+        if remedy:
+            warn(f"No model with free correlations could be fitted. {remedy}")
         self._keep(fits[order[0]], rows)
         return self
 
@@ -280,13 +285,12 @@ class GaussianMixtureIC(Estimator):
         self.best_estimator_ = mixture
         self.best_n_components_, self.best_covariance_type_ = K, covariance_type
 
-    def _why_none(self, fits: list[Fit]) -> str:
+    def _why_none(self, fits: list[Fit], remedy: str) -> str:
         failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
         collapsed = sum(fit.degenerate for fit in fits)
         found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
-        return (
-            f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. Raise reg_covar, "
-            "leave out columns that follow from others, or try fewer components."
+        return f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. " + (
+            remedy or f"{IN_GENERAL} Or try fewer components."
         )
 
     # ------------------------------------------------------------------------- using the best
@@ -346,3 +350,10 @@ class GaussianMixtureIC(Estimator):
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw rows; see `GaussianMixture.sample`."""
         return self._best().sample(n_samples)
+
+
+def _are_all_singular(fits: Sequence[Fit]) -> bool:
+    """Whether there are candidates with correlations, and all have failed for their covariances."""
+    scatters = {name: MODELS[name]().scatter for _, name in (fit.candidate for fit in fits)}
+    free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]
+    return bool(free) and all(fit.failure == SINGULAR for fit in free)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import small
-from gmmfast.hierarchy import trees
+from gmmfast.hierarchy import covariance_of, trees
 from gmmfast.initialization import (
     SMALLEST_SAMPLE,
     Random,
@@ -108,9 +108,9 @@ class Floors(NamedTuple):
 
 
 def smallest_variances(points: Floats, weights: Floats) -> Floors:
-    """Return the smallest variances of rows about their centre."""
+    """Return the smallest variances of rows."""
     with np.errstate(all="ignore"):  # where squares do not exist, no fit will
-        covariance = (points * weights[:, None]).T @ points / weights.sum()
+        covariance = covariance_of(points, weights)
     if not np.isfinite(covariance).all():
         return Floors(0.0, 0.0)
     least = max(float(np.linalg.eigvalsh(covariance)[0]), 0.0)

@@ -14,25 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.parameters import Parameters, Scatter, SufficientStatistics
 
 
 @dataclass(frozen=True)
 class Stream:
     """What is remembered of all rows so far."""
 
-    averages: SufficientStatistics  # of weight one
-    centre: Floats  # (d,) that they are relative to
+    averages: SufficientStatistics  # of weight one, about means in the units of the data
     seen: float  # sum of the weights of all rows
 
     @classmethod
-    def of(cls, statistics: SufficientStatistics, centre: Floats) -> Self:
+    def of(cls, statistics: SufficientStatistics) -> Self:
         """Begin with the statistics of some rows."""
-        return cls(statistics.times(1 / statistics.weight), centre, statistics.weight)
+        return cls(statistics.times(1 / statistics.weight), statistics.weight)
 
     @classmethod
-    def of_mixture(cls, parameters: Parameters, model: Model, centre: Floats, seen: float) -> Self:
-        """Begin with a mixture: the averages that an M step would find it from."""
+    def of_mixture(cls, parameters: Parameters, model: Model, seen: float) -> Self:
+        """Begin with a mixture: the averages from which an M step finds it."""
         (K, d), weights = parameters.means.shape, parameters.weights
         matrices = model.matrices(parameters.covariances, K, d) - model.reg_covar * np.eye(d)
         scatter = weights[:, None, None] * matrices
@@ -50,7 +49,7 @@ class Stream:
             first=np.zeros((K, d)),
             scatter=scatter,
         )
-        return cls(averages, centre, seen)
+        return cls(averages, seen)
 
     def after(self, statistics: SufficientStatistics, decay: float, forgetting: float) -> Stream:
         """Return the stream after some more rows.
@@ -58,7 +57,7 @@ class Stream:
         Parameters
         ----------
         statistics : SufficientStatistics
-            Of these rows, about the same centre.
+            Of these rows, about means in the units of the data.
         decay : float
             The step is the rows' share of all that were seen, to this power.
         forgetting : float
@@ -67,12 +66,12 @@ class Stream:
         seen = self.seen + statistics.weight
         step = max((statistics.weight / seen) ** decay, forgetting)
         before = self.averages.about(statistics.reference).times(1 - step)
-        return Stream(before + statistics.times(step / statistics.weight), self.centre, seen)
+        return Stream(before + statistics.times(step / statistics.weight), seen)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all that there is to it, by name."""
-        own = {"centre": self.centre, "seen": self.seen}
-        return {name: np.asarray(value) for name, value in {**vars(self.averages), **own}.items()}
+        values = {**vars(self.averages), "seen": self.seen}
+        return {name: np.asarray(value) for name, value in values.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -81,4 +80,4 @@ class Stream:
             field.name: arrays[field.name] if arrays[field.name].ndim else arrays[field.name].item()
             for field in fields(SufficientStatistics)
         }
-        return cls(SufficientStatistics(**values), arrays["centre"], arrays["seen"].item())
+        return cls(SufficientStatistics(**values), arrays["seen"].item())

@@ -257,7 +257,7 @@ def test_ill_defined_covariance__as_scikit_learn(dtype):
     assert isinstance(error, ValueError)
     assert str(error) == (
         f"{expected.value} The covariance of component 2 is not positive definite in iteration 7: "
-        "raise reg_covar (now 1e-06), lower n_components, or standardise the columns."
+        "raise reg_covar (now 1e-06), lower n_components, or standardize the columns."
     )
 
 
@@ -269,12 +269,12 @@ def test_ill_defined_covariance__says_what_it_knows(component):
 
 
 def test_ill_defined_covariance__is_completed_and_pickled():
-    error = IllDefinedCovarianceError(1).at(3).during_fit(0.0, True)
+    error = IllDefinedCovarianceError(1).at(3).during_fit(0.0, True, "Wait.")
     stored = pickle.loads(pickle.dumps(error))
     assert type(stored) is IllDefinedCovarianceError
     assert (stored.component, stored.iteration) == (1, 3)
     assert str(stored) == str(error)
-    assert str(error) == str(IllDefinedCovarianceError(1, 3, 0.0, True))
+    assert str(error) == str(IllDefinedCovarianceError(1, 3, 0.0, True, "Wait."))
 
 
 def test_classes_are_scikit_learns_where_it_is_loaded():

@@ -30,7 +30,7 @@ LAYERS = """
     checkpoint
     em fitted stepwise
     acceleration
-    initialization
+    initialization dependence
     rows models hierarchy
     kernels
     parameters

@@ -104,9 +104,9 @@ def test_a_stream_goes_on_from_a_fit_or_from_parameters(code):
     """The averages that a mixture stands for lead back to it."""
     X, _ = mixture(900, 3, 3, separation=3.0, seed=1)
     fitted = GaussianMixture(3, covariance_type=code, random_state=0).fit(X)
-    model, centre = MODELS[code](fitted.reg_covar), np.zeros(3)
-    parameters = fitted._parameters(centre)
-    stream = Stream.of_mixture(parameters, model, centre, 900.0)
+    model = MODELS[code](fitted.reg_covar)
+    parameters = fitted._parameters(np.zeros(3))
+    stream = Stream.of_mixture(parameters, model, 900.0)
     found = model.maximization(stream.averages, parameters)
     np.testing.assert_allclose(found.means, parameters.means, rtol=1e-12)
     np.testing.assert_allclose(found.covariances, parameters.covariances, rtol=1e-6, atol=1e-8)

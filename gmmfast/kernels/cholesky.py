@@ -6,6 +6,9 @@ import numpy as np
 
 from gmmfast.kernels.options import kernel
 
+EPS = np.finfo(np.float64).eps
+LEAST_VARIANCE = 1e-290  # whose inverse, and that of a matrix of such, is a number
+
 
 @kernel
 def invert_cholesky(
@@ -14,12 +17,15 @@ def invert_cholesky(
     factors,  # out (K, d, d), lower: factor @ covariance @ factor.T = 1
     log_dets,  # out (K,) log determinants of the covariances
 ):
-    """Factorise all matrices; returns the first that is not positive definite, or -1.
+    """Factorize all matrices; returns the first that is singular to rounding, or -1.
 
-    Inner loops run along rows, so that the compiler can use vectors. A pivot that has lost all
-    its digits counts as not positive.
+    It is, whatever the units, where some feature has less than ``10 d eps`` of its variance left
+    when all others are known. Of feature j that share is ``1 / (C[j, j] C^-1[j, j])``; a pivot is
+    the same with only the features before it known. Inner loops run along rows, so that the
+    compiler can use vectors.
     """
     K, d, _ = covariances.shape
+    least = 10 * d * EPS
     for k in range(K):
         factor = factors[k]
         log_det = 0.0
@@ -29,7 +35,7 @@ def invert_cholesky(
                 upper[i, j] = covariances[k, i, j]
         for i in range(d):
             pivot = upper[i, i]
-            if not pivot > np.finfo(np.float64).eps * covariances[k, i, i]:
+            if not pivot > max(least * covariances[k, i, i], LEAST_VARIANCE):
                 return k
             log_det += np.log(pivot)
             scale = 1.0 / np.sqrt(pivot)
@@ -47,5 +53,11 @@ def invert_cholesky(
                     factor[i, j] -= u * factor[r, j]
             for j in range(i + 1):
                 factor[i, j] *= scale
+        for j in range(d):
+            precision = 0.0
+            for i in range(j, d):
+                precision += factor[i, j] ** 2
+            if not least * precision * covariances[k, j, j] < 1:
+                return k
         log_dets[k] = log_det
     return -1

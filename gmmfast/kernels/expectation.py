@@ -63,7 +63,7 @@ def add_tile(
     n_active, owner = weight_responsibilities(
         row_weight, n_active, guess, work, mass, first, scatter
     )
-    add_second_moments(tile, n_active, means, work, first, scatter)
+    add_second_moments(tile, n_active, means, owner, density.whitening, work, first, scatter)
     return owner, log_likelihood, best
 
 
@@ -214,7 +214,9 @@ def add_memberships(
     guess = np.int64(0)
     for t in range(tiles.shape[0]):
         n_active = give(memberships[t], work)
-        n_active, _ = weight_responsibilities(
+        n_active, owner = weight_responsibilities(
             row_weights[t], n_active, guess, work, sums.mass[0], sums.first[0], sums.scatter[0]
         )
-        add_second_moments(tiles[t], n_active, means, work, sums.first[0], sums.scatter[0])
+        add_second_moments(
+            tiles[t], n_active, means, owner, None, work, sums.first[0], sums.scatter[0]
+        )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.density import TILE
+from gmmfast.kernels.density import TILE, subtract
 from gmmfast.kernels.options import kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
@@ -46,7 +46,6 @@ def collect(sums: Sums, means: NDArray) -> tuple[float, float, NDArray, NDArray,
     add_shards(sums.mass, sums.first, first)
     if is_pooled(scatter, means):
         scatter += sums.scatter.sum(axis=0)
-        scatter[0] -= first.T @ means
     else:
         flat = (*sums.mass.shape, -1)
         add_shards(sums.mass, sums.scatter.reshape(flat), scatter.reshape(flat[1:]))
@@ -194,8 +193,10 @@ def add_weighted_residuals(
     mean,  # in (d,)
     resp,  # in (K, TILE), times the row weights
     a,  # in: which row of resp
+    about,  # in (d,): the mean of the component that owns the tile
     pooled,  # in, out (d, TILE) += resp[a] (x - mean)
     first,  # in, out (d,) += sum of resp[a] (x - mean)
+    scatter,  # in, out (d, d), lower: += sum of resp[a] (x - mean) (about - mean).T
 ):
     """First moments, and the residuals of all components added up row by row."""
     for j in range(x.shape[0]):
@@ -205,7 +206,10 @@ def add_weighted_residuals(
             w = load(resp, (a, p)) * (load(x, (j, p)) - m)
             store(pooled, (j, p), load(pooled, (j, p)) + w)
             s = s + w
-        first[j] += total(s)
+        moment = total(s)
+        first[j] += moment
+        for i in range(j + 1):
+            scatter[j, i] += moment * (about[i] - mean[i])
 
 
 @kernel
@@ -213,33 +217,39 @@ def add_second_moments(
     x,  # in (d, TILE)
     n_active,  # in
     means,  # in (K, d)
+    owner,  # in: the component with the largest share of the tile
+    whitening,  # in (d, d), or None: then one of all components may not be exact enough
     work,  # in: resp (times the row weights), active; scratch
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
 ):
     """Moments about the means; which second moments is said by the shape of `scatter`.
 
-    The pooled ones need one outer product a tile instead of one a component, because
-    ``sum_k r_k (x - m_k) (x - m_k)^T = (sum_k r_k (x - m_k)) x^T - sum_k r_k (x - m_k) m_k^T``;
-    the last term, ``first.T @ means``, is left to the caller.
+    The pooled ones need one outer product per tile instead of one per component, because
+    ``sum_k r_k (x - m_k) (x - m_k)^T`` is ``(sum_k r_k (x - m_k)) (x - m)^T`` and
+    ``sum_k (r_k (x - m_k)) (m - m_k)^T``, for any m: here the mean of the tile's owner. That
+    cancels where whitened rows do, far from each other in units of their deviations.
     """
     if scatter.ndim == 2:
         for a in range(n_active):
             k = work.active[a]
             add_diagonal(x, means[k], work.resp, a, first[k], scatter[k])
-    elif is_pooled(scatter, means):
+    elif is_pooled(scatter, means) and whitening is not None:
         for j in range(x.shape[0]):
             for p in range(0, TILE, lanes(x)):
                 store(work.weighted, (j, p), splat(0.0, x))
         for a in range(n_active):
             k = work.active[a]
-            add_weighted_residuals(x, means[k], work.resp, a, work.weighted, first[k])
-        add_outer(work.weighted, x, scatter[0])
+            add_weighted_residuals(
+                x, means[k], work.resp, a, means[owner], work.weighted, first[k], scatter[0]
+            )
+        subtract(x, means[owner], work.residual)
+        add_outer(work.weighted, work.residual, scatter[0])
     else:
         for a in range(n_active):
             k = work.active[a]
             weigh(x, means[k], work.resp, a, work.residual, work.weighted, first[k])
-            add_outer(work.weighted, work.residual, scatter[k])
+            add_outer(work.weighted, work.residual, scatter[min(k, scatter.shape[0] - 1)])
 
 
 @kernel

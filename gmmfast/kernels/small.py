@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.cholesky import invert_cholesky
+from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.density import Work
 from gmmfast.kernels.expectation import add_memberships, em_shard
 from gmmfast.kernels.families import FamilyWork, constrain
@@ -87,7 +87,7 @@ def set_factors(
         log_dets[k] = 0.0
         for j in range(covariances.shape[1]):
             variance = covariances[k, j]
-            if not 0 < variance < np.inf:
+            if not LEAST_VARIANCE < variance < np.inf:
                 return False
             factors[k, j] = 1 / np.sqrt(variance)
             log_dets[k] += np.log(variance)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.cholesky import invert_cholesky
+from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.families import Family
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
@@ -235,7 +235,7 @@ def inverse_cholesky(covariances: Floats) -> tuple[Floats, Floats]:
 
 def inverse_deviations(variances: Floats) -> Floats:
     """``1 / sqrt(variances)``; IllDefinedCovarianceError for the first component without one."""
-    positive = np.isfinite(variances) & (variances > 0)
+    positive = np.isfinite(variances) & (variances > LEAST_VARIANCE)
     if not positive.all():
         raise IllDefinedCovarianceError(int(np.argwhere(~positive)[0, 0]))
     return np.asarray(1 / np.sqrt(variances))

@@ -120,6 +120,7 @@ class Parsimonious(Model):
             factors, log_dets = inverse_cholesky(covariances[:1])
         except IllDefinedCovarianceError:
             raise IllDefinedCovarianceError(None) from None  # no component's own
+        inverse_deviations(np.einsum("kii->ki", covariances))  # volumes of the others exist
         d = means.shape[1]
         scales = np.trace(covariances, axis1=1, axis2=2) / np.trace(covariances[0])
         return Parameters(
@@ -145,7 +146,7 @@ class Parsimonious(Model):
         return Parameters(weights, means, covariances, factors, log_dets)
 
     def precisions_cholesky(self, parameters: Parameters) -> Floats:
-        return np.ascontiguousarray(_triangles(parameters).transpose(0, 2, 1))
+        return np.ascontiguousarray(parameters.triangles().transpose(0, 2, 1))
 
     def precisions(self, precisions_cholesky: Floats) -> Floats:
         return np.asarray(precisions_cholesky @ precisions_cholesky.swapaxes(-1, -2))
@@ -154,7 +155,7 @@ class Parsimonious(Model):
         return covariances
 
     def smallest_variances(self, parameters: Parameters) -> Floats:
-        return smallest_eigenvalues(_triangles(parameters))
+        return smallest_eigenvalues(parameters.triangles())
 
     # -------------------------------------------------------------------------------- counts
 
@@ -167,11 +168,3 @@ class Parsimonious(Model):
 
     def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         return n_components, n_features, n_features
-
-
-def _triangles(parameters: Parameters) -> Floats:
-    """Lower inverse Cholesky factors (K, d, d), whatever the E step works with."""
-    factors, whitening = parameters.factors, parameters.whitening
-    if whitening is not None:
-        return np.asarray(factors[:, :, None] * whitening)
-    return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])

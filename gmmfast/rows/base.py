@@ -36,7 +36,12 @@ class Rows(Protocol):
     n_rows: int  # rows of positive weight
     n_features: int
     weight: float  # sum of the row weights
-    centre: Floats  # (d,); parameters are relative to it
+    centre: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
+
+    @property
+    def mean(self) -> Floats:
+        """Weighted mean (d,)."""
+        ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -90,6 +95,7 @@ class RowsElsewhere(ABC):
     n_rows: int
     n_features: int
     weight: float
+    mean: Floats
     centre: Floats
     _dtype: np.dtype[Any]
     _log_weight_spread: float  # see `negligible`

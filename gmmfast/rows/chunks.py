@@ -19,6 +19,7 @@ from gmmfast.kernels.separation import separate
 from gmmfast.memory import rows_of
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import RowsElsewhere, changed, read_only, statistics_of, unit_of
+from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.sources import Chunk, Chunks
 
@@ -48,6 +49,7 @@ class ChunkRows(RowsElsewhere):
         self.n_rows, self.n_all, self.weight = 0, 0, 0.0
         self._dtype: np.dtype[Any] = np.dtype(np.float32)  # until a chunk is of another one
         shift = total = None
+        low = high = np.empty(0)
         lightest, heaviest = math.inf, 0.0
         for chunk in source:
             weights = np.ones(len(chunk.X)) if chunk.weights is None else chunk.weights
@@ -62,11 +64,16 @@ class ChunkRows(RowsElsewhere):
             if shift is None or total is None:
                 shift = chunk.X.mean(axis=0, dtype=np.float64)
                 total = np.zeros(chunk.X.shape[1])
+                low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
             total += weights @ (chunk.X - shift)
+            present = chunk.X if weights.all() else chunk.X[weights > 0]
+            low, high = widened(low, high, np.ascontiguousarray(present))
         if shift is None or total is None or not self.n_rows:
             raise ValueError("A fit needs at least one row of positive weight; the data have none.")
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
-        self.centre: Floats = shift + total / self.weight
+        extent = Extent(shift + total / self.weight, low, high)
+        self.mean, self._dtype = extent.mean, extent.dtype_for(self._dtype)
+        self.centre = extent.centre_for(self._dtype)
         self.n_features = len(self.centre)
         self.names = source.names
 
@@ -99,17 +106,24 @@ class ChunkRows(RowsElsewhere):
         return order
 
     def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
-        K, d = parameters.means.shape
-        density = parameters.density(self.dtype)
+        (K, d), dtype = parameters.means.shape, parameters.dtype_for(self.dtype)
+        density = parameters.density(dtype)
         separation = separate(density.means, density.factors, self.n_rows)
-        means = np.array(parameters.means, self.dtype, order="C")
+        means = np.array(parameters.means, dtype, order="C")
         mixture = (density, separation, means, cut)
         unit = unit_of(self.weight, self.n_rows)
 
         def sums_of(chunk: Chunk) -> SufficientStatistics:
             sums, order = make_sums(1, K, d, scatter.shape(K, d)), self._order(chunk)
             weights = None if chunk.weights is None else read_only(chunk.weights / unit)
-            em_rows(chunk.X, self.centre, weights, order, *mixture, sums)
+            em_rows(
+                read_only(chunk.X.astype(dtype, copy=False)),
+                self.centre,
+                weights,
+                order,
+                *mixture,
+                sums,
+            )
             weight = float(len(order) if chunk.weights is None else chunk.weights.sum())
             one = 1.0 if weights is None else unit
             return statistics_of(sums, means, weight, len(order), one)

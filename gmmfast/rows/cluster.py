@@ -23,6 +23,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.partitions import Partitions
 from gmmfast.rows.base import RowsElsewhere
 from gmmfast.rows.chunks import picked_by_weight
+from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.validation import check_rows, check_sample_weight
 
@@ -40,7 +41,7 @@ class Facts:
 
     n_rows: int  # of positive weight
     weight: float
-    mean: Floats  # (d,)
+    extent: Extent  # mean and extremes of each feature
     dtype: np.dtype[Any]
     lightest: float  # positive weight
     heaviest: float
@@ -82,12 +83,15 @@ def describe(loaded: Loaded) -> Facts:
     X, weights = loaded
     own = _weights(X, weights)
     weight = float(own.sum())
-    mean = np.zeros(X.shape[1])
+    d = X.shape[1]
+    mean = np.zeros(d)
     if own.size:
         shift = X.mean(axis=0, dtype=np.float64)
         mean = shift + own / weight @ (X - shift)
+    low, high = widened(np.full(d, np.inf), np.full(d, -np.inf), np.ascontiguousarray(X))
+    extent = Extent(mean, low, high)
     lightest, heaviest = own.min(initial=math.inf), own.max(initial=0.0)
-    return Facts(own.size, weight, mean, X.dtype, float(lightest), float(heaviest), X.nbytes)
+    return Facts(own.size, weight, extent, X.dtype, float(lightest), float(heaviest), X.nbytes)
 
 
 def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
@@ -176,11 +180,14 @@ class ClusterRows(RowsElsewhere):
         self.n_rows = sum(own.n_rows for own in self._facts)
         self.weight = math.fsum(own.weight for own in self._facts)
         weights = np.array([own.weight for own in self._facts])
-        self.centre: Floats = weights / self.weight @ [own.mean for own in self._facts]
+        means, lows, highs = zip(*(own.extent for own in self._facts), strict=True)
+        extent = Extent(weights / self.weight @ means, np.min(lows, axis=0), np.max(highs, axis=0))
         heaviest = max(own.heaviest for own in self._facts)
         self._log_weight_spread = math.log(heaviest / min(own.lightest for own in self._facts))
         types = {own.dtype for own in self._facts}
-        self._dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
+        dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
+        self.mean, self._dtype = extent.mean, extent.dtype_for(dtype)
+        self.centre = extent.centre_for(self._dtype)
         self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
         self._loaded: list[Any] = [loaded[i] for i in self._numbers]
         if self._is_kept:
@@ -191,12 +198,12 @@ class ClusterRows(RowsElsewhere):
     def _check_widths(self) -> None:
         if not self._facts:
             raise ValueError("A fit needs at least one row of positive weight; the data have none.")
-        self.n_features = len(self._facts[0].mean)
+        self.n_features = len(self._facts[0].extent.mean)
         for i, own in zip(self._numbers, self._facts, strict=True):
-            if len(own.mean) != self.n_features:
+            if len(own.extent.mean) != self.n_features:
                 raise ValueError(
                     f"partition {i}: every partition must have as many columns as the first, "
-                    f"{self.n_features}; got {len(own.mean)}."
+                    f"{self.n_features}; got {len(own.extent.mean)}."
                 )
 
     def _pack(self, parameters: Parameters | None) -> list[Any]:

@@ -19,6 +19,7 @@ from gmmfast.kernels.seeding import label_pass
 from gmmfast.kernels.separation import no_separation, separate
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints, read_only, statistics_of, unit_of, with_every_component
+from gmmfast.rows.extent import Extent, widened
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
 ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
@@ -60,10 +61,11 @@ class MemoryRows:
         centre: Floats | None = None,
         labels: NDArray[np.integer] | None = None,
     ) -> None:
-        self._X = read_only(X)
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
         self._sample_weight = None if weights is None else read_only(weights)
         self._labels = labels
+        self._mean: Floats | None = None
+        self._wide: Packed | None = None
         self._n_jobs = n_jobs
         self.n_features = X.shape[1]
         self.n_rows, self.weight, self.log_weight_spread = len(X), float(len(X)), 0.0
@@ -73,19 +75,38 @@ class MemoryRows:
             self.n_rows, self.weight = positive.size, float(positive.sum())
             self.log_weight_spread = math.log(positive.max()) - math.log(positive.min())
             self.weight_unit = unit_of(self.weight, self.n_rows)
-        self.centre = self._mean() if centre is None else centre
+        self._X = read_only(X)
+        if centre is None:
+            extent = self._extent()
+            dtype = extent.dtype_for(X.dtype)
+            self._X, self._mean = read_only(X.astype(dtype, copy=False)), extent.mean
+            centre = extent.centre_for(dtype)
+        self.centre = centre
 
-    def _mean(self) -> Floats:
-        total = np.zeros(self.n_features)
+    @property
+    def mean(self) -> Floats:
+        """Weighted mean (d,)."""
+        if self._mean is None:
+            self._mean = self._extent().mean
+        return self._mean
+
+    def _extent(self) -> Extent:
+        """Return the weighted mean and the extremes of each feature; one pass over the rows."""
+        mean = np.zeros(self.n_features)
+        low, high = np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf)
         step = max(1, BLOCK // self.n_features)
         for start in range(0, len(self._X), step):
             # in C order, so that sums do not depend on the caller's
             block = np.ascontiguousarray(self._X[start : start + step], np.float64)
             if self._sample_weight is None:
-                total += block.sum(axis=0) / self.weight
+                with np.errstate(over="ignore", invalid="ignore"):  # then there is no centre
+                    mean += block.sum(axis=0) / self.weight
             else:
-                total += self._sample_weight[start : start + step] / self.weight @ block
-        return total
+                own = self._sample_weight[start : start + step]
+                block, own = block[own > 0], own[own > 0]
+                mean += own / self.weight @ block
+            low, high = widened(low, high, block)
+        return Extent(mean, low, high)
 
     @property
     def _kept(self) -> NDArray[np.int64] | None:
@@ -138,7 +159,7 @@ class MemoryRows:
     def arrange(self, labels: NDArray[np.integer]) -> MemoryRows:
         """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)
-        rows.__dict__.update(self.__dict__, _labels=labels)
+        rows.__dict__.update(self.__dict__, _labels=labels, _wide=None)
         rows.__dict__.pop("packed", None)
         return rows
 
@@ -204,17 +225,29 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """One pass, in which log densities by `cut` below a row's best count as none."""
         K = len(parameters.weights)
-        density = parameters.density(self._X.dtype)
+        tiles, row_weights, _ = self._packed_in(parameters.dtype_for(self.dtype))
+        density = parameters.density(tiles.dtype)
         separation = separate(density.means, density.factors, self.n_rows)
-        means = np.array(parameters.means, self._X.dtype, order="C")  # one type to compile for
+        means = np.array(parameters.means, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
         shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
-        tiles, row_weights, _ = self.packed
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
         run(em_pass, em_shards, self._n_jobs, shards, *em)
         return self._statistics(hints.sums, means)
+
+    def _packed_in(self, dtype: np.dtype[Any]) -> Packed:
+        """Return the packed copy, or one of it in float64."""
+        packed = self.packed
+        if dtype == packed.tiles.dtype:
+            return packed
+        if self._wide is None:
+            n_tiles, d, _ = packed.tiles.shape
+            tiles = aligned(n_tiles * d, np.empty(0, dtype)).reshape(n_tiles, d, TILE)
+            tiles[...] = packed.tiles
+            self._wide = Packed(tiles, packed.row_weights.astype(dtype), packed.labels)
+        return self._wide
 
     def partition(self, means: Floats, scatter: Scatter) -> SufficientStatistics:
         """Statistics about `means` of the labels that the rows were arranged by."""
@@ -231,9 +264,10 @@ class MemoryRows:
         scatter: Scatter,
         rng: np.random.Generator | np.random.RandomState,
     ) -> SufficientStatistics:
-        """Statistics, about the centre, of responsibilities that are uniform on the simplex."""
+        """Statistics, about the mean, of responsibilities that are uniform on the simplex."""
         tiles, row_weights, _ = self.packed
-        reference = np.zeros((n_components, self.n_features), tiles.dtype)
+        mean = (self.mean - self.centre).astype(tiles.dtype)
+        reference = np.repeat(mean[None], n_components, axis=0)
         sums = make_sums(
             1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
         )
@@ -344,7 +378,7 @@ class MemoryRows:
         resp: NDArray[Any] | None = None,
         labels: NDArray[np.int64] | None = None,
     ) -> None:
-        dtype = self._X.dtype
+        dtype = parameters.dtype_for(self.dtype)
         shards = self._shards(len(self._X), self.n_features * len(parameters.weights))
         like = np.empty((1, TILE), dtype)
         density = parameters.density(dtype)

@@ -1,0 +1,65 @@
+"""What a first look at rows finds: how far they reach, and so what they are centred and stored as.
+
+`X - centre` is rounded, and costs the values near zero their digits, unless it is exact. It is
+exact where every value lies between half and twice the centre (Sterbenz 1974, theorem 4.3.1);
+elsewhere a feature is left as it is. Moments are taken about the current means in any case.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.parameters import LARGEST, SMALLEST, Floats
+
+FOLDED = 512  # values that NumPy reduces in one inner loop: short rows are put side by side
+
+
+class Extent(NamedTuple):
+    """Mean, least and largest value of each feature, over the rows of positive weight."""
+
+    mean: Floats  # (d,), weighted
+    low: Floats  # (d,)
+    high: Floats  # (d,)
+
+    def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the element type to compute in: float64 where float32 has no squares."""
+        reach, width = np.maximum(-self.low, self.high), self.high - self.low
+        fits = (reach < LARGEST) & ((width == 0) | (width > SMALLEST))
+        return dtype if fits.all() else np.dtype(np.float64)
+
+    def centre_for(self, dtype: np.dtype[Any]) -> Floats:
+        """Return the mean (d,), in an element type, where it can be subtracted exactly; else 0."""
+        constant = self.low == self.high
+        mean = np.where(constant, self.low, self.mean.astype(dtype).astype(np.float64))
+        near, far = np.where(mean > 0, (self.low, self.high), (-self.high, -self.low))
+        size = np.abs(mean)
+        return np.where((near >= size / 2) & (far / 2 <= size), mean, 0.0)
+
+
+def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Return extremes (d,) of which some more rows, in C order, may be the new ones."""
+    n, d = rows.shape
+    if not n:
+        return low, high
+    side_by_side = max(1, min(FOLDED // d, n))
+    whole = n - n % side_by_side
+    folded, rest = rows[:whole].reshape(-1, side_by_side * d), rows[whole:]
+    least, most = folded.min(axis=0).reshape(-1, d), folded.max(axis=0).reshape(-1, d)
+    return (
+        np.minimum(low, np.concatenate([least, rest]).min(axis=0)),
+        np.maximum(high, np.concatenate([most, rest]).max(axis=0)),
+    )
+
+
+def centre_near(means: Floats, dtype: np.dtype[Any]) -> Floats:
+    """Return what to subtract from rows of which only a mixture's means (K, d) are known.
+
+    Where all means lie near their centre, a row for which the difference is not exact is so far
+    from all of them that the rounding does not matter.
+    """
+    centre = means.mean(axis=0).astype(dtype).astype(np.float64)
+    share = np.divide(means, centre, out=np.zeros_like(means), where=centre != 0)
+    return np.where(((share >= 0.75) & (share <= 1.5)).all(axis=0), centre, 0.0)

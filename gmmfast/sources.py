@@ -49,6 +49,8 @@ class Chunks:
         Columns, where they have names.
     n_rows : int or None
         Rows, once all have been read.
+    notes : list of str
+        How a file is read where it could be read otherwise, as of `gmmfast.tables.Table`.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Chunks:
         self._weight_column, self._chunk_rows = weight_column, chunk_rows
         self.names = names
         self.n_rows: int | None = None
+        self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Chunk]:
         """Read all rows; ValueError or OSError tells at which one it failed."""
@@ -146,6 +149,7 @@ def chunks(
     weight_column: str | None = None,
     sample_weight: NDArray[Any] | None = None,
     chunk_rows: int | None = None,
+    header: bool | None = None,
 ) -> Chunks:
     """Wrap data that need not fit in memory, for `GaussianMixture.fit` and its like.
 
@@ -166,6 +170,9 @@ def chunks(
         Weight of each row of an array.
     chunk_rows : int, optional
         Rows of a chunk; by default as many as make 2 MB. An iterable makes its own.
+    header : bool, optional
+        Whether the first line of a text file holds the names of the columns; by default that is
+        found out as by `gmmfast.tables.read_table`.
 
     Returns
     -------
@@ -189,7 +196,7 @@ def chunks(
     array([1.])
     """
     if isinstance(data, Chunks):
-        options = (columns, weight_column, sample_weight, chunk_rows)
+        options = (columns, weight_column, sample_weight, chunk_rows, header)
         if any(option is not None for option in options):
             raise ValueError("What chunks has made takes no more options: give all at once.")
         return data
@@ -202,12 +209,15 @@ def chunks(
         isinstance(chunk_rows, numbers.Integral) and int(chunk_rows) >= 1
     ):
         raise ValueError(f"chunk_rows must be an int in the range [1, inf); got {chunk_rows!r}.")
-    what, names = f"the {type(data).__name__}", None if columns is None else list(columns)
     if isinstance(data, str | os.PathLike) and sample_weight is None:
-        what = str(data)
-        make, names = _of_path(Path(data), columns, weight_column)
-    else:
-        make = _pieces_of(data, sample_weight)
+        make, names, notes = _of_path(Path(data), columns, weight_column, header)
+        found = Chunks(str(data), make, names, columns, weight_column, chunk_rows)
+        found.notes = notes
+        return found
+    if header is not None:
+        raise ValueError("header= is for text files. Leave it out.")
+    names, what = None if columns is None else list(columns), f"the {type(data).__name__}"
+    make = _pieces_of(data, sample_weight)
     return Chunks(what, make, names, columns, weight_column, chunk_rows)
 
 
@@ -267,24 +277,26 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _of_path(
-    path: Path, columns: Sequence[str] | None, weight_column: str | None
-) -> tuple[Pieces, list[str] | None]:
-    """Pieces of files, and the names of their columns, where they have been given some."""
+    path: Path, columns: Sequence[str] | None, weight_column: str | None, header: bool | None
+) -> tuple[Pieces, list[str] | None, list[str]]:
+    """Pieces of files, the names of their columns, where they have been given some, and notes."""
     paths = files_of(path)
-    opened, names = choose_columns(paths[0], columns, weight_column)
+    first = choose_columns(paths[0], columns, weight_column, header)
+    names, has_names = first.names, first.source.has_names
     for each in paths[1:]:
-        _, own = choose_columns(each, columns, weight_column)
-        if sorted(own) != sorted(names):
+        other = choose_columns(each, columns, weight_column, header)
+        others = {*other.names} - {*first.source.index}
+        if not others <= {*names} <= {*other.source.names}:
             raise ValueError(
                 f"{each}: every file of the folder must have the columns {', '.join(names)}; got "
-                f"{', '.join(own)}. Choose them with --columns (columns= in Python)."
+                f"{', '.join(other.names)}. Choose them with --columns (columns= in Python)."
             )
 
     def pieces(rows: int | None) -> Iterator[Any]:
         for each in paths:
-            yield from read_pieces(each, names, weight_column, rows)
+            yield from read_pieces(each, names, weight_column, rows, header=header)
 
-    return pieces, names if opened.has_names or columns or weight_column else None
+    return pieces, names if has_names or columns or weight_column else None, first.notes
 
 
 def _length(piece: Any) -> int:

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from gmmfast.frames import from_frame
-from gmmfast.tables import Table, column_names, read_table, write_table
+from gmmfast.tables import (
+    Table,
+    choose_columns,
+    column_names,
+    read_pieces,
+    read_table,
+    write_table,
+)
 
 pytestmark = pytest.mark.plain
 
@@ -26,6 +33,16 @@ def write(tmp_path):
         return path
 
     return write_file
+
+
+@pytest.fixture
+def pandas():
+    return pytest.importorskip("pandas", reason="needs pandas frames")
+
+
+@pytest.fixture
+def arrow():
+    return pytest.importorskip("pyarrow", reason="pyarrow reads Parquet and Arrow files")
 
 
 def message(error, call, *args, **kwargs):
@@ -96,13 +113,6 @@ def test_read_table__picks_columns_by_default_names(write):
     assert read_table(write("1,2,3\n4,5,6\n"), columns=["x3"]).values.tolist() == [[3], [6]]
 
 
-def test_read_table__knows_a_header_with_numbers_by_the_names_asked(write):
-    path = write("country,1990,1995\nFR,1,2\nDE,3,4\n")
-    assert read_table(path, columns=["1995"]).values.tolist() == [[2], [4]]
-    assert column_names(path, ["1990"]) == ["country", "1990", "1995"]
-    assert column_names(path) is None
-
-
 def test_read_table__ignores_faults_in_columns_it_does_not_need(write):
     path = write("a,a,b,\n1,2,3,x\n4,,6,\n")
     assert read_table(path, columns=["b"]).values.tolist() == [[3], [6]]
@@ -122,12 +132,6 @@ def test_read_table__reads_back_each_bit(tmp_path):
     values = np.random.default_rng(0).standard_normal(2000) * 10.0 ** np.arange(-300, 300, 0.3)
     write_table(tmp_path / "x.csv", [{"a": values}])
     assert read_table(tmp_path / "x.csv").values[:, 0].tobytes() == values.tobytes()
-
-
-def test_read_table__knows_a_header_of_numbers_by_the_names_asked(write):
-    path = write("2019,2020,2021\n1,2,3\n4,5,6\n")
-    assert read_table(path, columns=["2021", "2019"]).values.tolist() == [[3, 1], [6, 4]]
-    assert len(read_table(path).values) == 3
 
 
 def test_write_table__names_the_file_that_cannot_be_written(tmp_path, monkeypatch):
@@ -150,6 +154,240 @@ def test_column_names__of_each_kind_of_file(write, tmp_path):
     assert column_names(write("1;2\n")) is None
     np.save(tmp_path / "x.npy", np.ones((2, 2)))
     assert column_names(tmp_path / "x.npy") is None
+
+
+# Text files: headers of numbers
+
+
+def below(first, kind, n=60):
+    """Rows of text below a first line: as many columns of decimals, or of whole numbers."""
+    rng, d = np.random.default_rng(0), len(first.split(","))
+    rows = rng.integers(200, 900, (n, d)) if kind == "whole" else rng.normal(size=(n, d))
+    return "".join(",".join(map(repr, row)) + "\n" for row in rows.tolist())
+
+
+@pytest.mark.parametrize(
+    ("first", "headers_above"),
+    [
+        ("0,1", "decimals whole"),  # as pandas writes columns without names
+        ("1,2", "decimals whole"),
+        ("0,1,2,3,4,5,6,7,8,9,10,11", "decimals whole"),
+        ("1,2,3", "decimals whole"),
+        ("0", "decimals"),
+        ("1", "decimals"),
+        ("5", ""),
+        ("2019,2020,2021", "decimals whole"),
+        ("2020,2010", "decimals whole"),
+        ("2019", "decimals"),
+        ("400,410", "decimals"),  # such as wavelengths
+        ("1,0", "decimals"),
+        ("0,2", "decimals"),
+        ("01,02", ""),
+        ("0.0,1.0", ""),
+        ("400.5,410.5", ""),
+        ("-1,0", ""),
+        ("7,7", ""),
+        ("1e3,2e3", ""),
+        ("nan,1", ""),
+    ],
+)
+@pytest.mark.parametrize("kind", ["decimals", "whole"])
+def test_header__of_numbers(write, first, headers_above, kind):
+    path, names = write(f"{first}\n{below(first, kind)}"), first.split(",")
+    is_header = kind in headers_above.split()
+    assert column_names(path) == (names if is_header else None)
+    [note] = choose_columns(path, None, None).notes
+    assert f"data.csv: the first line ({first[:7]}" in note
+    reading = "the names of the columns. If it is a row, use --no-header (header=False in Python)."
+    other = "a row of numbers. If it holds the names of the columns, use --header (header=True in "
+    assert (reading in note, other in note) == (is_header, not is_header)
+    assert column_names(path, names[-1:]) == names
+    assert column_names(path, ["x1"]) is None
+    assert column_names(path, header=True) == names
+    assert column_names(path, header=False) is None
+    assert choose_columns(path, ["x1"], None, header=False).notes == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_header"),
+    [
+        pytest.param("0,1\n1,0\n0,0\n0,1\n1,1\n", False, id="the line occurs again"),
+        pytest.param("1,2\n3,4\n5,6\n", False, id="rows count on"),
+        pytest.param("0,1,2\n3,4,5\n", False, id="rows count on from 0"),
+        pytest.param("1,2\n", False, id="nothing below"),
+        pytest.param("0,1\n0,5\n7,5\n", True, id="whole numbers"),
+        pytest.param("0\n1\n0\n", False, id="a column of whole numbers"),
+        pytest.param("2019,2020\n2018,2021\n", False, id="years above years"),
+        pytest.param("5,3,1\n4.9,3.0,1.4\n5.0,3,1.4\n", False, id="a whole number below"),
+        pytest.param('"400.5","410.5"\n1,2\n3,4\n', True, id="in quotes"),
+        pytest.param('"7","3"\n"1","2"\n', False, id="all in quotes"),
+        pytest.param('"7",3\n1,2\n', False, id="some in quotes"),
+        pytest.param('"a","400.5"\n1,2\n3,4\n', True, id="words in quotes"),
+        pytest.param("x,2019,2020\n1,2,3\n", True, id="a word above numbers"),
+        pytest.param("2019,total\n1,2\n", True, id="a word at the end"),
+        pytest.param("x,7,3\n1,2,3\n", True, id="whole numbers beside a word"),
+        pytest.param("x,5.1\n1,2\n", False, id="a decimal beside a word"),
+        pytest.param("x,7,7\n1,2,3\n", False, id="equal numbers beside a word"),
+        pytest.param("NA,7\n1,2\n", False, id="a missing number"),
+        pytest.param("?,2\n1,3\n", False, id="a missing number, too"),
+        pytest.param("1_000,7\n1,2\n", False, id="no name"),
+        pytest.param("country,1990,1995\nFR,1,2\nDE,3,4\n", True, id="years beside labels"),
+        pytest.param("who,1,2\nA,0.5,1.5\n", True, id="numbers beside labels"),
+        pytest.param("FR,1,2\nDE,3,4\n", False, id="a row with a label"),
+        pytest.param("FR,1,2\nFR,3.5,4.5\n", False, id="a label that occurs again"),
+    ],
+)
+def test_header__of_numbers_is_told_from_a_row(write, text, is_header):
+    assert (column_names(write(text)) is not None) == is_header
+
+
+def test_header__asked_for(write):
+    path = write("a,b\n1,2\n")
+    assert read_table(path, header=True).values.tolist() == [[1, 2]]
+    text = message(ValueError, read_table, path, header=False)
+    assert "line 1, column 'x1'" in text and "use --header (header=True in Python)" in text
+    path = write("5,6\n7,8\n")
+    assert read_table(path, header=True).names == ["5", "6"]
+    assert read_table(path, ["6"], "5", header=True).weights.tolist() == [7]
+    text = message(ValueError, read_table, write("5,6\n"), header=True)
+    assert "at least one row below the header line" in text
+    for header in (0, "infer", 1):  # as pandas takes it
+        text = message(TypeError, read_table, path, header=header)
+        assert "header must be True" in text and f"got {header!r}" in text
+
+
+def test_header__names_that_are_asked_for_occur_once(write):
+    path = write("0,1,1\n1,0,1\n0,1,0\n")
+    assert column_names(path, ["0"]) == ["0", "1", "1"]
+    assert column_names(path, ["0", "1"]) is None
+
+
+def test_header__is_that_of_text_files(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((2, 2)))
+    for header in (True, False):
+        text = message(ValueError, read_table, tmp_path / "x.npy", header=header)
+        assert "--header and --no-header (header= in Python) are for text files" in text
+
+
+@pytest.mark.parametrize("index", [False, True])
+@pytest.mark.parametrize("names", [[0, 1], [1, 2], [2019, 2020], ["a", 2020], ["a", "b"]])
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+def test_header__of_what_pandas_writes(pandas, tmp_path, names, index, sep):
+    values = np.random.default_rng(0).normal(size=(100, 2))
+    path = tmp_path / "x.csv"
+    pandas.DataFrame(values, columns=names).to_csv(path, index=index, sep=sep)
+    table = read_table(path)
+    assert table.names == list(map(str, names))
+    np.testing.assert_array_equal(table.values, values)
+    pieces = list(read_pieces(path, n_rows=30))
+    np.testing.assert_array_equal(np.concatenate([piece.values for piece in pieces]), values)
+    assert all(piece.notes == table.notes for piece in pieces)
+    assert len(table.notes) == index + (names != ["a", "b"])
+
+
+# An index of the rows
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        (",a,b\n0,1.5,2\n1,3.5,4\n", ["index"]),
+        (",a,b\n1,1.5,2\n2,3.5,4\n", ["index"]),
+        (",a,b\n7,1.5,2\n3,3.5,4\n", ["index"]),  # of a frame whose rows were chosen
+        (",0,1\n0,1.5,2\n1,3.5,4\n", ["index"]),
+        (",2019,2020\nu,1.5,2\nv,3.5,4\n", ["index"]),
+        ('"","a","b"\n"1",1.5,2\n"2",3.5,4\n', ["index"]),  # as R writes it
+        ("Unnamed: 0,a,b\n0,1.5,2\n1,3.5,4\n", ["Unnamed: 0"]),
+        (",Unnamed: 0,a,b\n0,0,1.5,2\n1,1,3.5,4\n", ["index", "Unnamed: 0"]),
+        (",Unnamed: 0.1,Unnamed: 0,a,b\n0,0,0,1.5,2\n1,1,1,3.5,4\n",
+         ["index", "Unnamed: 0.1", "Unnamed: 0"]),
+        ("\tindex\tb\n0\t1.5\t2\n1\t3.5\t4\n", ["index_"]),
+    ],
+)  # fmt: skip
+def test_index__is_left_out_with_a_note(write, text, index):
+    path = write(text)
+    table = read_table(path)
+    np.testing.assert_array_equal(table.values, [[1.5, 2], [3.5, 4]])
+    shown = ", ".join(map(repr, index))
+    assert table.notes[-1] == (
+        f"{path}: the index of the rows ({shown}) is left out. "
+        "To use it, name it in --columns (columns= in Python)."
+    )
+    assert column_names(path) == table.names
+    assert column_names(path, index[:1]) == [*index[:1], *table.names]
+    if "u" not in text.split("\n")[1]:
+        asked = read_table(path, [index[0], table.names[1]])
+        assert asked.values[:, 1].tolist() == [2, 4]
+        assert not any("left out" in note for note in asked.notes)
+        assert read_table(path, weight_column=index[0]).names == table.names
+    assert read_table(path, header=True).names == table.names
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        (",a\n0.5,1\n1.5,2\n", 1),  # not whole
+        (",a\n3,1\n3,2\n", 1),  # not distinct
+        ("a,,b\n1,0,2\n3,1,4\n", 2),  # not the first
+        ("a,\n1,0\n3,1\n", 2),
+    ],
+)
+def test_index__other_columns_must_have_names(write, text, number):
+    text = message(ValueError, read_table, write(text))
+    assert f"every column must have a name; column {number} has none" in text
+
+
+def test_index__is_not_all_there_is(write):
+    assert read_table(write("Unnamed: 0\n0\n1\n")).names == ["Unnamed: 0"]
+
+
+def test_index__of_a_file_without_names_is_read_as_data_with_a_note(write):
+    path = write("0,1.5,2.5\n1,3.5,4.5\n2,5.5,6.5\n")
+    table = read_table(path)
+    assert table.names == ["x1", "x2", "x3"]
+    assert "column 'x1' counts the rows, and is read as data" in table.notes[-1]
+    assert not any("counts" in note for note in read_table(path, ["x2", "x3"]).notes)
+    assert len(read_table(write("0,1.5\n2,3.5\n4,5.5\n")).notes) == 1
+
+
+def index_frames(pandas):
+    """Frames of two columns, with an index that is written as a column, and its name there."""
+    frame = pandas.DataFrame({"a": [1.5, 3.5], "b": [2.0, 4.0]})
+    yield frame.set_axis([7, 3]), "__index_level_0__"
+    yield frame.set_axis(["u", "v"]), "__index_level_0__"
+    yield frame.rename_axis("id").set_axis(pandas.Index([7, 3], name="id")), "id"
+    yield frame.set_axis(pandas.Index([0, 1], name="__null_dask_index__")), "__null_dask_index__"
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+@pytest.mark.parametrize("case", range(4))
+def test_index__of_pandas_in_arrow_files(pandas, arrow, tmp_path, kind, case):
+    frame, name = list(index_frames(pandas))[case]
+    path = tmp_path / f"x.{kind}"
+    getattr(frame, f"to_{kind}")(path)
+    table = read_table(path)
+    assert (table.names, table.values.tolist()) == (["a", "b"], [[1.5, 2], [3.5, 4]])
+    assert f"the index of the rows ({name!r}) is left out" in table.notes[0]
+    assert column_names(path) == ["a", "b"]
+    if case != 1:
+        assert read_table(path, [name, "b"]).values[:, 1].tolist() == [2, 4]
+
+
+def test_index__of_arrow_files_whose_metadata_are_lost_or_odd(arrow, tmp_path):
+    columns = {"a": [1.5, 3.5], "__index_level_0__": [7, 3]}
+    for text in (
+        None,
+        "{",
+        "[]",
+        '{"index_columns": "a"}',
+        '{"index_columns": [{"kind": "range"}]}',
+    ):
+        table = arrow.table(columns).replace_schema_metadata(text and {"pandas": text})
+        save_arrow(arrow, tmp_path / "x.parquet", table)
+        assert read_table(tmp_path / "x.parquet").names == ["a"]
+    table = arrow.table({"__index_level_0__": [7, 3]})
+    save_arrow(arrow, tmp_path / "x.parquet", table)
+    assert read_table(tmp_path / "x.parquet").names == ["__index_level_0__"]
 
 
 # Text files: errors
@@ -290,11 +528,6 @@ def test_read_table__damaged_npy(tmp_path, write):
 # Parquet and Arrow files
 
 
-@pytest.fixture
-def arrow():
-    return pytest.importorskip("pyarrow", reason="pyarrow reads Parquet and Arrow files")
-
-
 def save_arrow(arrow, path, table):
     if path.suffix == ".parquet":
         from pyarrow import parquet
@@ -360,11 +593,6 @@ def test_from_frame__imports_nothing(monkeypatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
     assert from_frame(np.ones((2, 2))) is None
     assert not {"pandas", "polars", "pyarrow"} & set(sys.modules)
-
-
-@pytest.fixture
-def pandas():
-    return pytest.importorskip("pandas", reason="needs pandas frames")
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

@@ -144,6 +144,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("data", nargs="?", type=Path, help=DATA)
     add("--example", choices=tuple(EXAMPLES), help="bundled data instead of a file")
     add("--columns", type=_names, metavar="A,B", help="use these columns only")
+    add(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="the first line of a text file holds the names of the columns, or does not; "
+        "found out by default",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

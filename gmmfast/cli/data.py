@@ -70,7 +70,7 @@ def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Dat
     columns: list[str] | None = arguments.columns
     path = data_path(arguments)
     if path is not None:
-        return _of_file(path, columns, weight_column)
+        return _of_file(path, columns, weight_column, arguments.header)
     example = EXAMPLES[arguments.example]()
     names = example.feature_names
     picked = names if columns is None else columns
@@ -79,23 +79,30 @@ def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Dat
             raise ValueError(f"There is no column {name!r}; the columns are {', '.join(names)}.")
     if weight_column is not None:
         raise ValueError("--weight-column needs a data file; the examples have no weights.")
+    if arguments.header is not None:
+        raise ValueError("--header and --no-header need a data file. Leave the option out.")
     rows = example.data[:, [names.index(name) for name in picked]]
     return Data(rows, None, picked, has_names=True)
 
 
-def _of_file(path: Path, columns: list[str] | None, weight_column: str | None) -> Data:
-    opened, names = choose_columns(files_of(path)[0], columns, weight_column)
+def _of_file(
+    path: Path, columns: list[str] | None, weight_column: str | None, header: bool | None
+) -> Data:
+    options: dict[str, Any] = {"columns": columns, "weight_column": weight_column, "header": header}
+    choice = choose_columns(files_of(path)[0], **options)
+    for text in choice.notes:
+        note(text)
     if not path.is_dir():
-        if not memory.is_large(opened.n_bytes):
-            table = read_table(path, columns, weight_column)
+        n_bytes = choice.source.n_bytes
+        if not memory.is_large(n_bytes):
+            table = read_table(path, **options)
             return Data(table.values, table.weights, table.names, table.has_names)
-        size = f"{path} would take {opened.n_bytes / 1e9:.1f} GB of memory"
+        size = f"{path} would take {n_bytes / 1e9:.1f} GB of memory"
         room = f"{memory.free() / 1e9:.1f} GB are free"
         is_text = path.suffix.lower() in TEXT_SUFFIXES
         faster = ", which is faster from .npy or .parquet" if is_text else ""
         note(f"{size}, and {room}: it is read in pieces, once an iteration{faster}")
-    pieces = chunks(path, columns=columns, weight_column=weight_column)
-    return Data(pieces, None, names, opened.has_names)
+    return Data(chunks(path, **options), None, choice.names, choice.source.has_names)
 
 
 def data_path(arguments: argparse.Namespace) -> Path | None:
@@ -119,7 +126,10 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
         arguments.columns = expected
     elif arguments.columns is None and expected:
         path = data_path(arguments)
-        there = read(arguments).names if path is None else column_names(files_of(path)[0], expected)
+        if path is None:
+            there: list[str] | None = read(arguments).names
+        else:
+            there = column_names(files_of(path)[0], expected, header=arguments.header)
         if there is not None:
             missing = [name for name in expected if name not in there]
             if missing:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +14,7 @@ from gmmfast.frames import from_arrow
 from gmmfast.memory import rows_of
 from gmmfast.tables.base import CHOOSE, Floats, require_finite
 
+_INDEX = re.compile(r"__index_level_[0-9]+__|__null_dask_index__")  # one without a name
 BATCH = 4  # chunks that are decoded at once of Parquet files, which costs less a row
 
 
@@ -37,10 +39,13 @@ class ArrowFile:
         with self._explained():
             if path.suffix.lower() == ".parquet":
                 self.file = parquet.ParquetFile(path)
-                self.names = list(self.file.schema_arrow.names)
+                schema = self.file.schema_arrow
             else:
                 self.file = self._open_ipc()
-                self.names = list(self.file.schema.names)
+                schema = self.file.schema
+        self.names = list(schema.names)
+        self.index = _index_of(schema)
+        self.notes: list[str] = []
 
     @property
     def n_bytes(self) -> float:
@@ -99,6 +104,16 @@ class ArrowFile:
                 f"{self.path}: a {self.path.suffix} file is required; "
                 "this one is damaged or something else. Write it again."
             ) from None
+
+
+def _index_of(schema: Any) -> list[str]:
+    """Columns that pandas or Dask wrote as the index of the rows, where there are others."""
+    found: Any = None
+    with contextlib.suppress(ValueError, AttributeError):  # text that anyone may have written
+        found = schema.pandas_metadata.get("index_columns")
+    found = found if isinstance(found, list) else []
+    index = [name for name in schema.names if name in found or _INDEX.fullmatch(name)]
+    return index if len(index) < len(schema.names) else []
 
 
 def write_parquet(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:

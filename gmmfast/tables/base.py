@@ -1,7 +1,7 @@
 """What files of all kinds have in common: what they are, their columns, and what a cell may be."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -15,8 +15,10 @@ ARROW_SUFFIXES = (".parquet", ".feather", ".arrow")
 READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES)
 WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet")
 
-_MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
+MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
 CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
+AS_ROW = "If it is a row, use --no-header (header=False in Python)."
+AS_HEADER = "If it holds the names of the columns, use --header (header=True in Python)."
 _FILL = "gmmfast does not fit missing values: fill the cell or drop the row."
 
 
@@ -34,12 +36,17 @@ class Table:
         Whether the names come from the file.
     weights : ndarray of shape (n_rows,) or None
         The weight column, when one was asked for. It is not among `values`.
+    notes : list of str
+        How the file was read where it could be read otherwise: whether the first line of a text
+        file is a header, and columns that were left out as an index of the rows. One sentence
+        each, and how to change it.
     """
 
     values: Floats
     names: list[str]
     has_names: bool = True
     weights: Floats | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 class TableFile(Protocol):
@@ -48,6 +55,8 @@ class TableFile(Protocol):
     path: Path
     names: list[str]
     has_names: bool
+    index: list[str]  # names of columns that number or label the rows
+    notes: list[str]  # as of `Table`, on the first line of a text file
 
     @property
     def n_bytes(self) -> float:
@@ -92,7 +101,7 @@ def unusable(where: str, cell: str) -> str:
     if not text:
         return f"{where}: every cell must hold a number; this one is empty. {_FILL}"
     shown = repr(text if len(text) <= 40 else text[:37] + "...")
-    if text.lower() in _MISSING:
+    if text.lower() in MISSING:
         return f"{where}: every cell must hold a number; got {shown}. {_FILL}"
     if number(text) is not None:
         return f"{where}: every number must be finite; got {shown}. Correct it or drop the row."

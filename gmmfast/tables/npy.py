@@ -44,6 +44,8 @@ class NpyFile:
         self.array = array
         self.names = default_names(array.shape[1])
         self.has_names = False
+        self.index: list[str] = []
+        self.notes: list[str] = []
 
     @property
     def n_bytes(self) -> float:

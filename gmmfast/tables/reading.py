@@ -4,6 +4,7 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gmmfast.tables.arrow import ArrowFile
@@ -23,6 +24,8 @@ def read_table(
     path: str | os.PathLike[str],
     columns: Sequence[str] | None = None,
     weight_column: str | None = None,
+    *,
+    header: bool | None = None,
 ) -> Table:
     r"""Read the numeric columns of a file.
 
@@ -31,12 +34,21 @@ def read_table(
     path : path
         ``.csv``, ``.tsv`` or ``.txt`` (separated by comma, semicolon or tab, which is found out;
         UTF-8), ``.npy`` (2-D), or ``.parquet``, ``.feather``, ``.arrow`` (pyarrow, the extra
-        ``[io]``). The first line of a text file is a header when none of its cells is a number,
-        or when it holds all the names in `columns`.
+        ``[io]``).
     columns : sequence of str, optional
-        The columns to read, in this order. By default all but the weight column.
+        The columns to read, in this order. By default all but the weight column and an index of
+        the rows: the columns that pandas or Dask wrote as one, and the first column of a text
+        file where it has no name in the header, and holds distinct whole numbers or text. That
+        one is called ``index``.
     weight_column : str, optional
         A column that holds the weight of each row.
+    header : bool, optional
+        Whether the first line of a text file holds the names of the columns. By default it does
+        where it holds all the names in `columns`; where none of its cells is a number; and where
+        it looks like names that are numbers: ``0, 1, ..., d - 1`` or ``1, 2, ..., d``, distinct
+        whole numbers above numbers none of which is whole, years (1800 to 2100) above numbers
+        none of which is a year, or cells in quotes above cells without. `Table.notes` says what
+        was decided of a line of numbers.
 
     Returns
     -------
@@ -64,11 +76,8 @@ def read_table(
     array([[80. ,  1.8],
            [55. ,  1.6]])
     """
-    source, names = choose_columns(path, columns, weight_column)
-    if weight_column is None:
-        return Table(source.read(_pick(source, names)), names, source.has_names)
-    values = source.read(_pick(source, [*names, weight_column]))
-    return _weighted(values, names, source.has_names)
+    choice = choose_columns(path, columns, weight_column, header)
+    return choice.table(choice.source.read(choice.picked))
 
 
 def read_pieces(
@@ -76,12 +85,14 @@ def read_pieces(
     columns: Sequence[str] | None = None,
     weight_column: str | None = None,
     n_rows: int | None = None,
+    *,
+    header: bool | None = None,
 ) -> Iterator[Table]:
     """Read the numeric columns of a file, some rows at a time.
 
     Parameters
     ----------
-    path, columns, weight_column
+    path, columns, weight_column, header
         As for :func:`read_table`.
     n_rows : int, optional
         Rows of a piece.
@@ -91,56 +102,87 @@ def read_pieces(
     Table
         Of numbers, finite or not.
     """
-    source, names = choose_columns(path, columns, weight_column)
-    if weight_column is None:
-        for values in source.pieces(_pick(source, names), n_rows):
-            yield Table(values, names, source.has_names)
-        return
-    for values in source.pieces(_pick(source, [*names, weight_column]), n_rows):
-        yield _weighted(values, names, source.has_names)
+    choice = choose_columns(path, columns, weight_column, header)
+    for values in choice.source.pieces(choice.picked, n_rows):
+        yield choice.table(values)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A file that has been opened, and its columns that are to be read."""
+
+    source: TableFile
+    names: list[str]
+    picked: list[int]  # positions of the columns, and last that of the weights, if there are any
+    notes: list[str]  # as of `Table`
+
+    def table(self, values: Floats) -> Table:
+        """Return a table of the columns that were picked; arrays lie in memory as `values` does."""
+        has_names = self.source.has_names
+        if len(self.picked) == len(self.names):
+            return Table(values, self.names, has_names, None, self.notes)
+        weights = values[:, -1].copy()
+        return Table(values[:, :-1].copy("K"), self.names, has_names, weights, self.notes)
 
 
 def choose_columns(
-    path: str | os.PathLike[str], columns: Sequence[str] | None, weight_column: str | None
-) -> tuple[TableFile, list[str]]:
+    path: str | os.PathLike[str],
+    columns: Sequence[str] | None,
+    weight_column: str | None,
+    header: bool | None = None,
+) -> Choice:
     """Open a file and name the columns to read; parameters and errors as of `read_table`."""
     path = Path(path)
-    asked = [*columns] if columns is not None else []
-    if weight_column is not None:
-        asked.append(weight_column)
-    source = open_file(path, asked)
+    weights = [] if weight_column is None else [weight_column]
+    source = open_file(path, [*(columns or []), *weights], header)
+    notes = list(source.notes)
     if columns is None:
-        names = [name for name in source.names if name != weight_column]
+        index = [name for name in source.index if name not in weights]
+        names = [name for name in source.names if name not in [*index, *weights]]
+        notes += [_left_out(path, index)] if index else []
     else:
         names = list(columns)
         if not names:
             raise ValueError("columns must name at least one column; got none.")
     if not names:
         raise ValueError(f"{path}: no column is left beside the weight column {weight_column!r}.")
-    _pick(source, names if weight_column is None else [*names, weight_column])
-    return source, names
+    return Choice(source, names, _pick(source, [*names, *weights]), notes)
 
 
-def column_names(path: str | os.PathLike[str], expected: Sequence[str] = ()) -> list[str] | None:
+def _left_out(path: Path, index: list[str]) -> str:
+    shown = ", ".join(map(repr, index))
+    return (
+        f"{path}: the index of the rows ({shown}) is left out. "
+        "To use it, name it in --columns (columns= in Python)."
+    )
+
+
+def column_names(
+    path: str | os.PathLike[str], expected: Sequence[str] = (), *, header: bool | None = None
+) -> list[str] | None:
     """Names of the columns of a file, or None where it holds none.
 
     Parameters
     ----------
-    path : path
+    path, header
         As for :func:`read_table`.
     expected : sequence of str
-        Names that decide whether a first line with text and numbers is a header.
+        Names that decide whether a first line with numbers is a header. An index of the rows is
+        left out where they do not name it.
 
     Returns
     -------
     list of str or None
     """
-    source = open_file(Path(path), list(expected))
-    return source.names if source.has_names else None
+    source = open_file(Path(path), list(expected), header)
+    if not source.has_names:
+        return None
+    return [name for name in source.names if name not in source.index or name in expected]
 
 
-def open_file(path: Path, asked: list[str]) -> TableFile:
+def open_file(path: Path, asked: list[str], header: bool | None = None) -> TableFile:
     """Open a file far enough to know its columns; an error says why it cannot be used."""
+    require_header(header)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
     if not path.exists():
@@ -148,8 +190,22 @@ def open_file(path: Path, asked: list[str]) -> TableFile:
     require_suffix(path, READ_SUFFIXES)
     suffix = path.suffix.lower()
     if suffix in TEXT_SUFFIXES:
-        return TextFile(path, asked)
+        return TextFile(path, asked, header)
+    if header is not None:
+        raise ValueError(
+            f"{path}: --header and --no-header (header= in Python) are for text files; a {suffix} "
+            "file says itself whether its columns have names. Leave the option out."
+        )
     return NpyFile(path) if suffix == ".npy" else ArrowFile(path)
+
+
+def require_header(header: object) -> None:
+    """Raise TypeError unless `header` is True, False or None: pandas means other things by it."""
+    if header is not None and not isinstance(header, bool):
+        raise TypeError(
+            "header must be True (the first line holds the names of the columns), False (it is a "
+            f"row) or None (found out); got {header!r}."
+        )
 
 
 def require_distinct(names: Sequence[str]) -> None:
@@ -157,11 +213,6 @@ def require_distinct(names: Sequence[str]) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise ValueError(f"A column can be used once; {name!r} is asked for {count} times.")
-
-
-def _weighted(values: Floats, names: list[str], has_names: bool) -> Table:
-    """A table whose last column is the weights; its arrays lie in memory as `values` does."""
-    return Table(values[:, :-1].copy("K"), names, has_names, values[:, -1].copy())
 
 
 def _pick(source: TableFile, names: list[str]) -> list[int]:

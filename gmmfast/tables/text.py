@@ -12,37 +12,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.memory import rows_of
-from gmmfast.tables.base import default_names, number, unusable
+from gmmfast.tables.base import AS_HEADER, AS_ROW, default_names, number, unusable
+from gmmfast.tables.header import Row, count_index, counts_rows, is_header, is_name
 
 _DELIMITERS = ("\t", ";", ",")  # a comma may be a decimal comma, so it is tried last
 _SNIFF_LINES = 50
 
 
 class TextFile:
-    """A CSV or TSV file: where its data begins, its delimiter and its columns."""
+    """A CSV or TSV file: where its data begins, its delimiter and its columns.
 
-    def __init__(self, path: Path, asked: list[str]) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file.
+    asked : list of str
+        Names of columns that are wanted.
+    header : bool or None
+        Whether the first line holds the names of the columns; None finds out.
+    """
+
+    def __init__(self, path: Path, asked: list[str], header: bool | None = None) -> None:
         self.path = path
         with self._explained():
-            self.delimiter = self._sniff()
-            with self._text() as file:
-                records = itertools.chain(self._records(file, 1), [None, None])
-                first, second = itertools.islice(records, 2)
-        if first is None:
+            head = self._head()
+            self.delimiter = self._sniff(head)
+            records = list(self._records(head, 1))
+        if not records:
             raise ValueError(f"{path}: a table needs at least one row; the file is empty.")
-        line, cells = first
-        names = [cell.strip() for cell in cells]
-        mixed = any(number(name) is not None for name in names)
-        words = any(name and number(name) is None for name in names)
-        self.has_names = (words and not mixed) or (bool(asked) and set(asked) <= set(names))
-        self.names = names if self.has_names else default_names(len(names))
-        if self.has_names:
-            if second is None:
-                raise ValueError(
-                    f"{path}: a table needs at least one row below the header line; got none."
-                )
-            line = second[0]
-        self.first_line = line
+        lines = [line for line, _ in records]
+        first, *below = [[cell.strip() for cell in cells] for _, cells in records]
+        rows = [row for row in below if len(row) == len(first)]
+        n_index = count_index(first, rows) if header is not False else 0
+        names = _named(first, n_index)
+        if header is None:
+            kept = [row[n_index:] for row in rows]
+            wanted = [name for name in asked if name not in names[:n_index]]
+            is_quoted = _is_quoted(head, lines, [first, *below])
+            self.has_names = is_header(first[n_index:], kept, wanted, is_quoted)
+        else:
+            self.has_names = header
+        if self.has_names and not below:
+            raise ValueError(
+                f"{path}: a table needs at least one row below the header line; got none."
+            )
+        self.first_line = lines[1] if self.has_names else lines[0]
+        self.names = names if self.has_names else default_names(len(first))
+        self.index = names[:n_index] if self.has_names else []
+        self.notes = []
+        if header is None:
+            self.notes = self._notes(first, n_index, [first, *rows], is_asked=bool(asked))
 
     @property
     def n_bytes(self) -> float:
@@ -115,7 +134,10 @@ class TextFile:
             for i, value in zip(picked, row, strict=True):
                 if value is None or not math.isfinite(value):
                     where = f"{self.path}, line {line}, column {self.names[i]!r}"
-                    raise ValueError(unusable(where, cells[i]))
+                    text, cell = unusable(where, cells[i]), cells[i].strip()
+                    if line == self.first_line and not self.has_names and is_name(cell):
+                        text = f"{text} {AS_HEADER}"
+                    raise ValueError(text)
             rows.append(row)
         return np.array(rows, dtype=np.float64)
 
@@ -128,11 +150,38 @@ class TextFile:
                 yield line, cells
             line = first + reader.line_num
 
-    def _sniff(self) -> str:
-        """Return the delimiter that splits the first lines into equally many cells."""
+    def _notes(self, first: Row, n_index: int, rows: list[Row], *, is_asked: bool) -> list[str]:
+        """What could be read otherwise."""
+        numbers = [cell for cell in first if number(cell) is not None]
+        are_all = len(numbers) == len(first) - n_index
+        shown = self.delimiter.join(first[:4]) + ", ..." * (len(first) > 4)
+        line = f"{self.path}: the first line ({shown if len(shown) <= 60 else shown[:57] + '...'})"
+        notes = []
+        if self.has_names and numbers:
+            notes.append(f"{line} is read as the names of the columns. {AS_ROW}")
+        elif are_all:
+            notes.append(f"{line} is read as a row of numbers. {AS_HEADER}")
+        if not (self.has_names or is_asked) and counts_rows(rows):
+            notes.append(
+                f"{self.path}: column 'x1' counts the rows, and is read as data. "
+                "To leave it out, choose the others with --columns (columns= in Python)."
+            )
+        return notes
+
+    def _head(self) -> list[str]:
+        """Return the first lines, blank ones beside."""
+        head, count = [], 0
         with self._text() as file:
-            lines = (line for line in file if not line.isspace())
-            sample = list(itertools.islice(lines, _SNIFF_LINES))
+            for line in file:
+                head.append(line)
+                count += not line.isspace()
+                if count == _SNIFF_LINES:
+                    break
+        return head
+
+    def _sniff(self, head: list[str]) -> str:
+        """Return the delimiter that splits the first lines into equally many cells."""
+        sample = [line for line in head if not line.isspace()]
         widths = {}
         for delimiter in _DELIMITERS:
             records = [len(cells) for cells in csv.reader(sample, delimiter=delimiter)]
@@ -156,3 +205,26 @@ class TextFile:
             ) from None
         except csv.Error as error:
             raise ValueError(f"{self.path}: the file must be CSV text; got: {error}.") from None
+
+
+def _named(cells: Row, n_index: int) -> Row:
+    """Names of columns from the cells of a header; an index without a name is called "index"."""
+    names = list(cells)
+    for j in range(n_index):
+        if not names[j]:
+            name = "index"
+            while name in names:
+                name += "_"
+            names[j] = name
+    return names
+
+
+def _is_quoted(head: list[str], lines: list[int], records: list[Row]) -> bool:
+    """Whether all cells of the first record are in quotes, and of no other."""
+    ends = [line - 1 for line in lines[1:]] + [len(head)]
+    texts = ["".join(head[line - 1 : end]) for line, end in zip(lines, ends, strict=True)]
+    first, *others = [
+        all(f'"{cell}"' in text for cell in cells)
+        for text, cells in zip(texts, records, strict=True)
+    ]
+    return first and bool(others) and not any(others)

@@ -1,0 +1,126 @@
+"""Whether the first line of a text file is a header, and which columns are an index of the rows.
+
+Text does not say either. Both are decided by the first lines alone, so that a file that is read
+whole, in pieces, or again for a prediction is read alike.
+"""
+
+import re
+from collections.abc import Sequence
+
+from gmmfast.tables.base import MISSING, default_names, number
+
+Row = list[str]  # cells without the white space around them
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_PLAIN = re.compile(r"0|[1-9][0-9]*")  # as names are written: no sign, no leading zeros
+_YEAR = re.compile(r"1[89][0-9][0-9]|20[0-9][0-9]|2100")
+_UNNAMED = re.compile(r"|Unnamed: [0-9.]+")  # pandas calls unnamed columns so when it reads them
+
+
+def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: bool) -> bool:
+    """Whether the first line holds the names of the columns.
+
+    Names that are asked for decide where they can: the line holds all of them, or they are those
+    of columns without names. Otherwise a line without numbers is a header. So is a line of
+    numbers that are 0, 1, ..., d - 1 or 1, 2, ..., d, unless the rows below go on counting or
+    hold the same line again; a line of distinct whole numbers where no cell below is one; a line
+    of years where no cell below is one; and a line in quotes above numbers without. A line of
+    words and numbers is a header where its words look like names, and stand above numbers or
+    beside numbers that are a header.
+
+    Parameters
+    ----------
+    first : list of str
+        Cells of the line.
+    below : list of list of str
+        Rows that follow, as long as the line: some or none.
+    asked : sequence of str
+        Names of columns that are wanted.
+    is_quoted : bool
+        Whether all cells of the line are in quotes, and of no row below.
+    """
+    if asked and all(first.count(name) == 1 for name in asked):
+        return True
+    numbers = [j for j, cell in enumerate(first) if number(cell) is not None]
+    if not numbers:
+        return any(first)
+    if (asked and set(asked) <= set(default_names(len(first)))) or not below:
+        return False
+    if is_quoted:
+        return True
+    words = sorted({*range(len(first))} - {*numbers})
+    if words:
+        return _is_mixed_header(first, below, words, numbers)
+    return _counts(first, below) or _stands_out(first, below)
+
+
+def count_index(names: Row, below: list[Row]) -> int:
+    """How many leading columns are an index of the rows.
+
+    Such a column has no name, and holds distinct whole numbers or no numbers at all.
+    """
+    count = 0
+    while count < len(names) - 1 and _UNNAMED.fullmatch(names[count]):
+        column = [row[count] for row in below]
+        labels = all(cell and number(cell) is None for cell in column)
+        numbered = all(map(_WHOLE.fullmatch, column)) and len(set(column)) == len(column)
+        if not (column and (labels or numbered)):
+            break
+        count += 1
+    return count
+
+
+def counts_rows(rows: list[Row]) -> bool:
+    """Whether the first column counts the rows from 0 or 1: several, beside other columns."""
+    column = [row[0] for row in rows]
+    return len(rows) > 2 and len(rows[0]) > 1 and any(_counting(column, start) for start in (0, 1))
+
+
+def is_name(word: str) -> bool:
+    """Whether a cell could be a name: it begins with a letter and does not say "missing"."""
+    return (word[:1].isalpha() or word[:1] == "_") and word.lower() not in MISSING
+
+
+def _is_mixed_header(first: Row, below: list[Row], words: list[int], numbers: list[int]) -> bool:
+    """Whether words and numbers in a line are names; a row may have a label or a fault."""
+    if not all(is_name(first[j]) for j in words):
+        return False
+    if any(row[j] == first[j] for row in below for j in words):
+        return False
+    figures = [first[j] for j in numbers]
+    if any(all(number(row[j]) is not None for row in below) for j in words):
+        return _are_names(figures)
+    return _stands_out(figures, [[row[j] for j in numbers] for row in below])
+
+
+def _are_names(figures: Row) -> bool:
+    """Whether numbers could be names: distinct whole numbers."""
+    return all(map(_PLAIN.fullmatch, figures)) and len(set(figures)) == len(figures)
+
+
+def _counting(cells: Row, start: int) -> bool:
+    return cells == [str(i) for i in range(start, start + len(cells))]
+
+
+def _counts(first: Row, below: list[Row]) -> bool:
+    """Whether a line is 0, 1, ... or 1, 2, ..., and is not the first row of such a table."""
+    d = len(first)
+    if d == 1 or first in below:
+        return False
+    return any(_counting(first, s) and not _counting(below[0], s + d) for s in (0, 1))
+
+
+def _stands_out(first: Row, below: list[Row]) -> bool:
+    """Whether numbers could be names, and are of a kind that no number below is of.
+
+    One number alone is a header only where it is 0, 1 or a year, above numbers that are not whole.
+    """
+    if not _are_names(first):
+        return False
+    whole = [cell for row in below for cell in row if _WHOLE.fullmatch(cell)]
+    are_years = all(map(_YEAR.fullmatch, first))
+    if len(first) == 1 and not are_years and first[0] not in ("0", "1"):
+        return False
+    if are_years and len(first) > 1:
+        return not any(map(_YEAR.fullmatch, whole))
+    return not whole

@@ -17,6 +17,7 @@ from gmmfast.archive import Arrays, found_under, require, require_folder, under
 from gmmfast.em import Control, EMResult, Position, Status
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.paths import require_apart
 from gmmfast.rows import Rows
 
 PROGRAM = "gmmfast checkpoint"
@@ -113,13 +114,14 @@ def _other_rows(how: str) -> ValueError:
     )
 
 
-def check_possible(path: str | os.PathLike[str], n_init: int) -> None:
-    """Raise before any row is read what would raise after the first iteration."""
+def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None) -> None:
+    """Raise before any row is read what would raise, or overwrite `data`, after an iteration."""
     if n_init > 1:
         raise ValueError(
             f"A checkpoint is of one start; got n_init={n_init}. Set n_init=1, or fit several "
             "times and keep the best."
         )
+    require_apart({"X": data}, {"checkpoint": Path(path)})
     require_folder(path)
 
 

@@ -25,7 +25,7 @@ from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.progress import Callback, Progress, Verbose
 from gmmfast.rows import MemoryRows, Rows, open_rows
-from gmmfast.sources import Source
+from gmmfast.sources import Source, path_of
 from gmmfast.stepwise import Stream
 from gmmfast.validation import (
     check_feature_names,
@@ -220,7 +220,7 @@ class GaussianMixture(FittedMixture):
         progress : bool, default=False
             Show a bar on stderr once the fit takes longer than a second.
         checkpoint : path-like, optional
-            File that is written after each iteration, for `resume` to go on from.
+            File that is written after each iteration, for `resume` to go on from; not that of X.
 
         Returns
         -------
@@ -249,7 +249,7 @@ class GaussianMixture(FittedMixture):
         """
         check_constructor(self)
         if checkpoint is not None:
-            checkpoints.check_possible(checkpoint, self.n_init)
+            checkpoints.check_possible(checkpoint, self.n_init, path_of(X))
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         goes_on = self._resumed is not None or (self.warm_start and hasattr(self, "converged_"))
         check_features(self, names, rows.n_features, reset=not goes_on)

@@ -49,6 +49,8 @@ class Chunks:
         Columns, where they have names.
     n_rows : int or None
         Rows, once all have been read.
+    path : Path or None
+        The file or folder that is read, where there is one.
     notes : list of str
         How a file is read where it could be read otherwise, as of `gmmfast.tables.Table`.
     """
@@ -67,6 +69,7 @@ class Chunks:
         self._weight_column, self._chunk_rows = weight_column, chunk_rows
         self.names = names
         self.n_rows: int | None = None
+        self.path: Path | None = None
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -209,16 +212,26 @@ def chunks(
         isinstance(chunk_rows, numbers.Integral) and int(chunk_rows) >= 1
     ):
         raise ValueError(f"chunk_rows must be an int in the range [1, inf); got {chunk_rows!r}.")
+    what, names = f"the {type(data).__name__}", None if columns is None else list(columns)
+    notes: list[str] = []
     if isinstance(data, str | os.PathLike) and sample_weight is None:
+        what = str(data)
         make, names, notes = _of_path(Path(data), columns, weight_column, header)
-        found = Chunks(str(data), make, names, columns, weight_column, chunk_rows)
-        found.notes = notes
-        return found
-    if header is not None:
+    elif header is not None:
         raise ValueError("header= is for text files. Leave it out.")
-    names, what = None if columns is None else list(columns), f"the {type(data).__name__}"
-    make = _pieces_of(data, sample_weight)
-    return Chunks(what, make, names, columns, weight_column, chunk_rows)
+    else:
+        make = _pieces_of(data, sample_weight)
+    found = Chunks(what, make, names, columns, weight_column, chunk_rows)
+    found.path, found.notes = path_of(data), notes
+    return found
+
+
+def path_of(data: Any) -> Path | None:
+    """Return the file or folder that data are read from, where they are known to be."""
+    if isinstance(data, Chunks):
+        return data.path
+    path = data.filename if isinstance(data, np.memmap) else data
+    return Path(path) if isinstance(path, str | os.PathLike) else None
 
 
 def is_source(data: Any) -> bool:

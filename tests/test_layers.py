@@ -36,7 +36,7 @@ LAYERS = """
     parameters
     scaling datasets report sources
     criteria validation tables partitions
-    frames estimator archive memory constraints
+    frames estimator archive memory constraints paths
     errors
 """
 RANK = {name: -row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gmmfast.cli.arguments import parser
+from gmmfast.cli.arguments import parser, require_files_apart
 
 __all__ = ["main"]
 
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _interrupts_in_compiler():
             try:
                 arguments = parser().parse_args(argv)
+                require_files_apart(arguments)
                 arguments.run(arguments)
                 code = 0
             except SystemExit as stop:  # --help and --version

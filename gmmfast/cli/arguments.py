@@ -10,8 +10,11 @@ from gmmfast.calculator.launch import PORT
 from gmmfast.cli import calculating, fitting, machine, selecting, using
 from gmmfast.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.datasets import EXAMPLES
+from gmmfast.paths import require_apart
 
 DATA = ".csv, .tsv, .txt, .npy, .parquet, .feather, .arrow, or a folder of .parquet files"
+
+WRITTEN = ("out", "plot", "checkpoint")  # options of files
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,6 +44,16 @@ def parser() -> argparse.ArgumentParser:
     help = "compile everything now, so that no later run has to"
     _add_command(commands, "warmup", help, machine.warmup)
     return parser
+
+
+def require_files_apart(arguments: argparse.Namespace) -> None:
+    """Raise ValueError where a command would write over what it reads, or one file twice.
+
+    Standard output may have been redirected to a file of the command's own.
+    """
+    read = {f"the {name}": getattr(arguments, name, None) for name in ("data", "model")}
+    written = {f"--{name}": getattr(arguments, name, None) for name in WRITTEN}
+    require_apart(read, written | {"standard output": Path("/dev/stdout")})
 
 
 def _add_command(commands: Any, name: str, help: str, run: Any) -> argparse.ArgumentParser:

@@ -29,8 +29,6 @@ def fit(arguments: argparse.Namespace) -> None:
     for path in (arguments.out, arguments.checkpoint):
         if path is not None:
             require_writable(path, (".npz",))
-    if arguments.out is not None and arguments.out == arguments.checkpoint:
-        raise ValueError(f"--out and --checkpoint must be two files; got {arguments.out} for both.")
     is_resumed = _is_resumed(arguments)
     data = read(arguments, arguments.weight_column)
     _require_rows(data, arguments)

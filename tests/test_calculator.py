@@ -106,6 +106,50 @@ def test_columns_of_text_of_other_files_are_left_out_too(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
+    ("text", "names", "notes"),
+    [
+        ("a,b\n1,2\n", ["a", "b"], []),
+        (
+            "0,1\n0.5,2.5\n",
+            ["0", "1"],
+            ["is read as the names of the columns. If it is a row, put"],
+        ),
+        (
+            "5.5,7\n0.5,2\n",
+            ["x1", "x2"],
+            ["a row of numbers. If it holds the names of the columns"],
+        ),
+        (",a\n0,2.5\n1,3.5\n", ["a"], ["index of the rows ('index') is left out. To use it, give"]),
+        (",who,a\n0,x,2.5\n1,y,3.5\n", ["a"], ["('index') is left out"]),
+        (
+            "0,1.5\n1,2.5\n2,3.5\n",
+            ["x1", "x2"],
+            [
+                "a row of numbers",
+                "'x1' counts the rows, and is read as data. To leave it out, untick",
+            ],
+        ),
+    ],
+)
+def test_what_could_be_read_otherwise_is_told(tmp_path, text, names, notes):
+    path = tmp_path / "upload.csv"
+    path.write_text(text)
+    summary = read_upload(path, "rows.csv").summary()
+    assert summary["columns"] == names
+    for told, part in zip(summary["notes"], notes, strict=True):
+        assert told.startswith("rows.csv: ") and part in told
+        assert "--" not in told and "Python" not in told
+
+
+@pytest.mark.parametrize("names", ["5,7", "0,1", "Unnamed: 0,a"])
+def test_typed_columns_may_have_any_names(tmp_path, names):
+    path = tmp_path / "typed.csv"
+    path.write_text(f"{names}\n1,2\n3,4\n")
+    loaded = read_upload(path, "typed.csv", typed=True)
+    assert (loaded.table.names, loaded.notes) == (names.split(","), [])
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("a,b\n1,2\n3,x\n", "rows.csv, line 3, column 'b': every cell must be a number; got 'x'."),
@@ -205,6 +249,7 @@ def test_a_constant_column_cannot_be_standardised(tmp_path):
         ("rows.csv", {"n_components": 2, "covariance_type": "VEV", "columns": ["b", "a"]}),
         ("rows.csv", {"n_components": [1, 2, 3], "covariance_type": "all", "criterion": "aic"}),
         ("rows.csv", {"n_components": 2, "left_out": ["who"]}),
+        ("rows.csv", {"n_components": 2, "names": ["7", "3"]}),
         ("typed.csv", {"n_components": 2, "n_init": 3, "random_state": 7}),
     ],
 )
@@ -212,8 +257,8 @@ def test_the_lines_reproduce_the_result(source, body, tmp_path, monkeypatch, cap
     """Python's prints, and the command's JSON, have the numbers of the report."""
     X = {"sensors": load_sensors().data, "typed.csv": mixture(30, 2, 2)[0]}.get(source)
     X = mixture(200, 2, 2, separation=4.0)[0] if X is None else X
-    names = ["temperature", "pressure"] if source == "sensors" else ["a", "b"]
     body = dict(body)
+    names = body.pop("names", ["temperature", "pressure"] if source == "sensors" else ["a", "b"])
     left_out = body.pop("left_out", ())
     found, _ = computed(tmp_path, X, names, source, left_out, **body)
     monkeypatch.chdir(tmp_path)

@@ -9,9 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from gmmfast.datasets import EXAMPLES
-from gmmfast.tables import CHOOSE, READ_SUFFIXES, TEXT_SUFFIXES, Table, column_names, read_table
+from gmmfast.tables import (
+    AS_DATA,
+    AS_HEADER,
+    AS_ROW,
+    CHOOSE,
+    LEAVE_OUT,
+    READ_SUFFIXES,
+    TEXT_SUFFIXES,
+    Table,
+    choose_columns,
+    column_names,
+    read_table,
+)
 
 PREVIEW = 200  # rows that a page shows
+REMEDIES = {  # what to do about data, on a page that has no options and no Python
+    CHOOSE: "Correct it, or take the column out.",
+    AS_ROW: "If it is a row, put a line of names above it.",
+    AS_HEADER: "If it holds the names of the columns, begin them with letters.",
+    AS_DATA: "To use it, give it a name.",
+    LEAVE_OUT: "To leave it out, untick it.",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,7 @@ class Loaded:
     source: str
     table: Table
     left_out: list[str]
+    notes: list[str]  # how it was read, where it could be read otherwise
 
     @property
     def origin(self) -> Origin:
@@ -45,6 +65,7 @@ class Loaded:
             "n_rows": len(self.table.values),
             "rows": self.table.values[:PREVIEW].tolist(),
             "left_out": self.left_out,
+            "notes": self.notes,
         }
 
 
@@ -53,7 +74,7 @@ def example(name: str) -> Loaded:
     if name not in EXAMPLES:
         raise ValueError(f"There is no example {name!r}; there are {', '.join(EXAMPLES)}.")
     dataset = EXAMPLES[name]()
-    return Loaded(name, Table(dataset.data, dataset.feature_names), [])
+    return Loaded(name, Table(dataset.data, dataset.feature_names), [], [])
 
 
 def read_upload(
@@ -80,16 +101,27 @@ def read_upload(
     try:
         columns: list[str] | None = None
         left_out: list[str] = []
+        if typed:
+            columns = choose_columns(path, None, None, header=True).source.names
+            return Loaded(name, read_table(path, columns, header=True), left_out, [])
         if wanted is not None and column_names(path, wanted) is not None:
-            columns = list(wanted)
-        elif not typed:
-            columns, left_out = _numeric(path)
-        return Loaded(name, read_table(path, columns), left_out)
+            return Loaded(name, read_table(path, list(wanted)), left_out, [])
+        choice = choose_columns(path, None, None)
+        if choice.source.has_names:
+            columns, left_out = _numeric(path, choice.names)
+        notes = [_in_words_of_the_page(note, path, name) for note in choice.notes]
+        return Loaded(name, read_table(path, columns), left_out, notes)
     except (ValueError, OSError, ImportError) as error:
-        message = str(error).replace(str(path), name)
+        message = _in_words_of_the_page(str(error), path, name)
         if typed:
             message = re.sub(r"^.*?, line (\d+)", lambda m: f"Row {int(m[1]) - 1}", message)
-        raise ValueError(message.replace(CHOOSE, "Correct it, or take the column out.")) from None
+        raise ValueError(message) from None
+
+
+def _in_words_of_the_page(text: str, path: Path, name: str) -> str:
+    for ours, remedy in REMEDIES.items():
+        text = text.replace(ours, remedy)
+    return text.replace(str(path), name)
 
 
 def suffix_of(name: str) -> str:
@@ -100,28 +132,25 @@ def suffix_of(name: str) -> str:
     return suffix
 
 
-def _numeric(path: Path) -> tuple[list[str] | None, list[str]]:
+def _numeric(path: Path, names: list[str]) -> tuple[list[str] | None, list[str]]:
     """Columns of numbers, of a text file those that begin with one, None for all; the others."""
-    names = column_names(path)
-    if names is None or len(set(names)) < len(names):
-        return None, []
     if path.suffix in TEXT_SUFFIXES:
         head = path.with_name(f"head-{path.name}")
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             head.write_text("".join(line for _, line in zip(range(2), file, strict=False)), "utf-8")
-        text = [name for name in names if _is_text(head, name)]
+        text = [name for name in names if _is_text(head, name, header=True)]
         head.unlink()
     else:
         text = [name for name in names if _is_text(path, name)]
-    if len(text) == len(names):
+    if len(text) in (0, len(names)):
         return None, []
     return [name for name in names if name not in text], text
 
 
-def _is_text(path: Path, name: str) -> bool:
+def _is_text(path: Path, name: str, header: bool | None = None) -> bool:
     """Whether a column is of something else than numbers; a missing number is a fault instead."""
     try:
-        read_table(path, [name])
+        read_table(path, [name], header=header)
     except ValueError as error:
         return CHOOSE in str(error)
     return False

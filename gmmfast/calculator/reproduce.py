@@ -8,6 +8,7 @@ from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import Settings
 from gmmfast.datasets import EXAMPLES
 from gmmfast.tables import Table
+from gmmfast.tables.base import number
 
 INLINE = 50  # rows that are written into the lines where there is no file
 TYPED = "typed.csv"  # the name of rows that were typed or pasted
@@ -70,8 +71,9 @@ def _reading(settings: Settings, origin: Origin, table: Table) -> tuple[list[str
 
 
 def _is_whole(settings: Settings, origin: Origin) -> bool:
-    """Whether all columns of the file are used."""
-    return list(settings.columns) == origin.names and not origin.left_out
+    """Whether all columns of the file are used, and none has a name that could be a number."""
+    is_plain = all(number(name) is None for name in origin.names)
+    return list(settings.columns) == origin.names and not origin.left_out and is_plain
 
 
 def command_line(settings: Settings, origin: Origin) -> str:

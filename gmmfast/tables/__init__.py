@@ -5,7 +5,11 @@ Everything that is read ends in a plain 2-D array with column names.
 
 from gmmfast.tables.base import (
     ARROW_SUFFIXES,
+    AS_DATA,
+    AS_HEADER,
+    AS_ROW,
     CHOOSE,
+    LEAVE_OUT,
     READ_SUFFIXES,
     TEXT_SUFFIXES,
     WRITE_SUFFIXES,
@@ -24,7 +28,11 @@ from gmmfast.tables.writing import require_writable, write_csv, write_table
 
 __all__ = [
     "ARROW_SUFFIXES",
+    "AS_DATA",
+    "AS_HEADER",
+    "AS_ROW",
     "CHOOSE",
+    "LEAVE_OUT",
     "READ_SUFFIXES",
     "TEXT_SUFFIXES",
     "WRITE_SUFFIXES",

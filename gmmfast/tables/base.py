@@ -17,8 +17,11 @@ WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet")
 
 MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
 CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
+# How to read a file otherwise, at the end of notes: other front ends have their own words.
 AS_ROW = "If it is a row, use --no-header (header=False in Python)."
 AS_HEADER = "If it holds the names of the columns, use --header (header=True in Python)."
+AS_DATA = "To use it, name it in --columns (columns= in Python)."
+LEAVE_OUT = "To leave it out, choose the others with --columns (columns= in Python)."
 _FILL = "gmmfast does not fit missing values: fill the cell or drop the row."
 
 

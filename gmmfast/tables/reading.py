@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gmmfast.tables.arrow import ArrowFile
 from gmmfast.tables.base import (
+    AS_DATA,
     READ_SUFFIXES,
     TEXT_SUFFIXES,
     Floats,
@@ -150,11 +151,7 @@ def choose_columns(
 
 
 def _left_out(path: Path, index: list[str]) -> str:
-    shown = ", ".join(map(repr, index))
-    return (
-        f"{path}: the index of the rows ({shown}) is left out. "
-        "To use it, name it in --columns (columns= in Python)."
-    )
+    return f"{path}: the index of the rows ({', '.join(map(repr, index))}) is left out. {AS_DATA}"
 
 
 def column_names(

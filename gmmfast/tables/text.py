@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.memory import rows_of
-from gmmfast.tables.base import AS_HEADER, AS_ROW, default_names, number, unusable
+from gmmfast.tables.base import AS_HEADER, AS_ROW, LEAVE_OUT, default_names, number, unusable
 from gmmfast.tables.header import Row, count_index, counts_rows, is_header, is_name
 
 _DELIMITERS = ("\t", ";", ",")  # a comma may be a decimal comma, so it is tried last
@@ -163,8 +163,7 @@ class TextFile:
             notes.append(f"{line} is read as a row of numbers. {AS_HEADER}")
         if not (self.has_names or is_asked) and counts_rows(rows):
             notes.append(
-                f"{self.path}: column 'x1' counts the rows, and is read as data. "
-                "To leave it out, choose the others with --columns (columns= in Python)."
+                f"{self.path}: column 'x1' counts the rows, and is read as data. {LEAVE_OUT}"
             )
         return notes
 

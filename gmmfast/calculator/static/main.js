@@ -39,7 +39,8 @@ function take(summary) {
   form.showColumns(summary.columns);
   const shown = summary.rows.length < summary.n_rows ? `; the first ${summary.rows.length} are shown` : "";
   const left = summary.left_out.length ? ` Left out, because they are not numbers: ${summary.left_out.join(", ")}.` : "";
-  $("data-note").textContent = `${summary.source}: ${summary.n_rows} rows, ${summary.columns.length} columns${shown}.${left}`;
+  const size = `${summary.source}: ${summary.n_rows} rows, ${summary.columns.length} columns${shown}.${left}`;
+  $("data-note").textContent = [size, ...summary.notes].join(" ");
   showEditing();
 }
 

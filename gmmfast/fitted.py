@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.partitions import array_of, is_dask, names_of
 from gmmfast.rows import MemoryRows, centre_near, open_rows
 from gmmfast.sources import Chunks, Source, chunks, is_source
+from gmmfast.tables import TEXT_SUFFIXES, column_names
 from gmmfast.validation import (
     check_features,
     check_random_state,
@@ -224,8 +227,16 @@ class FittedMixture(Estimator):
         if is_dask(X):
             return self._of_blocks(X, what)
         if is_source(X):
-            return self._of_chunks(chunks(X), what)
+            return self._of_chunks(chunks(self._named(X)), what)
         return what(*self._rows(X))
+
+    def _named(self, X: Any) -> Any:
+        """Open a text file, whose first line is a header if it holds the names of the features."""
+        names = getattr(self, "feature_names_in_", None)
+        path = Path(X) if isinstance(X, str | os.PathLike) else None
+        if names is None or path is None or path.suffix.lower() not in TEXT_SUFFIXES:
+            return X
+        return chunks(path, header=column_names(path, list(names)) is not None)
 
     def _of_chunks(
         self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
@@ -296,7 +307,8 @@ class FittedMixture(Estimator):
     def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
         """What rows that are not in memory say of the mixture."""
         self._check_fitted()
-        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        X, name = self._named(X), type(self).__name__
+        rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
         check_features(self, names, rows.n_features, reset=False)
         return rows.expectation(self._parameters(rows.centre), self._model().scatter)
 

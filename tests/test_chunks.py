@@ -401,6 +401,69 @@ def test_files_of_a_folder_with_other_columns(sources, X):
     assert chunks(sources / "folder", columns=["b"]).names == ["b"]
 
 
+def test_an_index_is_left_out_of_every_file_of_a_folder(X, tmp_path):
+    """Whether pandas wrote it as one or as a column, under whatever name."""
+    frame = pd.DataFrame(X[:300], columns=NAMES)
+    parts = [
+        frame.iloc[:100],  # of a range, which is no column
+        frame.iloc[100:150].set_axis(range(7, 57)).sample(frac=1, random_state=0),
+        frame.iloc[150:200].set_axis([f"row {i}" for i in range(50)]),
+        frame.iloc[200:300],
+    ]
+    for order in ([0, 1, 2, 3], [1, 2, 0, 3]):
+        for i, k in enumerate(order):
+            parts[k].to_parquet(tmp_path / f"{i}.parquet")
+        source = chunks(tmp_path)
+        assert source.names == NAMES
+        found = np.concatenate([chunk.X for chunk in source])
+        np.testing.assert_array_equal(found, np.concatenate([parts[k] for k in order]))
+    named = parts[0].set_axis(pd.Index(np.arange(100) % 7, name="id"))
+    named.to_parquet(tmp_path / "0.parquet")
+    parts[1].assign(id=1.0).to_parquet(tmp_path / "1.parquet")
+    assert chunks(tmp_path).names == NAMES
+
+
+@pytest.mark.parametrize("header", [None, True, False])
+def test_the_first_line_of_a_text_file(X, tmp_path, header):
+    path = tmp_path / "x.csv"
+    pd.DataFrame(X).to_csv(path, index=header is None)
+    source = chunks(path, header=header, chunk_rows=700)
+    assert source.names == (None if header is False else ["0", "1", "2"])
+    assert sum(len(chunk.X) for chunk in source) == len(X) + (header is False)
+    assert len(source.notes) == (2 if header is None else 0)
+    again = chunks(path, columns=["2", "0"], header=None if header is False else header)
+    np.testing.assert_array_equal(np.concatenate([chunk.X for chunk in again]), X[:, [2, 0]])
+
+
+def test_names_of_the_model_decide_what_the_first_line_is(X, tmp_path):
+    """A line that would be a row of its own: whole numbers above whole numbers."""
+    path, new = tmp_path / "x.csv", tmp_path / "new.csv"
+    pd.DataFrame(X[:500], columns=[7, 3, 5]).to_csv(path, index=False)
+    mixture = GaussianMixture(1).fit(path)
+    assert list(mixture.feature_names_in_) == ["7", "3", "5"]
+    new.write_text("7,3,5\n1,2,3\n4,5,6\n")
+    values = np.array([[1.0, 2, 3], [4, 5, 6]])
+    named = pd.DataFrame(values, columns=["7", "3", "5"])
+    for source in (new, str(new)):
+        np.testing.assert_array_equal(np.concatenate([*mixture.predict(source)]), [0, 0])
+        density = np.concatenate([*mixture.score_samples(source)])
+        np.testing.assert_array_equal(density, mixture.score_samples(named))
+        np.testing.assert_allclose(mixture.score(source), density.mean(), rtol=1e-12)
+        np.testing.assert_allclose(mixture.bic(source), mixture.bic(named), rtol=1e-12)
+    assert chunks(new).names is None
+
+
+@pytest.mark.parametrize("data", [np.eye(3), [np.eye(3)]])
+def test_header_is_of_text_files(data, tmp_path):
+    with pytest.raises(ValueError, match="header= is for text files"):
+        chunks(data, header=True)
+    np.save(tmp_path / "x.npy", np.eye(3))
+    with pytest.raises(ValueError, match=r"header= in Python\) are for text files"):
+        chunks(tmp_path / "x.npy", header=False)
+    with pytest.raises(ValueError, match="takes no more options"):
+        chunks(chunks(np.eye(3)), header=True)
+
+
 def test_not_a_source():
     with pytest.raises(TypeError, match="An iterator ends after one pass"):
         chunks(iter([np.eye(2)]))

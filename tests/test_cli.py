@@ -260,6 +260,77 @@ def test_fit__that_fails_overwrites_nothing(fails, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"m.npz", "x.csv"}
 
 
+# The first line of a file, and an index of the rows
+
+
+@pytest.fixture
+def clusters():
+    """Two clusters of fifty rows, far apart."""
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + 8])
+
+
+@pytest.mark.parametrize(
+    ("header", "index"), [("0,1", False), ("1,2", False), ("2019,2020", False), ("0,1", True)]
+)
+def test_header__of_numbers_is_read_alike_by_all_commands(
+    run, tmp_path, monkeypatch, clusters, header, index
+):
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("bare.csv", clusters, "%r", ",")
+    columns = np.column_stack([np.arange(100), clusters]) if index else clusters
+    kinds = ["%d", "%r", "%r"] if index else ["%r", "%r"]
+    first = "," * index + header
+    np.savetxt("x.csv", columns, kinds, ",", header=first, comments="")
+    code, out, err = run("fit", "x.csv", "-k", 2, "--out", "m.npz", "--json")
+    found = json.loads(out)
+    assert (code, found["n_rows"], found["columns"]) == (0, 100, header.split(","))
+    notes = err.splitlines()
+    assert notes[0] == (
+        f"gmmfast: note: x.csv: the first line ({first}) is read as the names of the columns. "
+        "If it is a row, use --no-header (header=False in Python)."
+    )
+    assert len(notes) == 1 + index
+    assert not index or "the index of the rows ('index') is left out" in notes[1]
+    assert run("select", "x.csv", "-k", "1:3", "--covariance", "EII,VVV")[1].split()[6] == "2"
+    assert list(load("m.npz").feature_names_in_) == header.split(",")
+    code, labels, err = run("predict", "m.npz", "x.csv")
+    assert (code, len(labels.splitlines())) == (0, 101)
+    assert "is read as the names of the columns" in err
+    code, bare, err = run("predict", "m.npz", "bare.csv")  # by position
+    assert (code, bare) == (0, labels)
+    assert "is read as a row of numbers. If it holds the names" in err
+    assert len(run("score", "m.npz", "x.csv")[1].splitlines()) == 101
+
+
+def test_header__names_of_the_model_decide(run, tmp_path, monkeypatch, clusters):
+    """A line that would be a row of its own."""
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("x.csv", clusters, "%r", ",", header="2019,2020", comments="")
+    assert run("fit", "x.csv", "-k", 2, "--out", "m.npz")[0] == 0
+    (tmp_path / "new.csv").write_text("2020,2019\n2018,2017\n2000,2001\n")
+    assert len(run("predict", "m.npz", "new.csv")[1].splitlines()) == 3
+    assert len(run("predict", "m.npz", "new.csv", "--no-header")[1].splitlines()) == 4
+
+
+def test_header__options(run, fails, tmp_path, monkeypatch, clusters):
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("x.csv", clusters, "%r", ",", header="0,1", comments="")
+    np.savetxt("y.csv", clusters, "%r", ",", header="0.5,7", comments="")
+    np.save("x.npy", clusters)
+    fit = ("fit", "x.csv", "-k", 1, "--json", "--out", "m.npz")
+    code, out, err = run(*fit, "--no-header")
+    assert (code, json.loads(out)["n_rows"], err) == (0, 101, "")
+    for command in (("predict", "m.npz"), ("score", "m.npz")):
+        assert len(run(*command, "x.csv", "--no-header")[1].splitlines()) == 102
+        assert len(run(*command, "y.csv", "--header")[1].splitlines()) == 101
+    code, out, err = run("select", "y.csv", "--header", "-k", 1, "--covariance", "VVV", "--json")
+    assert (code, json.loads(out)["best"]["n_rows"], err) == (0, 100, "")
+    assert "are for text files" in fails("fit", "x.npy", "-k", 1, "--header")
+    text = fails("fit", "--example", "customers", "-k", 1, "--no-header")
+    assert "--header and --no-header need a data file" in text
+
+
 # predict and score
 
 

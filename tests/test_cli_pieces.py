@@ -145,6 +145,21 @@ def test_uses(run, files, X, short, name, out, command, monkeypatch):
         assert np.load(out).shape[0] == len(X)
 
 
+@pytest.mark.parametrize("options", [[], ["--no-header"], ["--header"]])
+def test_the_first_line_is_read_alike(run, files, X, short, options, monkeypatch):
+    monkeypatch.chdir(files)
+    np.savetxt("x.csv", X, "%r", ",", header="0,1,2", comments="")
+    fit = ["fit", "x.csv", "-k", "1", "--json", *options]
+    code, inside, notes = run(*fit)
+    assert (code, json.loads(inside)["n_rows"]) == (0, 3001 if options == ["--no-header"] else 3000)
+    short()
+    _, outside, more = run(*fit)
+    assert json.loads(outside)["columns"] == json.loads(inside)["columns"]
+    assert json.loads(outside)["n_rows"] == json.loads(inside)["n_rows"]
+    assert more.startswith(notes) and "it is read in pieces" in more.removeprefix(notes)
+    assert ("is read as the names of the columns" in notes) == (not options)
+
+
 def test_search(run, files, short, monkeypatch):
     monkeypatch.chdir(files)
     command = ["select", "rows.npy", "-k", "2:3", "--covariance", "EEE,VVV"]

@@ -246,6 +246,8 @@ def test_header__asked_for(write):
     assert read_table(path, header=True).values.tolist() == [[1, 2]]
     text = message(ValueError, read_table, path, header=False)
     assert "line 1, column 'x1'" in text and "use --header (header=True in Python)" in text
+    text = message(ValueError, read_table, write(",5.5\n1.5,2\n"))
+    assert "this one is empty" in text and "use --header (header=True in Python)" in text
     path = write("5,6\n7,8\n")
     assert read_table(path, header=True).names == ["5", "6"]
     assert read_table(path, ["6"], "5", header=True).weights.tolist() == [7]
@@ -295,6 +297,7 @@ def test_header__of_what_pandas_writes(pandas, tmp_path, names, index, sep):
         (",a,b\n1,1.5,2\n2,3.5,4\n", ["index"]),
         (",a,b\n7,1.5,2\n3,3.5,4\n", ["index"]),  # of a frame whose rows were chosen
         (",0,1\n0,1.5,2\n1,3.5,4\n", ["index"]),
+        (",0,1\n0.0,1.5,2\n1.0,3.5,4\n", ["index"]),
         (",2019,2020\nu,1.5,2\nv,3.5,4\n", ["index"]),
         ('"","a","b"\n"1",1.5,2\n"2",3.5,4\n', ["index"]),  # as R writes it
         ("Unnamed: 0,a,b\n0,1.5,2\n1,3.5,4\n", ["Unnamed: 0"]),

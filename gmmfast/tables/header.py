@@ -11,6 +11,7 @@ from gmmfast.tables.base import MISSING, default_names, number
 
 Row = list[str]  # cells without the white space around them
 
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.0*)?")  # of a row
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _PLAIN = re.compile(r"0|[1-9][0-9]*")  # as names are written: no sign, no leading zeros
 _YEAR = re.compile(r"1[89][0-9][0-9]|20[0-9][0-9]|2100")
@@ -63,7 +64,7 @@ def count_index(names: Row, below: list[Row]) -> int:
     while count < len(names) - 1 and _UNNAMED.fullmatch(names[count]):
         column = [row[count] for row in below]
         labels = all(cell and number(cell) is None for cell in column)
-        numbered = all(map(_WHOLE.fullmatch, column)) and len(set(column)) == len(column)
+        numbered = all(map(_NUMBER.fullmatch, column)) and len(set(column)) == len(column)
         if not (column and (labels or numbered)):
             break
         count += 1

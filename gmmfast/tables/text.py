@@ -135,7 +135,11 @@ class TextFile:
                 if value is None or not math.isfinite(value):
                     where = f"{self.path}, line {line}, column {self.names[i]!r}"
                     text, cell = unusable(where, cells[i]), cells[i].strip()
-                    if line == self.first_line and not self.has_names and is_name(cell):
+                    if (
+                        line == self.first_line
+                        and not self.has_names
+                        and (not cell or is_name(cell))
+                    ):
                         text = f"{text} {AS_HEADER}"
                     raise ValueError(text)
             rows.append(row)

@@ -26,7 +26,8 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
         ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), ``.npy`` (one 2-D array of the columns'
         common type, without the names), or ``.parquet`` (pyarrow, the extra ``[io]``).
     pieces : iterable of mapping of str to ndarray of shape (m,)
-        The columns by name, in order, some rows at a time.
+        The columns by name, in order, some rows at a time. They may come from the file itself,
+        which is replaced once all have been read.
 
     Raises
     ------

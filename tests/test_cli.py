@@ -277,9 +277,9 @@ def test_header__of_numbers_is_read_alike_by_all_commands(
     run, tmp_path, monkeypatch, clusters, header, index
 ):
     monkeypatch.chdir(tmp_path)
-    np.savetxt("bare.csv", clusters, "%r", ",")
+    np.savetxt("bare.csv", clusters, "%.17g", ",")
     columns = np.column_stack([np.arange(100), clusters]) if index else clusters
-    kinds = ["%d", "%r", "%r"] if index else ["%r", "%r"]
+    kinds = ["%d", "%.17g", "%.17g"] if index else ["%.17g", "%.17g"]
     first = "," * index + header
     np.savetxt("x.csv", columns, kinds, ",", header=first, comments="")
     code, out, err = run("fit", "x.csv", "-k", 2, "--out", "m.npz", "--json")
@@ -306,7 +306,7 @@ def test_header__of_numbers_is_read_alike_by_all_commands(
 def test_header__names_of_the_model_decide(run, tmp_path, monkeypatch, clusters):
     """A line that would be a row of its own."""
     monkeypatch.chdir(tmp_path)
-    np.savetxt("x.csv", clusters, "%r", ",", header="2019,2020", comments="")
+    np.savetxt("x.csv", clusters, "%.17g", ",", header="2019,2020", comments="")
     assert run("fit", "x.csv", "-k", 2, "--out", "m.npz")[0] == 0
     (tmp_path / "new.csv").write_text("2020,2019\n2018,2017\n2000,2001\n")
     assert len(run("predict", "m.npz", "new.csv")[1].splitlines()) == 3
@@ -315,8 +315,8 @@ def test_header__names_of_the_model_decide(run, tmp_path, monkeypatch, clusters)
 
 def test_header__options(run, fails, tmp_path, monkeypatch, clusters):
     monkeypatch.chdir(tmp_path)
-    np.savetxt("x.csv", clusters, "%r", ",", header="0,1", comments="")
-    np.savetxt("y.csv", clusters, "%r", ",", header="0.5,7", comments="")
+    np.savetxt("x.csv", clusters, "%.17g", ",", header="0,1", comments="")
+    np.savetxt("y.csv", clusters, "%.17g", ",", header="0.5,7", comments="")
     np.save("x.npy", clusters)
     fit = ("fit", "x.csv", "-k", 1, "--json", "--out", "m.npz")
     code, out, err = run(*fit, "--no-header")

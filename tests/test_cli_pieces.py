@@ -148,7 +148,7 @@ def test_uses(run, files, X, short, name, out, command, monkeypatch):
 @pytest.mark.parametrize("options", [[], ["--no-header"], ["--header"]])
 def test_the_first_line_is_read_alike(run, files, X, short, options, monkeypatch):
     monkeypatch.chdir(files)
-    np.savetxt("x.csv", X, "%r", ",", header="0,1,2", comments="")
+    np.savetxt("x.csv", X, "%.17g", ",", header="0,1,2", comments="")
     fit = ["fit", "x.csv", "-k", "1", "--json", *options]
     code, inside, notes = run(*fit)
     assert (code, json.loads(inside)["n_rows"]) == (0, 3001 if options == ["--no-header"] else 3000)

@@ -431,6 +431,11 @@ def test_read_table__names_what_is_wrong_in_text(write, text, parts):
     assert "\n" not in text
 
 
+def test_read_pieces__of_empty_cells_in_quotes_only(write):
+    pieces = [piece.values for piece in read_pieces(write('a\n1\n2\n""\n""\n3\n'), n_rows=2)]
+    assert np.concatenate(pieces).tolist() == [[1], [2], [3]]
+
+
 def test_read_table__checks_row_lengths_beside_the_columns_asked(write):
     text = message(ValueError, read_table, write("a,b,c\n1,2,3\n4,5\n"), columns=["a"])
     assert "line 3" in text and "3 cells" in text

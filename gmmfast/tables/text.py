@@ -143,7 +143,7 @@ class TextFile:
                         text = f"{text} {AS_HEADER}"
                     raise ValueError(text)
             rows.append(row)
-        return np.array(rows, dtype=np.float64)
+        return np.array(rows, dtype=np.float64).reshape(-1, len(picked))
 
     def _records(self, lines: Iterable[str], first: int) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each record; blank lines are left out."""

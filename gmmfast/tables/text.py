@@ -135,11 +135,8 @@ class TextFile:
                 if value is None or not math.isfinite(value):
                     where = f"{self.path}, line {line}, column {self.names[i]!r}"
                     text, cell = unusable(where, cells[i]), cells[i].strip()
-                    if (
-                        line == self.first_line
-                        and not self.has_names
-                        and (not cell or is_name(cell))
-                    ):
+                    is_first = line == self.first_line and not self.has_names
+                    if is_first and (not cell or is_name(cell)):
                         text = f"{text} {AS_HEADER}"
                     raise ValueError(text)
             rows.append(row)
@@ -172,7 +169,7 @@ class TextFile:
         return notes
 
     def _head(self) -> list[str]:
-        """Return the first lines, blank ones beside."""
+        """Return the first lines, with the blank ones among them."""
         head, count = [], 0
         with self._text() as file:
             for line in file:

@@ -78,7 +78,7 @@ class Checkpoint:
         reached = of_em(parameters, position.memory)
         statistics = arranged.expectation(reached, model.scatter)
         self._require_likelihood(statistics)
-        if position.status is Status.CONVERGED:
+        if position.status.is_end:
             return EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
         return em.run(arranged, parameters, model, control, position=position)
 
@@ -86,7 +86,7 @@ class Checkpoint:
         """Raise ValueError where the rows are less likely than EM can have left the same ones."""
         bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
         slack = SLACK * len(self.centre)
-        is_more = bound > before + slack and self.position.status is Status.CONVERGED
+        is_more = bound > before + slack and self.position.status.is_end
         if bound < before - slack or is_more:
             raise _other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")
 

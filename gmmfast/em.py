@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+import numpy as np
+
 from gmmfast.acceleration import STEPS
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
+
+
+FALL = 1e-9  # relative: a likelihood that falls by more is lost in rounding
 
 
 class Status(Enum):
@@ -25,6 +30,12 @@ class Status(Enum):
     UNDER_WAY = "Interrupted before its end: fit goes on from here."
     STREAM = "Updated by partial_fit; there may be more rows to come."
     FAILED = "Ended by an error."
+    ROUNDED = "Converged: the mean log-likelihood falls, which EM's only does by rounding."
+
+    @property
+    def is_end(self) -> bool:
+        """Whether more iterations would find nothing better."""
+        return self in (Status.CONVERGED, Status.ROUNDED)
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,9 @@ def _iterate(
     hints = rows.hints()
     for iteration in range(len(lower_bounds) + 1, control.max_iter + 1):
         statistics = rows.expectation(parameters, model.scatter, hints)
+        if lower_bounds and _is_rounded(statistics, lower_bounds[-1], rows, model):
+            status = Status.ROUNDED
+            break
         previous = steps.lower_bound
         try:
             parameters = steps.take(parameters, statistics)
@@ -164,6 +178,16 @@ def _iterate(
         if status is not Status.MAX_ITER:
             break
     return EMResult(parameters, lower_bounds, status, steps.lower_bound, statistics, stopped)
+
+
+def _is_rounded(statistics: SufficientStatistics, before: float, rows: Rows, model: Model) -> bool:
+    """Whether the likelihood has fallen, although EM raises what nothing is added to.
+
+    That happens where covariances are so near to singular that their factors are rounding.
+    """
+    bound = statistics.log_likelihood / statistics.weight
+    is_exact = model.reg_covar == 0 and rows.dtype == np.float64
+    return is_exact and bound < before - FALL * abs(before)
 
 
 def best_of(

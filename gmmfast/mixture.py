@@ -490,7 +490,7 @@ class GaussianMixture(FittedMixture):
             self.__dict__.pop(name, None)
 
     def _set_progress(self, result: em.EMResult | em.Position) -> None:
-        self.converged_ = result.status is em.Status.CONVERGED
+        self.converged_ = result.status.is_end
         self.stop_reason_ = result.status.value
         self.n_iter_ = len(result.lower_bounds)
         self.lower_bound_ = result.lower_bound

@@ -40,7 +40,7 @@ class Verbose:
         """Say how the start ended, if it went anywhere."""
         if status in (Status.NOT_STARTED, Status.FAILED):
             return
-        outcome = "converged" if status is Status.CONVERGED else "did not converge"
+        outcome = "converged" if status.is_end else "did not converge"
         line = f"Initialization {outcome}."
         if self._with_times:
             lapse = time.perf_counter() - self._began

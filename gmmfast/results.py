@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.constraints import CRITERIA
-from gmmfast.em import Status
 from gmmfast.models import MODELS
 from gmmfast.report import table
 from gmmfast.search import Candidate, Fit
@@ -75,7 +74,7 @@ class Results(np.ndarray):
                 row[name] = getattr(fit, name)
             if fit.result is not None:
                 row["n_iter"] = len(fit.result.lower_bounds)
-                row["converged"] = fit.result.status is Status.CONVERGED
+                row["converged"] = fit.result.status.is_end
         return array.view(cls)
 
     def to_pandas(self) -> Any:

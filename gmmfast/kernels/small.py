@@ -20,7 +20,7 @@ from gmmfast.kernels.separation import Separation
 from gmmfast.kernels.variances import fill_variances
 from gmmfast.parameters import Density
 
-CONVERGED, NOT_YET, NOT_POSITIVE, EMPTY = 0, 1, 2, 3  # how a fit ended
+CONVERGED, ROUNDED, NOT_YET, NOT_POSITIVE, EMPTY = 0, 1, 2, 3, 4  # how a fit ended
 LOG_TWO_PI = np.log(2 * np.pi)
 
 
@@ -201,6 +201,7 @@ def climb(
     family,  # in: Family
     tol,  # in: as in `has_settled`
     share,  # in: as in `has_settled`
+    fall,  # in: relative: a likelihood that falls by more is lost in rounding
     state,  # in, out: the mixture
     bounds,  # out: mean log-likelihood before each M step; as many passes at the most
 ):
@@ -209,6 +210,8 @@ def climb(
     while status == NOT_YET and i < bounds.size:
         expect(rows, state)
         bounds[i] = state.sums.log_likelihood[0] * rows.scale
+        if i > 0 and rows.reg_covar == 0 and bounds[i] < bounds[i - 1] - fall * abs(bounds[i - 1]):
+            return ROUNDED, i
         status = maximize(
             rows, family, False, state.sums.scatter[0], state.scatter, state.covariances,
             state.density.factors, state,
@@ -229,6 +232,7 @@ def fit_few(
     share,  # in: of what a trial has gained; a pass that gains less is its last
     tol,  # in: gain of a pass, in nats a row, with which the fit ends
     same,  # in: what is less may be rounding, and the first of equals is kept
+    fall,  # in: relative: a likelihood that falls by more is lost in rounding
     best,  # scratch, of the size of state.flat
     trial,  # scratch: mean log-likelihoods of a trial, which may have as many passes
     state,  # scratch; out: the mixture, and the sums of one more E step
@@ -242,7 +246,7 @@ def fit_few(
     for t in range(labels.shape[0]):
         n_passes, status = 0, start_from(rows, labels[t], means[t], family, state)
         if status == NOT_YET:
-            status, n_passes = climb(rows, family, 0.0, share, state, trial)
+            status, n_passes = climb(rows, family, 0.0, share, fall, state, trial)
         if status == NOT_POSITIVE or status == EMPTY:
             failure = max(failure, status)  # EMPTY, which may be mended, rather than NOT_POSITIVE
             continue
@@ -254,8 +258,8 @@ def fit_few(
     if not found:
         return failure, 0, False
     copy_flat(best, state.flat)
-    status, n_passes = climb(rows, family, tol, 0.0, state, bounds)
-    if status == CONVERGED or status == NOT_YET:
+    status, n_passes = climb(rows, family, tol, 0.0, fall, state, bounds)
+    if status < NOT_POSITIVE:
         expect(rows, state)
     return status, n_passes, is_sound(floor, state.density.factors)
 

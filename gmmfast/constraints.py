@@ -18,6 +18,7 @@ MODEL_CODES = (  # mclust's
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical", *MODEL_CODES)
 STARTS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
 CRITERIA = ("bic", "aic", "icl", "cv")
+MOST = (1 << 63) - 1  # what an array can count
 
 
 class Constraint(NamedTuple):
@@ -27,27 +28,40 @@ class Constraint(NamedTuple):
     allows: Callable[[Any], bool]
 
 
-def integer(low: int) -> Constraint:
-    """Allow whole numbers from `low`."""
+def is_int(value: Any) -> bool:
+    """Whether a value is a whole number; True and False count nothing."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_float(value: Any) -> bool:
+    """Whether a value is a real number, neither True nor False, that a float can hold."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    try:
+        float(value)
+    except OverflowError:
+        return False
+    return True
+
+
+def integer(low: int, high: int | None = None) -> Constraint:
+    """Allow whole numbers from `low`, up to `high` where it is given."""
+    end = "inf)" if high is None else f"{high}]"
     return Constraint(
-        f"an int in the range [{low}, inf)",
-        lambda value: isinstance(value, numbers.Integral) and int(value) >= low,
+        f"an int in the range [{low}, {end}",
+        lambda value: is_int(value) and low <= int(value) and (high is None or int(value) <= high),
     )
 
 
 def not_negative() -> Constraint:
     """Allow real numbers from zero."""
-    return Constraint(
-        "a float in the range [0.0, inf)",
-        lambda value: isinstance(value, numbers.Real) and 0 <= float(value) < math.inf,
-    )
+    return fraction("[0.0, inf)", lambda value: 0 <= value < math.inf)
 
 
 def fraction(interval: str, allows: Callable[[float], bool]) -> Constraint:
     """Allow real numbers in an interval."""
     return Constraint(
-        f"a float in the range {interval}",
-        lambda value: isinstance(value, numbers.Real) and allows(float(value)),
+        f"a float in the range {interval}", lambda value: _is_float(value) and allows(float(value))
     )
 
 
@@ -66,7 +80,8 @@ def _is_array_like(value: Any) -> bool:
 
 def as_list(value: Any) -> list[Any]:
     """One thing, or some, as a list."""
-    is_several = isinstance(value, Iterable) and not isinstance(value, str)
+    is_scalar = isinstance(value, str) or getattr(value, "ndim", 1) == 0
+    is_several = isinstance(value, Iterable) and not is_scalar
     return list(value) if is_several else [value]
 
 
@@ -74,8 +89,7 @@ def _is_counts(value: Any) -> bool:
     if isinstance(value, Iterator):  # which would be empty the next time
         return False
     counts = as_list(value)
-    whole = all(isinstance(k, numbers.Integral) and int(k) >= 1 for k in counts)
-    return bool(counts) and whole
+    return bool(counts) and all(map(integer(1, MOST).allows, counts))
 
 
 def _is_types(value: Any) -> bool:
@@ -85,10 +99,16 @@ def _is_types(value: Any) -> bool:
 
 
 def _is_folds(value: Any) -> bool:
-    if isinstance(value, numbers.Integral):
+    if is_int(value):
         return int(value) >= 2
-    is_pairs = isinstance(value, Iterable) and not isinstance(value, Iterator)
-    return hasattr(value, "split") or (is_pairs and bool(list(value)))
+    if isinstance(value, str | bytes | Iterator) or not isinstance(value, Iterable):
+        return hasattr(value, "split") and not isinstance(value, str | bytes)
+    pairs = as_list(value)
+    return hasattr(value, "split") or (bool(pairs) and all(map(_is_pair, pairs)))
+
+
+def _is_pair(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes) and len(value) == 2
 
 
 BOOLEAN = Constraint(
@@ -106,12 +126,12 @@ RANDOM = Constraint(
     lambda value: (
         value is None
         or isinstance(value, np.random.RandomState | np.random.Generator)
-        or (isinstance(value, numbers.Integral) and 0 <= int(value) < 1 << 32)
+        or (is_int(value) and 0 <= int(value) < 1 << 32)
     ),
 )
 JOBS = Constraint(
     "an int other than 0 or None",
-    lambda value: value is None or (isinstance(value, numbers.Integral) and int(value) != 0),
+    lambda value: value is None or (is_int(value) and int(value) != 0),
 )
 
 MIXTURE = {
@@ -132,6 +152,8 @@ MIXTURE = {
     "verbose_interval": integer(1),
     "n_jobs": JOBS,
 }
+
+SAMPLE = {"n_samples": integer(1, MOST)}
 
 STEPWISE = {
     "decay": fraction("(0.5, 1.0]", lambda value: 0.5 < value <= 1),
@@ -155,7 +177,7 @@ SEARCH = {
     "acceleration": one_of("none", "auto"),
     "max_seconds": Constraint(
         "a positive float or None",
-        lambda value: value is None or (isinstance(value, numbers.Real) and float(value) > 0),
+        lambda value: value is None or (_is_float(value) and float(value) > 0),
     ),
     "on_interrupt": one_of("raise", "keep"),
     "random_state": RANDOM,

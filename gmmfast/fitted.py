@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import criteria
+from gmmfast.constraints import MIXTURE, SAMPLE, check_parameters, is_int
+from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimator import Estimator
+from gmmfast.given import require_family
 from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.partitions import array_of, is_dask, names_of
@@ -188,35 +191,32 @@ class FittedMixture(Estimator):
         y : ndarray of shape (n_samples,)
             Their components.
         """
-        self._check_fitted()
-        if n_samples < 1:
+        weights, means, covariances = self._attributes("covariances_")
+        if is_int(n_samples) and n_samples < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
                 "sample."
             )
+        check_parameters("sample", {"n_samples": n_samples}, SAMPLE)
         rng = check_random_state(self.random_state)
-        weights = self.weights_.astype(np.float64)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         y = np.repeat(np.arange(len(counts)), counts)
-        K, d = self.means_.shape
-        covariances = self._model().matrices(self.covariances_.astype(np.float64), K, d)
-        noise = np.split(rng.standard_normal(size=(n_samples, d)), np.cumsum(counts)[:-1])
-        parts = [z @ R.T for z, R in zip(noise, square_roots(covariances), strict=True)]
-        return np.concatenate(parts) + self.means_[y], y
+        matrices = self._model().matrices(covariances, *means.shape)
+        noise = rng.standard_normal(size=(n_samples, means.shape[1]))
+        noises = np.split(noise, np.cumsum(counts)[:-1])
+        parts = [z @ R.T for z, R in zip(noises, square_roots(matrices), strict=True)]
+        return np.concatenate(parts) + means[y], y
 
     def _rows(
-        self, X: ArrayLike | Source, names: list[str] | None = None
+        self, X: ArrayLike | Source, names: list[str] | None = None, first: int = 0
     ) -> tuple[MemoryRows, Parameters]:
         """Rows to evaluate, and the fitted parameters about the same centre."""
-        self._check_fitted()
-        X, own = check_rows(X)
+        means = self._attributes()[1]
+        X, own = check_rows(X, first=first, columns=names)
         names = names or own
         check_features(self, names, X.shape[1], reset=False)
-        means = np.asarray(self.means_, np.float64)
         if X.shape[1] != means.shape[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but means_ has {means.shape[1]}. Call fit again."
-            )
+            raise _other_features(X.shape[1], means.shape[1])
         centre = centre_near(means, X.dtype)  # no look at X: rows stay independent
         rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
         return rows, self._parameters(centre)
@@ -242,7 +242,7 @@ class FittedMixture(Estimator):
         self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
     ) -> Iterator[Any]:
         for chunk in source:
-            yield what(*self._rows(chunk.X, source.names))
+            yield what(*self._rows(chunk.X, source.names, chunk.first))
 
     def _of_blocks(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
         """A Dask array that is computed by the threads of its workers, each with one kernel."""
@@ -256,39 +256,58 @@ class FittedMixture(Estimator):
             return what(*mixture._rows(block, names)) if len(block) else meta
 
         if meta.ndim == 1:
-            return blocks.map_blocks(of_block, dtype=meta.dtype, drop_axis=1, meta=meta)
+            return _by_rows(of_block, blocks, meta)
         columns = (blocks.chunks[0], (meta.shape[1],))
         return blocks.map_blocks(of_block, dtype=meta.dtype, chunks=columns, meta=meta)
 
     def _parameters(self, centre: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
-        weights, means, cholesky = (
-            np.asarray(a, np.float64)
-            for a in (self.weights_, self.means_, self.precisions_cholesky_)
-        )
-        model, (K, d) = self._model(), (len(weights), len(centre))
-        covariances = np.asarray(getattr(self, "covariances_", cholesky), np.float64)
-        structure = model.covariance_shape(K, d)
-        named = {
-            "weights_": (weights, (K,)),
-            "means_": (means, (K, d)),
-            "covariances_": (covariances, structure),
-            "precisions_cholesky_": (cholesky, structure),
-        }
-        if any(array.shape != expected for array, expected in named.values()):
-            found = ", ".join(f"{name} {array.shape}" for name, (array, _) in named.items())
+        names = ["precisions_cholesky_", *self._covariances()]
+        weights, means, cholesky, *given = self._attributes(*names)
+        covariances = given[0] if given else cholesky
+        if means.shape[1] != len(centre):
+            raise _other_features(len(centre), means.shape[1])
+        return self._model().from_cholesky(weights, means - centre, covariances, cholesky)
+
+    def _covariances(self) -> list[str]:
+        """Name of the covariances, which need not be set for densities."""
+        return ["covariances_"] if hasattr(self, "covariances_") else []
+
+    def _attributes(self, *covariances: str) -> list[Floats]:
+        """Return the fitted weights, means and forms of the covariances, as float64.
+
+        Whoever sets them by hand may forget one, or choose shapes that do not go together.
+        """
+        self._check_fitted()
+        names = ["weights_", "means_", *covariances]
+        for name in names:
+            if not hasattr(self, name):
+                own = type(self).__name__
+                raise not_fitted_error_class()(
+                    f"This {own} instance has weights_, but no {name}. Call 'fit', or use "
+                    f"{own}.from_parameters, which finds the attributes that go together."
+                )
+        arrays = [np.asarray(getattr(self, name), np.float64) for name in names]
+        K, d = len(np.atleast_1d(arrays[0])), np.atleast_1d(arrays[1]).shape[-1]
+        shapes = [(K,), (K, d)] + [self._model().covariance_shape(K, d)] * len(covariances)
+        if [array.shape for array in arrays] != shapes:
+            found = ", ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
             raise ValueError(
                 f"The fitted {found} do not go with covariance_type={self.covariance_type!r} and "
                 f"{d} features. Call fit again, with warm_start=False."
             )
-        return model.from_cholesky(weights, means - centre, covariances, cholesky)
+        return arrays
 
     def _model(self) -> Model:
+        kind = {"covariance_type": self.covariance_type}
+        check_parameters(type(self).__name__, kind, MIXTURE)
         return MODELS[self.covariance_type](self.reg_covar)
 
     def _n_parameters(self) -> int:
-        self._check_fitted()
-        return self._model().n_parameters(*self.means_.shape)
+        _, means, *covariances = self._attributes(*self._covariances())
+        for given in covariances:
+            require_family(given, self.covariance_type)  # else there are more parameters
+        return self._model().n_parameters(*means.shape)
 
     def _log_likelihood(
         self, X: ArrayLike | Source, sample_weight: ArrayLike | None
@@ -311,6 +330,22 @@ class FittedMixture(Estimator):
         rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
         check_features(self, names, rows.n_features, reset=False)
         return rows.expectation(self._parameters(rows.centre), self._model().scatter)
+
+
+def _by_rows(of_block: Callable[[Any], Any], blocks: Any, meta: NDArray[Any]) -> Any:
+    """A Dask array of what is one value for each row; `map_blocks` would copy, and drop units."""
+    import dask.array
+
+    def of_only(parts: list[Any]) -> Any:
+        return of_block(parts[0])
+
+    return dask.array.blockwise(
+        of_only, "i", blocks, "ij", concatenate=False, dtype=meta.dtype, meta=meta
+    )
+
+
+def _other_features(given: int, own: int) -> ValueError:
+    return ValueError(f"X has {given} features, but means_ has {own}. Call fit again.")
 
 
 def is_elsewhere(X: Any) -> bool:

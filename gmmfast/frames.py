@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 FRAMES = {"pandas": ("DataFrame",), "polars": ("DataFrame",), "pyarrow": ("Table", "RecordBatch")}
+COLUMNS = {"pandas": ("Series",), "polars": ("Series",), "pyarrow": ("Array", "ChunkedArray")}
 
 
 def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
@@ -42,9 +43,36 @@ def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
     package, frame = _package_of(X), X
     if package is None:
         return None
+    return _values(package, frame), string_names(column_names(frame) or [])
+
+
+def from_series(column: Any, name: str) -> Floats | None:
+    """Turn a column of a frame into an array, as `from_frame`; anything else is None.
+
+    Parameters
+    ----------
+    column : object
+        A ``Series`` of pandas or polars, a ``pyarrow.Array`` or ``ChunkedArray``, or anything else.
+    name : str
+        What it is, for messages.
+    """
+    package = _package_of(column, COLUMNS)
+    if package is None:
+        return None
+    if package.__name__ == "pyarrow":
+        return _values(package, package.table({name: column}))[:, 0]
+    return _values(package, column.rename(name).to_frame())[:, 0]
+
+
+def is_missing(cell: object) -> bool:
+    """Whether a cell is a missing value of Python or pandas that is no float."""
+    pandas = sys.modules.get("pandas")
+    return cell is None or (pandas is not None and (cell is pandas.NA or cell is pandas.NaT))
+
+
+def _values(package: Any, frame: Any) -> Floats:
     convert = {"pandas": _from_pandas, "polars": _from_polars, "pyarrow": from_arrow}
-    values = convert[package.__name__](package, frame)
-    return values, string_names(column_names(frame) or [])
+    return convert[package.__name__](package, frame)
 
 
 def column_names(X: Any) -> list[Any] | None:
@@ -60,9 +88,9 @@ def with_columns(frame: Any, names: list[str]) -> Any:
     return frame.select(names) if _package_of(frame).__name__ == "pyarrow" else frame[names]
 
 
-def _package_of(X: object) -> Any:
+def _package_of(X: object, kinds_of: dict[str, tuple[str, ...]] = FRAMES) -> Any:
     """The package whose frame X is, or None."""
-    for name, kinds in FRAMES.items():
+    for name, kinds in kinds_of.items():
         package = sys.modules.get(name)
         if package is not None and isinstance(X, tuple(getattr(package, k, ()) for k in kinds)):
             return package
@@ -108,23 +136,30 @@ def _from_pandas(pandas: Any, frame: Any) -> Floats:
         column = frame.iloc[:, j]
         if getattr(dtype, "kind", "O") == "c":
             raise ValueError(f"Complex data not supported\nColumn {name!r} is complex.")
+        if isinstance(dtype, pandas.CategoricalDtype):
+            text = [label for label in dtype.categories if isinstance(label, str)]
+            raise _text_column(name, text[0] if text else "categories")
+        if getattr(dtype, "units", None) is not None:  # of pint-pandas
+            raise _text_column(name, dtype)
         if pandas.api.types.is_numeric_dtype(dtype):
             values[:, j] = column.to_numpy(dtype=values.dtype, na_value=np.nan)
         else:
             cells = np.asarray(column, dtype=object)
-            values[:, j] = [_float_of(name, dtype, cell, pandas.NA) for cell in cells]
+            values[:, j] = [_float_of(name, dtype, cell) for cell in cells]
     return values
 
 
-def _float_of(name: object, dtype: object, cell: object, missing: object) -> float:
+def _float_of(name: object, dtype: object, cell: object) -> float:
     """Value of one cell of a column that is not numeric by its type."""
-    if cell is None or cell is missing:
+    if is_missing(cell):
         return math.nan
     if isinstance(cell, str | bytes):
         raise _text_column(name, cell)
     try:
         number: Any = cell
         return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
     except (TypeError, ValueError):
         raise _text_column(name, dtype) from None
 

@@ -20,6 +20,13 @@ from gmmfast.constraints import STEPWISE, check_constructor, check_parameters
 from gmmfast.dependence import IN_GENERAL, remedy_for
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.fitted import FittedMixture, is_elsewhere
+from gmmfast.given import (
+    check_covariances,
+    check_means_init,
+    check_precisions_init,
+    check_weights_init,
+    given_array,
+)
 from gmmfast.initialization import Given, start
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
@@ -30,12 +37,9 @@ from gmmfast.stepwise import Stream
 from gmmfast.validation import (
     check_feature_names,
     check_features,
-    check_means_init,
-    check_precisions_init,
     check_random_state,
     check_rows,
     check_sample_weight,
-    check_weights_init,
 )
 
 
@@ -448,9 +452,22 @@ class GaussianMixture(FittedMixture):
 
     def _require_rows(self, rows: Rows) -> None:
         if rows.n_rows < self.n_components:
+            which = " of positive weight" if rows.is_weighted else ""
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
-                f"n_samples = {rows.n_rows} of positive weight. Lower n_components."
+                f"n_samples = {rows.n_rows}{which}. Lower n_components."
+            )
+
+    def _require_same_model(self) -> None:
+        """Raise ValueError where a fit cannot go on from what has been learnt."""
+        learnt = len(self._attributes()[0]), self._learnt_type or self.covariance_type
+        wanted = self.n_components, self.covariance_type
+        if learnt != wanted:
+            K, kind = learnt
+            raise ValueError(
+                f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but what has been "
+                f"learnt has {K} components of covariance_type={kind!r}. Set them back, or begin "
+                "with a new mixture."
             )
 
     def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
@@ -559,8 +576,9 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If a shape is wrong, the weights do not sum to one, or a covariance is not symmetric
-            and positive definite.
+            If a shape is wrong, the weights do not sum to one, a covariance is not symmetric and
+            positive definite, or the covariances are not of the model, to seven digits: those of
+            "EII" must be one multiple of the unit matrix, for instance.
 
         Examples
         --------
@@ -569,16 +587,14 @@ class GaussianMixture(FittedMixture):
         >>> mixture.score_samples([[0.0]]).round(6)
         array([-0.918939])
         """
-        shape = np.shape(means)
-        n_components, d = shape if len(shape) == 2 else (len(np.atleast_1d(means)), 1)
+        means = given_array(means, "means")
+        n_components, d = means.shape if means.ndim == 2 else (means.size, 1)
         mixture = cls(n_components, covariance_type=covariance_type, **params)
         check_constructor(mixture)
         model = mixture._model()
         means = check_means_init(means, n_components, d)
         weights = check_weights_init(weights, n_components)
-        covariances = check_precisions_init(
-            covariances, covariance_type, n_components, d, name="covariance"
-        )
+        covariances = check_covariances(covariances, covariance_type, n_components, d)
         parameters = model.of_covariances(weights / weights.sum(), means, covariances)
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
         mixture.converged_, mixture.n_iter_ = False, 0

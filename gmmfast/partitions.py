@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmmfast.frames import string_names
+from gmmfast.validation import check_sample_weight
 
 
 def is_dask(data: Any) -> bool:
@@ -28,8 +29,7 @@ class Partitions:
         """Compute one after the other, here."""
         for rows, weights in zip(self.rows, self.weights, strict=True):
             part = rows.compute()
-            if len(part):
-                yield part if weights is None else (part, np.asarray(weights.compute()))
+            yield part if weights is None else (part, weights.compute())
 
 
 def partitions_of(X: Any, sample_weight: Any = None) -> Partitions:
@@ -97,7 +97,8 @@ def _like(sample_weight: Any, X: Any) -> Any:
                 "The lengths of the partitions of X are not known, so that weights in memory "
                 "cannot be divided like them: give a Dask series or array."
             )
-        return dask.array.from_array(np.asarray(sample_weight), chunks=(lengths,))
+        checked = check_sample_weight(sample_weight, len(X))
+        return dask.array.from_array(checked, chunks=(lengths,))
     if are_known and hasattr(sample_weight, "rechunk"):
         return sample_weight.rechunk((lengths,))
     return sample_weight

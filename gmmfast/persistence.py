@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from gmmfast import archive
 from gmmfast.archive import found_under, kept_parameters, plain, require, under
 from gmmfast.constraints import check_constructor
+from gmmfast.given import check_weights_init
 from gmmfast.mixture import GaussianMixture
 from gmmfast.stepwise import Stream
-from gmmfast.validation import check_feature_names, check_weights_init
+from gmmfast.validation import check_feature_names
 
 PROGRAM = "gmmfast model"
 FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes were set by hand

@@ -252,9 +252,9 @@ class GaussianMixtureIC(Estimator):
         if isinstance(pairs, numbers.Integral):
             count, present = int(pairs), np.flatnonzero(rows.sample_weight)
             if count > len(present):
+                which = " of positive weight" if rows.is_weighted else ""
                 raise ValueError(
-                    f"cv={count} folds need as many rows of positive weight; got {len(present)}. "
-                    "Lower cv."
+                    f"cv={count} folds need as many rows{which}; got {len(present)}. Lower cv."
                 )
             fold = rng.permutation(len(present)) % count
             pairs = [(present[fold != f], present[fold == f]) for f in range(count)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.arrays import require_length
+from gmmfast.constraints import integer
 from gmmfast.frames import column_names, from_frame, with_columns
 from gmmfast.memory import rows_of
 from gmmfast.partitions import is_dask, partitions_of
@@ -25,6 +27,8 @@ from gmmfast.tables import (
 )
 from gmmfast.validation import check_rows, check_sample_weight
 
+MOST_ROWS = 1 << 31  # of a chunk: what readers of files can count
+END = object()  # after the last piece: nothing that a source can yield
 Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: tables, or what people pass
 Pieced: TypeAlias = tuple[NDArray[Any], Any, list[str] | None]  # rows, weights, names
 
@@ -83,10 +87,10 @@ class Chunks:
     def _read(self, are_finite: bool) -> Iterator[Chunk]:
         first, width = 0, None
         pieces = self._pieces(self._chunk_rows)
-        while True:
+        for number in itertools.count():
             try:
-                piece = next(pieces, None)
-                if piece is None:
+                piece = next(pieces, END)
+                if piece is END:
                     self.n_rows = first
                     return
                 if not _length(piece):
@@ -95,8 +99,8 @@ class Chunks:
             except (ValueError, TypeError, OSError) as error:
                 kind = OSError if isinstance(error, OSError) else ValueError
                 is_placed = str(error).startswith(self._what)  # by what reads files
-                place = "" if is_placed else f"{self._what}, from row {first} on: "
-                raise kind(f"{place}{error}") from error
+                place = f"{self._what}, chunk {number}, from row {first} on: "
+                raise kind(f"{'' if is_placed else place}{error}") from error
             if width is not None and chunk.X.shape[1] != width:
                 raise ValueError(
                     f"{self._what}, from row {first} on: every chunk must have as many columns as "
@@ -110,7 +114,7 @@ class Chunks:
         if isinstance(piece, Table):
             X, weights, names = self._of_table(piece, first, are_finite)
         else:
-            X, weights, names = self._of_rows(piece, are_finite)
+            X, weights, names = self._of_rows(piece, first, are_finite)
         if self.names is None:
             self.names = names
         elif names is not None and names != self.names:
@@ -118,7 +122,8 @@ class Chunks:
                 f"every chunk must have the columns {', '.join(self.names)}, in this order; got "
                 f"{', '.join(names)}. Choose them with columns=."
             )
-        return Chunk(X, check_sample_weight(weights, len(X), are_all=False), first)
+        weights = check_sample_weight(weights, len(X), are_all=False, first=first)
+        return Chunk(X, weights, first)
 
     def _of_table(self, table: Table, first: int, are_finite: bool) -> Pieced:
         """Rows, weights and names of a piece of a file, whose columns have been chosen."""
@@ -126,11 +131,13 @@ class Chunks:
             require_finite(self._what, table.values, table.names, first)
         return table.values, table.weights, None if self.names is None else table.names
 
-    def _of_rows(self, piece: Any, are_finite: bool) -> Pieced:
+    def _of_rows(self, piece: Any, first: int, are_finite: bool) -> Pieced:
         """Rows, weights and names of a piece of anything else."""
         weights, names = None, self._columns
         if isinstance(piece, tuple):
             piece, weights = piece
+        if column_names(piece) is None:
+            piece, _ = check_rows(piece, are_finite=True, first=first)
         if self._weight_column is not None:
             if weights is not None:
                 raise ValueError("the rows come with weights; got a weight_column= too.")
@@ -138,7 +145,7 @@ class Chunks:
             names = names or [n for n in _names_of(piece) if n != self._weight_column]
         if names is not None:
             piece = _picked(piece, names)
-        X, own = check_rows(piece, name="a fit", are_finite=are_finite)
+        X, own = check_rows(piece, name="A fit", are_finite=are_finite, first=first, columns=names)
         return X, weights, names or own
 
 
@@ -208,10 +215,10 @@ def chunks(
     require_distinct([*(columns or ()), *([weight_column] if weight_column else [])])
     if weight_column is not None and sample_weight is not None:
         raise ValueError("Give a weight_column= or a sample_weight=, one of the two; got both.")
-    if chunk_rows is not None and not (
-        isinstance(chunk_rows, numbers.Integral) and int(chunk_rows) >= 1
-    ):
-        raise ValueError(f"chunk_rows must be an int in the range [1, inf); got {chunk_rows!r}.")
+    if chunk_rows is not None:
+        if not integer(1).allows(chunk_rows):
+            raise ValueError(f"chunk_rows must be {integer(1).description}; got {chunk_rows!r}.")
+        chunk_rows = min(int(chunk_rows), MOST_ROWS)
     what, names = f"the {type(data).__name__}", None if columns is None else list(columns)
     notes: list[str] = []
     if isinstance(data, str | os.PathLike) and sample_weight is None:
@@ -258,7 +265,8 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
             "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
             "starts anew, or a list."
         )
-    if isinstance(data, Iterable) and from_frame(data) is None:
+    is_bag = isinstance(data, bytes | Mapping | Set)  # of things that are no chunks
+    if isinstance(data, Iterable) and not is_bag and from_frame(data) is None:
         return lambda rows: iter(data)
     raise TypeError(
         "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
@@ -268,13 +276,12 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
 
 def _slices(array: Any, rows: int | None, weights: NDArray[Any] | None = None) -> Iterator[Any]:
     n, d = array.shape
-    if weights is not None and len(weights) != n:
+    if weights is not None and require_length(weights) != n:
         raise ValueError(f"sample_weight must have the length of the data, {n}; got {len(weights)}")
     step = rows or rows_of(d, np.dtype(array.dtype))
     for start in range(0, n, step):
         part = slice(start, start + step)
-        X = np.asarray(array[part])
-        yield X if weights is None else (X, weights[part])
+        yield array[part] if weights is None else (array[part], weights[part])
 
 
 def files_of(path: Path) -> list[Path]:
@@ -313,13 +320,22 @@ def _of_path(
 
 
 def _length(piece: Any) -> int:
-    rows = piece[0] if isinstance(piece, tuple) else piece
-    return len(rows.values if isinstance(rows, Table) else rows)
+    """Rows of a piece; TypeError where it is nothing that could have any."""
+    if isinstance(piece, Table):
+        return len(piece.values)
+    if isinstance(piece, tuple):
+        if len(piece) != 2:
+            raise TypeError(
+                "a tuple must be a pair of rows and weights; got one of length "
+                f"{len(piece)}. Make an array of rows."
+            )
+        piece = piece[0]
+    return require_length(piece)
 
 
 def _names_of(piece: Any) -> list[Any]:
     """Names of the columns of a frame, or of an array, where they are x1, x2, ..."""
-    return column_names(piece) or default_names(np.asarray(piece).shape[1])
+    return column_names(piece) or default_names(piece.shape[1])
 
 
 def _picked(piece: Any, wanted: list[str]) -> NDArray[Any]:
@@ -329,6 +345,6 @@ def _picked(piece: Any, wanted: list[str]) -> NDArray[Any]:
         if name not in names:
             raise ValueError(f"there is no column {name!r}; the columns are {names}.")
     if column_names(piece) is None:
-        return np.asarray(piece)[:, [names.index(name) for name in wanted]]
+        return np.asarray(piece[:, [names.index(name) for name in wanted]])
     values, _ = from_frame(with_columns(piece, wanted)) or (np.empty((0, 0)), None)
     return values

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import math
 import numbers
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from gmmfast.arrays import NonFinite, Place, first_non_finite, refuse_sparse, to_floats
 from gmmfast.errors import warn
-from gmmfast.frames import from_frame
+from gmmfast.frames import column_names, from_frame
 
 Floats = NDArray[np.float64]
 Random = np.random.Generator | np.random.RandomState
 
-BLOCK = 1 << 18  # values: what a scan for NaN looks at in one go
+LIGHTEST, HEAVIEST = 1e-250, 1e250  # sums of weights: scatter in their unit keeps its digits
 
 # ----------------------------------------------------------------------------------- the rows
 
 
 def check_rows(
-    X: Any, *, name: str = "GaussianMixture", min_rows: int = 1, are_finite: bool = False
+    X: Any,
+    *,
+    name: str = "GaussianMixture",
+    min_rows: int = 1,
+    are_finite: bool = False,
+    first: int = 0,
+    columns: Sequence[str] | None = None,
 ) -> tuple[NDArray[Any], list[str] | None]:
     """Turn what the user calls X into a finite float array, with column names where it has them.
 
@@ -36,6 +42,10 @@ def check_rows(
         Rows that it needs.
     are_finite : bool
         Whether all values are known to be finite.
+    first : int
+        Number of the first row, for messages.
+    columns : sequence of str, optional
+        Names of the columns of an array, for messages.
 
     Returns
     -------
@@ -47,75 +57,40 @@ def check_rows(
     Raises
     ------
     TypeError
-        If X is sparse, or some of its column names are strings and some are not.
+        If X is sparse or no array, has units, or some of its column names are strings and some
+        are not.
     ValueError
-        If X is not two-dimensional, not numeric, empty, or not finite.
+        If X is not two-dimensional, not numeric, empty, masked, or not finite.
     """
-    _refuse_sparse(X, "X")
+    refuse_sparse(X, "X")
     frame = from_frame(X)
     values, names = (X, None) if frame is None else frame
-    array = _floats(values, "X")
+    place = Place(first, column_names(X) or columns)
+    array = to_floats(values, "X", place)
     _require_2d(array, values, name)
-    rows, columns = array.shape
-    if rows < min_rows:
+    n_rows, n_features = array.shape
+    if n_rows < min_rows:
         raise ValueError(
-            f"Found array with {rows} sample(s) (shape={array.shape}) while a minimum of "
+            f"Found array with {n_rows} sample(s) (shape={array.shape}) while a minimum of "
             f"{min_rows} is required by {name}."
         )
-    if columns < 1:
+    if n_features < 1:
         raise ValueError(
-            f"Found array with {columns} feature(s) (shape={array.shape}) while a minimum of 1 is "
-            f"required by {name}."
+            f"Found array with {n_features} feature(s) (shape={array.shape}) while a minimum of 1 "
+            f"is required by {name}."
         )
-    what = None if are_finite else _non_finite(array)
-    if what == "NaN":
-        raise ValueError(
-            f"Input X contains NaN.\n{name} does not accept missing values encoded as NaN "
-            "natively. Drop the rows that have them, or impute them first."
-        )
-    if what is not None:
-        raise ValueError(f"Input X contains {what}. Drop or correct those rows.")
+    found = None if are_finite else first_non_finite(array)
+    if found is not None:
+        raise _not_finite(found, "X", place, name)
     return array, names
 
 
-def _refuse_sparse(X: Any, name: str) -> None:
-    matrix = hasattr(X, "toarray") and hasattr(X, "nnz")
-    # pandas has `sparse` where all columns are, also where there are none
-    frame = hasattr(getattr(X, "sparse", None), "to_coo") and len(getattr(X, "columns", ())) > 0
-    if matrix or frame:
-        raise TypeError(
-            f"Sparse data was passed for {name}, but dense data is required. Use '.toarray()' to "
-            "convert to a dense numpy array." + " For a frame, use X.sparse.to_dense()." * frame
-        )
-
-
-def _floats(values: Any, name: str) -> NDArray[Any]:
-    """Return values as float64, or float32 where they are."""
-    _refuse_sparse(values, name)
-    if isinstance(values, np.matrix):
-        raise TypeError(
-            "np.matrix is not supported. Please convert to a numpy array with np.asarray. For more "
-            "information see: https://numpy.org/doc/stable/reference/generated/numpy.matrix.html"
-        )
-    if isinstance(values, Iterator):
-        raise TypeError(
-            f"{name} must be an array; got the iterator {type(values).__name__}. Make a list of "
-            "it, or pass gmmfast.chunks of an object that can be iterated over again and again."
-        )
-    array = np.asarray(values)
-    if np.iscomplexobj(array):
-        raise ValueError(f"Complex data not supported\n{array}\n")
-    if array.dtype == np.float32:
-        return array
-    if array.dtype.kind in "mM":
-        raise ValueError(f"{name} must hold numbers; got dates. Convert them to numbers first.")
-    floats = np.asarray(values if array.dtype.kind in "SU" else array, np.float64)
-    if array.dtype.kind in "SU":  # digits only: any other text has just raised NumPy's sentence
-        raise ValueError(
-            "dtype='numeric' is not compatible with arrays of bytes/strings.Convert your data to "
-            f"numeric values explicitly instead. {name} must hold numbers; use astype(float)."
-        )
-    return floats
+def _not_finite(found: NonFinite, what: str, place: Place, owner: str = "") -> ValueError:
+    sentence, remedy = f"Input {what} contains {found.what}.", "Drop or correct those rows."
+    if owner and found.what == "NaN":
+        sentence += f"\n{owner} does not accept missing values encoded as NaN natively."
+        remedy = "Drop the rows that have them, or impute them first."
+    return ValueError(f"{sentence} The first is in {place.of(found.where)}. {remedy}")
 
 
 def _require_2d(array: NDArray[Any], values: Any, name: str) -> None:
@@ -140,26 +115,9 @@ def _require_2d(array: NDArray[Any], values: Any, name: str) -> None:
     )
 
 
-def _non_finite(array: NDArray[Any]) -> str | None:
-    """Say what an array holds that is not finite, or None.
-
-    A block's sum is finite unless one of its values is not, or it overflows.
-    """
-    flat = array.reshape(-1, order="A") if array.flags.forc else array  # in memory's order: a view
-    step = max(1, BLOCK // max(1, math.prod(flat.shape[1:])))
-    for start in range(0, len(flat), step):
-        block = flat[start : start + step]
-        with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(block.sum()):
-                continue
-        if np.isnan(block).any():
-            return "NaN"
-        if np.isinf(block).any():
-            return f"infinity or a value too large for {array.dtype!r}"
-    return None
-
-
-def check_sample_weight(sample_weight: Any, n_rows: int, *, are_all: bool = True) -> Floats | None:
+def check_sample_weight(
+    sample_weight: Any, n_rows: int, *, are_all: bool = True, first: int = 0
+) -> Floats | None:
     """Return row weights as float64 (n,); None stays None, a number is every row's weight.
 
     Parameters
@@ -170,6 +128,8 @@ def check_sample_weight(sample_weight: Any, n_rows: int, *, are_all: bool = True
         n.
     are_all : bool
         Whether there are no other rows; else these may all have weight zero.
+    first : int
+        Number of the first row, for messages.
 
     Returns
     -------
@@ -184,7 +144,8 @@ def check_sample_weight(sample_weight: Any, n_rows: int, *, are_all: bool = True
         return None
     if isinstance(sample_weight, numbers.Number):
         sample_weight = np.full(n_rows, sample_weight)
-    weights = _floats(sample_weight, "sample_weight").astype(np.float64, copy=False)
+    place = Place(first)
+    weights = to_floats(sample_weight, "sample_weight", place).astype(np.float64, copy=False)
     if weights.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected "
@@ -192,9 +153,9 @@ def check_sample_weight(sample_weight: Any, n_rows: int, *, are_all: bool = True
         )
     if len(weights) != n_rows:
         raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
-    what = _non_finite(weights)
-    if what is not None:
-        raise ValueError(f"Input sample_weight contains {what}. Drop or correct those rows.")
+    found = first_non_finite(weights)
+    if found is not None:
+        raise _not_finite(found, "sample_weight", place)
     if are_all and not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     if weights.min(initial=0.0) < 0:
@@ -203,10 +164,19 @@ def check_sample_weight(sample_weight: Any, n_rows: int, *, are_all: bool = True
             "to leave a row out."
         )
     with np.errstate(over="ignore"):
-        total = weights.sum()
-    if not np.isfinite(total):
-        raise ValueError("The sum of `sample_weight` must be finite. Divide by the largest weight.")
+        total = float(weights.sum())
+    if total > HEAVIEST or are_all:
+        require_total_weight(total)
     return weights
+
+
+def require_total_weight(total: float) -> None:
+    """Raise ValueError unless sums over rows of this total weight neither over- nor underflow."""
+    if not LIGHTEST <= total <= HEAVIEST:
+        raise ValueError(
+            f"The sum of `sample_weight` must be from {LIGHTEST:g} to {HEAVIEST:g}; got "
+            f"{total:g}. Divide all weights by the largest: a fit depends on their ratios alone."
+        )
 
 
 def check_features(
@@ -305,74 +275,3 @@ def check_random_state(seed: Any) -> Random:
         f"{seed!r} cannot be used to seed a numpy.random.RandomState instance; use an int, a "
         "RandomState or a Generator."
     )
-
-
-# -------------------------------------------------------------------------------- given starts
-
-
-def _require_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
-    if values.shape != shape:
-        raise ValueError(
-            f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
-        )
-
-
-def _given(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
-    frame = from_frame(values)
-    array = _floats(values if frame is None else frame[0], name)
-    what = _non_finite(array)
-    if what is not None:
-        raise ValueError(f"Input contains {what}. The parameter '{name}' must be finite.")
-    _require_shape(array, shape, name)
-    return array
-
-
-def check_weights_init(weights: ArrayLike, n_components: int) -> Floats:
-    """Return mixing weights (K,): within [0, 1], with sum one."""
-    array = _given(weights, (n_components,), "weights")
-    if (array < 0).any() or (array > 1).any():
-        raise ValueError(
-            "The parameter 'weights' should be in the range [0, 1], but got max value "
-            f"{array.max():.5f}, min value {array.min():.5f}"
-        )
-    if abs(1 - array.sum()) > (1e-6 if array.dtype == np.float32 else 1e-8):
-        raise ValueError(
-            "The parameter 'weights' should be normalized, but got sum(weights) = "
-            f"{array.sum():.5f}"
-        )
-    return array.astype(np.float64, copy=False)
-
-
-def check_means_init(means: ArrayLike, n_components: int, n_features: int) -> Floats:
-    """Return means (K, d)."""
-    return _given(means, (n_components, n_features), "means").astype(np.float64, copy=False)
-
-
-def check_precisions_init(
-    precisions: ArrayLike,
-    covariance_type: str,
-    n_components: int,
-    n_features: int,
-    name: str = "precision",
-) -> Floats:
-    """Return precisions, or covariances, in the structure of a type: positive (definite)."""
-    shape = {
-        "tied": (n_features, n_features),
-        "diag": (n_components, n_features),
-        "spherical": (n_components,),
-    }.get(covariance_type, (n_components, n_features, n_features))
-    label = f"{covariance_type} {name}"
-    array = _given(precisions, shape, label).astype(np.float64, copy=False)
-    if covariance_type in ("diag", "spherical"):
-        if (array <= 0).any():
-            raise ValueError(f"'{label}' should be positive; got {array.min():g}")
-        return array
-    for matrix in array if array.ndim == 3 else [array]:
-        symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
-        smallest = np.linalg.eigvalsh(matrix)[0]
-        if not symmetric or smallest <= 0:
-            got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
-            if not symmetric:
-                got = "one that is not symmetric. Use (A + A.T) / 2."
-            raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
-    return array

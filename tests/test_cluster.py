@@ -217,9 +217,19 @@ def test_bad_partitions_are_named(client, X):
     mixture = GaussianMixture(2)
     with pytest.raises(ValueError, match="partition 1: Input X contains NaN"):
         mixture.fit(of_parts(X, hole, X))
+    with pytest.raises(ValueError, match=r"partition 1: .* got None"):
+        mixture.fit(of_parts(X, None, X))
+    masked = np.ma.masked_array(X, mask=np.isnan(np.where(X == X[17, 1], np.nan, X)))
+    with pytest.raises(ValueError, match="partition 1: .* masked values.* row 17, column 1 "):
+        mixture.fit(of_parts(X, masked, X))
+    weights = da.ma.masked_array(da.ones(3000, chunks=1000), mask=np.arange(3000) == 1003)
+    with pytest.raises(ValueError, match="partition 1: .* sample_weight .* masked .* row 3 "):
+        mixture.fit(divided(X, (1000,) * 3), sample_weight=weights)
+    with pytest.raises(ValueError, match="sum of `sample_weight` must be from"):
+        mixture.fit(divided(X, (1000,) * 3), sample_weight=da.full(3000, 5e-324, chunks=1000))
     with pytest.raises(ValueError, match=r"partition 2: every partition .* the first, 3; got 2"):
         mixture.fit(of_parts(X, X, X[:, :2]))
-    with pytest.raises(ValueError, match="n_samples = 1 of positive weight"):
+    with pytest.raises(ValueError, match="n_samples = 1. Lower n_components"):
         mixture.fit(of_parts(X[:1], X[:0]))
     with pytest.raises(ValueError, match="the data have none"):
         mixture.fit(of_parts(X[:0], X[:0]))

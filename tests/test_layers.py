@@ -35,7 +35,9 @@ LAYERS = """
     kernels
     parameters
     scaling datasets report sources
-    criteria validation tables partitions
+    partitions given
+    criteria validation tables
+    arrays
     frames estimator archive memory constraints paths
     errors
 """

@@ -36,6 +36,7 @@ class Rows(Protocol):
     n_rows: int  # rows of positive weight
     n_features: int
     weight: float  # sum of the row weights
+    is_weighted: bool  # whether row weights were given
     centre: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
 
     @property
@@ -95,6 +96,7 @@ class RowsElsewhere(ABC):
     n_rows: int
     n_features: int
     weight: float
+    is_weighted: bool
     mean: Floats
     centre: Floats
     _dtype: np.dtype[Any]
@@ -132,6 +134,12 @@ def changed() -> ValueError:
         "The data have changed since the fit began: each pass must read the same rows, so an "
         "iterable has to begin anew each time."
     )
+
+
+def none_to_fit(is_weighted: bool) -> ValueError:
+    """Return the error of data without rows, or without any of positive weight."""
+    which = " of positive weight" if is_weighted else ""
+    return ValueError(f"A fit needs at least one row{which}; the data have none.")
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -18,10 +18,18 @@ from gmmfast.kernels.options import thread_count
 from gmmfast.kernels.separation import separate
 from gmmfast.memory import rows_of
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import RowsElsewhere, changed, read_only, statistics_of, unit_of
+from gmmfast.rows.base import (
+    RowsElsewhere,
+    changed,
+    none_to_fit,
+    read_only,
+    statistics_of,
+    unit_of,
+)
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.sources import Chunk, Chunks
+from gmmfast.validation import require_total_weight
 
 LABELS = 1 << 26  # bytes that may be spent on remembering the component of each row
 
@@ -46,13 +54,14 @@ class ChunkRows(RowsElsewhere):
     def __init__(self, source: Chunks, *, n_jobs: int | None = None) -> None:
         self._source, self._n_jobs = source, n_jobs
         self._labels: NDArray[np.unsignedinteger] | None = None  # (n_all,) to take chunks in order
-        self.n_rows, self.n_all, self.weight = 0, 0, 0.0
+        self.n_rows, self.n_all, self.weight, self.is_weighted = 0, 0, 0.0, False
         self._dtype: np.dtype[Any] = np.dtype(np.float32)  # until a chunk is of another one
         shift = total = None
         low = high = np.empty(0)
         lightest, heaviest = math.inf, 0.0
         for chunk in source:
             weights = np.ones(len(chunk.X)) if chunk.weights is None else chunk.weights
+            self.is_weighted |= chunk.weights is not None
             self.n_all += len(chunk.X)
             self.n_rows += int(np.count_nonzero(weights))
             self.weight += float(weights.sum())
@@ -69,7 +78,8 @@ class ChunkRows(RowsElsewhere):
             present = chunk.X if weights.all() else chunk.X[weights > 0]
             low, high = widened(low, high, np.ascontiguousarray(present))
         if shift is None or total is None or not self.n_rows:
-            raise ValueError("A fit needs at least one row of positive weight; the data have none.")
+            raise none_to_fit(self.is_weighted)
+        require_total_weight(self.weight)
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
         extent = Extent(shift + total / self.weight, low, high)
         self.mean, self._dtype = extent.mean, extent.dtype_for(self._dtype)

@@ -19,13 +19,14 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.arrays import require_length
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.partitions import Partitions
-from gmmfast.rows.base import RowsElsewhere
+from gmmfast.rows.base import RowsElsewhere, none_to_fit
 from gmmfast.rows.chunks import picked_by_weight
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.validation import check_rows, check_sample_weight
+from gmmfast.validation import check_rows, check_sample_weight, require_total_weight
 
 TASK_BYTES = 64 << 20  # neighbouring partitions are joined up to this size,
 TASKS = 16  # unless that leaves fewer tasks than this;
@@ -65,12 +66,11 @@ Loaded = tuple[NDArray[Any], Floats | None]  # rows (m, d) and their positive we
 def load(number: int, part: Any, weights: Any) -> Loaded:
     """Check a partition, and leave out rows of weight zero; ValueError names it."""
     try:
-        if not len(part):
-            width = 1 if part.ndim < 2 else part.shape[1]
+        if not require_length(part):
+            width = np.shape(part)[1] if np.ndim(part) > 1 else 1
             return np.empty((0, width)), None
-        X, _ = check_rows(part, name="a fit")
-        own = None if weights is None else np.asarray(weights)
-        checked = check_sample_weight(own, len(X), are_all=False)
+        X, _ = check_rows(part, name="A fit")
+        checked = check_sample_weight(weights, len(X), are_all=False)
     except (ValueError, TypeError) as error:
         raise ValueError(f"partition {number}: {error}") from error
     if checked is None or checked.all():
@@ -176,14 +176,17 @@ class ClusterRows(RowsElsewhere):
         facts = self._compute(tasks)
         self._numbers = [i for i, own in enumerate(facts) if own.n_rows]  # those that have rows
         self._facts = [facts[i] for i in self._numbers]
+        self.is_weighted = any(weights is not None for weights in partitions.weights)
         self._check_widths()
         self.n_rows = sum(own.n_rows for own in self._facts)
         self.weight = math.fsum(own.weight for own in self._facts)
+        require_total_weight(self.weight)
         weights = np.array([own.weight for own in self._facts])
         means, lows, highs = zip(*(own.extent for own in self._facts), strict=True)
         extent = Extent(weights / self.weight @ means, np.min(lows, axis=0), np.max(highs, axis=0))
         heaviest = max(own.heaviest for own in self._facts)
-        self._log_weight_spread = math.log(heaviest / min(own.lightest for own in self._facts))
+        lightest = min(own.lightest for own in self._facts)
+        self._log_weight_spread = math.log(heaviest) - math.log(lightest)
         types = {own.dtype for own in self._facts}
         dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
         self.mean, self._dtype = extent.mean, extent.dtype_for(dtype)
@@ -197,7 +200,7 @@ class ClusterRows(RowsElsewhere):
 
     def _check_widths(self) -> None:
         if not self._facts:
-            raise ValueError("A fit needs at least one row of positive weight; the data have none.")
+            raise none_to_fit(self.is_weighted)
         self.n_features = len(self._facts[0].extent.mean)
         for i, own in zip(self._numbers, self._facts, strict=True):
             if len(own.extent.mean) != self.n_features:

@@ -67,6 +67,7 @@ class MemoryRows:
         self._mean: Floats | None = None
         self._wide: Packed | None = None
         self._n_jobs = n_jobs
+        self.is_weighted = sample_weight is not None
         self.n_features = X.shape[1]
         self.n_rows, self.weight, self.log_weight_spread = len(X), float(len(X)), 0.0
         self.weight_unit = 1.0  # of the packed row weights, so that they are near one

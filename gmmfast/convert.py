@@ -82,8 +82,16 @@ def from_sklearn(cls: type[Mixture], mixture: Any) -> Mixture:
             "from_sklearn needs a fitted sklearn.mixture.GaussianMixture; "
             f"got {type(mixture).__name__} without {missing[0]}. Call its fit first."
         )
-    result = cls(**mixture.get_params())
+    params = mixture.get_params()
+    unknown = sorted(params.keys() - {*cls._parameter_names()})
+    if unknown:
+        raise ValueError(
+            "from_sklearn needs a fitted sklearn.mixture.GaussianMixture; "
+            f"got {type(mixture).__name__}, which has the parameter {unknown[0]!r}."
+        )
+    result = cls(**params)
     _copy(mixture, result)
+    result._learnt_type, result.n_samples_seen_ = result.covariance_type, 0.0
     model = result._model()
     parameters = result._parameters(np.zeros(result.means_.shape[1]))
     result.degenerate_ = model.degenerate(parameters, None)

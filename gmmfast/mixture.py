@@ -80,11 +80,13 @@ class GaussianMixture(FittedMixture):
         Means to start from; weights and covariances that are not given start from the rows
         nearest to each. One that no row is nearest to gets weight 0 and keeps it.
     precisions_init : array-like, default=None
-        Inverses of the covariances to start from, in the shape of ``precisions_``.
+        Inverses of the covariances to start from, in the shape of ``precisions_``. They need not
+        be of the model: the first M step leads into it.
     random_state : int, RandomState, Generator or None, default=None
         The only source of chance; an int gives the same fit each time.
     warm_start : bool, default=False
-        Go on from the last fit instead of starting anew.
+        Go on from the last fit instead of starting anew; `n_components` and `covariance_type`
+        must be those of that fit.
     verbose : int, default=0
         1 prints iterations, 2 also times and changes.
     verbose_interval : int, default=10
@@ -194,6 +196,7 @@ class GaussianMixture(FittedMixture):
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
     _resumed: Checkpoint | None = None  # of one whose next fit goes on from there
+    _learnt_type: str | None = None  # covariance_type of the attributes, where it is known
 
     # ------------------------------------------------------------------------------- fitting
 
@@ -255,7 +258,10 @@ class GaussianMixture(FittedMixture):
         if checkpoint is not None:
             checkpoints.check_possible(checkpoint, self.n_init, path_of(X))
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
-        goes_on = self._resumed is not None or (self.warm_start and hasattr(self, "converged_"))
+        warm = self.warm_start and hasattr(self, "converged_")
+        goes_on = self._resumed is not None or warm
+        if warm and self._resumed is None:
+            self._require_same_model()
         check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_rows(rows)
         model, keep = self._model(), None
@@ -388,6 +394,7 @@ class GaussianMixture(FittedMixture):
         X, names = check_rows(X)
         weights = check_sample_weight(sample_weight, len(X))
         if hasattr(self, "weights_"):
+            self._require_same_model()
             check_features(self, names, X.shape[1], reset=False)
             return self._go_on_with(X, weights, names, **steps)
         return self._begin_with(X, weights, names)
@@ -413,11 +420,6 @@ class GaussianMixture(FittedMixture):
         forgetting: float,
     ) -> Self:
         """Take one step with the next rows of a stream."""
-        if len(self.weights_) != self.n_components:
-            raise ValueError(
-                f"n_components={self.n_components}, but what has been learnt has "
-                f"{len(self.weights_)} components. Set it back, or begin with a new mixture."
-            )
         model = self._model()
         rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
         before = self._parameters(np.zeros_like(rows.centre))
@@ -523,6 +525,7 @@ class GaussianMixture(FittedMixture):
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_for(dtype)
+        self._learnt_type = self.covariance_type
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)

@@ -113,7 +113,7 @@ def _rebuild(manifest: dict[str, Any], contents: archive.Arrays) -> GaussianMixt
     require(K == mixture.n_components, f"{K} means, but n_components={mixture.n_components}")
     check_weights_init(mixture.weights_, K)
     _require_positive(mixture)
-    mixture.n_features_in_ = d
+    mixture.n_features_in_, mixture._learnt_type = d, mixture.covariance_type
     if manifest["feature_names"] is not None:
         names = check_feature_names(manifest["feature_names"], d)
         mixture.feature_names_in_ = np.asarray(names, object)

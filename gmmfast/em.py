@@ -16,7 +16,6 @@ from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
-
 FALL = 1e-9  # relative: a likelihood that falls by more is lost in rounding
 
 

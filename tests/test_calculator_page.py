@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 SAMPLE = np.array([[1.0, 1.1], [1.5, 1.4], [5.0, 4.8], [5.5, 5.2], [1.2, 0.9], [5.1, 5.0]])
 PICTURES = os.environ.get("GMMFAST_SCREENSHOTS")  # a folder to keep pictures of the page in
+ZOOMING = ["Zoom", "Pan", "Zoom in", "Zoom out", "Autoscale", "Reset axes"]  # a chart's buttons
 FIRST_FIT = 180_000  # milliseconds: it may have to compile
 
 
@@ -66,6 +67,7 @@ def page(context, address):
     page.on("console", lambda message: message.type == "error" and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("request", lambda request: is_elsewhere(request.url) and faults.append(request.url))
+    page.on("popup", lambda window: faults.append(f"a window: {window.url}"))
     page.goto(address)
     page.wait_for_selector("body[data-ready]")
     yield page
@@ -87,6 +89,15 @@ def picture(page, name):
     if PICTURES:
         page.wait_for_timeout(500)
         page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+def buttons(page, chart):
+    """Titles of a chart's toolbar, in order; plotly's logo is one of its links."""
+    page.hover(f"#{chart}")
+    return page.eval_on_selector_all(
+        f"#{chart} .modebar a, #{chart} .modebar button",
+        "all => all.map(one => one.dataset.title ?? one.outerHTML)",
+    )
 
 
 def cells(page, table):
@@ -204,6 +215,7 @@ def test_cancel_in_mid_fit(page):
     page.click("#calculate")
     page.wait_for_selector("#progress-chart .main-svg", timeout=FIRST_FIT)
     expect(page.locator("#progress-text")).to_contain_text("Iteration")
+    assert buttons(page, "progress-chart") == ZOOMING
     picture(page, "progress")
     page.click("#cancel")
     expect(page.locator("#message")).to_have_text("Cancelled.")
@@ -391,6 +403,59 @@ def test_names_are_never_markup(page):
     expect(page.locator("#picture .xtitle")).to_contain_text("<script>")
     assert page.title() == "Gaussian mixture calculator"
     assert page.locator("main b, main img").count() == page.locator("details b").count()
+
+
+# ------------------------------------------------------------------- nothing leaves the machine
+
+
+def test_toolbars__have_no_button_that_sends_the_chart_anywhere(page):
+    """Of every kind of chart: plane, likelihood, criterion, density, line."""
+    found = {}
+    page.check("input[value=choose]")
+    page.fill("#k-to", "2")
+    calculate(page)
+    page.wait_for_selector("#criteria .main-svg")
+    for chart in ("picture", "curve", "criteria"):
+        found[chart] = buttons(page, chart)
+    picture(page, "toolbar")
+    page.check("#density")
+    page.wait_for_selector("#picture .contourlayer path")
+    found["density"] = buttons(page, "picture")
+    page.uncheck("#columns input[value=x2]")
+    calculate(page)
+    page.wait_for_selector("#picture .barlayer path")
+    found["line"] = buttons(page, "picture")
+    assert found == dict.fromkeys(found, ZOOMING) and len(found) == 5
+
+
+def test_plotly__knows_no_address_to_send_charts_to(page):
+    calculate(page)
+    for chart in ("picture", "curve"):
+        context = page.evaluate(f"document.getElementById('{chart}')._context")
+        assert (context["showSendToCloud"], context["plotlyServerURL"]) == (False, "")
+        assert (context["displaylogo"], context["editable"]) == (False, False)
+
+
+def test_page__cannot_open_windows_or_reach_other_servers(context, address):
+    """A page of its own: what the browser refuses is an error in the console."""
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    assert page.evaluate("window.open('https://example.com/') === null")
+    refused = page.evaluate(
+        """async () => {
+            const refused = [];
+            const hear = (event) => refused.push(event.effectiveDirective);
+            document.addEventListener("securitypolicyviolation", hear);
+            new Image().src = "https://example.com/x.png";
+            await fetch("https://example.com/").catch(() => null);
+            await new Promise((done) => setTimeout(done, 200));
+            return refused.sort();
+        }"""
+    )
+    assert refused == ["connect-src", "img-src"]
+    elsewhere = "a[target], form, iframe, [href^='http'], [src^='http'], [href^='//'], [src^='//']"
+    assert page.locator(elsewhere).count() == 0
 
 
 # -------------------------------------------------------------------------- whom it is for

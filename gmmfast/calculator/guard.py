@@ -3,7 +3,7 @@
 A page on the web must neither read what is here nor make it do anything. So each request is
 checked for its Host (against DNS rebinding), its Origin and a cookie that only the address which
 the terminal shows can set; and each response says what its page may load, which is nothing from
-elsewhere.
+elsewhere, and that it may open no window elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
         "style-src 'self' 'unsafe-inline'; "  # plotly writes styles into its charts
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "sandbox allow-scripts allow-same-origin allow-downloads"  # no windows, no forms
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",

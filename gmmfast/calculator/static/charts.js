@@ -24,7 +24,14 @@ function layout(extra) {
   };
 }
 
-const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d"] };
+// All buttons of a chart are listed here: what a later plotly adds, such as sharing, does not appear.
+const CONFIG = {
+  responsive: true,
+  displaylogo: false,
+  modeBarButtons: [["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "autoScale2d", "resetScale2d"]],
+  showSendToCloud: false,
+  plotlyServerURL: "",
+};
 
 async function draw(id, traces, extra) {
   await window.Plotly.react(id, traces, layout(extra), CONFIG);

@@ -6,22 +6,23 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gmmfast import archive, em
-from gmmfast.acceleration import of_em
-from gmmfast.archive import Arrays, found_under, require, require_folder, under
+from gmmfast.acceleration import FALLBACK, MEMORY, RATES, of_em
+from gmmfast.archive import Arrays, Form, Found, Header, found_under, require, require_folder, under
+from gmmfast.constraints import MIXTURE as CONSTRAINTS
+from gmmfast.constraints import check_parameters
 from gmmfast.em import Control, EMResult, Position, Status
-from gmmfast.models import Model
+from gmmfast.given import check_weights_init
+from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.paths import require_apart
 from gmmfast.rows import Rows
+from gmmfast.validation import check_feature_names
 
-PROGRAM = "gmmfast checkpoint"
-REMEDY = "Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint."
 MIXTURE, STEPS = "mixture_", "steps_"  # begin the names of arrays
 SLACK = 0.02  # nats a feature: by less than this do `reg_covar` and rounding lower a likelihood
 
@@ -40,7 +41,7 @@ class Checkpoint:
     position: Position
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write all of it, at once or not at all."""
+        """Write all of it, at once or not at all; ValueError for what `read` would refuse."""
         position = self.position
         manifest = {
             "parameters": self.settings,
@@ -53,7 +54,7 @@ class Checkpoint:
         }
         arrays = {"mean": self.mean, "centre": self.centre}
         arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
-        archive.write(path, PROGRAM, manifest, arrays)
+        archive.write(path, FORM, manifest, arrays)
 
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
@@ -145,28 +146,74 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     FileNotFoundError, ValueError
         If there is no such file, or it is damaged or something else.
     """
-    return archive.read(Path(path), PROGRAM, _rebuild, REMEDY)
+    return archive.read(path, FORM)
+
+
+def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
+    """Arrays of a file: what follows from the settings, and from the columns of the means."""
+    settings = manifest["parameters"]
+    K, model = settings["n_components"], settings["covariance_type"]
+    check_parameters("GaussianMixture", settings, CONSTRAINTS)
+    shape = found[f"{MIXTURE}means"].shape
+    require(len(shape) == 2 and 0 not in shape, "the means are not a matrix")
+    d = shape[1]
+    mixture: dict[str, tuple[int, ...]] = {
+        "weights": (K,),
+        "means": (K, d),
+        "covariances": MODELS[model]().covariance_shape(K, d),
+        "log_dets": (K,),
+    }
+    shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "centre": (d,)}
+    shapes |= _named(MIXTURE, found, mixture, K, d)
+    shapes |= dict.fromkeys((f"{STEPS}lower_bound", f"{STEPS}gain"), ())
+    if settings["acceleration"] != "none":
+        shapes |= dict.fromkeys((f"{STEPS}settled", f"{STEPS}required"), ())
+        size = sum(math.prod(mixture[name]) for name in ("weights", "means", "covariances"))
+        for name, most in (("points", MEMORY + 1), ("images", MEMORY + 1), ("gains", RATES + 1)):
+            count, *_ = found[STEPS + name].shape or (most + 1,)
+            require(count <= most, f"there are {count} {name}")
+            of_each = () if name == "gains" or count == 0 else (size,)
+            shapes[STEPS + name] = (count, *of_each)
+        if any(name.startswith(STEPS + FALLBACK) for name in found):
+            shapes |= _named(STEPS + FALLBACK, found, mixture, K, d)
+    return {name: Header(shape, np.dtype(float)) for name, shape in shapes.items()}
+
+
+def _named(
+    prefix: str, found: Found, mixture: Mapping[str, tuple[int, ...]], K: int, d: int
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of `Parameters`: with factors of either kind, whitened or not."""
+    shapes = {prefix + name: shape for name, shape in mixture.items()}
+    is_diagonal = found[f"{prefix}factors"].shape == (K, d)
+    shapes[f"{prefix}factors"] = (K, d) if is_diagonal else (K, d, d)
+    if f"{prefix}whitening" in found:
+        shapes[f"{prefix}whitening"] = (d, d)
+    return shapes
 
 
 def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     for name, array in arrays.items():
-        require(array.dtype == np.float64 and not np.isnan(array).any(), f"{name} is damaged")
+        can_be_infinite = name.startswith(STEPS)  # before the first step
+        sound = ~np.isnan(array) if can_be_infinite else np.isfinite(array)
+        require(bool(sound.all()), f"{name} holds values that are not finite")
     lower_bounds = manifest["lower_bounds"]
+    require(isinstance(lower_bounds, list) and lower_bounds != [], "there are no lower_bounds")
     require(all(type(bound) is float for bound in lower_bounds), "lower_bounds are not floats")
     require(manifest["status"] in Status.__members__, "the status is unknown")
     require(manifest["dtype"] in ("float32", "float64"), "the type of the rows is unknown")
     n_rows, weight = manifest["n_rows"], manifest["weight"]
-    require(type(n_rows) is int and type(weight) is float, "the number of rows is damaged")
+    known = type(n_rows) is int and type(weight) is float and math.isfinite(weight)
+    require(known and n_rows > 0 and weight > 0, "the number of rows is damaged")
     parameters = Parameters.from_arrays(found_under(MIXTURE, arrays))
     K, d = parameters.means.shape
-    shapes = [arrays["mean"].shape, arrays["centre"].shape, parameters.weights.shape]
-    require(shapes == [(d,), (d,), (K,)], "shapes differ")
+    check_weights_init(parameters.weights, K)
+    names = manifest["names"]
     position = Position(
         parameters, lower_bounds, Status[manifest["status"]], found_under(STEPS, arrays)
     )
     return Checkpoint(
         settings=manifest["parameters"],
-        names=manifest["names"],
+        names=None if names is None else check_feature_names(names, d),
         mean=arrays["mean"],
         centre=arrays["centre"],
         dtype=np.dtype(manifest["dtype"]),
@@ -174,3 +221,12 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
         weight=weight,
         position=position,
     )
+
+
+FORM = Form(
+    program="gmmfast checkpoint",
+    source="Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint.",
+    remedy="Rescale the columns, or fit without a checkpoint",
+    layout=_layout,
+    rebuild=_rebuild,
+)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import archive
-from gmmfast.archive import found_under, kept_parameters, plain, require, under
+from gmmfast.archive import Form, Found, Header, found_under, kept_parameters, plain, require, under
 from gmmfast.constraints import check_constructor
 from gmmfast.given import check_weights_init
 from gmmfast.mixture import GaussianMixture
+from gmmfast.models import Model
 from gmmfast.stepwise import Stream
 from gmmfast.validation import check_feature_names
 
-PROGRAM = "gmmfast model"
 FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes were set by hand
     "converged_": False,
     "stop_reason_": "Not fitted.",
@@ -25,7 +25,9 @@ FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes wer
     "lower_bounds_": [],
     "n_samples_seen_": 0.0,
 }
+ARRAYS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 STREAM = "stream_"  # begins the names of what partial_fit goes on from
+DIGITS = 64  # units of the last place, that rounding may take from a covariance and its factor
 
 
 def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
@@ -39,6 +41,12 @@ def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
     path : path-like
         Written to a temporary file beside it and then put in its place, so that a failure loses
         nothing.
+
+    Raises
+    ------
+    ValueError
+        If `load` would refuse the file: attributes are not finite, have other shapes than the
+        parameters say, or contradict each other. Nothing is written then.
 
     Examples
     --------
@@ -55,12 +63,14 @@ def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:
         "parameters": kept_parameters(mixture),
         "facts": {name: plain(getattr(mixture, name, default)) for name, default in FACTS.items()},
         "feature_names": None if names is None else list(names),
+        "n_features": plain(getattr(mixture, "n_features_in_", None)),
     }
-    sound = np.zeros(len(mixture.weights_), bool)
-    arrays: dict[str, Any] = {name: getattr(mixture, name, sound) for name in _shapes(mixture)}
+    arrays = {name: np.asarray(getattr(mixture, name)) for name in ARRAYS if hasattr(mixture, name)}
+    sound = np.zeros(arrays["weights_"].shape, bool)
+    arrays["degenerate_"] = np.asarray(getattr(mixture, "degenerate_", sound))
     if mixture._stream is not None:
         arrays |= under(STREAM, mixture._stream.to_arrays())
-    archive.write(path, PROGRAM, manifest, arrays)
+    archive.write(path, FORM, manifest, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> GaussianMixture:
@@ -82,41 +92,58 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
     ValueError
         If it is not a gmmfast model, is damaged, or is of a later format.
     """
-    return archive.read(
-        path, PROGRAM, _rebuild, "Models are written by save() or gmmfast fit --out."
-    )
+    return archive.read(path, FORM)
 
 
-def _shapes(mixture: GaussianMixture) -> dict[str, tuple[int, ...]]:
-    """What the arrays of a fitted mixture are called, and their shapes."""
-    K, d = mixture.means_.shape
+def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
+    """Arrays of a file: what follows from the parameters, and from the columns of the means."""
+    mixture = GaussianMixture(**manifest["parameters"])
+    check_constructor(mixture)
+    shape, dtype, K = found["means_"].shape, found["means_"].dtype, mixture.n_components
+    require(dtype in (np.dtype(np.float32), np.dtype(np.float64)), f"means_ is of type {dtype}")
+    require(len(shape) == 2 and 0 not in shape, f"means_ is not a matrix: its shape is {shape}")
+    require(shape[0] == K, f"{shape[0]} means, but n_components={K}")
+    d = shape[1]
+    named = manifest.get("n_features")  # older files have none
+    require(named in (None, d), f"{d} columns of means_, but n_features_in_={named}")
     structure = mixture._model().covariance_shape(K, d)
-    return {
-        "weights_": (K,),
-        "means_": (K, d),
-        "covariances_": structure,
-        "precisions_": structure,
-        "precisions_cholesky_": structure,
-        "degenerate_": (K,),
+    expected = {
+        "weights_": Header((K,), dtype),
+        "means_": Header((K, d), dtype),
+        **{name: Header(structure, dtype) for name in ARRAYS[2:]},
+        "degenerate_": Header((K,), np.dtype(bool)),
     }
+    if any(name.startswith(STREAM) for name in found):
+        expected |= _stream_layout(mixture._model(), K, d)
+    return expected
+
+
+def _stream_layout(model: Model, K: int, d: int) -> dict[str, Header]:
+    shapes: dict[str, tuple[int, ...]] = {
+        "reference": (K, d),
+        "mass": (K,),
+        "first": (K, d),
+        "scatter": model.scatter.shape(K, d),
+        **dict.fromkeys(("log_likelihood", "doubt", "weight", "seen"), ()),
+    }
+    layout = {STREAM + name: Header(shape, np.dtype(float)) for name, shape in shapes.items()}
+    return {**layout, f"{STREAM}n_rows": Header((), np.dtype(int))}
 
 
 def _rebuild(manifest: dict[str, Any], contents: archive.Arrays) -> GaussianMixture:
-    require(isinstance(manifest["facts"], dict), "the manifest is incomplete")
     mixture = GaussianMixture(**manifest["parameters"])
-    check_constructor(mixture)
-    require(contents["means_"].ndim == 2, "means_ is not a matrix")
-    mixture.means_ = contents["means_"]
-    for name, shape in _shapes(mixture).items():
-        setattr(mixture, name, _array(contents, name, shape))
+    for name, array in contents.items():
+        require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
+    for name in (*ARRAYS, "degenerate_"):
+        setattr(mixture, name, contents[name])
     K, d = mixture.means_.shape
-    require(K == mixture.n_components, f"{K} means, but n_components={mixture.n_components}")
     check_weights_init(mixture.weights_, K)
-    _require_positive(mixture)
+    _require_matrices(mixture)
     mixture.n_features_in_, mixture._learnt_type = d, mixture.covariance_type
     if manifest["feature_names"] is not None:
         names = check_feature_names(manifest["feature_names"], d)
         mixture.feature_names_in_ = np.asarray(names, object)
+    require(isinstance(manifest["facts"], dict), "the manifest is incomplete")
     for name, default in FACTS.items():
         value = manifest["facts"][name]
         kind = type(default)
@@ -127,47 +154,65 @@ def _rebuild(manifest: dict[str, Any], contents: archive.Arrays) -> GaussianMixt
     )
     stream = found_under(STREAM, contents)
     if stream:
-        mixture._stream = _rebuild_stream(stream, mixture)
+        mixture._stream = Stream.from_arrays(stream)
     return mixture
 
 
-def _rebuild_stream(arrays: archive.Arrays, mixture: GaussianMixture) -> Stream:
-    K, d = mixture.means_.shape
-    shapes: dict[str, tuple[int, ...]] = {
-        "reference": (K, d),
-        "mass": (K,),
-        "first": (K, d),
-        "scatter": mixture._model().scatter.shape(K, d),
-    }
-    for name, array in arrays.items():
-        is_number = name == "n_rows" or array.dtype == np.float64
-        shape = shapes.get(name, ())
-        require(is_number and array.shape == shape, f"{STREAM}{name} is not of the shape {shape}")
-        require(bool(np.isfinite(array).all()), f"{STREAM}{name} is not finite")
-    return Stream.from_arrays(arrays)
-
-
-def _require_positive(mixture: GaussianMixture) -> None:
-    """Refuse matrices that are no covariances, precisions or triangles."""
-    is_matrix = mixture.covariance_type not in ("diag", "spherical")
-    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
-        values = getattr(mixture, name)
-        diagonal = np.diagonal(values, axis1=-2, axis2=-1) if is_matrix else values
+def _require_matrices(mixture: GaussianMixture) -> None:
+    """Refuse matrices that are no covariances, precisions or triangles, or not of each other."""
+    given = [np.asarray(getattr(mixture, name)) for name in ARRAYS[2:]]
+    if mixture.covariance_type in ("diag", "spherical"):  # as matrices of one row
+        given = [values.reshape(-1, 1, 1) for values in given]
+    covariances, precisions, triangles = [a[None] if a.ndim == 2 else a for a in given]
+    for name, values in zip(ARRAYS[2:], (covariances, precisions, triangles), strict=True):
+        diagonal = np.diagonal(values, axis1=-2, axis2=-1)
         require(bool((diagonal > 0).all()), f"{name} is not positive")
-        if is_matrix and name == "precisions_cholesky_":
+        if values is triangles:
             require(not np.tril(values, -1).any(), f"{name} is not upper triangular")
-        elif is_matrix:
+        else:
             tolerance = 1e-4 * np.abs(values).max()  # float32 rounds the halves differently
             symmetric = np.allclose(values, values.swapaxes(-1, -2), rtol=0, atol=tolerance)
             require(symmetric, f"{name} is not symmetric")
+    _require_inverses(covariances, precisions, triangles)
 
 
-def _array(contents: archive.Arrays, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = contents[name]
-    require(isinstance(array, np.ndarray), f"{name} is not an array")
-    kind = np.dtype(bool) if name == "degenerate_" else contents["means_"].dtype
-    usual = kind in (np.dtype(bool), np.dtype(np.float32), np.dtype(np.float64))
-    require(usual and array.dtype == kind, f"{name} is of type {array.dtype}")
-    require(array.shape == shape, f"{name} has the shape {array.shape} instead of {shape}")
-    require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
-    return array
+def _require_inverses(
+    covariances: NDArray[Any], precisions: NDArray[Any], triangles: NDArray[Any]
+) -> None:
+    """Refuse matrices (m, d, d) whose product with a vector shows that they do not belong together.
+
+    With v the standard deviations, ``triangle @ triangle.T @ v`` is ``precision @ v``, and
+    ``covariance @ precision @ v`` is v, but for rounding.
+    """
+    deviations = np.sqrt(np.einsum("kii->ki", covariances, dtype=np.float64))
+    roots = np.sqrt(np.einsum("kii->ki", precisions, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        product = np.einsum("kji,kj->ki", triangles, deviations)
+        product = np.einsum("kij,kj->ki", triangles, product)
+        scale = (deviations * roots).sum(axis=1, keepdims=True)  # large where columns are alike
+        lost = _rounding(covariances, precisions) * scale
+        of_precisions = np.einsum("kij,kj->ki", precisions, deviations) - product
+        of_covariances = np.einsum("kij,kj->ki", covariances, product) - deviations
+        room = lost * (scale + (deviations * np.abs(product)).sum(axis=1, keepdims=True) / scale)
+        same = (np.abs(of_precisions) <= lost * roots).all()
+        inverse = (np.abs(of_covariances) <= room * deviations).all()
+    require(bool(same), "precisions_ and precisions_cholesky_ contradict each other")
+    require(bool(inverse), "covariances_ and precisions_cholesky_ contradict each other")
+
+
+def _rounding(*matrices: NDArray[Any]) -> NDArray[np.float64]:
+    """Relative error (m, 1) of matrices (m, d, d), some of whose values may be subnormal."""
+    limits = np.finfo(matrices[0].dtype)
+    smallest = [np.einsum("kii->ki", a, dtype=np.float64).min(axis=1) for a in matrices]
+    error = DIGITS * (float(limits.eps) + float(limits.smallest_subnormal) / np.minimum(*smallest))
+    return np.asarray(error[:, None])
+
+
+FORM = Form(
+    program="gmmfast model",
+    source="Models are written by save() or gmmfast fit --out.",
+    remedy="Fit again, on rescaled columns where values are not finite, or make the mixture with "
+    "GaussianMixture.from_parameters",
+    layout=_layout,
+    rebuild=_rebuild,
+)

@@ -1,18 +1,21 @@
 """Checkpoints: an interrupted fit goes on to the same end; what is damaged is refused."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from data import TYPES, mixture
 
 import gmmfast
-from gmmfast import GaussianMixture, chunks
+from gmmfast import GaussianMixture, checkpoint, chunks
 from gmmfast.constraints import MODEL_CODES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Best performing")  # many are stopped by max_iter
@@ -262,3 +265,89 @@ def test_files_that_are_no_checkpoints(X, tmp_path):
         np.savez(tmp_path / "broken.npz", **broken)
         with pytest.raises(ValueError, match="is not a gmmfast checkpoint, or is damaged"):
             GaussianMixture.resume(tmp_path / "broken.npz")
+
+
+def changed_file(path, **changes):
+    """Write a checkpoint anew, compressed, with other arrays and entries of its manifest."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    manifest = json.loads(arrays.pop("manifest").tobytes())
+    for name, change in changes.items():
+        if name in manifest:
+            manifest[name] = change(manifest[name])
+        else:
+            arrays[name] = change(arrays.get(name))
+    text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
+    np.savez_compressed(path.with_name("changed.npz"), manifest=text, **arrays)
+    return path.with_name("changed.npz")
+
+
+def test_what_is_changed_here_is_otherwise_sound(X, tmp_path):
+    fitted = interrupted(X, tmp_path / "fit.npz", 11, acceleration="auto")
+    resumed = GaussianMixture.resume(changed_file(tmp_path / "fit.npz"))
+    np.testing.assert_array_equal(resumed.means_, fitted.means_)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["centre", "mixture_means", "mixture_factors", "mixture_whitening", "steps_points",
+     "steps_gains", "steps_fallback_means", "extra"],
+)  # fmt: skip
+def test_small_files__do_not_become_large(X, name, tmp_path):
+    """Zeros compress to a thousandth: their headers are refused before they are read."""
+    interrupted(X, tmp_path / "fit.npz", 11, acceleration="auto")
+    path = changed_file(tmp_path / "fit.npz", **{name: lambda _: np.zeros((1 << 22, 1))})
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="is not a gmmfast checkpoint, or is damaged"):
+            GaussianMixture.resume(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("mixture_weights", lambda a: a[:-1], r"mixture_weights has the shape \(3,\) instead of"),
+        ("mixture_weights", lambda a: 2 * a, "weights' should be"),
+        ("mixture_means", lambda a: a[:, :-1], "has the shape"),
+        ("mixture_log_dets", lambda a: a[:0], "mixture_log_dets has the shape"),
+        (
+            "mixture_factors",
+            lambda a: np.full_like(a, np.inf),
+            "mixture_factors holds values that are not",
+        ),
+        ("steps_images", lambda a: a[:, :-1], "steps_images has the shape"),
+        ("steps_gains", lambda a: np.zeros(9), "there are 9 gains"),
+        ("centre", lambda a: a.astype("f4"), "centre is of type float32 instead of float64"),
+        ("lower_bounds", lambda a: [], "there are no lower_bounds"),
+        ("lower_bounds", lambda a: "abc", "there are no lower_bounds"),
+        ("lower_bounds", lambda a: [0.0] * 1_100_000, "have more than 1048576 entries"),
+        ("names", lambda a: ["a"], "must be 3 different strings"),
+        ("n_rows", lambda a: -1, "the number of rows is damaged"),
+        ("parameters", lambda a: {**a, "n_components": 10**9}, "has the shape"),
+        ("parameters", lambda a: {**a, "n_components": "x"}, "must be an int in the range"),
+        ("parameters", lambda a: {}, "'n_components' is missing"),
+    ],
+)
+def test_values_that_contradict_each_other(X, name, change, sentence, tmp_path):
+    interrupted(X, tmp_path / "fit.npz", 11, acceleration="auto")
+    path = changed_file(tmp_path / "fit.npz", **{name: change})
+    with pytest.raises(ValueError, match=f"is not a gmmfast checkpoint.*{sentence}"):
+        GaussianMixture.resume(path)
+
+
+def test_write__refuses_what_read_would_refuse(X, tmp_path):
+    path = tmp_path / "fit.npz"
+    interrupted(X, path, 5)
+    before, point = path.read_bytes(), checkpoint.read(path)
+    means = np.full_like(point.position.parameters.means, np.inf)
+    parameters = replace(point.position.parameters, means=means)
+    broken = replace(point, position=replace(point.position, parameters=parameters))
+    with pytest.raises(ValueError, match="mixture_means holds values that are not finite. Rescale"):
+        broken.write(path)
+    assert path.read_bytes() == before
+    point.write(path)
+    assert path.read_bytes() == before

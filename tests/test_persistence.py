@@ -4,6 +4,7 @@ import builtins
 import io
 import json
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -13,6 +14,7 @@ from data import TYPES, mixture
 
 import gmmfast
 from gmmfast import GaussianMixture
+from gmmfast.constraints import COVARIANCE_TYPES
 
 pytestmark = pytest.mark.plain
 
@@ -154,11 +156,17 @@ def test_columns_in_different_units(covariance_type, tmp_path):
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
 def test_covariances_that_float32_cannot_hold(covariance_type, tmp_path):
     """Rounded to float32 they may be singular; their factors, which predictions use, are not."""
-    model = fitted(X[:, :2].astype(np.float32), covariance_type=covariance_type)
-    rounded = np.array([[1, 1 + 2.0**-23], [1 + 2.0**-23, 1]], np.float32)
-    model.covariances_[...] = rounded
-    assert np.linalg.eigvalsh(rounded.astype(float))[0] < 0
-    assert_equal_models(model, reload(model, tmp_path), X[:, :2].astype(np.float32))
+    correlation = 1 - 2.0**-30
+    true = np.array([[1.0, correlation], [correlation, 1.0]])
+    structured = {"full": np.array([true, true]), "tied": true}[covariance_type]
+    rows = X[:, :2].astype(np.float32)
+    model = GaussianMixture.from_parameters(
+        [0.5, 0.5], rows[:2], structured, covariance_type=covariance_type
+    )
+    for name in ARRAYS:
+        setattr(model, name, getattr(model, name).astype(np.float32))
+    assert np.linalg.eigvalsh(model.covariances_.reshape(-1, 2, 2)[0].astype(float))[0] <= 0
+    assert_equal_models(model, reload(model, tmp_path), rows)
 
 
 # ------------------------------------------------------------------------------------ damage
@@ -473,6 +481,211 @@ def test_an_array_larger_than_memory(size, saved, tmp_path):
     with zipfile.ZipFile(tmp_path / "m.npz", "a") as file:
         file.writestr("means_.npy", header.getvalue() + bytes(64))
     assert_refused(tmp_path / "m.npz")
+
+
+# -------------------------------------------------------------- small files that become large
+
+MEGABYTE = 1 << 20
+
+
+def zeros(shape, dtype="f8", order=False):
+    """A header, and zeros a megabyte at a time, as an array is stored."""
+    header = io.BytesIO()
+    description = {"descr": np.dtype(dtype).str, "fortran_order": order, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, description)
+    yield header.getvalue()
+    left = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    while left > 0:
+        yield bytes(min(left, MEGABYTE))
+        left -= MEGABYTE
+
+
+def pack(path, members, method=zipfile.ZIP_DEFLATED):
+    """Write pairs of a name and pieces of bytes as a compressed archive."""
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, pieces in members:
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                for piece in pieces:
+                    member.write(piece)
+
+
+def text_of(manifest):
+    text = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+    return [npy(np.frombuffer(text, np.uint8))]
+
+
+def assert_refused_in_little_memory(path, reason, most=24 * MEGABYTE):
+    assert path.stat().st_size < MEGABYTE
+    tracemalloc.start()
+    try:
+        assert_refused(path, reason)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < most
+
+
+@pytest.mark.parametrize("name", [*NAMES, "precisions_", "stream_first", "extra"])
+def test_large_arrays__are_refused_before_they_are_read(name, saved, tmp_path):
+    arrays, manifest = saved
+    members = {key: [npy(array)] for key, array in arrays.items()}
+    members |= {"manifest": text_of(manifest), name: zeros((1 << 23, 1))}
+    pack(tmp_path / "m.npz", members.items())
+    assert_refused_in_little_memory(tmp_path / "m.npz", "")
+
+
+def test_large_arrays__are_refused_where_the_manifest_agrees(saved, tmp_path):
+    _, manifest = saved
+    K = 1 << 23
+    manifest["parameters"] |= {"n_components": K, "covariance_type": "spherical"}
+    manifest |= {"feature_names": None, "n_features": 1}
+    shapes = {name: (K, 1) if name == "means_" else (K,) for name in ARRAYS}
+    members = [(name, zeros(shape)) for name, shape in shapes.items()]
+    pack(tmp_path / "m.npz", [("manifest", text_of(manifest)), *members])
+    assert_refused_in_little_memory(tmp_path / "m.npz", "more than the 268 MB that a file of")
+
+
+def test_two_arrays_of_one_name(saved, tmp_path):
+    arrays, manifest = saved
+    members = [("manifest", text_of(manifest)), *((name, [npy(a)]) for name, a in arrays.items())]
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        pack(tmp_path / "m.npz", [*members, members[1]])
+    assert_refused(tmp_path / "m.npz", "two of its arrays have one name")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b" " * (64 * MEGABYTE), "the manifest is too long"),
+        (b"[" + b"[]," * (2 * MEGABYTE) + b"[]]", "have more than 1048576 entries"),
+        (b"{" + b'"":0,' * (2 * MEGABYTE) + b'"":0}', "have more than 1048576 entries"),
+    ],
+)
+def test_large_manifests__are_refused(text, reason, saved, tmp_path):
+    members = {name: [npy(array)] for name, array in saved[0].items()}
+    pack(tmp_path / "m.npz", [*members.items(), ("manifest", text_of(text))])
+    del text
+    assert_refused_in_little_memory(tmp_path / "m.npz", reason, most=64 * MEGABYTE)
+
+
+def test_large_headers__are_refused(saved, tmp_path):
+    """A header of format 2 may have four gigabytes."""
+    arrays, manifest = saved
+    members = {name: [npy(array)] for name, array in arrays.items()}
+    length = 100 * MEGABYTE
+    header = [b"\x93NUMPY\x02\x00", length.to_bytes(4, "little"), *[bytes(MEGABYTE)] * 100]
+    members |= {"manifest": text_of(manifest), "means_": header}
+    pack(tmp_path / "m.npz", members.items())
+    assert_refused_in_little_memory(tmp_path / "m.npz", "another version of numpy's format")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression__is_refused(method, saved, tmp_path):
+    """What zipfile makes of a small piece of it has no limit."""
+    arrays, manifest = saved
+    members = {name: [npy(array)] for name, array in arrays.items()}
+    pack(tmp_path / "m.npz", {**members, "manifest": text_of(manifest)}.items(), method)
+    assert_refused(tmp_path / "m.npz", "compressed by another method")
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (1, 3), (-2, -3), (2, 1 << 62)])
+def test_a_header_that_contradicts_the_size(shape, saved, tmp_path):
+    arrays, manifest = saved
+    members = {name: [npy(array)] for name, array in arrays.items()}
+    damaged = [next(zeros(shape)), arrays["means_"].tobytes()]
+    members |= {"manifest": text_of(manifest), "means_": damaged}
+    pack(tmp_path / "m.npz", members.items())
+    assert_refused(tmp_path / "m.npz", "means_.npy has 48 bytes for an array of shape")
+
+
+def test_columns_first__are_read_as_well(saved, tmp_path):
+    arrays, manifest = saved
+    arrays = {name: np.asfortranarray(array) for name, array in arrays.items()}
+    write(tmp_path / "m.npz", arrays, manifest)
+    other = gmmfast.load(tmp_path / "m.npz")
+    np.testing.assert_array_equal(other.covariances_, arrays["covariances_"])
+    other.predict(pandas.DataFrame(X, columns=list("abc")))
+
+
+def test_many_components_and_columns__are_read(tmp_path, monkeypatch):
+    """What gmmfast writes takes what the file takes, however small the limit is."""
+    K, d = 40, 30
+    model = GaussianMixture.from_parameters(np.full(K, 1 / K), np.zeros((K, d)), [np.eye(d)] * K)
+    monkeypatch.setattr("gmmfast.archive.SMALL", 0)
+    assert_equal_models(model, reload(model, tmp_path), np.ones((2, d)))
+    with np.load(tmp_path / "model.npz") as file:
+        np.savez_compressed(tmp_path / "small.npz", **file)
+    assert_refused(tmp_path / "small.npz", "Save it without compression")
+    monkeypatch.undo()
+    assert_equal_models(model, gmmfast.load(tmp_path / "small.npz"), np.ones((2, d)))
+
+
+# ------------------------------------------------------------- what load would refuse, save does
+
+
+def changed(**attributes):
+    model = fitted()
+    for name, value in attributes.items():
+        value = value(getattr(model, name)) if callable(value) else value
+        setattr(model, name, value)
+    return model
+
+
+BY_HAND = {
+    "infinite precisions": ({"precisions_": lambda a: a * np.inf}, "precisions_ holds values that"),
+    "NaN in means": ({"means_": lambda a: a * np.nan}, "means_ holds values that are not finite"),
+    "fewer weights": ({"weights_": np.ones(1)}, r"weights_ has the shape \(1,\) instead of \(2,\)"),
+    "weights of two": ({"weights_": np.ones(2)}, "weights' should be normalized"),
+    "fewer means": ({"means_": X[:1]}, "1 means, but n_components=2"),
+    "fewer columns": ({"means_": X[:2, :2]}, "2 columns of means_, but n_features_in_=3"),
+    "a vector": ({"means_": X[0]}, "means_ is not a matrix"),
+    "lists": ({"weights_": [0.5, 0.5], "n_iter_": 1.5}, "n_iter_ is not of type int"),
+    "objects": ({"means_": lambda a: a.astype(object)}, "means_ is of type object"),
+    "other covariances": ({"covariances_": lambda a: 2 * a}, "contradict each other"),
+    "other precisions": ({"precisions_": lambda a: a[::-1]}, "contradict each other"),
+    "other factors": ({"precisions_cholesky_": lambda a: a * 1.001}, "contradict each other"),
+    "another number": ({"n_components": 3}, "2 means, but n_components=3"),
+    "another model": ({"covariance_type": "tied"}, "covariances_ has the shape"),
+    "a bad parameter": ({"tol": -1.0}, "'tol' parameter of GaussianMixture must be"),
+    "fewer names": ({"feature_names_in_": ["a"]}, "must be 3 different strings"),
+    "an object": ({"stop_reason_": object()}, "not JSON serializable"),
+    "a long history": ({"lower_bounds_": [0.0] * 1_100_000}, "more than 1048576 entries"),
+}
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_save__refuses_what_load_would_refuse(what, old):
+    attributes, reason = BY_HAND[what]
+    with pytest.raises(ValueError, match=reason) as caught:
+        changed(**attributes).save(old[0])
+    assert str(old[0]) in str(caught.value) and "from_parameters" in str(caught.value)
+    assert_untouched(old)
+
+
+@pytest.mark.parametrize("name", ["covariances_", "precisions_", "precisions_cholesky_"])
+def test_save__names_an_attribute_that_is_missing(name, old):
+    model = fitted()
+    delattr(model, name)
+    with pytest.raises(ValueError, match=f"'{name}' is missing"):
+        model.save(old[0])
+    assert_untouched(old)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_save__of_mixtures_of_any_scale(covariance_type, dtype, tmp_path):
+    """One component has weight zero; squares of the scales are at the ends of the type's range."""
+    structured = {"tied": np.eye(2), "diag": np.ones((2, 2)), "spherical": np.ones(2)}
+    covariances = structured.get(covariance_type, np.array([np.eye(2)] * 2))
+    for scale in {"f8": (1e-150, 1.0, 1e150), "f4": (1e-18, 1.0, 1e18)}[dtype]:
+        model = GaussianMixture.from_parameters(
+            [1.0, 0.0], [[0.0, scale], [scale, 0.0]], covariances * scale**2,
+            covariance_type=covariance_type,
+        )  # fmt: skip
+        for name in ARRAYS:
+            setattr(model, name, getattr(model, name).astype(dtype))
+        rows = (X[:, :2] * scale).astype(dtype)
+        assert_equal_models(model, reload(model, tmp_path), rows)
 
 
 # ------------------------------------------------------------------------- saving that fails

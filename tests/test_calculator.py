@@ -1,5 +1,6 @@
 """The calculator's parts: settings, data, the fit, its words and pictures; and the server's API."""
 
+import contextlib
 import io
 import json
 import shlex
@@ -7,10 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 import scipy.stats
 from data import mixture
@@ -18,7 +24,7 @@ from starlette.testclient import TestClient
 
 import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.calculator import app, pictures, sessions
+from gmmfast.calculator import app, data, pictures, sessions
 from gmmfast.calculator.app import LARGEST_JSON, make_app
 from gmmfast.calculator.data import Origin, read_upload
 from gmmfast.calculator.guard import is_known_host
@@ -30,6 +36,7 @@ from gmmfast.cli import main
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.report import FitReport
 from gmmfast.tables import read_table
+from gmmfast.tables.arrow import ArrowFile
 
 TOKEN = "secret"
 SAMPLE = "x,y\n1.0,1.1\n1.5,1.4\n5.0,4.8\n5.5,5.2\n1.2,0.9\n5.1,5.0\n"
@@ -47,6 +54,7 @@ NAMES = ["a", "b", "c"]
         ({"columns": []}, "Choose at least one column."),
         ({"columns": ["a", "d"]}, "There is no column 'd'; the columns are a, b, c."),
         ({"columns": ["a", "a"]}, "A column can be used once."),
+        ({"columns": ["a", ["a"]]}, "There is no column ['a']; the columns are a, b, c."),
         ({"n_dimensions": 2}, "D is 2, but 3 columns are chosen. Set D to 3"),
         ({"n_components": 0}, "must be a whole number, or a list of some, from 1 to 200; got 0."),
         ({"n_components": []}, "from 1 to 200"),
@@ -168,6 +176,165 @@ def test_files_that_are_refused(text, sentence, tmp_path):
         read_upload(path, "rows.csv")
     assert sentence in str(error.value)
     assert str(tmp_path) not in str(error.value) and "--columns" not in str(error.value)
+
+
+# ------------------------------------------------------------- small files that become large
+
+PIECE = pyarrow.record_batch({"a": np.zeros(1 << 20)})  # of a table of 560 MB
+
+
+def parquet_of_zeros(path):
+    with pyarrow.parquet.ParquetWriter(path, PIECE.schema) as writer:
+        for _ in range(70):
+            writer.write_batch(PIECE)
+
+
+def arrow_of_zeros(path, new=pyarrow.ipc.new_file, codec="zstd"):
+    options = pyarrow.ipc.IpcWriteOptions(compression=codec)
+    with new(str(path), PIECE.schema, options=options) as writer:
+        for _ in range(70):
+            writer.write_batch(PIECE)
+
+
+def nothing_in_many_rows(path):
+    table = pyarrow.table({"a": pyarrow.nulls(70 << 20)})
+    pyarrow.feather.write_feather(table, path)
+
+
+def bytes_of_zeros(path):
+    """Which are converted to float64."""
+    with path.open("wb") as file:
+        description = {"descr": "|u1", "fortran_order": False, "shape": (70 << 20, 1)}
+        np.lib.format.write_array_header_1_0(file, description)
+        file.truncate(file.tell() + (70 << 20))
+
+
+def short_lines(path):
+    with path.open("wb") as file:
+        for _ in range(70):
+            file.write(b"1\n" * (1 << 20))
+
+
+def a_long_line(path):
+    path.write_bytes(b"1\n" * 9 + b"1;" * (4 << 20) + b"1\n")
+
+
+BECOME_LARGE = {
+    "Parquet": (parquet_of_zeros, ".parquet", "got 560 MB"),
+    "Arrow, ZSTD": (arrow_of_zeros, ".arrow", "got 560 MB"),
+    "Feather, LZ4": (partial(arrow_of_zeros, codec="lz4"), ".feather", "got 560 MB"),
+    "a stream": (partial(arrow_of_zeros, new=pyarrow.ipc.new_stream), ".arrow", "got 560 MB"),
+    "null": (nothing_in_many_rows, ".feather", "got 560 MB"),
+    "small integers": (bytes_of_zeros, ".npy", "got 560 MB"),
+    "short lines": (short_lines, ".csv", "got 560 MB"),
+    "a long line": (a_long_line, ".csv", "at most 10000 columns; got 4194305"),
+}
+
+
+@pytest.mark.parametrize("kind", BECOME_LARGE)
+def test_uploads_that_become_large__are_refused_before_they_are_read(kind, tmp_path):
+    make, suffix, sentence = BECOME_LARGE[kind]
+    path = tmp_path / f"upload{suffix}"
+    make(path)
+    pool = pyarrow.default_memory_pool()
+    before = max(pool.max_memory(), 64 << 20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"^rows: the table must .*{sentence}.* gmmfast fit"):
+            read_upload(path, "rows")
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert pool.max_memory() <= before
+
+
+def test_uploads_of_the_largest_size(tmp_path, monkeypatch):
+    """The limit is on what they become, to the byte."""
+    frame = pd.DataFrame({"a": np.zeros(1000), "b": np.ones(1000), "who": "x"})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame[["a", "b"]].to_feather(tmp_path / "a.feather")
+    np.save(tmp_path / "a.npy", np.zeros((1000, 2), np.int8))
+    frame[["a", "b"]].to_csv(tmp_path / "a.csv", index=False)
+    for suffix, header in ((".parquet", 0), (".feather", 0), (".npy", 0), (".csv", 24)):
+        for room, is_large in ((16_000 + header, False), (15_999 + header, True)):
+            monkeypatch.setattr(data, "LARGEST_TABLE", room)
+            if is_large:
+                with pytest.raises(ValueError, match="must take at most 0 MB of memory"):
+                    read_upload(tmp_path / f"a{suffix}", "rows")
+            else:
+                loaded = read_upload(tmp_path / f"a{suffix}", "rows")
+                assert loaded.table.values.shape == (1000, 2)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv", ".npy"])
+def test_uploads_of_too_many_columns(suffix, tmp_path):
+    path, names = tmp_path / f"upload{suffix}", [f"c{j}" for j in range(10_001)]
+    X = np.zeros((2, len(names)))
+    table = pyarrow.table(dict(zip(names, X.T, strict=True)))
+    {
+        ".parquet": lambda: pyarrow.parquet.write_table(table, path),
+        ".feather": lambda: pyarrow.feather.write_feather(table, path),
+        ".csv": lambda: path.write_text(csv_text(X, names)),
+        ".npy": lambda: np.save(path, X),
+    }[suffix]()
+    with pytest.raises(ValueError, match=r"^rows: .* at most 10000 columns; got 10001\. Leave"):
+        read_upload(path, "rows")
+
+
+def csv_text(X, names):
+    return "\n".join([",".join(names), *(",".join(map(repr, row)) for row in X.tolist()), ""])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+def test_text_columns_of_arrow_files__are_known_without_their_rows(suffix, tmp_path, monkeypatch):
+    """One long word may stand in millions of them."""
+    frame = pd.DataFrame({"a": [1.0, 2.0], "word": ["x", "x"]})
+    path, read = tmp_path / f"upload{suffix}", []
+    (frame.to_parquet if suffix == ".parquet" else frame.to_feather)(path)
+    whole = ArrowFile.read
+    monkeypatch.setattr(ArrowFile, "read", lambda file, p: read.append(p) or whole(file, p))
+    assert read_upload(path, "words").left_out == ["word"]
+    assert read == [[0]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        (
+            (1000, 2),
+            r"shape \(1000, 2\) and type float64, which takes 16000 bytes; the file holds 80",
+        ),
+        ((1 << 62, 2), "It was cut short: copy or write it again."),
+        ((-5, 2), "damaged or something else"),
+    ],
+)
+def test_arrays_that_are_shorter_than_their_header_says(shape, sentence, tmp_path):
+    path = tmp_path / "upload.npy"
+    with path.open("wb") as file:
+        description = {"descr": "<f8", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, description)
+        file.write(bytes(80))
+    with pytest.raises(ValueError, match=f"^rows.npy: .*{sentence}"):
+        read_upload(path, "rows.npy")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".npy"])
+def test_damaged_files__end_in_a_sentence(suffix, tmp_path):
+    """Whichever byte is another one, and wherever the file ends."""
+    path, rng = tmp_path / f"upload{suffix}", np.random.default_rng(0)
+    table = pyarrow.table({"a": np.arange(50.0), "b": np.ones(50)})
+    {
+        ".parquet": lambda: pyarrow.parquet.write_table(table, path),
+        ".arrow": lambda: pyarrow.feather.write_feather(table, path, compression="zstd"),
+        ".npy": lambda: np.save(path, np.arange(100.0).reshape(50, 2)),
+    }[suffix]()
+    whole = path.read_bytes()
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] = rng.integers(256)
+        path.write_bytes(damaged[: rng.integers(len(whole))] if rng.random() < 0.2 else damaged)
+        with contextlib.suppress(ValueError):
+            assert read_upload(path, "rows").table.values.dtype == np.float64
 
 
 # ----------------------------------------------------------------------------------- the fit
@@ -496,6 +663,23 @@ def test_api__a_file_that_is_too_large(ask, monkeypatch):
     answer = ask("POST", "data", content=b"1\n" * app.MEGABYTE, params={"name": "x.csv"})
     assert answer.status_code == 413
     assert answer.json() == {"error": "That is more than 1 MB. Send less."}
+
+
+def test_api__a_small_file_that_becomes_large(ask, tmp_path):
+    arrow_of_zeros(tmp_path / "zeros.arrow")
+    content = (tmp_path / "zeros.arrow").read_bytes()
+    answer = ask("POST", "data", content=content, params={"name": "zeros.arrow"})
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("zeros.arrow: the table must take at most 512 MB")
+
+
+def test_api__too_little_memory_is_a_message(ask, monkeypatch):
+    def none(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(app, "read_upload", none)
+    answer = ask("POST", "data", content=SAMPLE, params={"name": "s.csv"})
+    assert answer.status_code == 413 and "There is not enough memory" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

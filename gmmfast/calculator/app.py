@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gmmfast.calculator import pictures
-from gmmfast.calculator.data import Loaded, example, read_upload, suffix_of
+from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suffix_of
 from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import DEFAULTS, read_settings
@@ -31,7 +31,6 @@ from gmmfast.persistence import load
 from gmmfast.tables import write_table
 
 STATIC = Path(__file__).parent / "static"
-MEGABYTE = 1 << 20
 LARGEST_FILE = 512 * MEGABYTE
 LARGEST_JSON = MEGABYTE
 LARGEST_ROWS = 16 * MEGABYTE
@@ -86,6 +85,9 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
         exception_handlers={
             HTTPException: _as_json,
             ValueError: lambda request, error: failure(400, str(error)),
+            MemoryError: lambda request, error: failure(
+                413, "There is not enough memory for this table. Send fewer rows or columns."
+            ),
             Exception: lambda request, error: failure(500, "The calculator failed. Try again."),
             BusyError: lambda request, error: failure(
                 409, "A fit is under way. Wait, or cancel it."

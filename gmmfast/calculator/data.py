@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +24,14 @@ from gmmfast.tables import (
     column_names,
     read_table,
 )
+from gmmfast.tables.arrow import ArrowFile
+from gmmfast.tables.base import TableFile, unusable
+from gmmfast.tables.text import TextFile
 
 PREVIEW = 200  # rows that a page shows
+MEGABYTE = 1 << 20
+LARGEST_TABLE = 512 * MEGABYTE  # once it is decoded: a small file may hold a large table
+MOST_COLUMNS = 10_000
 REMEDIES = {  # what to do about data, on a page that has no options and no Python
     CHOOSE: "Correct it, or take the column out.",
     AS_ROW: "If it is a row, put a line of names above it.",
@@ -101,14 +109,17 @@ def read_upload(
     try:
         columns: list[str] | None = None
         left_out: list[str] = []
-        if typed:
-            columns = choose_columns(path, None, None, header=True).source.names
-            return Loaded(name, read_table(path, columns, header=True), left_out, [])
+        if path.suffix in TEXT_SUFFIXES:
+            _require_few_cells(path)
         if wanted is not None and column_names(path, wanted) is not None:
-            return Loaded(name, read_table(path, list(wanted)), left_out, [])
-        choice = choose_columns(path, None, None)
-        if choice.source.has_names:
-            columns, left_out = _numeric(path, choice.names)
+            columns = list(wanted)
+        header = True if typed else None
+        choice = choose_columns(path, columns, None, header)
+        _require_small(choice.source)
+        if typed:
+            return Loaded(name, read_table(path, choice.source.names, header=header), [], [])
+        if columns is None and choice.source.has_names:
+            columns, left_out = _numeric(choice.source, choice.names)
         notes = [_in_words_of_the_page(note, path, name) for note in choice.notes]
         return Loaded(name, read_table(path, columns), left_out, notes)
     except (ValueError, OSError, ImportError) as error:
@@ -132,25 +143,62 @@ def suffix_of(name: str) -> str:
     return suffix
 
 
-def _numeric(path: Path, names: list[str]) -> tuple[list[str] | None, list[str]]:
+def _require_few_cells(path: Path) -> None:
+    """Refuse text that would become too many numbers or columns, before it is parsed."""
+    delimiters, counts = (b"\t", b";", b","), dict.fromkeys((b"\t", b";", b",", b"\n", b"\r"), 0)
+    with path.open("rb") as file:
+        while block := file.read(MEGABYTE):
+            for mark in counts:
+                counts[mark] += block.count(mark)
+        n_rows = 1 + max(counts[b"\n"], counts[b"\r"])
+        _require_bytes(path, 8 * (n_rows + max(counts[mark] for mark in delimiters)))
+        file.seek(0)
+        for line in file:
+            if len(line) >= MOST_COLUMNS:  # others cannot have so many cells
+                records = line.split(b"\r")
+                most = max(record.count(mark) for record in records for mark in delimiters)
+                _require_columns(path, 1 + most)
+
+
+def _require_small(source: TableFile) -> None:
+    """Refuse a table that would take too much memory, by what its file says of it."""
+    _require_columns(source.path, len(source.names))
+    _require_bytes(source.path, source.n_bytes)
+
+
+def _require_bytes(path: Path, n_bytes: float) -> None:
+    if n_bytes > LARGEST_TABLE:
+        raise ValueError(
+            f"{path}: the table must take at most {LARGEST_TABLE // MEGABYTE} MB of memory; got "
+            f"{n_bytes / MEGABYTE:.0f} MB. Send fewer rows or columns, or use gmmfast fit."
+        )
+
+
+def _require_columns(path: Path, count: int) -> None:
+    if count > MOST_COLUMNS:
+        raise ValueError(
+            f"{path}: the table must have at most {MOST_COLUMNS} columns; got {count}. "
+            "Leave some out, or use gmmfast fit."
+        )
+
+
+def _numeric(source: TableFile, names: list[str]) -> tuple[list[str] | None, list[str]]:
     """Columns of numbers, of a text file those that begin with one, None for all; the others."""
-    if path.suffix in TEXT_SUFFIXES:
-        head = path.with_name(f"head-{path.name}")
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            head.write_text("".join(line for _, line in zip(range(2), file, strict=False)), "utf-8")
-        text = [name for name in names if _is_text(head, name, header=True)]
-        head.unlink()
-    else:
-        text = [name for name in names if _is_text(path, name)]
-    if len(text) in (0, len(names)):
+    text = _text_columns(source)
+    numeric = [name for name in names if name not in text]
+    if len(numeric) in (0, len(names)):
         return None, []
-    return [name for name in names if name not in text], text
+    return numeric, [name for name in names if name in text]
 
 
-def _is_text(path: Path, name: str, header: bool | None = None) -> bool:
-    """Whether a column is of something else than numbers; a missing number is a fault instead."""
-    try:
-        read_table(path, [name], header=header)
-    except ValueError as error:
-        return CHOOSE in str(error)
-    return False
+def _text_columns(source: TableFile) -> set[str]:
+    if isinstance(source, ArrowFile):
+        return set(source.text_columns())
+    if not isinstance(source, TextFile):
+        return set()
+    with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        records = filter(any, csv.reader(file, delimiter=source.delimiter))
+        _, cells = itertools.islice(records, 2)
+    # a missing number is a fault, not text
+    named = zip(source.names, cells, strict=False)
+    return {name for name, cell in named if CHOOSE in unusable("", cell)}

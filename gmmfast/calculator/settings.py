@@ -125,8 +125,9 @@ def _columns(value: Any, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(names)
     if not isinstance(value, list) or not value:
         raise ValueError("Choose at least one column.")
+    known = set(names)
     for name in value:
-        if name not in names:
+        if not isinstance(name, str) or name not in known:
             raise ValueError(f"There is no column {name!r}; the columns are {', '.join(names)}.")
     if len(set(value)) < len(value):
         raise ValueError("A column can be used once.")

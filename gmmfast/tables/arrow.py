@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gmmfast.frames import from_arrow
 from gmmfast.memory import rows_of
 from gmmfast.tables.base import CHOOSE, Floats, require_finite
+from gmmfast.tables.ipc import decoded_size
 
 _INDEX = re.compile(r"__index_level_[0-9]+__|__null_dask_index__")  # one without a name
 BATCH = 4  # chunks that are decoded at once of Parquet files, which costs less a row
@@ -39,20 +40,36 @@ class ArrowFile:
         with self._explained():
             if path.suffix.lower() == ".parquet":
                 self.file = parquet.ParquetFile(path)
-                schema = self.file.schema_arrow
+                self.schema = self.file.schema_arrow
             else:
                 self.file = self._open_ipc()
-                schema = self.file.schema
-        self.names = list(schema.names)
-        self.index = _index_of(schema)
+                self.schema = self.file.schema
+        self.names = list(self.schema.names)
+        self.index = _index_of(self.schema)
         self.notes: list[str] = []
 
     @property
     def n_bytes(self) -> float:
-        """As if all columns were float64."""
+        """As if all columns of numbers were float64, or what all buffers of IPC data become."""
+        n_columns = len(self.names) - len(self.text_columns())
         if self.path.suffix.lower() == ".parquet":
-            return float(8 * self.file.metadata.num_rows * len(self.names))
-        return self.path.stat().st_size
+            facts = self.file.metadata
+            groups = sum(facts.row_group(i).num_rows for i in range(facts.num_row_groups))
+            return float(8 * max(facts.num_rows, groups) * n_columns)
+        with self._explained():
+            data = memoryview(self.arrow.memory_map(str(self.path)).read_buffer())
+            n_rows, n_bytes = decoded_size(data)
+        return float(max(8 * n_rows * n_columns, n_bytes))
+
+    def text_columns(self) -> list[str]:
+        """Names of the columns that hold something else than numbers; no row is read."""
+        empty, found = self.schema.empty_table(), []
+        for i, name in enumerate(self.names):
+            try:
+                from_arrow(self.arrow, empty.select([i]))
+            except ValueError:
+                found.append(name)
+        return found
 
     def read(self, picked: list[int]) -> Floats:
         """Return the picked columns; ValueError names the first that cannot be used."""
@@ -99,6 +116,8 @@ class ArrowFile:
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except MemoryError:
+            raise
         except (self.arrow.ArrowException, OSError):
             raise ValueError(
                 f"{self.path}: a {self.path.suffix} file is required; "

@@ -1,5 +1,6 @@
 """Files of numpy.save."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ class NpyFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
+            _require_whole(path)
             array = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError) as error:
             if "Python objects" in str(error):
@@ -23,6 +25,8 @@ class NpyFile:
                     f"{path}: the array must hold plain numbers; got Python objects, "
                     "which gmmfast never unpickles. Save it as float64."
                 ) from None
+            if str(path) in str(error):
+                raise
             raise ValueError(
                 f"{path}: an array written by numpy.save is required; "
                 "this file is damaged or something else. Write it again."
@@ -49,8 +53,8 @@ class NpyFile:
 
     @property
     def n_bytes(self) -> float:
-        """Of an array of float32 or float64."""
-        return float(self.array.size * max(self.array.itemsize, 4))
+        """Of an array of float32 or float64, that others are converted to."""
+        return float(self.array.size * np.dtype(self.dtype).itemsize)
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
@@ -82,3 +86,21 @@ class NpyFile:
                 else:
                     piece = np.asarray(array[start : start + count])
                 yield (piece if whole else piece[:, picked]).astype(self.dtype, copy=False)
+
+
+def _require_whole(path: Path) -> None:
+    """Raise ValueError where a header names a larger array than the file holds."""
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version > (2, 0):  # of structured arrays, which are no tables
+            return
+        read = np.lib.format.read_array_header_1_0
+        shape, _, dtype = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+        if min(shape, default=0) < 0:
+            raise ValueError("a length is negative")
+        claimed, held = math.prod(shape) * dtype.itemsize, path.stat().st_size - file.tell()
+    if claimed > held and not dtype.hasobject:
+        raise ValueError(
+            f"{path}: the header names an array of shape {shape} and type {dtype}, which takes "
+            f"{claimed} bytes; the file holds {held}. It was cut short: copy or write it again."
+        )

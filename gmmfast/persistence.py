@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gmmfast import archive
 from gmmfast.archive import Form, Found, Header, found_under, kept_parameters, plain, require, under
-from gmmfast.constraints import check_constructor
+from gmmfast.constraints import MIXTURE, check_constructor
 from gmmfast.given import check_weights_init
 from gmmfast.mixture import GaussianMixture
 from gmmfast.models import Model
@@ -27,6 +27,7 @@ FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes wer
 }
 ARRAYS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 STREAM = "stream_"  # begins the names of what partial_fit goes on from
+BLOCK = 1 << 20  # values of the matrices that are checked at once
 DIGITS = 64  # units of the last place, that rounding may take from a covariance and its factor
 
 
@@ -97,6 +98,8 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
 
 def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     """Arrays of a file: what follows from the parameters, and from the columns of the means."""
+    unknown = sorted(set(manifest["parameters"]) - set(MIXTURE))
+    require(not unknown, f"GaussianMixture has no parameter {', '.join(unknown)}")
     mixture = GaussianMixture(**manifest["parameters"])
     check_constructor(mixture)
     shape, dtype, K = found["means_"].shape, found["means_"].dtype, mixture.n_components
@@ -163,17 +166,29 @@ def _require_matrices(mixture: GaussianMixture) -> None:
     given = [np.asarray(getattr(mixture, name)) for name in ARRAYS[2:]]
     if mixture.covariance_type in ("diag", "spherical"):  # as matrices of one row
         given = [values.reshape(-1, 1, 1) for values in given]
-    covariances, precisions, triangles = [a[None] if a.ndim == 2 else a for a in given]
-    for name, values in zip(ARRAYS[2:], (covariances, precisions, triangles), strict=True):
-        diagonal = np.diagonal(values, axis1=-2, axis2=-1)
-        require(bool((diagonal > 0).all()), f"{name} is not positive")
-        if values is triangles:
-            require(not np.tril(values, -1).any(), f"{name} is not upper triangular")
-        else:
-            tolerance = 1e-4 * np.abs(values).max()  # float32 rounds the halves differently
-            symmetric = np.allclose(values, values.swapaxes(-1, -2), rtol=0, atol=tolerance)
-            require(symmetric, f"{name} is not symmetric")
-    _require_inverses(covariances, precisions, triangles)
+    matrices = [values[None] if values.ndim == 2 else values for values in given]
+    count, d, _ = matrices[0].shape
+    step = max(1, BLOCK // d**2)
+    for start in range(0, count, step):
+        covariances, precisions, triangles = (a[start : start + step] for a in matrices)
+        _require_symmetric("covariances_", covariances)
+        _require_symmetric("precisions_", precisions)
+        _require_positive("precisions_cholesky_", triangles)
+        upper = not np.tril(triangles, -1).any()
+        require(upper, "precisions_cholesky_ is not upper triangular")
+        _require_inverses(covariances, precisions, triangles)
+
+
+def _require_symmetric(name: str, matrices: NDArray[Any]) -> None:
+    _require_positive(name, matrices)
+    # float32 rounds the halves differently
+    tolerance = 1e-4 * np.abs(matrices).max(axis=(1, 2), keepdims=True)
+    difference = np.abs(matrices - matrices.swapaxes(1, 2))
+    require(bool((difference <= tolerance).all()), f"{name} is not symmetric")
+
+
+def _require_positive(name: str, matrices: NDArray[Any]) -> None:
+    require(bool((np.einsum("kii->ki", matrices) > 0).all()), f"{name} is not positive")
 
 
 def _require_inverses(

@@ -612,6 +612,7 @@ def test_many_components_and_columns__are_read(tmp_path, monkeypatch):
     K, d = 40, 30
     model = GaussianMixture.from_parameters(np.full(K, 1 / K), np.zeros((K, d)), [np.eye(d)] * K)
     monkeypatch.setattr("gmmfast.archive.SMALL", 0)
+    monkeypatch.setattr("gmmfast.persistence.BLOCK", 3 * d**2)
     assert_equal_models(model, reload(model, tmp_path), np.ones((2, d)))
     with np.load(tmp_path / "model.npz") as file:
         np.savez_compressed(tmp_path / "small.npz", **file)
@@ -659,6 +660,21 @@ def test_save__refuses_what_load_would_refuse(what, old):
     with pytest.raises(ValueError, match=reason) as caught:
         changed(**attributes).save(old[0])
     assert str(old[0]) in str(caught.value) and "from_parameters" in str(caught.value)
+    assert_untouched(old)
+
+
+def test_save__names_a_parameter_of_another_class(old):
+    class Mine(GaussianMixture):
+        def __init__(self, n_components=1, *, mood="good", **params):
+            super().__init__(n_components, **params)
+            self.mood = mood
+
+        @classmethod
+        def _parameter_names(cls):
+            return ["mood", *GaussianMixture._parameter_names()]
+
+    with pytest.raises(ValueError, match="GaussianMixture has no parameter mood"):
+        Mine(2, random_state=0).fit(X).save(old[0])
     assert_untouched(old)
 
 

@@ -6,26 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gmmfast.hierarchy import covariance_of as covariance_of_points
 from gmmfast.kernels.cholesky import EPS, LEAST_VARIANCE
 from gmmfast.parameters import Floats, Parameters, Scatter
-from gmmfast.rows import Rows
+from gmmfast.rows import MemoryRows, Rows
 
 IN_GENERAL = "Leave out columns that follow from others, or raise reg_covar."
+FEW = 100_000  # rows that NumPy may copy; more are summed by the kernels
 NEGLIGIBLE = 1e-6  # standard deviations: a column whose part is smaller is not named
 
 
-def remedy_for(rows: Rows, names: Sequence[str] | None = None) -> str:
+def remedy_for(covariance: Floats, names: Sequence[str] | None = None) -> str:
     """Say what to do where the covariance of all rows is singular; empty where it is not.
 
     Parameters
     ----------
-    rows : Rows
-        The data; one pass is made over them.
+    covariance : ndarray of shape (d, d)
+        Of all rows.
     names : sequence of str, optional
         Of the columns; else they are numbered from 0.
     """
-    covariance, d = covariance_of(rows), rows.n_features
-    labels = [repr(name) for name in names] if names else [str(j) for j in range(d)]
+    labels = [repr(name) for name in names] if names else [str(j) for j in range(len(covariance))]
     variances = covariance.diagonal()
     if not (np.isfinite(covariance).all() and (variances[variances > 0] > LEAST_VARIANCE).all()):
         return "Rescale the columns: the squares of their values are too large or too small."
@@ -40,6 +41,14 @@ def remedy_for(rows: Rows, names: Sequence[str] | None = None) -> str:
         for j, others in found.items()
     ]
     return f"{IN_GENERAL.removesuffix('.')}: {'; '.join(facts)}."
+
+
+def is_singular(covariance: Floats) -> bool:
+    """Whether some columns are constant or follow from others, of values that have squares."""
+    if not np.isfinite(covariance).all():
+        return False
+    least = covariance.diagonal().min()
+    return bool(least == 0 or (least > LEAST_VARIANCE and dependent_columns(covariance)))
 
 
 def dependent_columns(covariance: Floats) -> dict[int, list[int]]:
@@ -79,7 +88,10 @@ def _columns(labels: Sequence[str]) -> str:
 
 
 def covariance_of(rows: Rows) -> Floats:
-    """Return the covariance matrix (d, d) of all rows."""
+    """Return the covariance matrix (d, d) of all rows, in one pass over them."""
+    if isinstance(rows, MemoryRows) and rows.n_rows <= FEW:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return covariance_of_points(*rows.present())
     d = rows.n_features
     mean = (rows.mean - rows.centre)[None]
     whole = Parameters(np.ones(1), mean, np.eye(d)[None], np.eye(d)[None], np.zeros(1))

@@ -14,7 +14,7 @@ from gmmfast import criteria, em, small
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import SAME, Random
 from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Parameters
+from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
@@ -89,6 +89,8 @@ class Search:
         For cross-validation: rows to fit to, and rows that are held out, about the same centre.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
+    is_singular : bool
+        Whether no covariance matrix of the rows is positive definite, only variances are.
     control : em.Control
         Tolerance, iterations, acceleration.
     rng : Generator or RandomState
@@ -101,6 +103,7 @@ class Search:
     rows: Rows
     folds: list[tuple[MemoryRows, MemoryRows]]
     reg_covar: float
+    is_singular: bool
     control: em.Control
     rng: Random
     n_threads: int
@@ -158,6 +161,8 @@ class Search:
         try:
             if most < K:
                 failure = "fewer rows than components"
+            elif self.is_singular and model.scatter is not Scatter.DIAGONAL:
+                failure = SINGULAR
             else:
                 choice = self._starts.choices[K]
                 found = self._criteria(model, self._fit(self.rows, self._starts, model, K, choice))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import em
 from gmmfast.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
-from gmmfast.dependence import IN_GENERAL, remedy_for
+from gmmfast.dependence import IN_GENERAL, covariance_of, is_singular, remedy_for
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Random
@@ -195,13 +195,15 @@ class GaussianMixtureIC(Estimator):
         folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
         threads = thread_count(self.n_jobs)
         candidates = self._candidates()
-        search = Search(candidates, rows, folds, self.reg_covar, control, rng, threads)
+        covariance = covariance_of(rows)
+        singular = self.reg_covar == 0 and is_singular(covariance)
+        search = Search(candidates, rows, folds, self.reg_covar, singular, control, rng, threads)
         bar = SearchBar(len(candidates), progress)
         fits = self._run(search, callback, deadline, bar)
         self.results_ = Results.of(candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)
-        remedy = remedy_for(rows, names) if _are_all_singular(fits) else ""
+        remedy = remedy_for(covariance, names) if _are_all_singular(fits) else ""
         if not order.size:
             raise ValueError(self._why_none(fits, remedy))
         if remedy:

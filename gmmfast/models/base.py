@@ -64,7 +64,7 @@ class Model(ABC):
 
         One whose smallest variance in any direction is at the floor that `reg_covar` sets, or
         below 1e-6 of the smallest variance of all rows (where independent features are fitted,
-        of the feature that varies least).
+        of the feature that varies least). All of them where that is zero: what is left is rounding.
         """
         smallest = self.smallest_variances(parameters)
         flat = smallest <= 1.001 * self.reg_covar
@@ -72,7 +72,8 @@ class Model(ABC):
             mean = parameters.weights @ parameters.means
             moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
             total = moments.scatter.sum(axis=0) / statistics.weight
-            flat |= smallest < 1e-6 * _smallest_variance(total)
+            least = _smallest_variance(total)
+            flat |= (smallest < 1e-6 * least) | (least == self.reg_covar == 0)
         return np.asarray(flat | (parameters.weights == 0))
 
     @abstractmethod

@@ -318,10 +318,11 @@ class FittedMixture(Estimator):
             return statistics.log_likelihood, statistics.weight
         log_density = self.score_samples(X)
         weights = check_sample_weight(sample_weight, len(log_density))
-        if weights is None:
-            return float(log_density.sum(dtype=np.float64)), float(len(log_density))
-        present = weights > 0
-        return float(weights[present] @ log_density[present]), float(weights.sum())
+        with np.errstate(over="ignore"):  # rows infinitely far make a sum of minus infinity
+            if weights is None:
+                return float(log_density.sum(dtype=np.float64)), float(len(log_density))
+            present = weights > 0
+            return float(weights[present] @ log_density[present]), float(weights.sum())
 
     def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
         """What rows that are not in memory say of the mixture."""

@@ -52,7 +52,7 @@ def collect(sums: Sums, means: NDArray) -> tuple[float, float, NDArray, NDArray,
     if scatter.ndim == 3:
         mirror(scatter)
     log_likelihood = float(sums.log_likelihood.sum())
-    doubt = log_likelihood - float(sums.best.sum())
+    doubt = log_likelihood - float(sums.best.sum()) if log_likelihood > -np.inf else 0.0
     return log_likelihood, doubt, sums.mass.sum(axis=0), first, scatter
 
 

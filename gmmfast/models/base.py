@@ -70,8 +70,9 @@ class Model(ABC):
         flat = smallest <= 1.001 * self.reg_covar
         if statistics is not None:
             mean = parameters.weights @ parameters.means
-            moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
-            total = moments.scatter.sum(axis=0) / statistics.weight
+            with np.errstate(over="ignore", invalid="ignore"):  # no variance is zero, then
+                moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
+                total = moments.scatter.sum(axis=0) / statistics.weight
             least = _smallest_variance(total)
             flat |= (smallest < 1e-6 * least) | (least == self.reg_covar == 0)
         return np.asarray(flat | (parameters.weights == 0))

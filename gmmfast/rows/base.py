@@ -119,7 +119,7 @@ class RowsElsewhere(ABC):
         statistics = with_every_component(
             parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
         )
-        if statistics.n_rows != self.n_rows or not np.isfinite(statistics.first).all():
+        if statistics.n_rows != self.n_rows or math.isnan(statistics.log_likelihood):
             raise changed()
         return statistics
 

@@ -71,10 +71,11 @@ class ChunkRows(RowsElsewhere):
             if chunk.X.dtype != self._dtype:
                 self._dtype = np.dtype(np.float64)
             if shift is None or total is None:
-                shift = chunk.X.mean(axis=0, dtype=np.float64)
+                shift = chunk.X[0].astype(np.float64)
                 total = np.zeros(chunk.X.shape[1])
                 low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
-            total += weights @ (chunk.X - shift)
+            with np.errstate(over="ignore", invalid="ignore"):  # then there is no centre
+                total += weights @ (chunk.X - shift)
             present = chunk.X if weights.all() else chunk.X[weights > 0]
             low, high = widened(low, high, np.ascontiguousarray(present))
         if shift is None or total is None or not self.n_rows:

@@ -86,8 +86,9 @@ def describe(loaded: Loaded) -> Facts:
     d = X.shape[1]
     mean = np.zeros(d)
     if own.size:
-        shift = X.mean(axis=0, dtype=np.float64)
-        mean = shift + own / weight @ (X - shift)
+        shift = X[0].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # then there is no centre
+            mean = shift + own / weight @ (X - shift)
     low, high = widened(np.full(d, np.inf), np.full(d, -np.inf), np.ascontiguousarray(X))
     extent = Extent(mean, low, high)
     lightest, heaviest = own.min(initial=math.inf), own.max(initial=0.0)

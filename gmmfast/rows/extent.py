@@ -26,7 +26,8 @@ class Extent(NamedTuple):
 
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the element type to compute in: float64 where float32 has no squares."""
-        reach, width = np.maximum(-self.low, self.high), self.high - self.low
+        with np.errstate(over="ignore"):
+            reach, width = np.maximum(-self.low, self.high), self.high - self.low
         fits = (reach < LARGEST) & ((width == 0) | (width > SMALLEST))
         return dtype if fits.all() else np.dtype(np.float64)
 

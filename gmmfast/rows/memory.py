@@ -350,7 +350,8 @@ class MemoryRows:
         for start in range(0, len(labels), step):
             part = slice(start, start + step)
             residuals = (self._X[part] - self.centre) * weights[part, None]
-            np.add.at(sums, labels[part], residuals)
+            with np.errstate(over="ignore"):
+                np.add.at(sums, labels[part], residuals)
         return sums / np.where(mass > 0, mass, 1.0)[:, None]
 
     def certainties(self, parameters: Parameters) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.moments import Sums, collect
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.rows.extent import Extent
 
 if TYPE_CHECKING:
     from gmmfast.rows.memory import MemoryRows
@@ -97,7 +98,7 @@ class RowsElsewhere(ABC):
     n_features: int
     weight: float
     is_weighted: bool
-    mean: Floats
+    extent: Extent
     centre: Floats
     _dtype: np.dtype[Any]
     _log_weight_spread: float  # see `negligible`
@@ -106,6 +107,11 @@ class RowsElsewhere(ABC):
     def dtype(self) -> np.dtype[Any]:
         """float32 where all parts are, else float64."""
         return self._dtype
+
+    @property
+    def mean(self) -> Floats:
+        """Weighted mean (d,)."""
+        return self.extent.mean
 
     def hints(self) -> Hints:
         """Return new scratch, of which there is none."""
@@ -119,7 +125,8 @@ class RowsElsewhere(ABC):
         statistics = with_every_component(
             parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
         )
-        if statistics.n_rows != self.n_rows or math.isnan(statistics.log_likelihood):
+        is_finite = np.isfinite(statistics.first).all() or not self.extent.has_sums()
+        if statistics.n_rows != self.n_rows or not is_finite:
             raise changed()
         return statistics
 

@@ -82,9 +82,9 @@ class ChunkRows(RowsElsewhere):
             raise none_to_fit(self.is_weighted)
         require_total_weight(self.weight)
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
-        extent = Extent(shift + total / self.weight, low, high)
-        self.mean, self._dtype = extent.mean, extent.dtype_for(self._dtype)
-        self.centre = extent.centre_for(self._dtype)
+        self.extent = Extent(shift + total / self.weight, low, high)
+        self._dtype = self.extent.dtype_for(self._dtype)
+        self.centre = self.extent.centre_for(self._dtype)
         self.n_features = len(self.centre)
         self.names = source.names
 

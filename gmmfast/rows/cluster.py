@@ -184,14 +184,15 @@ class ClusterRows(RowsElsewhere):
         require_total_weight(self.weight)
         weights = np.array([own.weight for own in self._facts])
         means, lows, highs = zip(*(own.extent for own in self._facts), strict=True)
-        extent = Extent(weights / self.weight @ means, np.min(lows, axis=0), np.max(highs, axis=0))
+        mean = weights / self.weight @ means
+        self.extent = Extent(mean, np.min(lows, axis=0), np.max(highs, axis=0))
         heaviest = max(own.heaviest for own in self._facts)
         lightest = min(own.lightest for own in self._facts)
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
         types = {own.dtype for own in self._facts}
         dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
-        self.mean, self._dtype = extent.mean, extent.dtype_for(dtype)
-        self.centre = extent.centre_for(self._dtype)
+        self._dtype = self.extent.dtype_for(dtype)
+        self.centre = self.extent.centre_for(self._dtype)
         self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
         self._loaded: list[Any] = [loaded[i] for i in self._numbers]
         if self._is_kept:

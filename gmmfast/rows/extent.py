@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gmmfast.parameters import LARGEST, SMALLEST, Floats
 
+HUGE = 1e290  # of which float64 has no sums over many rows
 FOLDED = 512  # values that NumPy reduces in one inner loop: short rows are put side by side
 
 
@@ -23,6 +24,10 @@ class Extent(NamedTuple):
     mean: Floats  # (d,), weighted
     low: Floats  # (d,)
     high: Floats  # (d,)
+
+    def has_sums(self) -> bool:
+        """Whether sums of the values are numbers."""
+        return bool(max(-self.low.min(), self.high.max()) < HUGE)
 
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the element type to compute in: float64 where float32 has no squares."""

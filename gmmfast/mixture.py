@@ -526,7 +526,7 @@ class GaussianMixture(FittedMixture):
         statistics: SufficientStatistics | None = None,
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
-        dtype = replace(parameters, means=means).dtype_for(dtype)
+        dtype = replace(parameters, means=means).dtype_to_keep(dtype)
         self._learnt_type = self.covariance_type
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)

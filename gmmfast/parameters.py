@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 SMALLEST, LARGEST = 1e-15, 1e15  # magnitudes whose squares float32 can sum without a thought
 COARSEST = {  # standard deviations by which rounding may move a mean
-    np.dtype(np.float32): 2e-5,
+    np.dtype(np.float32): 5e-5,
     np.dtype(np.float64): 1e-10,
 }
 
@@ -97,6 +97,22 @@ class Parameters:
         fits = (np.abs(moved) < COARSEST[dtype]).all()
         exist = ((SMALLEST < scales) & (scales < LARGEST)).all()
         return dtype if fits and exist else np.dtype(np.float64)
+
+    def dtype_to_keep(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
+        """Return the element type of attributes: as `dtype_for`, and covariances stay definite.
+
+        Rounding moves the least eigenvalue of a correlation matrix (d, d) by up to ``d eps``; it
+        is no less than ``1 / (d C[j, j] C^-1[j, j])`` for some feature j.
+        """
+        dtype = self.dtype_for(dtype)
+        are_matrices = self.covariances.ndim == 3 or self.whitening is not None
+        if dtype == np.float64 or not are_matrices:
+            return dtype
+        triangles, variances = self.triangles(), np.einsum("...ii->...i", self.covariances)
+        inflation = np.einsum("kij,kij->kj", triangles, triangles) * variances
+        d = inflation.shape[1]
+        is_definite = np.finfo(dtype).eps * d * inflation.max() < 0.5
+        return dtype if is_definite else np.dtype(np.float64)
 
     def _is_exact(self, whitening: Floats, dtype: np.dtype[Any]) -> bool:
         """Whether rounding of the whitened rows moves none that is near a mean."""

@@ -225,3 +225,20 @@ def test_center__ignores_rows_without_weight():
 )
 def test_center__of_rows_to_evaluate_follows_from_the_means(means, expected):
     assert centre_near(np.array(means), np.dtype(np.float64))[0] == expected
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("share", [1e-1, 1e-3, 1e-4])
+def test_attributes__of_float32_rows_make_the_same_mixture_again(covariance_type, share):
+    """Also where one column nearly follows from another: covariances stay positive definite."""
+    rng = np.random.default_rng(0)
+    X = clusters((150, 0, 1), (150, 8, 1))
+    X = np.c_[X, X @ [1.0, 1.0] + share * rng.normal(size=300)].astype(np.float32)
+    found = fitted(X, [0, 150], covariance_type)
+    again = GaussianMixture.from_parameters(
+        found.weights_ / found.weights_.sum(), found.means_, found.covariances_,
+        covariance_type=covariance_type,
+    )  # fmt: skip
+    np.testing.assert_allclose(again.score_samples(X), found.score_samples(X), rtol=0.02, atol=0.02)
+    if share == 1e-1:
+        assert found.covariances_.dtype == np.float32

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from gmmfast.calculator import pictures
 from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suffix_of
@@ -30,7 +30,16 @@ from gmmfast.datasets import EXAMPLES
 from gmmfast.persistence import load
 from gmmfast.tables import write_table
 
-STATIC = Path(__file__).parent / "static"
+STATIC = {  # the files of the page, which may be in a zip file
+    file.name: file.read_bytes()
+    for file in resources.files("gmmfast.calculator").joinpath("static").iterdir()
+}
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 LARGEST_FILE = 512 * MEGABYTE
 LARGEST_JSON = MEGABYTE
 LARGEST_ROWS = 16 * MEGABYTE
@@ -64,7 +73,7 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
         await app.state.sessions.close()
 
     routes = [
-        Route("/", lambda request: FileResponse(STATIC / "index.html")),
+        Route("/", lambda request: static_file("index.html")),
         Route("/plotly.js", lambda request: FileResponse(plotly_file())),
         Route("/api/options", options),
         Route("/api/session", new_session, methods=["POST"]),
@@ -76,7 +85,7 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
         Route("/api/picture", draw, methods=["POST"]),
         Route("/api/rows", use_model, methods=["POST"]),
         Route("/api/download/{name}", download),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Route("/static/{name}", lambda request: static_file(request.path_params["name"])),
     ]
     return Starlette(
         routes=routes,
@@ -97,6 +106,13 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
             ),
         },
     )
+
+
+def static_file(name: str) -> Response:
+    """Return a file of the page."""
+    if name not in STATIC:
+        raise HTTPException(404)
+    return Response(STATIC[name], media_type=TYPES[Path(name).suffix])
 
 
 def plotly_file() -> Path:

@@ -30,6 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    code = _run(argv)
+    if argv is None and any(not thread.daemon for thread in _other_threads()):
+        # those of a search that was interrupted: Python would wait until they have compiled
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _other_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         with _interrupts_in_compiler():
             try:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.linkage import cut_tree, ward_tree
+from gmmfast.kernels.options import slices
 from gmmfast.parameters import Floats
 
 
@@ -33,7 +34,10 @@ class Tree:
         kept, gone = np.empty(n - 1, np.int64), np.empty(n - 1, np.int64)
         cost = np.empty(n - 1)
         chain = np.empty(n, np.int64)
-        ward_tree(weights.copy(), np.array(points, order="C"), chain, kept, gone, cost)
+        state = (weights.copy(), np.array(points, order="C"), chain, kept, gone, cost)
+        length = merged = 0
+        for part in slices(3 * n, points.size):  # steps: no chain takes more
+            length, merged = ward_tree(*state, length, merged, part.stop - part.start)
         order = cost.argsort(kind="stable")
         self._kept, self._gone = kept[order], gone[order]
 

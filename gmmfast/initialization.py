@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.hierarchy import trees
 from gmmfast.kernels.density import TILE
-from gmmfast.kernels.seeding import add_potentials, lloyd_pass
+from gmmfast.kernels.options import slices
+from gmmfast.kernels.seeding import add_nearest, add_potentials, move_centres
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import MemoryRows, Rows
@@ -301,6 +302,9 @@ def lloyd(points: MemoryRows, centres: Floats) -> Floats:
     variance = squares[0] / row_weights.sum(dtype=np.float64) / points.n_features
     tolerance = LLOYD_TOLERANCE * variance
     for _ in range(LLOYD_PASSES):
-        if lloyd_pass(tiles, row_weights, centres, mass, sums, nearest[0]) <= tolerance:
+        mass[:], sums[:] = 0.0, 0.0
+        for part in slices(len(tiles), TILE * centres.size):
+            add_nearest(tiles[part], row_weights[part], centres, mass, sums, nearest[0])
+        if move_centres(mass, sums, centres) <= tolerance:
             break
     return centres.astype(np.float64)

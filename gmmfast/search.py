@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from gmmfast import criteria, em, small
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import SAME, Random
+from gmmfast.kernels.options import (
+    ABANDON,
+    END,
+    new_stop,
+    obey,
+    set_thread_count,
+    thread_count,
+)
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
+from gmmfast.progress import Deadline
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.starts import Choice, Labels, Starts, merges, splits
 
@@ -22,12 +31,14 @@ SAMPLE_PASSES = 100  # EM passes over a sample at the most,
 SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
 LEADERS = 3  # candidates that are fitted again,
 OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
-TASK = 7  # fits that a thread makes before it hands them over
+TASK = 7  # fits that a thread hands over together,
+TICK = 0.1  # unless they take longer: seconds between two looks at what there is
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
 SINGULAR = "a covariance is not positive definite"  # why there is no mixture
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Candidate(NamedTuple):
@@ -75,7 +86,7 @@ class Found(NamedTuple):
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Search:
     """What all candidates have in common.
 
@@ -97,6 +108,9 @@ class Search:
         The only source of chance.
     n_threads : int
         Candidates to fit at the same time, unless there are very many rows.
+    deadline : Deadline
+        One of the observers of `control`. Once it has passed, fits that are under way end with what
+        they have, and only the first candidate still begins.
     """
 
     candidates: Sequence[Candidate]
@@ -107,24 +121,25 @@ class Search:
     control: em.Control
     rng: Random
     n_threads: int
+    deadline: Deadline
+    _starts: Starts = field(init=False)
+    _starts_of_folds: list[Starts] = field(init=False)
 
-    @cached_property
-    def _starts(self) -> Starts:
-        return Starts(self.rows, self.rng, self._counts)
+    def fits(self) -> Generator[Fit]:
+        """Fit the candidates, in their order. One that fails says why, and ends nothing.
 
-    @cached_property
-    def _starts_of_folds(self) -> list[Starts]:
-        return [Starts(seen, self.rng, self._counts) for seen, _ in self.folds]
-
-    @property
-    def _counts(self) -> list[int]:
-        return [candidate.n_components for candidate in self.candidates]
-
-    def fits(self) -> Iterator[Fit]:
-        """Fit the candidates, in their order. One that fails says why, and ends nothing."""
+        Once the deadline has passed, there may be no more.
+        """
+        ((self._starts, *self._starts_of_folds),) = self._each(self._make_starts, [None])
         everything = [self._starts, *self._starts_of_folds]
         most = min(starts.points.n_rows for starts in everything)
         yield from self._each(partial(self._attempt, most), self.candidates, TASK)
+
+    def _make_starts(self, _: None) -> list[Starts]:
+        """Make partitions of all rows, and of those of each fold, by one thread in this order."""
+        counts = [candidate.n_components for candidate in self.candidates]
+        everything = [self.rows, *(seen for seen, _ in self.folds)]
+        return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
 
     def improved(self, fits: Sequence[Fit], criterion: str) -> list[Fit]:
         """Fit the best candidates again, from what their neighbours have found.
@@ -134,24 +149,25 @@ class Search:
         """
         sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
         leaders = sorted(sound, key=lambda fit: float(getattr(fit, criterion)))[:LEADERS]
-        fitted = self._each(lambda fit: self._again(fit, sound), leaders, 1)
+        fitted = self._each(lambda fit: self._again(fit, sound), leaders)
         again = {fit.candidate: fit for fit in fitted}
         return [again.get(fit.candidate, fit) for fit in fits]
 
     def _each(
-        self, function: Callable[[T], Fit], arguments: Sequence[T], at_once: int
-    ) -> Iterator[Fit]:
-        """Call a function with each argument, in threads, which take some at once."""
-        if self.rows.n_rows > MANY or self.n_threads == 1:
-            yield from map(function, arguments)
+        self, function: Callable[[T], R], arguments: Sequence[T], at_once: int = 1
+    ) -> Iterator[R]:
+        """Call a function with each argument, in threads, while this one waits for Ctrl-C.
+
+        Rows that are not in memory are read by this thread, as their source may require.
+        """
+        if isinstance(self.rows, MemoryRows):
+            n_threads = 1 if self.rows.n_rows > MANY else self.n_threads
+            yield from in_threads(function, arguments, at_once, n_threads, self.deadline)
             return
-        tasks = [arguments[i : i + at_once] for i in range(0, len(arguments), at_once)]
-        pool = ThreadPoolExecutor(self.n_threads)
-        try:
-            for fits in pool.map(lambda task: [function(argument) for argument in task], tasks):
-                yield from fits
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for i, argument in enumerate(arguments):
+            if i and self.deadline.passed():
+                return
+            yield function(argument)
 
     def _attempt(self, most: int, candidate: Candidate) -> Fit:
         begin = time.perf_counter()
@@ -213,9 +229,11 @@ class Search:
                 passes = min(control.max_iter, SAMPLE_PASSES)
                 control = replace(control, tol=max(control.tol, SAMPLE_TOL), max_iter=passes)
             floor = starts.floors.of(model)
-            ahead = small.fit(
-                starts.points, model, choice.packed, control.tol, control.max_iter, floor
-            )
+            few = (starts.points, model, choice.packed, control.tol, control.max_iter, floor)
+            if isinstance(rows, MemoryRows):
+                ahead = small.fit(*few)
+            else:  # in this thread, which is the one that Ctrl-C interrupts
+                (ahead,) = in_threads(lambda _: small.fit(*few), [None], 1, 1, self.deadline)
         if ahead is None:
             arranged, parameters = starts.best(model, K, choice)
             return Found(em.run(arranged, parameters, model, self.control), arranged)
@@ -251,3 +269,65 @@ class Search:
             total += held_out.expectation(parameters, model.scatter).log_likelihood
             weight += held_out.weight
         return -total / weight if weight else math.nan
+
+
+def in_threads(
+    function: Callable[[T], R],
+    arguments: Sequence[T],
+    at_once: int,
+    n_threads: int,
+    deadline: Deadline,
+) -> Iterator[R]:
+    """Call a function with each argument, in threads; this one only waits, so Ctrl-C acts at once.
+
+    Parameters
+    ----------
+    function : callable
+        What it computes obeys `current_stop`.
+    arguments : sequence
+        What to call it with.
+    at_once : int
+        Results that a thread hands over together, unless they take longer than a `TICK`.
+    n_threads : int
+        Calls at the same time.
+    deadline : Deadline
+        Once it has passed, calls end early, and only the first one still begins.
+
+    Yields
+    ------
+    object
+        Results, in the order of the arguments.
+    """
+    stop, allowed = new_stop(), thread_count(None)
+
+    def begin_thread() -> None:
+        obey(stop)
+        set_thread_count(allowed)  # the setting belongs to a thread
+
+    def work(task: range, results: list[R]) -> None:
+        for i in task:
+            if i and deadline.passed():
+                break
+            results.append(function(arguments[i]))
+
+    n = len(arguments)
+    tasks = [range(i, min(i + at_once, n)) for i in range(0, n, at_once)]
+    pool = ThreadPoolExecutor(n_threads, initializer=begin_thread)
+    try:
+        found: list[list[R]] = [[] for _ in tasks]
+        futures = [pool.submit(work, *both) for both in zip(tasks, found, strict=True)]
+        for task, results, future in zip(tasks, found, futures, strict=True):
+            done, ended = 0, False
+            while not ended:
+                ended = future in wait([future], TICK).done
+                if deadline.passed():
+                    stop[0] = END
+                while done < len(results):
+                    yield results[done]
+                    done += 1
+            future.result()  # raises what the task raised
+            if done < len(task):
+                break
+    finally:
+        stop[0] = ABANDON
+        pool.shutdown(wait=False, cancel_futures=True)

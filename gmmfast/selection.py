@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import Any, Self
 
 import numpy as np
@@ -55,8 +56,7 @@ class GaussianMixtureIC(Estimator):
     acceleration : {"none", "auto"}, default="auto"
         As in `GaussianMixture`.
     max_seconds : float or None, default=None
-        Try no more candidates after this time. Fits that are under way are finished, or, of more
-        than 4096 rows, ended.
+        Try no more candidates after this time. Fits that are under way end with what they have.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: raise, or choose among the candidates that are done.
     random_state : int, RandomState, Generator or None, default=None
@@ -197,7 +197,8 @@ class GaussianMixtureIC(Estimator):
         candidates = self._candidates()
         covariance = covariance_of(rows)
         singular = self.reg_covar == 0 and is_singular(covariance)
-        search = Search(candidates, rows, folds, self.reg_covar, singular, control, rng, threads)
+        common = (self.reg_covar, singular, control, rng, threads, deadline)
+        search = Search(candidates, rows, folds, *common)
         bar = SearchBar(len(candidates), progress)
         fits = self._run(search, callback, deadline, bar)
         self.results_ = Results.of(candidates, fits, rows.n_features)
@@ -228,13 +229,14 @@ class GaussianMixtureIC(Estimator):
         """Fits until there are no more candidates, or someone ends the search."""
         fits: list[Fit] = []
         try:
-            for fit in search.fits():
-                fits.append(fit)
-                bar.step(f"K={fit.candidate.n_components} {fit.candidate.covariance_type}")
-                if (callback is not None and callback(fit)) or deadline.passed():
-                    break
-            else:
-                fits = search.improved(fits, self.criterion)
+            with closing(search.fits()) as candidates:
+                for fit in candidates:
+                    fits.append(fit)
+                    bar.step(f"K={fit.candidate.n_components} {fit.candidate.covariance_type}")
+                    if (callback is not None and callback(fit)) or deadline.passed():
+                        break
+                else:
+                    fits = search.improved(fits, self.criterion)
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not fits:
                 raise

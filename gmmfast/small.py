@@ -16,6 +16,7 @@ from gmmfast.kernels.density import TILE, make_work
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.families import make_family_work
 from gmmfast.kernels.moments import make_sums
+from gmmfast.kernels.options import current_stop
 from gmmfast.kernels.separation import no_separation
 from gmmfast.kernels.small import (
     CONVERGED,
@@ -109,7 +110,7 @@ def fit(
     few = FewRows(
         tiles, row_weights, no_separation(state.density.means),
         negligible(K, rows.log_weight_spread), scale, EMPTY_MASS / rows.n_rows / scale,
-        model.reg_covar,
+        model.reg_covar, current_stop(),
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
     status, n_passes, sound = fit_few(

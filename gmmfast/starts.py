@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -51,9 +51,17 @@ class Starts:
         Draws a sample of many rows, and the seeds of k-means.
     counts : iterable of int
         All K that will be asked for.
+    is_late : callable
+        Whether there is no time for other K than the smallest.
     """
 
-    def __init__(self, rows: Rows, rng: Random, counts: Iterable[int]) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        rng: Random,
+        counts: Iterable[int],
+        is_late: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._rows = rows
         self.points = points = rows.all_or_sample(SMALLEST_SAMPLE, rng)
         present, weights = points.present()
@@ -61,6 +69,8 @@ class Starts:
         self.floors = smallest_variances(present, weights)
         self.choices: dict[int, Choice] = {}
         for k in sorted({k for k in counts if k <= points.n_rows}):
+            if self.choices and is_late():
+                break
             labels = [points.of_all(tree.labels(k)) for tree in hierarchies]
             labels.append(points.nearest(lloyd(points, plus_plus(points, k, rng))))
             self.choices[k] = self.choice(labels, k)

@@ -24,8 +24,8 @@ LAYERS = """
     outcome
     selection persistence convert
     results mixture
-    search progress
-    starts
+    search
+    starts progress
     small
     checkpoint
     em fitted stepwise

@@ -91,14 +91,14 @@ def evaluate_shard(
 
 @allocating_kernel
 def evaluate_shards(
-    n_shards, X, centre, density, separation, cut,
+    begin, end, n_shards, X, centre, density, separation, cut,
     like,  # in (1, TILE): its element type is the one to compute in
     log_density, resp, labels,
 ):  # fmt: skip
-    """All shards, one after the other."""
+    """Shards, one after the other."""
     tile = aligned(X.shape[1], like[0])
     work = make_work(density.constants.size, tile)
-    for s in range(n_shards):
+    for s in range(begin, end):
         evaluate_shard(
             s, n_shards, X, centre, density, separation, cut, tile, work,
             log_density, resp, labels,
@@ -106,9 +106,11 @@ def evaluate_shards(
 
 
 @parallel_kernel
-def evaluate(n_shards, X, centre, density, separation, cut, like, log_density, resp, labels):
-    """All shards, in parallel."""
-    for s in prange(n_shards):
+def evaluate(
+    begin, end, n_shards, X, centre, density, separation, cut, like, log_density, resp, labels
+):
+    """Shards, in parallel."""
+    for s in prange(begin, end):
         tile = aligned(X.shape[1], like[0])
         work = make_work(density.constants.size, tile)
         evaluate_shard(

@@ -109,22 +109,27 @@ def em_shard(
 
 
 @allocating_kernel
-def em_shards(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
-    """All shards, one after the other."""
+def em_shards(
+    begin, end, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
+):
+    """Shards, one after the other."""
     work = make_work(means.shape[0], tiles[0])
-    for s in range(n_shards):
+    for i in range(begin, end):
+        s = i * STRIDE % n_shards
         em_shard(
             s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
 
 
 @parallel_kernel
-def em_pass(n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums):
-    """All shards, in parallel.
+def em_pass(
+    begin, end, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
+):
+    """Shards, in parallel.
 
     A thread takes neighbouring indices; so it gets shards from all over the rows, dear and cheap.
     """
-    for i in prange(n_shards):
+    for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)
         work = make_work(means.shape[0], tiles[0])
         em_shard(

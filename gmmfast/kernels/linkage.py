@@ -49,11 +49,18 @@ def ward_tree(
     kept,  # out (n - 1,): of each merger, the cluster that goes on,
     gone,  # out (n - 1,): the one that it takes in,
     cost,  # out (n - 1,): and what that adds to the sum of squares within
+    length,  # in: of the chain
+    merged,  # in: how many mergers are done
+    n_steps,  # in: how many steps of the chain to take, unless the tree is done before
 ):
-    """Merge clusters along chains of nearest neighbours (Murtagh 1983); not in order of cost."""
+    """Merge clusters along chains of nearest neighbours (Murtagh 1983); not in order of cost.
+
+    Returns `length` and `merged` to go on from.
+    """
     n = mass.size
-    length = merged = 0
-    while merged < n - 1:
+    for _ in range(n_steps):
+        if merged == n - 1:
+            break
         if length == 0:
             chain[0] = 0
             while mass[chain[0]] == 0:
@@ -73,6 +80,7 @@ def ward_tree(
         mass[a], mass[b] = total, 0.0
         kept[merged], gone[merged], cost[merged] = a, b, least
         merged += 1
+    return length, merged
 
 
 @kernel

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import pkgutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,19 +14,41 @@ from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
+import numpy as np
 from numba.core import caching, config
+from numba.core.compiler_lock import global_compiler_lock
+from numpy.random import mtrand
+from numpy.typing import NDArray
 
-from gmmfast.kernels.simd import REGISTER_BYTES
+from gmmfast import kernels
+from gmmfast.kernels.simd import HAS_FMA, REGISTER_BYTES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _digest() -> str:
-    """Everything that the machine code depends on: the kernels' sources and who compiles them."""
-    state = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {REGISTER_BYTES}".encode())
-    folder = Path(__file__).parent
-    for source in (*sorted(folder.glob("*.py")), folder.parent / "parameters.py"):  # Density
-        state.update(source.read_bytes())
+def _source(module: str) -> str | None:
+    """The text of a module, also in a zip file; None where only its bytecode is installed."""
+    loader: Any = getattr(importlib.util.find_spec(module), "loader", None)
+    try:
+        return cast("str | None", loader.get_source(module))
+    except (AttributeError, ImportError, OSError):
+        return None
+
+
+def _digest() -> str | None:
+    """Everything that the machine code depends on: the kernels' sources and who compiles them.
+
+    None where a source cannot be read; then nothing is kept on disk.
+    """
+    versions = f"{numba.__version__} {llvmlite.__version__} {REGISTER_BYTES} {HAS_FMA}"
+    state = hashlib.sha256(versions.encode())
+    found = sorted(module.name for module in pkgutil.iter_modules(kernels.__path__))
+    names = [f"gmmfast.kernels.{name}" for name in found]
+    for name in (*names, "gmmfast.parameters"):  # Density
+        source = _source(name)
+        if source is None or not names:
+            return None
+        state.update(source.encode())
     return state.hexdigest()
 
 
@@ -33,20 +57,44 @@ DIGEST = _digest()
 # ------------------------------------------------------------------------------------ compiling
 
 
-def _of_all_sources(locator: type) -> type:
+class _OfAllSources:
     """A cache folder whose entries go stale when any kernel changes, not only their own file."""
-    return type(locator.__name__, (locator,), {"get_source_stamp": lambda self: DIGEST})
+
+    def get_source_stamp(self) -> str | None:
+        return DIGEST
+
+
+class _AlsoOfZip(_OfAllSources):
+    """Likewise, of a file that may be in a zip file."""
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> Any:
+        """Return the folder; None if it cannot be written."""
+        folder: Any = cls(function, file)  # type: ignore[call-arg]
+        try:
+            folder.ensure_cache_path()
+        except OSError:
+            return None
+        return folder
+
+
+class _UserProvided(_AlsoOfZip, caching.UserProvidedCacheLocator):
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], file: str) -> Any:
+        """Return the folder below ``NUMBA_CACHE_DIR``, if that is set."""
+        return super().from_function(function, file) if config.CACHE_DIR else None
+
+
+class _InTree(_OfAllSources, caching.InTreeCacheLocator):
+    pass
+
+
+class _UserWide(_AlsoOfZip, caching.UserWideCacheLocator):
+    pass
 
 
 class _Entries(caching.CompileResultCacheImpl):
-    _locator_classes = [
-        _of_all_sources(locator)
-        for locator in (
-            caching.UserProvidedCacheLocator,
-            caching.InTreeCacheLocator,
-            caching.UserWideCacheLocator,
-        )
-    ]
+    _locator_classes = [_UserProvided, _InTree, _UserWide]
 
 
 class _Files(caching.IndexDataCacheFile):
@@ -70,6 +118,8 @@ class KernelCache(caching.FunctionCache):
     _impl_class = _Entries
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if DIGEST is None:
+            raise RuntimeError("cannot cache: what would make an entry stale cannot be read")
         super().__init__(function)
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, DIGEST)
 
@@ -130,35 +180,71 @@ def parallel_kernel(function: Function) -> Function:
 
 MAX_SHARDS = 64
 _team = threading.Lock()  # Numba's workqueue layer aborts when two threads run parallel kernels
+_settings = (
+    threading.RLock()
+)  # around Numba's own functions, which hold locks that a fork may catch
 _forked = False  # the OpenMP layer kills a forked child that runs one
 
 
+def _locks() -> tuple[Any, ...]:
+    """Locks that a fit takes and that its other threads would leave locked in a forked child.
+
+    Numba's compiler, its threads, and NumPy's global generator. So a fork waits for a compilation
+    in another thread.
+    """
+    return global_compiler_lock, _settings, mtrand.get_bit_generator().lock
+
+
+_held: list[Any] = []  # by a fork
+
+
+def _before_fork() -> None:
+    for lock in _locks():
+        lock.acquire()
+        _held.append(lock)
+
+
 def _after_fork() -> None:
+    held = _held[::-1]
+    _held.clear()  # before the first lock is released: another thread may be waiting to fork
+    for lock in held:
+        lock.release()
+
+
+def _in_child() -> None:
     global _forked
     _forked = True
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
 
 
 def thread_count(n_jobs: int | None) -> int:
     """Threads for `n_jobs`: None is as many as Numba is set to, -1 all that it began with."""
-    allowed = numba.get_num_threads()
+    with _settings:
+        allowed = numba.get_num_threads()
     if n_jobs is None:
         return int(allowed)
     wanted = n_jobs if n_jobs > 0 else config.NUMBA_NUM_THREADS + 1 + n_jobs
     return int(min(max(wanted, 1), config.NUMBA_NUM_THREADS))
 
 
+def set_thread_count(count: int) -> None:
+    """Let this Python thread use so many threads."""
+    with _settings:
+        numba.set_num_threads(count)
+
+
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    before = numba.get_num_threads()
-    numba.set_num_threads(count)
+    before = thread_count(None)
+    set_thread_count(count)
     try:
         yield
     finally:
-        numba.set_num_threads(before)
+        set_thread_count(before)
 
 
 def run(
@@ -166,22 +252,78 @@ def run(
     serial: Callable[..., None],
     n_jobs: int | None,
     n_shards: int,
+    work: int,
     *args: Any,
 ) -> None:
-    """Run ``parallel(n_shards, *args)`` where threads may be used, else `serial` likewise.
+    """Run ``parallel(begin, end, n_shards, *args)`` where threads may be used, else `serial`.
 
-    The shards, and the order in which the caller adds them up, do not depend on who runs them, so
-    that the result is the same to the last bit.
+    Of `work` multiplications, in several calls where that is much. The shards, and the order in
+    which the caller adds them up, do not depend on who runs them, so that the result is the same to
+    the last bit.
     """
     count = min(thread_count(n_jobs), n_shards) if n_shards > 1 else 1
     if count > 1 and not _forked and _team.acquire(blocking=False):
         try:
             with _threads(count):
-                parallel(n_shards, *args)
+                for part in slices(n_shards, work // n_shards // count, count):
+                    parallel(part.start, part.stop, n_shards, *args)
         finally:
             _team.release()
     else:
-        serial(n_shards, *args)
+        for part in slices(n_shards, work // n_shards):
+            serial(part.start, part.stop, n_shards, *args)
+
+
+# ------------------------------------------------------------------------------------ stopping
+
+SLICE = 1 << 28  # multiplications, some 0.1 s: Python handles Ctrl-C between compiled calls
+GO_ON, END, ABANDON = 0, 1, 2  # what a stop says
+_own = threading.local()
+
+
+class AbandonedError(Exception):
+    """Nobody waits for what this thread computes."""
+
+
+def new_stop() -> NDArray[np.int8]:
+    """Return a stop (1,) for threads to obey; compiled code can read it."""
+    return np.zeros(1, np.int8)
+
+
+def obey(stop: NDArray[np.int8]) -> None:
+    """Let fits of this thread end early at END, with what they have, and not at all at ABANDON."""
+    _own.stop = stop
+
+
+def current_stop() -> NDArray[np.int8]:
+    """Return what this thread obeys."""
+    stop: NDArray[np.int8] | None = getattr(_own, "stop", None)
+    return new_stop() if stop is None else stop
+
+
+def slices(n_items: int, work: int, at_least: int = 1) -> Iterator[slice]:
+    """Cut a loop into compiled calls of no more than `SLICE` multiplications.
+
+    Parameters
+    ----------
+    n_items : int
+        To loop over.
+    work : int
+        Multiplications for each of them.
+    at_least : int
+        Items of a call; what is left in the end may be fewer.
+
+    Raises
+    ------
+    AbandonedError
+        Once this thread's stop says so.
+    """
+    step = max(at_least, SLICE // max(work, 1))
+    step -= step % at_least
+    for begin in range(0, n_items, step):
+        if current_stop()[0] == ABANDON:
+            raise AbandonedError
+        yield slice(begin, min(begin + step, n_items))
 
 
 # ------------------------------------------------------------------------------- what there is
@@ -198,7 +340,7 @@ def cache_folder() -> str | None:
 def is_cached(kernels: str = "expectation") -> bool:
     """Whether machine code of these very kernels, of a file, has been stored on this machine."""
     folder = cache_folder()
-    if folder is None:
+    if folder is None or DIGEST is None:
         return False
     stamp = DIGEST.encode()
     return any(stamp in index.read_bytes() for index in Path(folder).glob(f"{kernels}.*.nbi"))
@@ -214,5 +356,5 @@ def describe() -> dict[str, str]:
         "threads": str(thread_count(None)),
         "threading layer": layer,
         "vector width": f"{8 * REGISTER_BYTES} bits ({REGISTER_BYTES // 8} float64 rows)",
-        "cache folder": cache_folder() or "none can be written: every process compiles anew",
+        "cache folder": cache_folder() or "none: every process compiles anew",
     }

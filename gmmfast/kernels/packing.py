@@ -62,14 +62,14 @@ def pack_shard(
 
 
 @kernel
-def pack_shards(n_shards, X, centre, sample_weight, order, tiles, row_weights):
-    """All shards, one after the other."""
-    for s in range(n_shards):
+def pack_shards(begin, end, n_shards, X, centre, sample_weight, order, tiles, row_weights):
+    """Shards, one after the other."""
+    for s in range(begin, end):
         pack_shard(s, n_shards, X, centre, sample_weight, order, tiles, row_weights)
 
 
 @parallel_kernel
-def pack(n_shards, X, centre, sample_weight, order, tiles, row_weights):
-    """All shards, in parallel."""
-    for s in prange(n_shards):
+def pack(begin, end, n_shards, X, centre, sample_weight, order, tiles, row_weights):
+    """Shards, in parallel."""
+    for s in prange(begin, end):
         pack_shard(np.int64(s), n_shards, X, centre, sample_weight, order, tiles, row_weights)

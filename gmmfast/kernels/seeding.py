@@ -107,20 +107,15 @@ def label_pass(
 
 
 @kernel
-def lloyd_pass(
+def add_nearest(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    centres,  # in, out (K, d): each becomes the mean of the rows that are nearest to it
-    mass,  # scratch (K,)
-    sums,  # scratch (K, d)
+    centres,  # in (K, d)
+    mass,  # in, out (K,)
+    sums,  # in, out (K, d)
     nearest,  # scratch (TILE,)
 ):
-    """One pass of Lloyd's algorithm; returns by how much the centres moved, squared and summed.
-
-    A centre without rows stays where it is.
-    """
-    mass[:] = 0.0
-    sums[:] = 0.0
+    """Add each row to the sums of its nearest centre."""
     for t in range(tiles.shape[0]):
         find_nearest(tiles[t], centres, nearest)
         for p in range(TILE):
@@ -129,6 +124,15 @@ def lloyd_pass(
             mass[k] += w
             for j in range(centres.shape[1]):
                 sums[k, j] += w * tiles[t, j, p]
+
+
+@kernel
+def move_centres(
+    mass,  # in (K,)
+    sums,  # in (K, d)
+    centres,  # in, out (K, d): each becomes the mean of its rows; one without stays where it is
+):
+    """End a pass of Lloyd's algorithm: by how much the centres moved, squared and summed."""
     moved = 0.0
     for k in range(centres.shape[0]):
         if mass[k] > 0:

@@ -34,6 +34,7 @@ class FewRows(NamedTuple):
     scale: float  # of a sum over rows, to the mean of a row
     least: float  # mass below which a component is empty
     reg_covar: float  # added to the diagonal of every component's covariance
+    stop: NDArray  # (1,): another thread sets it to end the fit after the present pass
 
 
 class State(NamedTuple):
@@ -207,7 +208,7 @@ def climb(
 ):
     """EM until a pass gains too little: how it ended, and its passes."""
     status, i = NOT_YET, 0
-    while status == NOT_YET and i < bounds.size:
+    while status == NOT_YET and i < bounds.size and not (i > 0 and rows.stop[0]):
         expect(rows, state)
         bounds[i] = state.sums.log_likelihood[0] * rows.scale
         if i > 0 and rows.reg_covar == 0 and bounds[i] < bounds[i - 1] - fall * abs(bounds[i - 1]):
@@ -244,6 +245,8 @@ def fit_few(
     """
     failure, found, found_sound, highest = NOT_POSITIVE, False, False, -np.inf
     for t in range(labels.shape[0]):
+        if found and rows.stop[0]:
+            break
         n_passes, status = 0, start_from(rows, labels[t], means[t], family, state)
         if status == NOT_YET:
             status, n_passes = climb(rows, family, 0.0, share, fall, state, trial)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +12,11 @@ from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
 from gmmfast.kernels.moments import Sums, make_sums
-from gmmfast.kernels.options import MAX_SHARDS, run
+from gmmfast.kernels.options import MAX_SHARDS, run, slices
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.seeding import label_pass
 from gmmfast.kernels.separation import no_separation, separate
-from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.parameters import Density, Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints, read_only, statistics_of, unit_of, with_every_component
 from gmmfast.rows.extent import Extent, widened
 
@@ -33,6 +32,12 @@ class Packed(NamedTuple):
     tiles: NDArray[Any]  # (n_tiles, d, TILE)
     row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up
     labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
+
+
+def work_of(n_rows: int, density: Density) -> int:
+    """Multiplications of an E step, were nothing pruned."""
+    whitening = 0 if density.whitening is None else density.whitening.size
+    return n_rows * (density.factors.size + whitening)
 
 
 class MemoryRows:
@@ -64,6 +69,7 @@ class MemoryRows:
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
         self._sample_weight = None if weights is None else read_only(weights)
         self._labels = labels
+        self._packed: Packed | None = None
         self._mean: Floats | None = None
         self._wide: Packed | None = None
         self._n_jobs = n_jobs
@@ -117,9 +123,17 @@ class MemoryRows:
 
     # ------------------------------------------------------------------------------- for EM
 
-    @cached_property
+    @property
     def packed(self) -> Packed:
-        """The packed copy; made when it is first needed."""
+        """The packed copy; made when it is first needed.
+
+        Without a lock, which a fork might catch: two threads that ask at once make the same.
+        """
+        if self._packed is None:
+            self._packed = self._pack()
+        return self._packed
+
+    def _pack(self) -> Packed:
         n, d, dtype = len(self._X), self.n_features, self._X.dtype
         weights, kept = self._sample_weight, self._kept
         if self._labels is None:
@@ -139,7 +153,7 @@ class MemoryRows:
         if weights is not None and self.weight_unit != 1:
             weights = weights / self.weight_unit
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
-        run(pack, pack_shards, self._n_jobs, shards, *rows)
+        run(pack, pack_shards, self._n_jobs, shards, self._X.size, *rows)
         padding = n_tiles * TILE - order.size
         sorted_labels = np.concatenate([sorted_labels, np.repeat(sorted_labels[-1:], padding)])
         return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
@@ -148,20 +162,19 @@ class MemoryRows:
         """Return the same rows for EM alone: all that is kept of them is the packed copy."""
         rows = MemoryRows.__new__(MemoryRows)
         nothing = read_only(np.empty((0, self.n_features), self.dtype))
-        packed = {"packed": self.packed, "_X": nothing, "_sample_weight": None, "_labels": None}
+        packed = {"_packed": self.packed, "_X": nothing, "_sample_weight": None, "_labels": None}
         rows.__dict__.update(self.__dict__, **packed)
         return rows
 
     def __sizeof__(self) -> int:
         """Bytes of its arrays."""
-        arrays = [self._X, self._sample_weight, *self.__dict__.get("packed", ())]
+        arrays = [self._X, self._sample_weight, *(self._packed or ())]
         return sum(array.nbytes for array in arrays if array is not None)
 
     def arrange(self, labels: NDArray[np.integer]) -> MemoryRows:
         """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)
-        rows.__dict__.update(self.__dict__, _labels=labels, _wide=None)
-        rows.__dict__.pop("packed", None)
+        rows.__dict__.update(self.__dict__, _labels=labels, _packed=None, _wide=None)
         return rows
 
     def arranged_for(self, parameters: Parameters) -> MemoryRows:
@@ -183,7 +196,9 @@ class MemoryRows:
         tiles = self.packed.tiles
         found = np.empty(self.packed.labels.shape, np.int64)
         centres = np.ascontiguousarray(centres, tiles.dtype)
-        label_pass(tiles, centres, np.empty(TILE, tiles.dtype), found)
+        scratch = np.empty(TILE, tiles.dtype)
+        for part in slices(len(tiles), TILE * centres.size):
+            label_pass(tiles[part], centres, scratch, found[part])
         return self.of_all(found.ravel()[: self.n_rows])
 
     def of_all(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -235,7 +250,7 @@ class MemoryRows:
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
-        run(em_pass, em_shards, self._n_jobs, shards, *em)
+        run(em_pass, em_shards, self._n_jobs, shards, work_of(self.n_rows, density), *em)
         return self._statistics(hints.sums, means)
 
     def _packed_in(self, dtype: np.dtype[Any]) -> Packed:
@@ -386,4 +401,5 @@ class MemoryRows:
         density = parameters.density(dtype)
         # rows in the caller's order are of all components: nothing is far from a tile of them
         rows = (self._X, self.centre, density, no_separation(density.means), cut, like)
-        run(evaluate, evaluate_shards, self._n_jobs, shards, *rows, log_density, resp, labels)
+        work, out = work_of(len(self._X), density), (log_density, resp, labels)
+        run(evaluate, evaluate_shards, self._n_jobs, shards, work, *rows, *out)

@@ -58,7 +58,7 @@ class GaussianMixtureIC(Estimator):
     max_seconds : float or None, default=None
         Try no more candidates after this time. Fits that are under way end with what they have.
     on_interrupt : {"raise", "keep"}, default="raise"
-        What Ctrl-C does: raise, or choose among the candidates that are done.
+        What Ctrl-C does: raise, or choose among the candidates that `callback` has seen.
     random_state : int, RandomState, Generator or None, default=None
         The only source of chance; an int gives the same choice each time.
     n_jobs : int or None, default=None

@@ -48,14 +48,13 @@ class IllDefinedCovarianceError(ValueError):
         super().__init__(component, iteration, reg_covar, is_float32, remedy)
 
     def __str__(self) -> str:
-        component, iteration, reg_covar, is_float32, remedy = self.args
+        _, iteration, reg_covar, is_float32, remedy = self.args
         sentence = (
             "Fitting the mixture model failed because some components have ill-defined empirical "
             "covariance"
         )
-        which = "shared covariance" if component is None else f"covariance of component {component}"
         when = f"in iteration {iteration}" if iteration else "at the start"
-        fault = f"The {which} is not positive definite {when}"
+        fault = f"The {self._which()} is not positive definite {when}"
         if remedy:
             return f"{sentence}. {fault}. {remedy}"
         sentence += (
@@ -76,6 +75,17 @@ class IllDefinedCovarianceError(ValueError):
     def at(self, iteration: int) -> Self:
         """Return the same error, in an iteration."""
         return type(self)(self.component, iteration, *self.args[2:])
+
+    def of_given(self) -> ValueError:
+        """Return the error of a covariance that no fit has found, but the user has given."""
+        return ValueError(
+            f"The {self._which()} must be positive definite, and not singular to rounding. Leave "
+            "out features that follow from others, add to its diagonal, or rescale the features."
+        )
+
+    def _which(self) -> str:
+        shared = self.component is None
+        return "shared covariance" if shared else f"covariance of component {self.component}"
 
     def during_fit(self, reg_covar: float, is_float32: bool, remedy: str) -> Self:
         """Return the same error, of a fit."""

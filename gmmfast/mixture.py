@@ -600,7 +600,10 @@ class GaussianMixture(FittedMixture):
         means = check_means_init(means, n_components, d)
         weights = check_weights_init(weights, n_components)
         covariances = check_covariances(covariances, covariance_type, n_components, d)
-        parameters = model.of_covariances(weights / weights.sum(), means, covariances)
+        try:
+            parameters = model.of_covariances(weights / weights.sum(), means, covariances)
+        except IllDefinedCovarianceError as error:
+            raise error.of_given() from None
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
         mixture.converged_, mixture.n_iter_ = False, 0
         mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []

@@ -105,6 +105,17 @@ def test_float32(client, X):
     assert_same(outside, inside, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "VVI"])
+def test_wide_ranges__cost_no_digits(client, covariance_type, dtype):
+    """Partitions near zero and near 2e8; the center follows from all of them."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(3, 1, (300, 2)), rng.normal(2e8, 2e7, (200, 2))]).astype(dtype)
+    params = {"means_init": X[[0, 1, 300, 301]], "covariance_type": covariance_type}
+    inside = fitted(X.astype(np.float64), **params)
+    assert_same(fitted(divided(X, (150, 250, 100)), **params), inside, rtol=1e-5)
+
+
 def test_reruns_are_equal_to_the_bit(client, X):
     one, two = fitted(divided(X, UNEQUAL)), fitted(divided(X, UNEQUAL))
     np.testing.assert_array_equal(one.covariances_, two.covariances_)

@@ -157,3 +157,12 @@ def test_singular__does_not_depend_on_the_order_of_columns(order):
     for code in set(MODEL_CODES) & set(FREE):
         with pytest.raises(ValueError, match="not positive definite"):
             GaussianMixture(1, covariance_type=code, reg_covar=0).fit(X)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "VVV", "EEE"])
+def test_from_parameters__refuses_what_is_singular_to_rounding(covariance_type):
+    covariance = np.array([[1.0, 1.0], [1.0, 1.0 + 2e-15]])
+    given = covariance if covariance_type == "tied" else covariance[None]
+    with pytest.raises(ValueError, match="positive definite") as caught:
+        GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], given, covariance_type=covariance_type)
+    assert "Fitting" not in str(caught.value)

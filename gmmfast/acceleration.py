@@ -40,6 +40,11 @@ class PlainSteps:
         self.lower_bound = lower_bound  # the last one that was reached
         self.gain = math.inf  # of the last EM step; infinite where it was another step
 
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the last step may be taken back."""
+        return False
+
     def memory(self) -> dict[str, Floats]:
         """Return what the next step depends on, by name."""
         return {"lower_bound": np.array(self.lower_bound), "gain": np.array(self.gain)}
@@ -85,6 +90,11 @@ class AndersonSteps(PlainSteps):
         self._images: list[Floats] = []  # of the points, by an EM step
         self._gains: list[float] = []  # of EM steps, until they have settled
         self._settled = False
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the last step may be taken back."""
+        return self._fallback is not None
 
     def memory(self) -> dict[str, Floats]:
         """Return what the next step depends on, by name."""

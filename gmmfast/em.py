@@ -16,7 +16,7 @@ from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
-FALL = 1e-9  # relative: a likelihood that falls by more is lost in rounding
+FALL = 1e-9  # relative fall of the likelihood that ends a fit: only rounding causes one
 
 
 class Status(Enum):
@@ -29,7 +29,7 @@ class Status(Enum):
     UNDER_WAY = "Interrupted before its end: fit goes on from here."
     STREAM = "Updated by partial_fit; there may be more rows to come."
     FAILED = "Ended by an error."
-    ROUNDED = "Converged: the mean log-likelihood falls, which EM's only does by rounding."
+    ROUNDED = "Converged: rounding made the mean log-likelihood fall."
 
     @property
     def is_end(self) -> bool:
@@ -151,17 +151,26 @@ def _iterate(
     if position is not None:
         lower_bounds = list(position.lower_bounds)
         steps.recall(position.memory)
-    hints = rows.hints()
+    hints, best = rows.hints(), None
     for iteration in range(len(lower_bounds) + 1, control.max_iter + 1):
         statistics = rows.expectation(parameters, model.scatter, hints)
-        if lower_bounds and _is_rounded(statistics, lower_bounds[-1], rows, model):
-            status = Status.ROUNDED
+        reached, previous = statistics.log_likelihood / statistics.weight, steps.lower_bound
+        if (
+            best is not None
+            and not steps.is_on_trial
+            and _is_rounded(reached, previous, rows, model)
+        ):
+            status, (parameters, statistics) = Status.ROUNDED, best
+            if control.keep is not None:
+                control.keep(Position(parameters, lower_bounds, status, steps.memory()))
             break
-        previous = steps.lower_bound
+        before = parameters
         try:
             parameters = steps.take(parameters, statistics)
         except IllDefinedCovarianceError as error:
             raise error.at(iteration) from None
+        if steps.lower_bound == reached:
+            best = before, statistics
         lower_bounds.append(steps.lower_bound)
         change = steps.lower_bound - previous
         # every observer sees every step, also the one that another one stops
@@ -179,14 +188,13 @@ def _iterate(
     return EMResult(parameters, lower_bounds, status, steps.lower_bound, statistics, stopped)
 
 
-def _is_rounded(statistics: SufficientStatistics, before: float, rows: Rows, model: Model) -> bool:
-    """Whether the likelihood has fallen, although EM raises what nothing is added to.
+def _is_rounded(reached: float, before: float, rows: Rows, model: Model) -> bool:
+    """Whether the likelihood has fallen, which only rounding can cause without `reg_covar`.
 
     That happens where covariances are so near to singular that their factors are rounding.
     """
-    bound = statistics.log_likelihood / statistics.weight
     is_exact = model.reg_covar == 0 and rows.dtype == np.float64
-    return is_exact and bound < before - FALL * abs(before)
+    return is_exact and reached < before - FALL * abs(before)
 
 
 def best_of(

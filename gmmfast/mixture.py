@@ -17,7 +17,7 @@ from gmmfast import em
 from gmmfast.archive import kept_parameters
 from gmmfast.checkpoint import Checkpoint
 from gmmfast.constraints import STEPWISE, check_constructor, check_parameters
-from gmmfast.dependence import IN_GENERAL, covariance_of, remedy_for
+from gmmfast.dependence import IN_GENERAL, Dependence
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.fitted import FittedMixture, is_elsewhere
 from gmmfast.given import (
@@ -449,9 +449,9 @@ class GaussianMixture(FittedMixture):
         try:
             yield
         except IllDefinedCovarianceError as error:
-            remedy = remedy_for(covariance_of(rows), names) or (
-                IN_GENERAL if self.n_components == 1 else ""
-            )
+            remedy = Dependence.of(rows).remedy(names)
+            if not remedy and self.n_components == 1:
+                remedy = IN_GENERAL
             raise error.during_fit(self.reg_covar, rows.dtype == np.float32, remedy) from None
 
     def _require_rows(self, rows: Rows) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-SMALLEST, LARGEST = 1e-15, 1e15  # magnitudes whose squares float32 can sum without a thought
+SMALLEST, LARGEST = 1e-15, 1e15  # float32 can sum squares of magnitudes between these
 COARSEST = {  # standard deviations by which rounding may move a mean
     np.dtype(np.float32): 5e-5,
     np.dtype(np.float64): 1e-10,
@@ -82,7 +82,7 @@ class Parameters:
         """Return the element type to compute in: float64 where float32 is too coarse.
 
         That is where rounding would move a mean by more than `COARSEST` standard deviations, or
-        where standard deviations have no squares.
+        where squares over- or underflow.
         """
         if dtype == np.float64:
             return dtype
@@ -99,10 +99,11 @@ class Parameters:
         return dtype if fits and exist else np.dtype(np.float64)
 
     def dtype_to_keep(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the element type of attributes: as `dtype_for`, and covariances stay definite.
+        """Return the element type of the attributes.
 
-        Rounding moves the least eigenvalue of a correlation matrix (d, d) by up to ``d eps``; it
-        is no less than ``1 / (d C[j, j] C^-1[j, j])`` for some feature j.
+        That of `dtype_for`, unless rounding could make a covariance indefinite: it moves the least
+        eigenvalue of a correlation matrix R by up to ``d eps / 2``, which is at least
+        ``1 / trace(R^-1)``.
         """
         dtype = self.dtype_for(dtype)
         are_matrices = self.covariances.ndim == 3 or self.whitening is not None
@@ -111,11 +112,11 @@ class Parameters:
         triangles, variances = self.triangles(), np.einsum("...ii->...i", self.covariances)
         inflation = np.einsum("kij,kij->kj", triangles, triangles) * variances
         d = inflation.shape[1]
-        is_definite = np.finfo(dtype).eps * d * inflation.max() < 0.5
+        is_definite = np.finfo(dtype).eps * d * inflation.sum(axis=1).max() < 1
         return dtype if is_definite else np.dtype(np.float64)
 
     def _is_exact(self, whitening: Floats, dtype: np.dtype[Any]) -> bool:
-        """Whether rounding of the whitened rows moves none that is near a mean."""
+        """Whether rounding the whitened rows moves those near a mean by less than `COARSEST`."""
         with np.errstate(over="ignore", invalid="ignore"):
             moved = 0.5 * np.finfo(dtype).eps * (np.abs(self.means) @ np.abs(whitening).T)
             moved = (moved * np.abs(self.factors))[self.weights > 0]

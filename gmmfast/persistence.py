@@ -107,7 +107,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     require(len(shape) == 2 and 0 not in shape, f"means_ is not a matrix: its shape is {shape}")
     require(shape[0] == K, f"{shape[0]} means, but n_components={K}")
     d = shape[1]
-    named = manifest.get("n_features")  # older files have none
+    named = manifest["n_features"]  # None: attributes were set by hand
     require(named in (None, d), f"{d} columns of means_, but n_features_in_={named}")
     structure = mixture._model().covariance_shape(K, d)
     expected = {

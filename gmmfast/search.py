@@ -312,7 +312,7 @@ def in_threads(
 
     n = len(arguments)
     tasks = [range(i, min(i + at_once, n)) for i in range(0, n, at_once)]
-    pool = ThreadPoolExecutor(n_threads, initializer=begin_thread)
+    pool, futures = ThreadPoolExecutor(n_threads, initializer=begin_thread), []
     try:
         found: list[list[R]] = [[] for _ in tasks]
         futures = [pool.submit(work, *both) for both in zip(tasks, found, strict=True)]
@@ -330,4 +330,4 @@ def in_threads(
                 break
     finally:
         stop[0] = ABANDON
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=all(future.done() for future in futures), cancel_futures=True)

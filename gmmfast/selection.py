@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import em
 from gmmfast.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
-from gmmfast.dependence import IN_GENERAL, covariance_of, is_singular, remedy_for
+from gmmfast.dependence import IN_GENERAL, Dependence
 from gmmfast.errors import warn
 from gmmfast.estimator import Estimator
 from gmmfast.initialization import Random
@@ -195,8 +195,8 @@ class GaussianMixtureIC(Estimator):
         folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
         threads = thread_count(self.n_jobs)
         candidates = self._candidates()
-        covariance = covariance_of(rows)
-        singular = self.reg_covar == 0 and is_singular(covariance)
+        dependence = Dependence.of(rows)
+        singular = self.reg_covar == 0 and dependence.is_certain
         common = (self.reg_covar, singular, control, rng, threads, deadline)
         search = Search(candidates, rows, folds, *common)
         bar = SearchBar(len(candidates), progress)
@@ -204,7 +204,7 @@ class GaussianMixtureIC(Estimator):
         self.results_ = Results.of(candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)
-        remedy = remedy_for(covariance, names) if _are_all_singular(fits) else ""
+        remedy = dependence.remedy(names) if _are_all_singular(fits) else ""
         if not order.size:
             raise ValueError(self._why_none(fits, remedy))
         if remedy:
@@ -236,7 +236,8 @@ class GaussianMixtureIC(Estimator):
                     if (callback is not None and callback(fit)) or deadline.passed():
                         break
                 else:
-                    fits = search.improved(fits, self.criterion)
+                    if not deadline.passed():
+                        fits = search.improved(fits, self.criterion)
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not fits:
                 raise
@@ -294,7 +295,7 @@ class GaussianMixtureIC(Estimator):
         collapsed = sum(fit.degenerate for fit in fits)
         found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
         return f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. " + (
-            remedy or f"{IN_GENERAL} Or try fewer components."
+            remedy or f"{IN_GENERAL} Fewer components may help too."
         )
 
     # ------------------------------------------------------------------------- using the best

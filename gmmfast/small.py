@@ -115,7 +115,7 @@ def fit(
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
     status, n_passes, sound = fit_few(
         few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME,
-        em.FALL, np.empty_like(state.flat), trial, state, bounds,
+        em.FALL, np.empty_like(state.flat), np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
     if status == EMPTY:
         return None

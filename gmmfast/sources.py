@@ -145,7 +145,7 @@ class Chunks:
             names = names or [n for n in _names_of(piece) if n != self._weight_column]
         if names is not None:
             piece = _picked(piece, names)
-        X, own = check_rows(piece, name="A fit", are_finite=are_finite, first=first, columns=names)
+        X, own = check_rows(piece, are_finite=are_finite, first=first, columns=names)
         return X, weights, names or own
 
 

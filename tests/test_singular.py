@@ -8,10 +8,10 @@ from data import mixture
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.constraints import COVARIANCE_TYPES, MODEL_CODES
-from gmmfast.dependence import covariance_of, dependent_columns, remedy_for
+from gmmfast.dependence import Dependence, dependent_columns
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
-from gmmfast.rows import MemoryRows
+from gmmfast.rows import MemoryRows, open_rows
 
 FREE = [name for name in COVARIANCE_TYPES if MODELS[name]().scatter is not Scatter.DIAGONAL]
 OTHERS = [name for name in COVARIANCE_TYPES if name not in FREE]
@@ -127,6 +127,9 @@ def test_likelihood__never_falls_where_columns_nearly_follow(covariance_type, ex
         return
     bounds = np.array(fitted.lower_bounds_)
     assert (np.diff(bounds) >= -1e-9 * np.abs(bounds[1:])).all()
+    if "rounding" in fitted.stop_reason_:
+        assert fitted.converged_
+        assert fitted.score(X) == pytest.approx(bounds[-1], rel=1e-12)
 
 
 def test_columns_of_equal_values__are_named():
@@ -135,12 +138,12 @@ def test_columns_of_equal_values__are_named():
     X = pd.DataFrame({"a": A[:, 0], "unit": np.full(60, 0.1), "b": A[:, 1]})
     for covariance_type in ("full", "diag", "VVE", "EEI"):
         mixture = GaussianMixture(1, covariance_type=covariance_type, reg_covar=0)
-        with pytest.raises(ValueError, match="Leave out column 'unit' of equal values"):
+        with pytest.raises(ValueError, match="Leave out column 'unit', whose values are all equal"):
             mixture.fit(X)
 
 
 def test_rows_that_are_not_singular__have_no_remedy():
-    assert remedy_for(covariance_of(MemoryRows(A))) == ""
+    assert Dependence.of(MemoryRows(A)).remedy() == ""
 
 
 @pytest.mark.parametrize("scale", [1e-160, 1e160])
@@ -166,3 +169,35 @@ def test_from_parameters__refuses_what_is_singular_to_rounding(covariance_type):
     with pytest.raises(ValueError, match="positive definite") as caught:
         GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], given, covariance_type=covariance_type)
     assert "Fitting" not in str(caught.value)
+
+
+FAR = {
+    "two clusters": np.r_[A[:, :2], A[:30, :2] + 1e9],
+    "one row": np.r_[A[:, :2], np.full((1, 2), 1e20)],
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_far_clusters__are_no_dependent_columns(name):
+    """Their covariance together is singular to rounding; that of each is not."""
+    X = FAR[name]
+    assert dependent_columns(np.cov(X.T))
+    for kind in ("array", "chunks"):
+        rows, _ = open_rows(ROWS[kind](X), None, name="", n_jobs=None)
+        assert Dependence.of(rows).remedy() == ""
+    for covariance_type in FREE:
+        reg_covar = 0.0 if name == "two clusters" else 1e-6
+        fitted = GaussianMixture(
+            2, covariance_type=covariance_type, reg_covar=reg_covar, random_state=0
+        ).fit(X)
+        if name == "two clusters":
+            assert not fitted.degenerate_.any()
+
+
+def test_search__of_far_clusters():
+    X = FAR["two clusters"]
+    search = GaussianMixtureIC([1, 2], random_state=0).fit(X)
+    assert search.best_n_components_ == 2
+    two = search.results_["n_components"] == 2
+    assert not search.results_["failure"][two].any()
+    assert not search.results_["degenerate"][two].any()

@@ -7,7 +7,7 @@ import numpy as np
 from gmmfast.kernels.options import kernel
 
 EPS = np.finfo(np.float64).eps
-LEAST_VARIANCE = 1e-290  # whose inverse, and that of a matrix of such, is a number
+LEAST_VARIANCE = 1e-290  # inverses of smaller variances may overflow
 
 
 @kernel
@@ -17,7 +17,7 @@ def invert_cholesky(
     factors,  # out (K, d, d), lower: factor @ covariance @ factor.T = 1
     log_dets,  # out (K,) log determinants of the covariances
 ):
-    """Factorize all matrices; returns the first that is singular to rounding, or -1.
+    """Factorize all matrices; return the first that is singular to rounding, or -1.
 
     It is, whatever the units, where some feature has less than ``10 d eps`` of its variance left
     when all others are known. Of feature j that share is ``1 / (C[j, j] C^-1[j, j])``; a pivot is

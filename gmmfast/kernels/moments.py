@@ -38,7 +38,7 @@ def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[
 
 
 def collect(sums: Sums, means: NDArray) -> tuple[float, float, NDArray, NDArray, NDArray]:
-    """Add the shards in order; complete the second moments: pooled, symmetric.
+    """Add the shards in order; make the second moments symmetric.
 
     In place of the sum of the best log densities, by how much they fall short of the mixture's.
     """

@@ -202,7 +202,8 @@ def climb(
     family,  # in: Family
     tol,  # in: as in `has_settled`
     share,  # in: as in `has_settled`
-    fall,  # in: relative: a likelihood that falls by more is lost in rounding
+    fall,  # in: relative fall of the likelihood that ends a fit: only rounding causes one
+    before,  # scratch, of the size of state.flat
     state,  # in, out: the mixture
     bounds,  # out: mean log-likelihood before each M step; as many passes at the most
 ):
@@ -212,7 +213,9 @@ def climb(
         expect(rows, state)
         bounds[i] = state.sums.log_likelihood[0] * rows.scale
         if i > 0 and rows.reg_covar == 0 and bounds[i] < bounds[i - 1] - fall * abs(bounds[i - 1]):
+            copy_flat(before, state.flat)
             return ROUNDED, i
+        copy_flat(state.flat, before)
         status = maximize(
             rows, family, False, state.sums.scatter[0], state.scatter, state.covariances,
             state.density.factors, state,
@@ -233,7 +236,8 @@ def fit_few(
     share,  # in: of what a trial has gained; a pass that gains less is its last
     tol,  # in: gain of a pass, in nats a row, with which the fit ends
     same,  # in: what is less may be rounding, and the first of equals is kept
-    fall,  # in: relative: a likelihood that falls by more is lost in rounding
+    fall,  # in: relative fall of the likelihood that ends a fit: only rounding causes one
+    before,  # scratch, of the size of state.flat
     best,  # scratch, of the size of state.flat
     trial,  # scratch: mean log-likelihoods of a trial, which may have as many passes
     state,  # scratch; out: the mixture, and the sums of one more E step
@@ -249,7 +253,7 @@ def fit_few(
             break
         n_passes, status = 0, start_from(rows, labels[t], means[t], family, state)
         if status == NOT_YET:
-            status, n_passes = climb(rows, family, 0.0, share, fall, state, trial)
+            status, n_passes = climb(rows, family, 0.0, share, fall, before, state, trial)
         if status == NOT_POSITIVE or status == EMPTY:
             failure = max(failure, status)  # EMPTY, which may be mended, rather than NOT_POSITIVE
             continue
@@ -261,7 +265,7 @@ def fit_few(
     if not found:
         return failure, 0, False
     copy_flat(best, state.flat)
-    status, n_passes = climb(rows, family, tol, 0.0, fall, state, bounds)
+    status, n_passes = climb(rows, family, tol, 0.0, fall, before, state, bounds)
     if status < NOT_POSITIVE:
         expect(rows, state)
     return status, n_passes, is_sound(floor, state.density.factors)

@@ -64,17 +64,16 @@ class Model(ABC):
 
         One whose smallest variance in any direction is at the floor that `reg_covar` sets, or
         below 1e-6 of the smallest variance of all rows (where independent features are fitted,
-        of the feature that varies least). All of them where that is zero: what is left is rounding.
+        of the feature that varies least).
         """
         smallest = self.smallest_variances(parameters)
         flat = smallest <= 1.001 * self.reg_covar
         if statistics is not None:
             mean = parameters.weights @ parameters.means
-            with np.errstate(over="ignore", invalid="ignore"):  # no variance is zero, then
+            with np.errstate(over="ignore", invalid="ignore"):
                 moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
                 total = moments.scatter.sum(axis=0) / statistics.weight
-            least = _smallest_variance(total)
-            flat |= (smallest < 1e-6 * least) | (least == self.reg_covar == 0)
+            flat |= smallest < 1e-6 * _smallest_variance(total)
         return np.asarray(flat | (parameters.weights == 0))
 
     @abstractmethod

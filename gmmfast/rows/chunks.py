@@ -70,13 +70,14 @@ class ChunkRows(RowsElsewhere):
                 heaviest = max(heaviest, float(weights.max()))
             if chunk.X.dtype != self._dtype:
                 self._dtype = np.dtype(np.float64)
-            if shift is None or total is None:
-                shift = chunk.X[0].astype(np.float64)
-                total = np.zeros(chunk.X.shape[1])
-                low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
-            with np.errstate(over="ignore", invalid="ignore"):  # then there is no centre
-                total += weights @ (chunk.X - shift)
             present = chunk.X if weights.all() else chunk.X[weights > 0]
+            if not len(present):
+                continue
+            if shift is None or total is None:
+                shift, total = present[0].astype(np.float64), np.zeros(present.shape[1])
+                low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
+            with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
+                total += weights[weights > 0] @ (present - shift)
             low, high = widened(low, high, np.ascontiguousarray(present))
         if shift is None or total is None or not self.n_rows:
             raise none_to_fit(self.is_weighted)

@@ -69,7 +69,7 @@ def load(number: int, part: Any, weights: Any) -> Loaded:
         if not require_length(part):
             width = np.shape(part)[1] if np.ndim(part) > 1 else 1
             return np.empty((0, width)), None
-        X, _ = check_rows(part, name="A fit")
+        X, _ = check_rows(part, name="GaussianMixture")
         checked = check_sample_weight(weights, len(X), are_all=False)
     except (ValueError, TypeError) as error:
         raise ValueError(f"partition {number}: {error}") from error
@@ -87,7 +87,7 @@ def describe(loaded: Loaded) -> Facts:
     mean = np.zeros(d)
     if own.size:
         shift = X[0].astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # then there is no centre
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
             mean = shift + own / weight @ (X - shift)
     low, high = widened(np.full(d, np.inf), np.full(d, -np.inf), np.ascontiguousarray(X))
     extent = Extent(mean, low, high)

@@ -1,7 +1,7 @@
-"""What a first look at rows finds: how far they reach, and so what they are centred and stored as.
+"""Range of each feature, from one pass over the rows: it decides the center and the element type.
 
-`X - centre` is rounded, and costs the values near zero their digits, unless it is exact. It is
-exact where every value lies between half and twice the centre (Sterbenz 1974, theorem 4.3.1);
+`X - center` is rounded, and costs the values near zero their digits, unless it is exact. It is
+exact where every value lies between half and twice the center (Sterbenz 1974, theorem 4.3.1);
 elsewhere a feature is left as it is. Moments are taken about the current means in any case.
 """
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from gmmfast.parameters import LARGEST, SMALLEST, Floats
 
-HUGE = 1e290  # of which float64 has no sums over many rows
-FOLDED = 512  # values that NumPy reduces in one inner loop: short rows are put side by side
+HUGE = 1e290  # sums of larger values may overflow
+FOLDED = 512  # values per inner loop of a NumPy reduction; short rows are put side by side
 
 
 class Extent(NamedTuple):
@@ -30,7 +30,7 @@ class Extent(NamedTuple):
         return bool(max(-self.low.min(), self.high.max()) < HUGE)
 
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the element type to compute in: float64 where float32 has no squares."""
+        """Return the element type to compute in: float64 where squares leave float32's range."""
         with np.errstate(over="ignore"):
             reach, width = np.maximum(-self.low, self.high), self.high - self.low
         fits = (reach < LARGEST) & ((width == 0) | (width > SMALLEST))
@@ -46,7 +46,7 @@ class Extent(NamedTuple):
 
 
 def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Return extremes (d,) of which some more rows, in C order, may be the new ones."""
+    """Return the extremes (d,), updated by more rows (in C order)."""
     n, d = rows.shape
     if not n:
         return low, high
@@ -61,11 +61,12 @@ def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floa
 
 
 def centre_near(means: Floats, dtype: np.dtype[Any]) -> Floats:
-    """Return what to subtract from rows of which only a mixture's means (K, d) are known.
+    """Return the center for rows that are evaluated with a given mixture, from its means (K, d).
 
     Where all means lie near their centre, a row for which the difference is not exact is so far
     from all of them that the rounding does not matter.
     """
-    centre = means.mean(axis=0).astype(dtype).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # no share is near one then
+        centre = means.mean(axis=0).astype(dtype).astype(np.float64)
     share = np.divide(means, centre, out=np.zeros_like(means), where=centre != 0)
     return np.where(((share >= 0.75) & (share <= 1.5)).all(axis=0), centre, 0.0)

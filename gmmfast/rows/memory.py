@@ -106,7 +106,7 @@ class MemoryRows:
             # in C order, so that sums do not depend on the caller's
             block = np.ascontiguousarray(self._X[start : start + step], np.float64)
             if self._sample_weight is None:
-                with np.errstate(over="ignore", invalid="ignore"):  # then there is no centre
+                with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
                     mean += block.sum(axis=0) / self.weight
             else:
                 own = self._sample_weight[start : start + step]
@@ -168,7 +168,7 @@ class MemoryRows:
 
     def __sizeof__(self) -> int:
         """Bytes of its arrays."""
-        arrays = [self._X, self._sample_weight, *(self._packed or ())]
+        arrays = [self._X, self._sample_weight, *(self._packed or ()), *(self._wide or ())]
         return sum(array.nbytes for array in arrays if array is not None)
 
     def arrange(self, labels: NDArray[np.integer]) -> MemoryRows:
@@ -267,7 +267,7 @@ class MemoryRows:
 
     def partition(self, means: Floats, scatter: Scatter) -> SufficientStatistics:
         """Statistics about `means` of the labels that the rows were arranged by."""
-        tiles, row_weights, labels = self.packed
+        tiles, row_weights, labels = self._packed_in(np.dtype(np.float64))  # once for each start
         reference = np.ascontiguousarray(means, tiles.dtype)
         sums = make_sums(1, len(means), self.n_features, scatter.shape(len(means), self.n_features))
         work = make_work(len(means), tiles[0])
@@ -281,7 +281,7 @@ class MemoryRows:
         rng: np.random.Generator | np.random.RandomState,
     ) -> SufficientStatistics:
         """Statistics, about the mean, of responsibilities that are uniform on the simplex."""
-        tiles, row_weights, _ = self.packed
+        tiles, row_weights, _ = self._packed_in(np.dtype(np.float64))
         mean = (self.mean - self.centre).astype(tiles.dtype)
         reference = np.repeat(mean[None], n_components, axis=0)
         sums = make_sums(

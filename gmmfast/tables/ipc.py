@@ -81,7 +81,7 @@ def _sizes(data: memoryview, at: int, body: int) -> tuple[int, int]:
     if kind == DICTIONARY_BATCH:
         batch = _follow(data, _field(data, batch, DATA))
     length, buffers = _field(data, batch, LENGTH), _field(data, batch, BUFFERS)
-    n_rows = _number(data, length, "<q") if length and kind == RECORD_BATCH else 0
+    n_rows = max(_number(data, length, "<q"), 0) if length and kind == RECORD_BATCH else 0
     if not buffers:
         return n_rows, 0
     begin, n_bytes = _follow(data, buffers), 0
@@ -90,7 +90,7 @@ def _sizes(data: memoryview, at: int, body: int) -> tuple[int, int]:
         if size > 0 and _field(data, batch, COMPRESSION):
             decoded = _number(data, body + offset, "<q")
             size = size - 8 if decoded == -1 else decoded  # -1: stored, as it does not shrink
-        n_bytes += size
+        n_bytes += max(size, 0)
     return n_rows, n_bytes
 
 

@@ -17,6 +17,7 @@ IN_GENERAL = "Leave out columns that follow from others, or raise reg_covar."
 FEW = 100_000  # rows that NumPy may copy; more are summed by the kernels
 SAMPLE = 4096  # rows whose neighbors are compared
 FARTHEST = 1e3  # typical steps: neighbors that are farther apart are of different clusters
+ROUNDED = 1e-6  # share of the variance of small steps that is left by rounding of the rows
 NEGLIGIBLE = 1e-6  # standard deviations: a column whose part is smaller is not named
 
 
@@ -76,21 +77,19 @@ def _columns(labels: Sequence[str]) -> str:
     return f"columns {', '.join(labels[:-1])} and {labels[-1]}"
 
 
-def dependent_columns(covariance: Floats) -> dict[int, list[int]]:
+def dependent_columns(covariance: Floats, share: float | None = None) -> dict[int, list[int]]:
     """Return the columns that are linear in others before them, and in which.
 
     Parameters
     ----------
     covariance : ndarray of shape (d, d)
         Of positive variances.
-
-    Returns
-    -------
-    dict of int to list of int
-        Those of which less than ``10 d eps`` of the variance is left when the independent columns
-        before them are known.
+    share : float, optional
+        A column depends on others if less of its variance is left when these are known; by default
+        ``10 d eps``.
     """
     d = len(covariance)
+    share = 10 * d * EPS if share is None else share
     deviations = np.sqrt(covariance.diagonal())
     correlations = covariance / deviations[:, None] / deviations
     independent: list[int] = []
@@ -98,7 +97,7 @@ def dependent_columns(covariance: Floats) -> dict[int, list[int]]:
     for j in range(d):
         known, own = correlations[np.ix_(independent, independent)], correlations[independent, j]
         shares = np.linalg.solve(known, own) if independent else np.zeros(0)
-        if 1 - own @ shares > 10 * d * EPS:
+        if 1 - own @ shares > share:
             independent.append(j)
         else:
             parts = np.abs(shares) > NEGLIGIBLE
@@ -130,4 +129,4 @@ def _between_neighbors(rows: Rows) -> bool:
     moments = near.T @ near
     if len(near) <= points.shape[1] or not (moments.diagonal() > 0).all():
         return False
-    return bool(dependent_columns(moments))
+    return bool(dependent_columns(moments, ROUNDED))

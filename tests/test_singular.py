@@ -113,9 +113,7 @@ def test_search__with_reg_covar_says_nothing():
 @pytest.mark.parametrize("exponent", [-9, -7, -6.5, -6, -5, -3])
 def test_likelihood__never_falls_where_columns_nearly_follow(covariance_type, exponent):
     """Down to the last share of variance that is let through."""
-    X = mixture(150, 2, 2, separation=2.0, seed=1)[0]
-    noise = 10.0**exponent * np.random.default_rng(0).normal(size=150)
-    X = np.c_[X, X.sum(axis=1) + noise]
+    X = nearly_dependent(exponent)
     fitted = GaussianMixture(
         2, covariance_type=covariance_type, reg_covar=0, tol=0, max_iter=60, random_state=0
     )
@@ -127,6 +125,7 @@ def test_likelihood__never_falls_where_columns_nearly_follow(covariance_type, ex
         return
     bounds = np.array(fitted.lower_bounds_)
     assert (np.diff(bounds) >= -1e-9 * np.abs(bounds[1:])).all()
+    assert fitted.score(X) >= bounds[-1] - 1e-9 * abs(bounds[-1])
     if "rounding" in fitted.stop_reason_:
         assert fitted.converged_
         assert fitted.score(X) == pytest.approx(bounds[-1], rel=1e-12)
@@ -185,19 +184,47 @@ def test_far_clusters__are_no_dependent_columns(name):
     for kind in ("array", "chunks"):
         rows, _ = open_rows(ROWS[kind](X), None, name="", n_jobs=None)
         assert Dependence.of(rows).remedy() == ""
-    for covariance_type in FREE:
-        reg_covar = 0.0 if name == "two clusters" else 1e-6
-        fitted = GaussianMixture(
-            2, covariance_type=covariance_type, reg_covar=reg_covar, random_state=0
-        ).fit(X)
-        if name == "two clusters":
-            assert not fitted.degenerate_.any()
+
+
+@pytest.mark.parametrize("covariance_type", FREE)
+def test_far_clusters__have_sound_components(covariance_type):
+    fitted = GaussianMixture(2, covariance_type=covariance_type, reg_covar=0, random_state=0)
+    assert not fitted.fit(FAR["two clusters"]).degenerate_.any()
 
 
 def test_search__of_far_clusters():
-    X = FAR["two clusters"]
-    search = GaussianMixtureIC([1, 2], random_state=0).fit(X)
+    search = GaussianMixtureIC([1, 2], random_state=0).fit(FAR["two clusters"])
     assert search.best_n_components_ == 2
-    two = search.results_["n_components"] == 2
-    assert not search.results_["failure"][two].any()
-    assert not search.results_["degenerate"][two].any()
+    two = search.results_[search.results_["n_components"] == 2]
+    assert not two["failure"].any()
+    assert not two["degenerate"][np.isin(two["covariance_type"], FREE)].any()
+
+
+def nearly_dependent(exponent):
+    X = mixture(150, 2, 2, separation=2.0, seed=1)[0]
+    noise = 10.0**exponent * np.random.default_rng(0).normal(size=150)
+    return np.c_[X, X.sum(axis=1) + noise]
+
+
+@pytest.mark.parametrize("acceleration", ["none", "auto"])
+def test_rounded__the_loop_keeps_the_best(acceleration, tmp_path):
+    """The fit ends where the likelihood falls, with what it was the largest of."""
+    X, path = nearly_dependent(-6), tmp_path / "fit.npz"
+    fitted = GaussianMixture(
+        2, covariance_type="VEV", reg_covar=0, tol=0, max_iter=200, random_state=0,
+        acceleration=acceleration,
+    ).fit(X, checkpoint=path)  # fmt: skip
+    assert fitted.converged_ and "rounding" in fitted.stop_reason_
+    assert fitted.n_iter_ == len(fitted.lower_bounds_) < 200
+    assert fitted.score(X) == pytest.approx(fitted.lower_bound_, rel=1e-9)
+    again = GaussianMixture.resume(path).fit(X)
+    assert again.stop_reason_ == fitted.stop_reason_
+    np.testing.assert_array_equal(again.lower_bounds_, fitted.lower_bounds_)
+
+
+def test_rounded__a_compiled_fit_keeps_the_best():
+    search = GaussianMixtureIC([2], covariance_types=["VEV"], tol=0, random_state=0)
+    best = search.fit(nearly_dependent(-6)).best_estimator_
+    assert best.converged_ and "rounding" in best.stop_reason_
+    log_likelihood = search.results_["log_likelihood"][0]
+    assert log_likelihood / 150 == pytest.approx(best.lower_bound_, rel=1e-9)

@@ -3,8 +3,9 @@
 import argparse
 import platform
 import time
-from importlib.metadata import version
 
+import llvmlite
+import numba
 import numpy as np
 
 from gmmfast import __version__
@@ -21,7 +22,7 @@ def info(arguments: argparse.Namespace) -> None:
     facts = {
         "gmmfast": __version__,
         "Python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "numba", "llvmlite")},
+        **{package.__name__: package.__version__ for package in (np, numba, llvmlite)},
         **describe(),
     }
     width = max(map(len, facts))

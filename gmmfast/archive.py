@@ -22,9 +22,9 @@ T = TypeVar("T")
 VERSION = 2  # of what the files hold
 
 # What a file may become in memory. gmmfast writes arrays as they are, so that they take what the
-# file takes; who compresses a file gets some room for it.
+# file takes; compressed files get some room.
 SMALL = 1 << 28  # bytes of arrays that any file may hold,
-RATIO = 16  # and that a larger one may, for each of its own
+RATIO = 16  # bytes of arrays per byte of a larger file
 MANIFEST_BYTES = 1 << 25
 MANIFEST_VALUES = 1 << 20  # numbers, names, lists: each takes up to 100 bytes once it is read
 
@@ -44,7 +44,7 @@ class Form(Generic[T]):
     """A kind of file: what it holds, and what that stands for."""
 
     program: str  # what the file is
-    source: str  # how such a file is made, for who has another one
+    source: str  # how such files are made: the hint for another kind of file
     remedy: str  # what to do where something cannot be written
     layout: Callable[[dict[str, Any], Found], dict[str, Header]]  # arrays that must be there
     rebuild: Callable[[dict[str, Any], Arrays], T]  # of values that are checked with `require`
@@ -172,7 +172,7 @@ def _members(file: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.ZipInfo]:
         known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         require(known, f"{info.filename!r} is compressed by another method than numpy's")
     named = {info.filename.removesuffix(".npy"): info for info in members}
-    require(len(named) == len(members), "two of its arrays have one name")
+    require(len(named) == len(members), "two of its arrays have the same name")
     total, most = sum(info.file_size for info in members), max(SMALL, RATIO * n_bytes)
     require(
         total <= most,
@@ -241,7 +241,7 @@ def _require_layout(found: Found, expected: Mapping[str, Header]) -> None:
         require(array.dtype == dtype, f"{name} is of type {array.dtype} instead of {dtype}")
         require(array.shape == shape, f"{name} has the shape {array.shape} instead of {shape}")
     unknown = sorted(set(found) - set(expected))
-    require(not unknown, f"it has an array {', '.join(unknown)}, which is no part of it")
+    require(not unknown, f"it has unexpected arrays: {', '.join(unknown)}")
 
 
 def under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -1,4 +1,4 @@
-"""What users pass as arrays, as arrays of floats; what would lose its meaning is refused."""
+"""Array-likes to arrays of floats; what would lose its meaning (masks, units) is refused."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def to_floats(values: Any, name: str, place: Place = Place()) -> NDArray[Any]:  
     Parameters
     ----------
     values : array-like, or a column of a frame
-        Arrays of float64 and float32 are not copied. Missing values become NaN, and those that
-        float64 cannot hold infinity.
+        Arrays of float64 and float32 are not copied. Missing values become NaN, and
+        values too large for float64 become infinity.
     name : str
         What they are, for messages.
     place : Place

@@ -125,12 +125,12 @@ def require_family(covariances: Floats, covariance_type: str) -> None:
     """
     if covariance_type not in MODEL_CODES:
         return
-    with np.errstate(all="ignore"):  # what is not positive is not what is looked for here
+    with np.errstate(all="ignore"):  # positive definiteness is not checked here
         for rule, excess in _rules(covariances, covariance_type):
             if excess.max() > 1:
                 raise ValueError(
-                    f"Covariances of the model {covariance_type} must have {rule}; that of "
-                    f"component {int(excess.argmax())} does not fit. Correct it, or use "
+                    f"Covariances of the model {covariance_type} must have {rule}; "
+                    f"component {int(excess.argmax())} violates this. Correct it, or use "
                     "covariance_type='VVV', which allows all covariances."
                 )
 

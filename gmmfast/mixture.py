@@ -227,7 +227,8 @@ class GaussianMixture(FittedMixture):
         progress : bool, default=False
             Show a bar on stderr once the fit takes longer than a second.
         checkpoint : path-like, optional
-            File that is written after each iteration, for `resume` to go on from; not that of X.
+            File that is written after each iteration, for `resume` to go on from. It must
+            not be the file of X.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Files that are read and files that are written, which must be apart."""
+"""Check that no output file is an input or another output."""
 
 import os
 from collections.abc import Mapping

@@ -28,7 +28,7 @@ FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes wer
 ARRAYS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 STREAM = "stream_"  # begins the names of what partial_fit goes on from
 BLOCK = 1 << 20  # values of the matrices that are checked at once
-DIGITS = 64  # units of the last place, that rounding may take from a covariance and its factor
+DIGITS = 64  # units in the last place by which a covariance and its factor may differ
 
 
 def save(mixture: GaussianMixture, path: str | os.PathLike[str]) -> None:

@@ -31,8 +31,8 @@ SAMPLE_PASSES = 100  # EM passes over a sample at the most,
 SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
 LEADERS = 3  # candidates that are fitted again,
 OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
-TASK = 7  # fits that a thread hands over together,
-TICK = 0.1  # unless they take longer: seconds between two looks at what there is
+TASK = 7  # fits that a thread takes over together
+TICK = 0.1  # seconds between checks for results and for the deadline
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
 SINGULAR = "a covariance is not positive definite"  # why there is no mixture
@@ -101,7 +101,8 @@ class Search:
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
     is_singular : bool
-        Whether no covariance matrix of the rows is positive definite, only variances are.
+        Whether the covariance matrix of the rows is singular, so that only models without
+        correlations can be fitted.
     control : em.Control
         Tolerance, iterations, acceleration.
     rng : Generator or RandomState

@@ -182,7 +182,7 @@ def chunks(
         Rows of a chunk; by default as many as make 2 MB. An iterable makes its own.
     header : bool, optional
         Whether the first line of a text file holds the names of the columns; by default that is
-        found out as by `gmmfast.tables.read_table`.
+        detected as by `gmmfast.tables.read_table`.
 
     Returns
     -------

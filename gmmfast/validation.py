@@ -174,7 +174,7 @@ def require_total_weight(total: float) -> None:
     """Raise ValueError unless sums over rows of this total weight neither over- nor underflow."""
     if not LIGHTEST <= total <= HEAVIEST:
         raise ValueError(
-            f"The sum of `sample_weight` must be from {LIGHTEST:g} to {HEAVIEST:g}; got "
+            f"The sum of `sample_weight` must be between {LIGHTEST:g} and {HEAVIEST:g}; got "
             f"{total:g}. Divide all weights by the largest: a fit depends on their ratios alone."
         )
 

@@ -448,7 +448,7 @@ def test_messages_speak_of_weights_only_where_there_are_some():
 
 @pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e251])
 def test_weights_of_pieces_out_of_range(weight):
-    with pytest.raises(ValueError, match="sum of `sample_weight` must be from 1e-250 to 1e"):
+    with pytest.raises(ValueError, match="sum of `sample_weight` must be between 1e-250 and 1e"):
         GaussianMixture(1).fit(chunks([(X, W * weight)]))
 
 

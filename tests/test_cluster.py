@@ -236,7 +236,7 @@ def test_bad_partitions_are_named(client, X):
     weights = da.ma.masked_array(da.ones(3000, chunks=1000), mask=np.arange(3000) == 1003)
     with pytest.raises(ValueError, match="partition 1: .* sample_weight .* masked .* row 3 "):
         mixture.fit(divided(X, (1000,) * 3), sample_weight=weights)
-    with pytest.raises(ValueError, match="sum of `sample_weight` must be from"):
+    with pytest.raises(ValueError, match="sum of `sample_weight` must be between"):
         mixture.fit(divided(X, (1000,) * 3), sample_weight=da.full(3000, 5e-324, chunks=1000))
     with pytest.raises(ValueError, match=r"partition 2: every partition .* the first, 3; got 2"):
         mixture.fit(of_parts(X, X, X[:, :2]))

@@ -550,7 +550,7 @@ def test_two_arrays_of_one_name(saved, tmp_path):
     members = [("manifest", text_of(manifest)), *((name, [npy(a)]) for name, a in arrays.items())]
     with pytest.warns(UserWarning, match="Duplicate name"):
         pack(tmp_path / "m.npz", [*members, members[1]])
-    assert_refused(tmp_path / "m.npz", "two of its arrays have one name")
+    assert_refused(tmp_path / "m.npz", "two of its arrays have the same name")
 
 
 @pytest.mark.parametrize(

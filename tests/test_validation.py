@@ -391,7 +391,9 @@ SUMS = [[1e308] * 3, [1e251, 0, 0], [5e-324, 0, 0], [1e-320] * 3, [1e-251] * 3]
 
 @pytest.mark.parametrize("weights", SUMS)
 def test_check_sample_weight__refuses_sums_out_of_range(weights):
-    with pytest.raises(ValueError, match="sum of `sample_weight` must be from 1e-250 to 1e\\+250"):
+    with pytest.raises(
+        ValueError, match="sum of `sample_weight` must be between 1e-250 and 1e\\+250"
+    ):
         check_sample_weight(weights, 3)
 
 

@@ -161,7 +161,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--header",
         action=argparse.BooleanOptionalAction,
         help="the first line of a text file holds the names of the columns, or does not; "
-        "found out by default",
+        "detected by default",
     )
 
 

@@ -65,7 +65,7 @@ class _OfAllSources:
 
 
 class _AlsoOfZip(_OfAllSources):
-    """Likewise, of a file that may be in a zip file."""
+    """The same for sources in a zip file."""
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], file: str) -> Any:
@@ -180,9 +180,8 @@ def parallel_kernel(function: Function) -> Function:
 
 MAX_SHARDS = 64
 _team = threading.Lock()  # Numba's workqueue layer aborts when two threads run parallel kernels
-_settings = (
-    threading.RLock()
-)  # around Numba's own functions, which hold locks that a fork may catch
+# around Numba's own functions, which hold locks that a fork may catch
+_settings = threading.RLock()
 _forked = False  # the OpenMP layer kills a forked child that runs one
 
 
@@ -257,9 +256,9 @@ def run(
 ) -> None:
     """Run ``parallel(begin, end, n_shards, *args)`` where threads may be used, else `serial`.
 
-    Of `work` multiplications, in several calls where that is much. The shards, and the order in
-    which the caller adds them up, do not depend on who runs them, so that the result is the same to
-    the last bit.
+    `work` counts multiplications; long loops are cut into several calls. The shards, and the order
+    in which the caller adds them up, do not depend on who runs them, so that the result is the same
+    to the last bit.
     """
     count = min(thread_count(n_jobs), n_shards) if n_shards > 1 else 1
     if count > 1 and not _forked and _team.acquire(blocking=False):
@@ -291,12 +290,15 @@ def new_stop() -> NDArray[np.int8]:
 
 
 def obey(stop: NDArray[np.int8]) -> None:
-    """Let fits of this thread end early at END, with what they have, and not at all at ABANDON."""
+    """Make this thread obey a stop.
+
+    At END its fits return what they have; at ABANDON they raise AbandonedError.
+    """
     _own.stop = stop
 
 
 def current_stop() -> NDArray[np.int8]:
-    """Return what this thread obeys."""
+    """Return this thread's stop."""
     stop: NDArray[np.int8] | None = getattr(_own, "stop", None)
     return new_stop() if stop is None else stop
 
@@ -311,7 +313,7 @@ def slices(n_items: int, work: int, at_least: int = 1) -> Iterator[slice]:
     work : int
         Multiplications for each of them.
     at_least : int
-        Items of a call; what is left in the end may be fewer.
+        Fewest items per call; the last call may have fewer.
 
     Raises
     ------

@@ -33,7 +33,7 @@ def read_table(
     Parameters
     ----------
     path : path
-        ``.csv``, ``.tsv`` or ``.txt`` (separated by comma, semicolon or tab, which is found out;
+        ``.csv``, ``.tsv`` or ``.txt`` (separated by comma, semicolon or tab, which is detected;
         UTF-8), ``.npy`` (2-D), or ``.parquet``, ``.feather``, ``.arrow`` (pyarrow, the extra
         ``[io]``).
     columns : sequence of str, optional
@@ -201,7 +201,7 @@ def require_header(header: object) -> None:
     if header is not None and not isinstance(header, bool):
         raise TypeError(
             "header must be True (the first line holds the names of the columns), False (it is a "
-            f"row) or None (found out); got {header!r}."
+            f"row) or None (detected); got {header!r}."
         )
 
 

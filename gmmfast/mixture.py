@@ -124,7 +124,8 @@ class GaussianMixture(FittedMixture):
         The same before each M step.
     degenerate_ : ndarray of bool of shape (K,)
         Components that have collapsed: their smallest variance in any direction is at
-        `reg_covar`, or below 1e-6 of that of all the data. Their density means nothing.
+        `reg_covar`, or below 1e-6 of that of all the data if they have fewer than 10 (d + 1) rows
+        (1e-24 if they have more). Their density means nothing.
     n_samples_seen_ : float
         Rows that have been learnt from, by their weights.
     n_features_in_ : int

@@ -25,11 +25,12 @@ from gmmfast.kernels.small import (
     NOT_YET,
     ROUNDED,
     FewRows,
+    Floors,
     State,
     fit_few,
 )
 from gmmfast.models import Model
-from gmmfast.models.base import EMPTY_MASS
+from gmmfast.models.base import EMPTY_MASS, ROUNDING, SPIKE, few_rows
 from gmmfast.parameters import Density, Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows
 
@@ -90,7 +91,7 @@ def fit(
     max_iter : int
         Passes at the most.
     smallest : float
-        The smallest variance of all rows; one of a millionth of it ranks a start behind others.
+        The smallest variance of all rows, with which those of components are compared.
 
     Returns
     -------
@@ -103,7 +104,11 @@ def fit(
         Where a covariance is not positive definite, whatever the partition.
     """
     _, K, d = partitions.means.shape
-    floor = max(1.001 * model.reg_covar, 1e-6 * smallest)  # as `Model.degenerate`
+    floors = Floors(
+        max(1.001 * model.reg_covar, SPIKE * smallest),
+        max(1.001 * model.reg_covar, ROUNDING * smallest),
+        few_rows(d) / rows.n_rows,
+    )
     tiles, row_weights, _ = rows.packed
     state = _state(K, d, model.scatter is Scatter.DIAGONAL, len(tiles))
     scale = rows.weight_unit / rows.weight
@@ -114,7 +119,7 @@ def fit(
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
     status, n_passes, sound = fit_few(
-        few, partitions.labels, partitions.means, model.family, floor, TRIAL_GAIN, tol, SAME,
+        few, partitions.labels, partitions.means, model.family, floors, TRIAL_GAIN, tol, SAME,
         em.FALL, np.empty_like(state.flat), np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
     if status == EMPTY:

@@ -444,19 +444,18 @@ def test_no_flags_on_healthy_fits(name, covariance_type):
 
 
 def test_flags_what_is_a_millionth_as_wide_as_the_data():
-    """Below 1e-6 of the smallest variance of the data, well above `reg_covar`."""
+    """Few rows, below 1e-6 of the smallest variance of the data, well above `reg_covar`."""
     rng = np.random.default_rng(0)
-    narrow, wide = rng.normal(size=(50, 2)), 1e4 * rng.normal(size=(200, 2))
-    rows = np.concatenate([narrow, wide])
-    smallest = np.linalg.eigvalsh(np.cov(rows.T))[0]
-    for factor, flagged in ((1.0, True), (30.0, False)):
-        rows[:50] = narrow * factor
+    for count, factor, flagged in ((25, 1.0, True), (25, 30.0, False), (50, 1.0, False)):
+        narrow, wide = rng.normal(size=(count, 2)), 1e4 * rng.normal(size=(200, 2))
+        rows = np.concatenate([narrow * factor, wide])
+        smallest = np.linalg.eigvalsh(np.cov(rows.T))[0]
         fitted = GaussianMixture(
             2, means_init=[[0.0, 0.0], [0.0, 0.0]], weights_init=[0.2, 0.8],
             precisions_init=[np.eye(2) / factor**2, np.eye(2) * 1e-8],
         ).fit(rows)  # fmt: skip
         own = np.linalg.eigvalsh(fitted.covariances_[0])[0]
-        assert own > 0.1 and (own < 1e-6 * smallest) == flagged
+        assert own > 0.1 and (own < 1e-6 * smallest and count == 25) == flagged
         np.testing.assert_array_equal(fitted.degenerate_, [flagged, False])
 
 

@@ -37,6 +37,14 @@ class FewRows(NamedTuple):
     stop: NDArray  # (1,): another thread sets it to end the fit after the present pass
 
 
+class Floors(NamedTuple):
+    """Variances at which a component counts as collapsed; see `gmmfast.models.Model.degenerate`."""
+
+    of_few: float  # of one with few rows
+    of_many: float  # of one with many
+    few: float  # weight below which a component has few rows
+
+
 class State(NamedTuple):
     """A mixture, whose arrays are all in one; and scratch."""
 
@@ -146,11 +154,13 @@ def maximize(
 
 @kernel
 def is_sound(
-    floor,  # in: variance at which a component counts as collapsed
+    floors,  # in: Floors
+    weights,  # in (K,)
     factors,  # in (K, d, d) lower, or (K, d)
 ):
     """Whether no component has a direction of so little variance; sure to a factor of d."""
     for k in range(factors.shape[0]):
+        floor = floors.of_few if weights[k] < floors.few else floors.of_many
         largest = 0.0
         for i in range(factors.shape[1]):
             if factors.ndim == 2:
@@ -232,7 +242,7 @@ def fit_few(
     labels,  # in (P, n_tiles, TILE): partitions to start from
     means,  # in (P, K, d): of their labels
     family,  # in: Family
-    floor,  # in: variance at which a component counts as collapsed
+    floors,  # in: Floors
     share,  # in: of what a trial has gained; a pass that gains less is its last
     tol,  # in: gain of a pass, in nats a row, with which the fit ends
     same,  # in: what is less may be rounding, and the first of equals is kept
@@ -257,7 +267,7 @@ def fit_few(
         if status == NOT_POSITIVE or status == EMPTY:
             failure = max(failure, status)  # EMPTY, which may be mended, rather than NOT_POSITIVE
             continue
-        sound, bound = is_sound(floor, state.density.factors), trial[n_passes - 1]
+        sound, bound = is_sound(floors, state.weights, state.density.factors), trial[n_passes - 1]
         is_better = bound - same > highest if sound == found_sound else sound
         if not found or is_better:
             found, found_sound, highest = True, sound, bound
@@ -268,7 +278,7 @@ def fit_few(
     status, n_passes = climb(rows, family, tol, 0.0, fall, before, state, bounds)
     if status < NOT_POSITIVE:
         expect(rows, state)
-    return status, n_passes, is_sound(floor, state.density.factors)
+    return status, n_passes, is_sound(floors, state.weights, state.density.factors)
 
 
 @kernel

@@ -14,6 +14,8 @@ from gmmfast.kernels.families import Family
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 LOG_TINY = math.log(np.finfo(np.float64).tiny)
+SPIKE = 1e-6  # of the smallest variance of all rows: what few rows can shrink to by chance
+ROUNDING = 1e-24  # likewise: what rounding leaves of a variance of zero
 EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
 
 
@@ -62,9 +64,10 @@ class Model(ABC):
     ) -> NDArray[np.bool_]:
         """Return which components (K,) have collapsed: their density there means nothing.
 
-        One whose smallest variance in any direction is at the floor that `reg_covar` sets, or
-        below 1e-6 of the smallest variance of all rows (where independent features are fitted,
-        of the feature that varies least).
+        One whose smallest variance in any direction is at the floor that `reg_covar` sets, or far
+        below the smallest variance of all rows (where independent features are fitted, of the
+        feature that varies least): below `SPIKE` of it if the component has few rows, `few_rows`,
+        and below `ROUNDING` of it if it has many, which may well be a narrow cluster.
         """
         smallest = self.smallest_variances(parameters)
         flat = smallest <= 1.001 * self.reg_covar
@@ -73,7 +76,9 @@ class Model(ABC):
             with np.errstate(over="ignore", invalid="ignore"):
                 moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
                 total = moments.scatter.sum(axis=0) / statistics.weight
-            flat |= smallest < 1e-6 * _smallest_variance(total)
+            least, n_features = _smallest_variance(total), parameters.means.shape[1]
+            has_few = statistics.mass * statistics.n_rows < few_rows(n_features) * statistics.weight
+            flat = flat | (smallest < np.where(has_few, SPIKE, ROUNDING) * least)
         return np.asarray(flat | (parameters.weights == 0))
 
     @abstractmethod
@@ -180,6 +185,11 @@ class Model(ABC):
             + n_components
             - 1
         )
+
+
+def few_rows(n_features: int) -> int:
+    """Return how many rows can lie near a point or a plane by chance."""
+    return 10 * (n_features + 1)
 
 
 def smallest_eigenvalues(factors: Floats) -> Floats:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import em
-from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import SAME, TRIAL_GAIN, TRIAL_PASSES
 from gmmfast.kernels.density import TILE, make_work
 from gmmfast.kernels.expectation import negligible
@@ -96,12 +95,8 @@ def fit(
     Returns
     -------
     SmallFit or None
-        None where a component has no rows: the steps have to be taken one by one.
-
-    Raises
-    ------
-    IllDefinedCovarianceError
-        Where a covariance is not positive definite, whatever the partition.
+        None where a component has no rows, or no positive definite covariance: the steps have to be
+        taken one by one.
     """
     _, K, d = partitions.means.shape
     floors = Floors(
@@ -122,10 +117,8 @@ def fit(
         few, partitions.labels, partitions.means, model.family, floors, TRIAL_GAIN, tol, SAME,
         em.FALL, np.empty_like(state.flat), np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
-    if status == EMPTY:
+    if status in (EMPTY, NOT_POSITIVE):
         return None
-    if status == NOT_POSITIVE:
-        raise IllDefinedCovarianceError(None)
     parameters = model.parameters(
         state.weights, state.density.means, model.of_few(state.covariances)
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from data import TYPES
 
-from gmmfast import GaussianMixture, chunks
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.constraints import COVARIANCE_TYPES
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.extent import Extent, centre_near
@@ -242,3 +242,52 @@ def test_attributes__of_float32_rows_make_the_same_mixture_again(covariance_type
     np.testing.assert_allclose(again.score_samples(X), found.score_samples(X), rtol=0.02, atol=0.02)
     if share == 1e-1:
         assert found.covariances_.dtype == np.float32
+
+
+# --------------------------------------------------------------------------- means that move far
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "VVE"])
+def test_a_far_start__costs_no_digits(covariance_type, kind, dtype):
+    """The first M step from means a hundred thousand deviations away: the moments of the rows."""
+    X = (clusters((600, 0, 1)) @ [[1.0, 0.3], [0.0, 0.8]] + [3.0, -2.0]).astype(dtype)
+    fitted = GaussianMixture(
+        1, covariance_type=covariance_type, means_init=[[1e5, 1e5]], max_iter=1, reg_covar=0,
+        precisions_init=GaussianMixture(1, covariance_type=covariance_type).fit(X).precisions_,
+    ).fit(ROWS[kind](X))  # fmt: skip
+    rtol = 1e-5 if dtype == np.float32 else 1e-10
+    rows = X.astype(np.float64)
+    np.testing.assert_allclose(fitted.means_[0], rows.mean(axis=0), rtol=rtol)
+    expected = np.cov(rows.T, bias=True)
+    if covariance_type == "diag":
+        expected = np.diag(expected.diagonal())
+    np.testing.assert_allclose(matrices(fitted)[0], expected, rtol=rtol, atol=rtol)
+
+
+def test_warm_start__on_rows_that_have_moved():
+    X = clusters((300, 0, 1))
+    fitted = GaussianMixture(1, warm_start=True).fit(X).fit(X + 1e8)
+    np.testing.assert_allclose(fitted.covariances_[0], np.cov(X.T, bias=True), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["two far clusters", "near zero and far", "a third far"])
+def test_search__finds_clusters_that_are_far_apart(name):
+    """A narrow cluster of many rows has not collapsed, however far the others are."""
+    X = {
+        "two far clusters": clusters((300, 0, 0.8), (300, 1e8, 0.8)),
+        "near zero and far": clusters((300, 3, 1), (200, 2e8, 2e7)),
+        "a third far": clusters((210, 0, 1), (90, 1e9, 10)),
+    }[name]
+    search = GaussianMixtureIC(
+        [1, 2], covariance_types=["EII", "VII", "VVI", "VVV"], random_state=0
+    )
+    search.fit(X)
+    assert search.best_n_components_ == 2
+    assert search.best_covariance_type_ in ("EII", "VII", "VVI", "VVV")
+    two = search.results_[search.results_["n_components"] == 2]
+    assert not two["failure"].any() and not two["degenerate"].any()
+    direct = GaussianMixture(2, covariance_type="VVV", reg_covar=0, random_state=0, tol=1e-6).fit(X)
+    assert not direct.degenerate_.any()
+    assert search.best_estimator_.bic(X) <= direct.bic(X) + 1e-6

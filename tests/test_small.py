@@ -5,7 +5,6 @@ import pytest
 from data import mixture
 
 from gmmfast import GaussianMixtureIC, criteria, em, small
-from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.initialization import likeliest
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
@@ -61,8 +60,8 @@ def test_the_likeliest_partition_goes_on():
 def test_what_it_cannot_fit(code):
     X = np.zeros((50, 2))
     rows, model = MemoryRows(X), MODELS[code](0.0)
-    with pytest.raises(IllDefinedCovarianceError):
-        small.fit(rows, model, partitions(rows, 1, np.zeros(50, int)), 1e-6, 100, SMALLEST)
+    equal = partitions(rows, 1, np.zeros(50, int))
+    assert small.fit(rows, model, equal, 1e-6, 100, SMALLEST) is None
     X, labels = mixture(60, 2, 2, seed=2)
     rows = MemoryRows(X)
     empty = partitions(rows, 3, labels)  # nobody is in the third
@@ -82,7 +81,7 @@ def test_what_it_says_of_the_mixture(code, weighted):
     assert found.log_likelihood == pytest.approx(log_likelihood, rel=1e-12)
     assert found.doubt == pytest.approx(doubt, rel=1e-9)
     assert found.sound
-    collapsed = small.fit(rows, model, partitions(rows, 3, labels), 1e-6, 100, 1e9)
+    collapsed = small.fit(rows, model, partitions(rows, 3, labels), 1e-6, 100, 1e30)
     assert not collapsed.sound
 
 

@@ -59,9 +59,11 @@ def fit(arguments: argparse.Namespace) -> None:
             checkpoint=arguments.checkpoint,
         )
     report = report_of(model, rows, data.weights, data.names, scaling, source(arguments))
-    print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
-    if arguments.out is not None:
-        saved_form(report, model, scaling, has_names=data.has_names).save(arguments.out)
+    try:
+        print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
+    finally:  # whoever reads the output may leave early, as head does
+        if arguments.out is not None:
+            saved_form(report, model, scaling, has_names=data.has_names).save(arguments.out)
 
 
 def _is_resumed(arguments: argparse.Namespace) -> bool:

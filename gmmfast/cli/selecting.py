@@ -41,14 +41,16 @@ def select(arguments: argparse.Namespace) -> None:
         search.fit(rows, sample_weight=data.weights, progress=sys.stderr.isatty())
     best = search.best_estimator_
     report = report_of(best, rows, data.weights, data.names, scaling, source(arguments))
-    if arguments.json:
-        print(_as_json(search, fit_as_json(report)), flush=True)
-    else:
-        print(search.summary(arguments.best), fit_as_text(report), sep="\n\n", flush=True)
-    if arguments.out is not None:
-        saved_form(report, best, scaling, has_names=data.has_names).save(arguments.out)
-    if arguments.plot is not None:
-        _draw(search, arguments.plot)
+    try:
+        if arguments.json:
+            print(_as_json(search, fit_as_json(report)), flush=True)
+        else:
+            print(search.summary(arguments.best), fit_as_text(report), sep="\n\n", flush=True)
+    finally:  # whoever reads the output may leave early, as head does
+        if arguments.out is not None:
+            saved_form(report, best, scaling, has_names=data.has_names).save(arguments.out)
+        if arguments.plot is not None:
+            _draw(search, arguments.plot)
     if scaling is not None and not arguments.json:
         note("the ranking is of the standardized columns; the best is told in the data's units")
 

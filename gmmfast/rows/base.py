@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,6 +19,12 @@ from gmmfast.rows.extent import Extent
 
 if TYPE_CHECKING:
     from gmmfast.rows.memory import MemoryRows
+
+
+LOST = {  # share of a variance that may be lost when its mean moves
+    np.dtype(np.float32): 1e-5,
+    np.dtype(np.float64): 1e-10,
+}
 
 
 @dataclass
@@ -69,12 +76,16 @@ class Rows(Protocol):
         ...
 
 
-def with_every_component(
-    parameters: Parameters, cut: float, one_pass: Callable[[float], SufficientStatistics]
+def whole_statistics(
+    parameters: Parameters,
+    cut: float,
+    dtype: np.dtype[Any],
+    one_pass: Callable[[float, Floats], SufficientStatistics],
 ) -> SufficientStatistics:
-    """Statistics of a pruned pass, or, where that leaves out a component altogether, a whole one.
+    """Statistics of a pruned pass, or of another one where it leaves out something that is needed.
 
-    Such a component matters to no row, and yet needs its mean.
+    A component that matters to no row still needs its mean: then nothing is pruned. A mean that
+    moves many standard deviations costs its moments their digits: they are taken about the new one.
 
     Parameters
     ----------
@@ -82,13 +93,37 @@ def with_every_component(
         The mixture.
     cut : float
         How far below a row's best a log density is negligible.
+    dtype : dtype
+        Element type that a pass computes in.
     one_pass : callable
-        Makes a pass with a cut.
+        Makes a pass with a cut, and moments about some means (K, d).
     """
-    statistics = one_pass(cut)
+    statistics = one_pass(cut, parameters.means)
     if np.any((statistics.mass == 0) & (parameters.weights > 0)):
-        return one_pass(-np.inf)
-    return statistics
+        cut = -np.inf
+        statistics = one_pass(cut, parameters.means)
+    return about_near_means(statistics, dtype, lambda means: one_pass(cut, means))
+
+
+def about_near_means(
+    statistics: SufficientStatistics,
+    dtype: np.dtype[Any],
+    again: Callable[[Floats], SufficientStatistics],
+) -> SufficientStatistics:
+    """Return statistics whose moments keep their digits when they move to the new means."""
+    mass = np.where(statistics.mass > 0, statistics.mass, 1.0)[:, None]
+    shifts, scatter = statistics.first / mass, statistics.scatter
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved, spread = mass * shifts**2, scatter
+        if scatter.ndim == 3:
+            spread = np.einsum("kii->ki", scatter)
+        if len(scatter) < len(mass):
+            moved = moved.sum(axis=0, keepdims=True)
+        rounded = np.abs(shifts) <= 64 * np.finfo(np.float64).eps * np.abs(statistics.reference)
+        lost = np.finfo(dtype).eps * moved > LOST[dtype] * (spread - moved)
+        if not lost.any() or rounded.all() or not np.isfinite(moved).all():
+            return statistics
+    return again(statistics.reference + shifts)
 
 
 class RowsElsewhere(ABC):
@@ -122,8 +157,9 @@ class RowsElsewhere(ABC):
     ) -> SufficientStatistics:
         """E step: one pass over all parts."""
         cut = negligible(len(parameters.weights), self._log_weight_spread)
-        statistics = with_every_component(
-            parameters, cut, lambda cut: self._sums(parameters, scatter, cut)
+        dtype = parameters.dtype_for(self.dtype)
+        statistics = whole_statistics(
+            parameters, cut, dtype, partial(self._sums, parameters, scatter)
         )
         is_finite = np.isfinite(statistics.first).all() or not self.extent.has_sums()
         if statistics.n_rows != self.n_rows or not is_finite:
@@ -131,8 +167,10 @@ class RowsElsewhere(ABC):
         return statistics
 
     @abstractmethod
-    def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
-        """One pass, in which log densities by `cut` below a row's best count as none."""
+    def _sums(
+        self, parameters: Parameters, scatter: Scatter, cut: float, about: Floats
+    ) -> SufficientStatistics:
+        """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
 
 
 def changed() -> ValueError:

@@ -117,11 +117,13 @@ class ChunkRows(RowsElsewhere):
             order = order[chunk.weights[order] > 0]
         return order
 
-    def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
+    def _sums(
+        self, parameters: Parameters, scatter: Scatter, cut: float, about: Floats
+    ) -> SufficientStatistics:
         (K, d), dtype = parameters.means.shape, parameters.dtype_for(self.dtype)
         density = parameters.density(dtype)
         separation = separate(density.means, density.factors, self.n_rows)
-        means = np.array(parameters.means, dtype, order="C")
+        means = np.array(about, dtype, order="C")
         mixture = (density, separation, means, cut)
         unit = unit_of(self.weight, self.n_rows)
 

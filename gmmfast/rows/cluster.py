@@ -121,10 +121,10 @@ def pack(
 
 
 def sums(
-    rows: MemoryRows, scatter: Scatter, cut: float, parameters: Parameters
+    rows: MemoryRows, scatter: Scatter, cut: float, about: Floats, parameters: Parameters
 ) -> SufficientStatistics:
     """The sums of one pass over packed partitions."""
-    return rows.sums(parameters, scatter, cut, rows.hints())
+    return rows.sums(parameters, scatter, rows.hints(), cut, about)
 
 
 def add(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
@@ -241,7 +241,9 @@ class ClusterRows(RowsElsewhere):
             begin, size = i + 1, 0
         return shares
 
-    def _sums(self, parameters: Parameters, scatter: Scatter, cut: float) -> SufficientStatistics:
+    def _sums(
+        self, parameters: Parameters, scatter: Scatter, cut: float, about: Floats
+    ) -> SufficientStatistics:
         from dask import delayed
 
         if sum(array.nbytes for array in parameters.to_arrays().values()) < SMALL:
@@ -249,7 +251,7 @@ class ClusterRows(RowsElsewhere):
         else:
             task = partial(delayed(sums), parameters=delayed(parameters, traverse=False))
         level = [
-            task(rows, scatter, cut, dask_key_name=_key("sums", self._numbers[number]))
+            task(rows, scatter, cut, about, dask_key_name=_key("sums", self._numbers[number]))
             for share, rows in zip(self._shares, self._packed, strict=True)
             for number in [share.partitions.start]
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,14 @@ from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.seeding import label_pass
 from gmmfast.kernels.separation import no_separation, separate
 from gmmfast.parameters import Density, Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Hints, read_only, statistics_of, unit_of, with_every_component
+from gmmfast.rows.base import (
+    Hints,
+    about_near_means,
+    read_only,
+    statistics_of,
+    unit_of,
+    whole_statistics,
+)
 from gmmfast.rows.extent import Extent, widened
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
@@ -232,19 +240,20 @@ class MemoryRows:
         """E step: one pass over the packed rows, pruned where that is exact."""
         hints = hints or self.hints()
         cut = negligible(len(parameters.weights), self.log_weight_spread)
-        return with_every_component(
-            parameters, cut, lambda cut: self.sums(parameters, scatter, cut, hints)
+        dtype = parameters.dtype_for(self.dtype)
+        return whole_statistics(
+            parameters, cut, dtype, partial(self.sums, parameters, scatter, hints)
         )
 
     def sums(
-        self, parameters: Parameters, scatter: Scatter, cut: float, hints: Hints
+        self, parameters: Parameters, scatter: Scatter, hints: Hints, cut: float, about: Floats
     ) -> SufficientStatistics:
-        """One pass, in which log densities by `cut` below a row's best count as none."""
+        """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
         K = len(parameters.weights)
         tiles, row_weights, _ = self._packed_in(parameters.dtype_for(self.dtype))
         density = parameters.density(tiles.dtype)
         separation = separate(density.means, density.factors, self.n_rows)
-        means = np.array(parameters.means, tiles.dtype, order="C")  # one type to compile for
+        means = np.array(about, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
         shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
@@ -266,13 +275,17 @@ class MemoryRows:
         return self._wide
 
     def partition(self, means: Floats, scatter: Scatter) -> SufficientStatistics:
-        """Statistics about `means` of the labels that the rows were arranged by."""
-        tiles, row_weights, labels = self._packed_in(np.dtype(np.float64))  # once for each start
-        reference = np.ascontiguousarray(means, tiles.dtype)
-        sums = make_sums(1, len(means), self.n_features, scatter.shape(len(means), self.n_features))
-        work = make_work(len(means), tiles[0])
-        add_memberships(tiles, row_weights, labels, reference, work, sums)
-        return self._statistics(sums, reference)
+        """Statistics of the labels that the rows were arranged by, about `means` or nearer ones."""
+        K, dtype = len(means), np.dtype(np.float64)
+        tiles, row_weights, labels = self._packed_in(dtype)  # once for each start
+
+        def one_pass(about: Floats) -> SufficientStatistics:
+            reference = np.ascontiguousarray(about, dtype)
+            sums = make_sums(1, K, self.n_features, scatter.shape(K, self.n_features))
+            add_memberships(tiles, row_weights, labels, reference, make_work(K, tiles[0]), sums)
+            return self._statistics(sums, reference)
+
+        return about_near_means(one_pass(means), dtype, one_pass)
 
     def random_memberships(
         self,

@@ -38,8 +38,11 @@ class Dependence:
         is_finite = np.isfinite(covariance).all()
         if not (is_finite and (variances[variances > 0] > LEAST_VARIANCE).all()):
             return cls(d, have_squares=False)
-        if (variances == 0).any():
-            return cls(d, constant=[int(j) for j in np.flatnonzero(variances == 0)])
+        constant = np.flatnonzero(variances == 0)
+        if constant.size and np.ptp(_some(rows)[:, constant], axis=0).any():
+            return cls(d, have_squares=False)
+        if constant.size:
+            return cls(d, constant=constant.tolist())
         follows = dependent_columns(covariance)
         if follows and not _between_neighbors(rows):
             follows = {}  # clusters are so far apart that all columns say the same of them
@@ -118,9 +121,14 @@ def covariance_of(rows: Rows) -> Floats:
         return np.asarray(about_mean.scatter[0] / statistics.weight)
 
 
+def _some(rows: Rows) -> Floats:
+    """Return all rows or a sample of them, about their center (n, d)."""
+    return rows.all_or_sample(SAMPLE, np.random.default_rng(0)).present()[0]
+
+
 def _between_neighbors(rows: Rows) -> bool:
     """Whether columns follow from others within clusters as well: in steps from row to row."""
-    points = rows.all_or_sample(SAMPLE, np.random.default_rng(0)).present()[0]
+    points = _some(rows)
     widest = np.ptp(points, axis=0).argmax()
     steps = np.diff(points[points[:, widest].argsort(kind="stable")], axis=0)
     sizes = np.abs(steps)

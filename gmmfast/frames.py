@@ -138,7 +138,7 @@ def _from_pandas(pandas: Any, frame: Any) -> Floats:
             raise ValueError(f"Complex data not supported\nColumn {name!r} is complex.")
         if isinstance(dtype, pandas.CategoricalDtype):
             text = [label for label in dtype.categories if isinstance(label, str)]
-            raise _text_column(name, text[0] if text else "categories")
+            raise _text_column(name, text[0] if text else dtype)
         if getattr(dtype, "units", None) is not None:  # of pint-pandas
             raise _text_column(name, dtype)
         if pandas.api.types.is_numeric_dtype(dtype):

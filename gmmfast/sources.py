@@ -268,9 +268,13 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
     is_bag = isinstance(data, bytes | Mapping | Set)  # of things that are no chunks
     if isinstance(data, Iterable) and not is_bag and from_frame(data) is None:
         return lambda rows: iter(data)
+    is_lazy = hasattr(data, "collect")
+    remedy = (
+        "Pass what its collect() returns" if is_lazy else "What is in memory is fitted as it is"
+    )
     raise TypeError(
         "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
-        f"or frames; got {type(data).__name__}. What is in memory is fitted as it is."
+        f"or frames; got {type(data).__name__}. {remedy}."
     )
 
 

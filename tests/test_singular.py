@@ -145,7 +145,7 @@ def test_rows_that_are_not_singular__have_no_remedy():
     assert Dependence.of(MemoryRows(A)).remedy() == ""
 
 
-@pytest.mark.parametrize("scale", [1e-160, 1e160])
+@pytest.mark.parametrize("scale", [1e-165, 1e-160, 1e160])
 def test_scales_without_squares__are_to_be_rescaled(scale):
     for covariance_type in ("full", "tied", "diag", "spherical", "VEE"):
         mixture = GaussianMixture(1, covariance_type=covariance_type, reg_covar=0)

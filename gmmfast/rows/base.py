@@ -111,18 +111,20 @@ def about_near_means(
     again: Callable[[Floats], SufficientStatistics],
 ) -> SufficientStatistics:
     """Return statistics whose moments keep their digits when they move to the new means."""
-    mass = np.where(statistics.mass > 0, statistics.mass, 1.0)[:, None]
-    shifts, scatter = statistics.first / mass, statistics.scatter
+    mass, first, scatter = statistics.mass, statistics.first, statistics.scatter
+    per_row = np.maximum(mass, np.finfo(np.float64).tiny)[:, None]
     with np.errstate(over="ignore", invalid="ignore"):
-        moved, spread = mass * shifts**2, scatter
-        if scatter.ndim == 3:
-            spread = np.einsum("kii->ki", scatter)
-        if len(scatter) < len(mass):
+        moved = first * first / per_row
+        spread = np.einsum("kii->ki", scatter) if scatter.ndim == 3 else scatter
+        if len(spread) < len(moved):
             moved = moved.sum(axis=0, keepdims=True)
-        rounded = np.abs(shifts) <= 64 * np.finfo(np.float64).eps * np.abs(statistics.reference)
-        lost = np.finfo(dtype).eps * moved > LOST[dtype] * (spread - moved)
-        if not lost.any() or rounded.all() or not np.isfinite(moved).all():
+        limit = 1 + np.finfo(dtype).eps / LOST[dtype]
+        if (limit * moved <= spread).all():
             return statistics
+        shifts = first / per_row
+        is_rounding = np.abs(shifts) <= 64 * np.finfo(np.float64).eps * np.abs(statistics.reference)
+    if is_rounding.all() or not np.isfinite(moved).all():
+        return statistics
     return again(statistics.reference + shifts)
 
 

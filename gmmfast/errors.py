@@ -33,7 +33,9 @@ class IllDefinedCovarianceError(ValueError):
     is_float32 : bool
         Whether the rows are float32.
     remedy : str
-        What helps where no number of components does, because the rows themselves are at fault.
+        What helps where the rows themselves are at fault.
+    is_single : bool
+        Whether there is one component, so that scikit-learn's advice to take fewer is none.
     """
 
     def __init__(
@@ -43,19 +45,20 @@ class IllDefinedCovarianceError(ValueError):
         reg_covar: float | None = None,
         is_float32: bool = False,
         remedy: str = "",
+        is_single: bool = False,
     ) -> None:
         self.component, self.iteration = component, iteration
-        super().__init__(component, iteration, reg_covar, is_float32, remedy)
+        super().__init__(component, iteration, reg_covar, is_float32, remedy, is_single)
 
     def __str__(self) -> str:
-        _, iteration, reg_covar, is_float32, remedy = self.args
+        _, iteration, reg_covar, is_float32, remedy, is_single = self.args
         sentence = (
             "Fitting the mixture model failed because some components have ill-defined empirical "
             "covariance"
         )
         when = f"in iteration {iteration}" if iteration else "at the start"
         fault = f"The {self._which()} is not positive definite {when}"
-        if remedy:
+        if is_single:
             return f"{sentence}. {fault}. {remedy}"
         sentence += (
             " (for instance caused by singleton or collapsed samples). Try to decrease the number "
@@ -66,6 +69,8 @@ class IllDefinedCovarianceError(ValueError):
                 " The numerical accuracy can also be improved by passing float64 data instead of "
                 "float32."
             )
+        if remedy:
+            return f"{sentence} {fault}. {remedy}"
         now = "" if reg_covar is None else f" (now {reg_covar:g})"
         return (
             f"{sentence} {fault}: raise reg_covar{now}, lower n_components, or standardize the "
@@ -87,9 +92,10 @@ class IllDefinedCovarianceError(ValueError):
         shared = self.component is None
         return "shared covariance" if shared else f"covariance of component {self.component}"
 
-    def during_fit(self, reg_covar: float, is_float32: bool, remedy: str) -> Self:
+    def during_fit(self, reg_covar: float, is_float32: bool, remedy: str, is_single: bool) -> Self:
         """Return the same error, of a fit."""
-        return type(self)(self.component, self.iteration, reg_covar, is_float32, remedy)
+        own = (self.component, self.iteration)
+        return type(self)(*own, reg_covar, is_float32, remedy, is_single)
 
 
 def _loaded(name: str, ours: type[Any]) -> type[Any]:

@@ -451,10 +451,10 @@ class GaussianMixture(FittedMixture):
         try:
             yield
         except IllDefinedCovarianceError as error:
-            remedy = Dependence.of(rows).remedy(names)
-            if not remedy and self.n_components == 1:
-                remedy = IN_GENERAL
-            raise error.during_fit(self.reg_covar, rows.dtype == np.float32, remedy) from None
+            is_single = self.n_components == 1
+            remedy = Dependence.of(rows).remedy(names) or (IN_GENERAL if is_single else "")
+            is_float32 = rows.dtype == np.float32
+            raise error.during_fit(self.reg_covar, is_float32, remedy, is_single) from None
 
     def _require_rows(self, rows: Rows) -> None:
         if rows.n_rows < self.n_components:

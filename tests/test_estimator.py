@@ -269,7 +269,7 @@ def test_ill_defined_covariance__says_what_it_knows(component):
 
 
 def test_ill_defined_covariance__is_completed_and_pickled():
-    error = IllDefinedCovarianceError(1).at(3).during_fit(0.0, True, "Wait.")
+    error = IllDefinedCovarianceError(1).at(3).during_fit(0.0, True, "Wait.", False)
     stored = pickle.loads(pickle.dumps(error))
     assert type(stored) is IllDefinedCovarianceError
     assert (stored.component, stored.iteration) == (1, 3)

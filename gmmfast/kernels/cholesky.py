@@ -7,7 +7,7 @@ import numpy as np
 from gmmfast.kernels.options import kernel
 
 EPS = np.finfo(np.float64).eps
-LEAST_VARIANCE = 1e-290  # inverses of smaller variances may overflow
+LEAST_VARIANCE = 1e-305  # inverses of smaller variances may overflow
 
 
 @kernel

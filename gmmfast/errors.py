@@ -35,7 +35,7 @@ class IllDefinedCovarianceError(ValueError):
     remedy : str
         What helps where the rows themselves are at fault.
     is_single : bool
-        Whether there is one component, so that scikit-learn's advice to take fewer is none.
+        Whether there is one component, so that scikit-learn's advice to take fewer does not apply.
     """
 
     def __init__(

@@ -110,11 +110,11 @@ def fit(
     few = FewRows(
         tiles, row_weights, no_separation(state.density.means),
         negligible(K, rows.log_weight_spread), scale, EMPTY_MASS / rows.n_rows / scale,
-        model.reg_covar, current_stop(),
+        float(model.reg_covar), current_stop(),
     )  # fmt: skip
     bounds, trial = np.empty(min(max_iter, PASSES)), np.empty(TRIAL_PASSES)
     status, n_passes, sound = fit_few(
-        few, partitions.labels, partitions.means, model.family, floors, TRIAL_GAIN, tol, SAME,
+        few, partitions.labels, partitions.means, model.family, floors, TRIAL_GAIN, float(tol), SAME,
         em.FALL, np.empty_like(state.flat), np.empty_like(state.flat), trial, state, bounds,
     )  # fmt: skip
     if status in (EMPTY, NOT_POSITIVE):

@@ -1,12 +1,10 @@
 """Gaussian mixture models by Expectation-Maximization, on compiled kernels."""
 
 from gmmfast.errors import ConvergenceWarning, NotFittedError
-from gmmfast.mixture import GaussianMixture
-from gmmfast.persistence import load
-from gmmfast.selection import GaussianMixtureIC
-from gmmfast.sources import chunks
-
-__version__ = "0.1.0"
+from gmmfast.estimators.mixture import GaussianMixture, load
+from gmmfast.estimators.selection import GaussianMixtureIC
+from gmmfast.rows.sources import chunks
+from gmmfast.version import __version__
 
 __all__ = [
     "ConvergenceWarning",

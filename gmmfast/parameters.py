@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SMALLEST, LARGEST = 1e-15, 1e15  # float32 can sum squares of magnitudes between these
-COARSEST = {  # standard deviations by which rounding may move a mean
-    np.dtype(np.float32): 5e-5,
-    np.dtype(np.float64): 1e-10,
-}
+COARSEST_FLOAT32, COARSEST_FLOAT64 = 5e-5, 1e-10  # deviations by which rounding may move a mean
+COARSEST = {np.dtype(np.float32): COARSEST_FLOAT32, np.dtype(np.float64): COARSEST_FLOAT64}
 
 
 class Scatter(Enum):
@@ -29,11 +27,10 @@ class Scatter(Enum):
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Shape of the kernels' accumulator."""
-        return {
-            Scatter.FULL: (n_components, n_features, n_features),
-            Scatter.POOLED: (1, n_features, n_features),
-            Scatter.DIAGONAL: (n_components, n_features),
-        }[self]
+        if self is Scatter.DIAGONAL:
+            return n_components, n_features
+        n_matrices = n_components if self is Scatter.FULL else 1
+        return n_matrices, n_features, n_features
 
 
 class Density(NamedTuple):
@@ -77,6 +74,16 @@ class Parameters:
         if whitening is not None:
             return np.asarray(factors[:, :, None] * whitening)
         return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
+
+    def least_variances(self) -> Floats:
+        """Return a lower bound (K,) of the smallest variance in any direction, at most d^2 below.
+
+        The largest eigenvalue of a precision is no more than the sum of the squares of its factor.
+        """
+        squares = np.square(self.factors).reshape(len(self.factors), -1).sum(axis=1)
+        if self.whitening is not None:
+            squares *= np.square(self.whitening).sum()
+        return np.asarray(1 / squares)
 
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the element type to compute in: float64 where float32 is too coarse.
@@ -192,22 +199,6 @@ class SufficientStatistics:
     def moved(self, shift: Floats) -> SufficientStatistics:
         """Statistics of the same rows, moved by a vector (d,) together with the reference."""
         return replace(self, reference=self.reference + shift)
-
-    def without(self, components: NDArray[np.bool_], reference: Floats) -> SufficientStatistics:
-        """Return them as if some components had no mass, with their references replaced."""
-        each = [self.mass, self.first]
-        if self.scatter.shape[0] == len(self.mass):
-            each.append(self.scatter)
-        mass, first, *own = (
-            np.where(components.reshape(-1, *[1] * (a.ndim - 1)), 0.0, a) for a in each
-        )
-        return replace(
-            self,
-            reference=np.where(components[:, None], reference, self.reference),
-            mass=mass,
-            first=first,
-            scatter=own[0] if own else self.scatter,
-        )
 
     def about(self, reference: Floats) -> SufficientStatistics:
         """Return the same statistics with moments about other means, exactly."""

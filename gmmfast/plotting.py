@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast.fitted import is_elsewhere
+from gmmfast.estimators.fitted import is_elsewhere
 from gmmfast.parameters import Floats
 
 if TYPE_CHECKING:
-    from gmmfast.mixture import GaussianMixture
-    from gmmfast.selection import GaussianMixtureIC
+    from gmmfast.estimators.mixture import GaussianMixture
+    from gmmfast.estimators.selection import GaussianMixtureIC
 
 SIGMAS = (1.0, 2.0, 3.0)
 MOST_POINTS = 5000  # that are drawn; more hide each other

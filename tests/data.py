@@ -27,7 +27,7 @@ def random_start(X, n_components, covariance_type, seed=0):
     if covariance_type == "tied":
         precisions[:] = precisions[0]
         structured = precisions[0]
-    elif covariance_type == "full":
+    elif covariance_type == "full" or covariance_type.isupper():  # one of mclust's codes
         structured = precisions
     elif covariance_type == "diag":
         structured = np.einsum("kii->ki", precisions)
@@ -37,3 +37,8 @@ def random_start(X, n_components, covariance_type, seed=0):
     covariances = np.linalg.inv(precisions)
     init = {"weights_init": weights, "means_init": means, "precisions_init": structured}
     return weights, means, covariances, init
+
+
+def interpreted(kernel):
+    """A kernel that only kernels call, as plain Python."""
+    return getattr(kernel, "py_func", kernel)

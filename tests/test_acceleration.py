@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from data import TYPES, mixture, random_start
+from data import TYPES, interpreted, mixture, random_start
 
 from gmmfast import GaussianMixture, em
-from gmmfast.acceleration import AndersonSteps, expected
+from gmmfast.em.state import reached_by_em
+from gmmfast.kernels import anderson
 from gmmfast.models import MODELS
+from gmmfast.models.step import load_mixture, load_totals, new_state, new_totals, new_work
 from gmmfast.rows import MemoryRows
 
 OVERLAPPING = mixture(2000, 3, 3, separation=1.2, seed=5)[0] * [1.0, 0.5, 2.0]
@@ -21,38 +23,44 @@ def begun(covariance_type, X=OVERLAPPING, K=3, reg_covar=0.0):
     return rows.arranged_for(parameters), model, parameters
 
 
-@pytest.mark.plain
+def totals_of(rows, model, parameters):
+    """What the M step reads, of an E pass."""
+    totals = new_totals(model, *parameters.means.shape)
+    load_totals(rows.expectation(parameters, model.scatter), totals)
+    return totals
+
+
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_coordinates_describe_the_mixture(covariance_type):
-    _, model, parameters = begun(covariance_type, OVERLAPPING[:300])
-    again = model.at(model.coordinates(parameters), parameters)
-    for name in ("weights", "means", "covariances", "factors", "log_dets"):
-        np.testing.assert_allclose(
-            getattr(again, name), getattr(parameters, name), rtol=1e-10, atol=1e-12
-        )
+def test_statistics__as_a_vector_are_the_same(covariance_type):
+    rows, model, parameters = begun(covariance_type, OVERLAPPING[:300])
+    totals = totals_of(rows, model, parameters)
+    reference = parameters.means + np.random.default_rng(0).normal(size=parameters.means.shape)
+    vector = np.empty(3 + 9 + totals.scatter.size)
+    interpreted(anderson.write_statistics)(totals, totals.scatter, reference, vector)
+    again = new_totals(model, 3, 3)
+    assert interpreted(anderson.read_statistics)(vector, reference, again.scatter, again)
+    expected = rows.expectation(parameters, model.scatter).about(reference)
+    for name in ("mass", "first", "scatter", "reference"):
+        ours, theirs = getattr(again, name), getattr(expected, name)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-9)
 
 
-@pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_any_coordinates_are_a_mixture(covariance_type):
-    _, model, parameters = begun(covariance_type, OVERLAPPING[:300])
-    coordinates = model.coordinates(parameters)
-    wild = coordinates + np.random.default_rng(0).normal(size=coordinates.size)
-    drawn = model.at(wild, parameters)
-    assert np.all(drawn.weights > 0) and drawn.weights.sum() == pytest.approx(1)
-    matrices = model.matrices(drawn.covariances, *drawn.means.shape)
-    assert np.all(np.linalg.eigvalsh(matrices) > 0)
-
-
-@pytest.mark.plain
-@pytest.mark.parametrize("covariance_type", TYPES)
-def test_expected_complete_log_likelihood(covariance_type):
+def test_expected_log_likelihood__bounds_the_gain(covariance_type):
     """Its M step is the largest of all; what EM gains lies between its rise and twice that."""
     rows, model, parameters = begun(covariance_type, OVERLAPPING[:300])
+
+    def expected(parameters, totals):
+        state = new_state(model, 3, 3)
+        assert load_mixture(model, parameters, state.mixture, new_work(model, state))
+        own = state.mixture, state.mixture.factors, totals, totals.scatter
+        return interpreted(anderson.expected)(*own) / rows.weight
+
     for _ in range(30):
         before = rows.expectation(parameters, model.scatter)
         stepped = model.maximization(before, parameters)
-        rise = expected(stepped, before) - expected(parameters, before)
+        totals = totals_of(rows, model, parameters)
+        rise = expected(stepped, totals) - expected(parameters, totals)
         after = rows.expectation(stepped, model.scatter)
         gain = (after.log_likelihood - before.log_likelihood) / before.weight
         parameters = stepped
@@ -60,7 +68,7 @@ def test_expected_complete_log_likelihood(covariance_type):
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_same_fixed_point_in_fewer_passes(covariance_type):
+def test_acceleration__finds_the_same_fixed_point_in_fewer_passes(covariance_type):
     rows, model, parameters = begun(covariance_type)
     fits = {
         name: em.run(rows, parameters, model, em.Control(1e-11, 20_000, name))
@@ -76,30 +84,33 @@ def test_same_fixed_point_in_fewer_passes(covariance_type):
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_no_leap_ends_below_the_plain_step(covariance_type):
+def test_leaps__never_end_below_the_plain_step(covariance_type):
     rows, model, parameters = begun(covariance_type)
-    steps, leaps = AndersonSteps(model, -np.inf, 1e-11), 0
-    for _ in range(300):
-        statistics = rows.expectation(parameters, model.scatter)
-        plain = model.maximization(statistics, parameters)
-        at_plain = rows.expectation(plain, model.scatter)
-        came_from, parameters = parameters, steps.take(parameters, statistics)
-        here = rows.expectation(parameters, model.scatter)
-        refused = here.log_likelihood / here.weight < steps._required
-        if parameters is not came_from and steps._fallback is not None and not refused:
-            leaps += 1
-            assert here.log_likelihood >= at_plain.log_likelihood - 1e-9 * here.weight
-    assert leaps > 3
+    leaps = []
+
+    def look(position):
+        plain = reached_by_em(model, position.parameters, position.memory)
+        if plain is not position.parameters:
+            bounds = [
+                rows.expectation(own, model.scatter).log_likelihood / rows.weight
+                for own in (position.parameters, plain)
+            ]
+            leaps.append((*bounds, position.memory["required"][0]))
+
+    control = em.Control(1e-11, 300, "auto", keep=look)
+    em.run(rows, parameters, model, control)
+    kept = [(leap, plain) for leap, plain, required in leaps if leap >= required]
+    assert len(kept) > 3
+    assert all(leap >= plain - 1e-9 for leap, plain in kept)
 
 
-def test_what_is_refused_costs_a_pass_and_no_more():
-    """Lower bounds of an accelerated fit never fall."""
+def test_leaps__that_are_taken_back_do_not_lower_the_bound():
     rows, model, parameters = begun("full")
     bounds = em.run(rows, parameters, model, em.Control(1e-12, 5000, "auto")).lower_bounds
     assert np.diff(bounds).min() >= -1e-12
 
 
-def test_stops_on_the_gain_of_a_plain_step():
+def test_acceleration__stops_on_the_gain_of_a_plain_step():
     X = OVERLAPPING
     fitted = GaussianMixture(4, tol=1e-6, max_iter=1000, acceleration="auto", random_state=0)
     fitted.fit(X)
@@ -118,7 +129,7 @@ def test_stops_on_the_gain_of_a_plain_step():
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_components_that_empty_stay_empty(covariance_type):
+def test_empty_components__stay_empty(covariance_type):
     X = np.concatenate([OVERLAPPING, [[1e4, 1e4, 1e4]]])
     weights = np.array([0.5, 0.5, 0.0])
     rows, model = MemoryRows(X), MODELS[covariance_type](1e-6)
@@ -129,11 +140,11 @@ def test_components_that_empty_stay_empty(covariance_type):
     assert np.all(np.isfinite(found.means)) and np.all(np.isfinite(found.covariances))
 
 
-def test_one_component_has_nothing_to_extrapolate():
+def test_one_component__has_nothing_to_extrapolate():
     fitted = GaussianMixture(1, acceleration="auto").fit(OVERLAPPING)
     assert fitted.n_iter_ == 2 and fitted.converged_
 
 
-def test_unknown_acceleration():
+def test_unknown_acceleration__is_an_error():
     with pytest.raises(ValueError, match="acceleration"):
         GaussianMixture(2, acceleration="fast").fit(OVERLAPPING)

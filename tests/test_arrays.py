@@ -15,8 +15,8 @@ import pytest
 from data import mixture
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.arrays import to_floats
-from gmmfast.validation import check_rows, check_sample_weight
+from gmmfast.data.arrays import to_floats
+from gmmfast.data.validation import check_rows, check_sample_weight
 
 pytestmark = pytest.mark.plain
 

@@ -34,7 +34,7 @@ from gmmfast.calculator.words import Findings, advice, sentences
 from gmmfast.calculator.work import compute
 from gmmfast.cli import main
 from gmmfast.datasets import load_customers, load_sensors
-from gmmfast.report import FitReport
+from gmmfast.reporting.report import FitReport
 from gmmfast.tables import read_table
 from gmmfast.tables.arrow import ArrowFile
 

@@ -16,7 +16,7 @@ from playwright.sync_api import expect, sync_playwright
 import gmmfast
 from gmmfast import GaussianMixture
 from gmmfast.datasets import load_customers
-from gmmfast.report import significant
+from gmmfast.reporting.report import significant
 from gmmfast.tables import read_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

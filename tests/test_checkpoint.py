@@ -15,8 +15,9 @@ import pytest
 from data import TYPES, mixture
 
 import gmmfast
-from gmmfast import GaussianMixture, checkpoint, chunks
-from gmmfast.constraints import MODEL_CODES
+from gmmfast import GaussianMixture, chunks
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.files import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:Best performing")  # many are stopped by max_iter
 
@@ -57,9 +58,7 @@ def test_to_the_end_of_a_fit_that_was_not_interrupted(X, covariance_type, accele
             resumed = GaussianMixture.resume(path)
             np.testing.assert_array_equal(resumed.means_, stopped.means_)
             assert resumed.n_iter_ == after
-            # off-diagonal values may vanish: held against the likelihood's digits instead
-            assert_same_end(resumed.fit(X), expected, rtol=1e-8)
-            np.testing.assert_allclose(resumed.lower_bounds_, expected.lower_bounds_, rtol=1e-10)
+            assert_same_end(resumed.fit(X), expected, rtol=0)
 
 
 def test_a_leap_on_trial_is_remembered(tmp_path):
@@ -320,7 +319,7 @@ def test_small_files__do_not_become_large(X, name, tmp_path):
             "mixture_factors holds values that are not",
         ),
         ("steps_images", lambda a: a[:, :-1], "steps_images has the shape"),
-        ("steps_gains", lambda a: np.zeros(9), "there are 9 gains"),
+        ("steps_gains", lambda a: np.zeros(9), "steps_gains has the shape"),
         ("centre", lambda a: a.astype("f4"), "centre is of type float32 instead of float64"),
         ("lower_bounds", lambda a: [], "there are no lower_bounds"),
         ("lower_bounds", lambda a: "abc", "there are no lower_bounds"),

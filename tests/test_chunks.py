@@ -13,7 +13,7 @@ from data import TYPES, mixture
 from sklearn.base import clone
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.constraints import MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.rows import ChunkRows, MemoryRows, open_rows
 from gmmfast.rows.chunks import in_order
 
@@ -118,8 +118,8 @@ def test_more_rows_than_a_sample_start_at_the_same_sample():
 @pytest.mark.parametrize("many", [200_000, 1000])
 def test_searches(X, w, many, monkeypatch):
     """Where many rows stay in pieces, the choice and its criteria are those of rows in memory."""
-    monkeypatch.setattr("gmmfast.selection.MANY", many)
-    monkeypatch.setattr("gmmfast.search.MANY", many)
+    monkeypatch.setattr("gmmfast.estimators.selection.MANY", many)
+    monkeypatch.setattr("gmmfast.search.candidates.MANY", many)
     search = GaussianMixtureIC(
         range(3, 6), covariance_types=["EEE", "VVV"], tol=1e-9, random_state=0
     )
@@ -137,7 +137,7 @@ def test_searches(X, w, many, monkeypatch):
 def test_searches_by_held_out_rows_need_memory(X, monkeypatch):
     search = GaussianMixtureIC([2], covariance_types=["EEE"], criterion="cv", random_state=0)
     assert np.isfinite(search.fit(chunks([X])).results_["cv"]).all()
-    monkeypatch.setattr("gmmfast.selection.MANY", 1000)
+    monkeypatch.setattr("gmmfast.estimators.selection.MANY", 1000)
     with pytest.raises(ValueError, match="got 3000 rows that are read in pieces"):
         search.fit(chunks([X]))
 
@@ -244,7 +244,7 @@ def test_a_memmap_that_is_large_is_read_in_pieces(X, w, tmp_path, monkeypatch):
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     inside = GaussianMixture(3, random_state=0).fit(X, sample_weight=w)
     for free, kind in ((X.nbytes * 8.0, MemoryRows), (X.nbytes * 2.0, ChunkRows)):
-        monkeypatch.setattr("gmmfast.memory.free", lambda free=free: free)
+        monkeypatch.setattr("gmmfast.data.free_memory.free", lambda free=free: free)
         rows, _ = open_rows(mapped, w, name="", n_jobs=None)
         assert type(rows) is kind
         assert_same(GaussianMixture(3, random_state=0).fit(mapped, sample_weight=w), inside)
@@ -611,7 +611,7 @@ def test_rows_taken_by_component_or_as_they_are(X, labels, monkeypatch):
 
 
 def test_large_chunks_are_taken_in_parts(X, monkeypatch):
-    monkeypatch.setattr("gmmfast.memory.CHUNK_BYTES", 1 << 12)
+    monkeypatch.setattr("gmmfast.data.free_memory.CHUNK_BYTES", 1 << 12)
     rows = ChunkRows(chunks([X[:10], X[10:]]))
     sizes = [len(part.X) for part in rows._parts()]
     assert sum(sizes) == len(X) and max(sizes) == (1 << 12) // (8 * 3)

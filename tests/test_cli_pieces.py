@@ -31,7 +31,7 @@ def data_files(X, tmp_path):
 @pytest.fixture(name="short")
 def short_of_memory(monkeypatch):
     """Call it, and there is hardly any memory left."""
-    return lambda: monkeypatch.setattr("gmmfast.memory.free", lambda: 100e3)
+    return lambda: monkeypatch.setattr("gmmfast.data.free_memory.free", lambda: 100e3)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def fails(run):
 )
 def test_fit(run, files, short, arguments, monkeypatch):
     monkeypatch.chdir(files)
-    monkeypatch.setattr("gmmfast.memory.CHUNK_BYTES", 1 << 13)
+    monkeypatch.setattr("gmmfast.data.free_memory.CHUNK_BYTES", 1 << 13)
     code, inside, err = run("fit", *arguments, "--json", "--out", "inside.npz")
     assert (code, err) == (0, "")
     short()
@@ -125,7 +125,7 @@ def test_a_checkpoint_of_rows_in_memory_goes_on_in_pieces_and_back(run, files, s
 @pytest.mark.parametrize("command", ["predict", "score", "score --outliers 0.01"])
 def test_uses(run, files, X, short, name, out, command, monkeypatch):
     monkeypatch.chdir(files)
-    monkeypatch.setattr("gmmfast.memory.CHUNK_BYTES", 1 << 13)
+    monkeypatch.setattr("gmmfast.data.free_memory.CHUNK_BYTES", 1 << 13)
     GaussianMixture(3, random_state=0).fit(X).save("model.npz")
     command, *options = command.split()
     columns = [] if name == "rows.npy" else ["--columns", "a,b,c"]

@@ -201,8 +201,8 @@ def test_searches(client, X, monkeypatch):
     search = GaussianMixtureIC(range(3, 6), covariance_types=["EEE", "VVV"], random_state=0)
     inside = search.fit(X).best_estimator_
     for many in (200_000, 1000):
-        monkeypatch.setattr("gmmfast.selection.MANY", many)
-        monkeypatch.setattr("gmmfast.search.MANY", many)
+        monkeypatch.setattr("gmmfast.estimators.selection.MANY", many)
+        monkeypatch.setattr("gmmfast.search.candidates.MANY", many)
         search.fit(divided(X, UNEQUAL))
         assert (search.best_n_components_, search.best_covariance_type_) == (
             inside.n_components, inside.covariance_type,

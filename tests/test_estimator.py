@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from gmmfast import GaussianMixture, errors
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.estimator import Estimator
+from gmmfast.estimators.base import Estimator
 
 pytestmark = pytest.mark.plain
 

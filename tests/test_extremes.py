@@ -5,7 +5,7 @@ import pytest
 from data import mixture
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, load
-from gmmfast.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 

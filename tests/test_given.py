@@ -8,8 +8,8 @@ import pytest
 from data import mixture
 
 from gmmfast import GaussianMixture
-from gmmfast.constraints import COVARIANCE_TYPES, MODEL_CODES
-from gmmfast.given import require_family
+from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
+from gmmfast.data.given import require_family
 
 K, D = 3, 4
 

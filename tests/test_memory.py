@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from gmmfast import memory
+from gmmfast.data import free_memory as memory
 
 
 @pytest.fixture(name="group")

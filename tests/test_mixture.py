@@ -516,7 +516,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("gmmfast.progress.time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr("gmmfast.em.observers.time", SimpleNamespace(perf_counter=clock))
     return clock
 
 
@@ -571,7 +571,7 @@ def test_progress_as_a_bar(monkeypatch, capsys):
 def test_the_bar_is_closed_when_a_fit_fails(monkeypatch):
     closed = []
     bar = SimpleNamespace(close=lambda: closed.append(True))
-    monkeypatch.setattr("gmmfast.progress._tqdm", lambda **options: bar)
+    monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: bar)
     with pytest.raises(ValueError, match="ill-defined"):
         start = start_of("full") | {"reg_covar": 0.0}
         GaussianMixture(**start, **SLOW).fit(np.repeat(X[:1], 9, axis=0), progress=True)
@@ -732,7 +732,7 @@ def test_n_init_keeps_the_best(init_params):
 
 def failing(monkeypatch, *numbers):
     """Let the starts of these numbers collapse."""
-    from gmmfast.initialization import start
+    from gmmfast.em.starts import start
 
     made = []
 
@@ -742,7 +742,7 @@ def failing(monkeypatch, *numbers):
             raise IllDefinedCovarianceError(component=made[-1])
         return start(*args)
 
-    monkeypatch.setattr("gmmfast.mixture.start", sometimes)
+    monkeypatch.setattr("gmmfast.estimators.mixture.start", sometimes)
     return made
 
 
@@ -766,19 +766,19 @@ def test_all_starts_fail(monkeypatch):
 @pytest.mark.plain
 def test_a_fit_that_collapses_midway_is_passed_over(monkeypatch):
     """The first start gives one component a single row: without reg_covar it has no variance."""
-    from gmmfast.initialization import start
+    from gmmfast.em.starts import start
 
     sound, made = GaussianMixture(**start_of("full")), []
 
     def collapse_first(rows, model, K, init_params, rng, given):
         made.append(len(made))
-        arranged, parameters = start(rows, model, K, init_params, rng, sound._given(model, rows))
+        begun = start(rows, model, K, init_params, rng, sound._given(model, rows))
         if len(made) == 1:
-            parameters.means[0] = 1e3  # far out, where one row only follows
-        return arranged, parameters
+            begun.begin.means[0] = 1e3  # far out, where one row only follows
+        return begun
 
     rows = np.concatenate([X, [[1e3, 1e3, 1e3]]])
-    monkeypatch.setattr("gmmfast.mixture.start", collapse_first)
+    monkeypatch.setattr("gmmfast.estimators.mixture.start", collapse_first)
     single = GaussianMixture(3, reg_covar=0, max_iter=2)
     with pytest.raises(ValueError, match="component 0 is not positive definite in iteration 1"):
         single.fit(rows)

@@ -7,8 +7,8 @@ from data import mixture
 
 import gmmfast
 from gmmfast import GaussianMixture
+from gmmfast.em.stepwise import Stream
 from gmmfast.models import MODELS
-from gmmfast.stepwise import Stream
 
 
 def pieces(X, size):

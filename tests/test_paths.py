@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gmmfast import GaussianMixture, chunks
-from gmmfast.paths import require_apart
+from gmmfast.data.paths import require_apart
 from gmmfast.tables import read_table, write_table
 
 pytestmark = pytest.mark.plain

@@ -14,7 +14,7 @@ from data import TYPES, mixture
 
 import gmmfast
 from gmmfast import GaussianMixture
-from gmmfast.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES
 
 pytestmark = pytest.mark.plain
 
@@ -611,8 +611,8 @@ def test_many_components_and_columns__are_read(tmp_path, monkeypatch):
     """What gmmfast writes takes what the file takes, however small the limit is."""
     K, d = 40, 30
     model = GaussianMixture.from_parameters(np.full(K, 1 / K), np.zeros((K, d)), [np.eye(d)] * K)
-    monkeypatch.setattr("gmmfast.archive.SMALL", 0)
-    monkeypatch.setattr("gmmfast.persistence.BLOCK", 3 * d**2)
+    monkeypatch.setattr("gmmfast.files.archive.SMALL", 0)
+    monkeypatch.setattr("gmmfast.files.model.BLOCK", 3 * d**2)
     assert_equal_models(model, reload(model, tmp_path), np.ones((2, d)))
     with np.load(tmp_path / "model.npz") as file:
         np.savez_compressed(tmp_path / "small.npz", **file)

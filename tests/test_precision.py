@@ -8,7 +8,7 @@ import pytest
 from data import TYPES
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.extent import Extent, centre_near
 

@@ -16,9 +16,9 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils.validation import _check_sample_weight
 
 from gmmfast import GaussianMixture
-from gmmfast.constraints import MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.data.validation import check_rows
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.validation import check_rows
 
 pytestmark = pytest.mark.plain
 

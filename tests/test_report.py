@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gmmfast.report import FitReport, align, fit_as_json, fit_as_text, significant, table
+from gmmfast.reporting.report import FitReport, align, fit_as_json, fit_as_text, significant, table
 
 pytestmark = pytest.mark.plain
 

@@ -14,14 +14,14 @@ from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import GaussianMixtureIC
-from gmmfast.constraints import MODEL_CODES
-from gmmfast.hierarchy import Tree, standardized, whitened
-from gmmfast.initialization import SMALLEST_SAMPLE
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.em.starts import SMALLEST_SAMPLE
+from gmmfast.em.trees import Tree, standardized, whitened
 from gmmfast.models import MODELS
-from gmmfast.results import NOT_REACHED
 from gmmfast.rows import MemoryRows
-from gmmfast.search import Search
-from gmmfast.starts import Starts, different, merges, splits
+from gmmfast.search.candidates import Search
+from gmmfast.search.results import NOT_REACHED
+from gmmfast.search.starts import Starts, different, merges, splits
 
 FEW = ["EII", "VVI", "VVV"]
 
@@ -262,8 +262,8 @@ def test_a_time_budget(X):
 
 
 def test_progress(X, capsys, monkeypatch):
-    monkeypatch.setattr("gmmfast.progress.BAR_DELAY", 0.0)
-    monkeypatch.setattr("gmmfast.progress._tqdm", lambda **options: None)
+    monkeypatch.setattr("gmmfast.em.observers.BAR_DELAY", 0.0)
+    monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
     GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X, progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "candidate 1 of 6: K=1 EII" and len(lines) == 6
@@ -375,7 +375,8 @@ def test_a_split_cuts_one_component_across_its_longest_axis():
     weights = np.where(np.arange(200) % 5 == 0, 0.0, 1.0)
     rows, model = MemoryRows(X, weights), MODELS["VVV"]()
     means = rows.means_of(labels, 2)
-    found = splits(rows, model.maximization(rows.arrange(labels).partition(means, model.scatter)))
+    statistics = rows.partition(rows.tiled(labels), means, model.scatter)
+    found = splits(rows, model.maximization(statistics))
     assert len(found) == 2
     for k, cut in enumerate(found):
         own = (labels == k) & (weights > 0)
@@ -392,7 +393,8 @@ def test_components_that_share_rows_are_merged_first():
     labels = np.repeat([2, 0, 1], 100)
     rows, model = MemoryRows(X), MODELS["VVV"]()
     means = rows.means_of(labels, 3)
-    parameters = model.maximization(rows.arrange(labels).partition(means, model.scatter))
+    statistics = rows.partition(rows.tiled(labels), means, model.scatter)
+    parameters = model.maximization(statistics)
     first = merges(rows, parameters)[0]
     assert set(first) == {0, 1}
     assert len(set(first[:200])) == len(set(first[200:])) == 1

@@ -7,11 +7,11 @@ import pytest
 from data import mixture
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.constraints import COVARIANCE_TYPES, MODEL_CODES
-from gmmfast.dependence import Dependence, dependent_columns
+from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, open_rows
+from gmmfast.rows.dependence import Dependence, dependent_columns
 
 FREE = [name for name in COVARIANCE_TYPES if MODELS[name]().scatter is not Scatter.DIAGONAL]
 OTHERS = [name for name in COVARIANCE_TYPES if name not in FREE]

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from gmmfast.frames import from_frame
+from gmmfast.data.frames import from_frame
 from gmmfast.tables import (
     Table,
     choose_columns,

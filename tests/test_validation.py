@@ -23,15 +23,15 @@ from sklearn.utils.validation import (
 from sklearn.utils.validation import check_random_state as their_random_state
 
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.constraints import MIXTURE, MODEL_CODES, Constraint, check_constructor, integer
-from gmmfast.errors import InvalidParameterError
-from gmmfast.given import check_means_init, check_precisions_init, check_weights_init
-from gmmfast.validation import (
+from gmmfast.data.constraints import MIXTURE, MODEL_CODES, Constraint, check_constructor, integer
+from gmmfast.data.given import check_means_init, check_precisions_init, check_weights_init
+from gmmfast.data.validation import (
     check_features,
     check_random_state,
     check_rows,
     check_sample_weight,
 )
+from gmmfast.errors import InvalidParameterError
 
 pytestmark = pytest.mark.plain
 
@@ -710,7 +710,9 @@ import sys
 for name in ("sklearn", "pandas", "polars", "pyarrow", "scipy"):
     sys.modules[name] = None
 import gmmfast
-from gmmfast import constraints, given, validation as v
+from gmmfast.data import constraints
+from gmmfast.data import given
+from gmmfast.data import validation as v
 v.check_rows([[1, 2]])
 v.check_sample_weight([1], 1)
 constraints.check_constructor(gmmfast.GaussianMixture(random_state=0))

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.constraints import MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.plotting import plot_criterion, plot_mixture
 

@@ -25,9 +25,9 @@ from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suff
 from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import DEFAULTS, read_settings
-from gmmfast.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.datasets import EXAMPLES
-from gmmfast.persistence import load
+from gmmfast.estimators.mixture import load
 from gmmfast.tables import write_table
 
 STATIC = {  # the files of the page, which may be in a zip file

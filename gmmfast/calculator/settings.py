@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmmfast.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES
 
 MOST_COMPONENTS = 200
 CRITERIA = ("bic", "aic", "icl")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.calculator.settings import Settings
-from gmmfast.report import FitReport, full_matrices
+from gmmfast.reporting.report import FitReport, full_matrices
 
 OVERLAPPING = 0.05  # share of two components' rows that could belong to either
 ROWS_A_PARAMETER = 5  # fewer make parameters uncertain

@@ -16,13 +16,13 @@ from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.settings import Settings
 from gmmfast.calculator.words import Findings, advice, sentences
-from gmmfast.constraints import MODEL_CODES
-from gmmfast.mixture import GaussianMixture
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.models import MODELS
-from gmmfast.outcome import report_of, saved_form
-from gmmfast.report import fit_as_json, fit_as_text, full_matrices
-from gmmfast.scaling import Scaling
-from gmmfast.selection import GaussianMixtureIC
+from gmmfast.reporting.outcome import report_of, saved_form
+from gmmfast.reporting.report import fit_as_json, fit_as_text, full_matrices
+from gmmfast.reporting.scaling import Scaling
 from gmmfast.tables import Table, write_table
 
 Tell = Callable[[dict[str, Any]], None]

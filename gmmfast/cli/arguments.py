@@ -5,12 +5,12 @@ import csv
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gmmfast import __version__
 from gmmfast.calculator.launch import PORT
 from gmmfast.cli import calculating, fitting, machine, selecting, using
-from gmmfast.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
+from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
+from gmmfast.data.paths import require_apart
 from gmmfast.datasets import EXAMPLES
-from gmmfast.paths import require_apart
+from gmmfast.version import __version__
 
 DATA = ".csv, .tsv, .txt, .npy, .parquet, .feather, .arrow, or a folder of .parquet files"
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast import memory
+from gmmfast.data import free_memory as memory
 from gmmfast.datasets import EXAMPLES
+from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.kernels.options import is_cached
-from gmmfast.mixture import GaussianMixture
-from gmmfast.scaling import Scaling
-from gmmfast.sources import Chunks, chunks, files_of
+from gmmfast.reporting.scaling import Scaling
+from gmmfast.rows.sources import Chunks, chunks, files_of
 from gmmfast.tables import TEXT_SUFFIXES, choose_columns, column_names, read_table
 
 Array = NDArray[np.floating[Any]]

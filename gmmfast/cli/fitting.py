@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
-from gmmfast.mixture import GaussianMixture
-from gmmfast.outcome import report_of, saved_form
-from gmmfast.report import fit_as_json, fit_as_text
-from gmmfast.scaling import Scaling
-from gmmfast.sources import Chunks
+from gmmfast.data.validation import check_features
+from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.reporting.outcome import report_of, saved_form
+from gmmfast.reporting.report import fit_as_json, fit_as_text
+from gmmfast.reporting.scaling import Scaling
+from gmmfast.rows.sources import Chunks
 from gmmfast.tables import require_writable
-from gmmfast.validation import check_features
 
 OPTIONS = {  # that are not named like the parameter which they are
     "n_components": "-k",

@@ -8,11 +8,11 @@ import llvmlite
 import numba
 import numpy as np
 
-from gmmfast import __version__
+from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.kernels.options import describe
-from gmmfast.mixture import GaussianMixture
-from gmmfast.selection import GaussianMixtureIC
-from gmmfast.sources import chunks
+from gmmfast.rows.sources import chunks
+from gmmfast.version import __version__
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
 

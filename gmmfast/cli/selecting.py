@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
-from gmmfast.outcome import report_of, saved_form
-from gmmfast.report import fit_as_json, fit_as_text
-from gmmfast.scaling import Scaling
-from gmmfast.selection import GaussianMixtureIC
+from gmmfast.estimators.selection import GaussianMixtureIC
+from gmmfast.reporting.outcome import report_of, saved_form
+from gmmfast.reporting.report import fit_as_json, fit_as_text
+from gmmfast.reporting.scaling import Scaling
 from gmmfast.tables import require_writable
 
 PICTURES = (".png", ".svg", ".pdf")

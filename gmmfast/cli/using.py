@@ -17,8 +17,7 @@ from gmmfast.cli.data import (
     note,
     read_for,
 )
-from gmmfast.mixture import GaussianMixture
-from gmmfast.persistence import load
+from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.tables import WRITE_SUFFIXES, require_writable, write_csv, write_table
 
 

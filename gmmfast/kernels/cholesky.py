@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.options import kernel
+from gmmfast.kernels.options import entry_kernel, kernel
 
 EPS = np.finfo(np.float64).eps
 LEAST_VARIANCE = 1e-305  # inverses of smaller variances may overflow
 
 
 @kernel
-def invert_cholesky(
+def factorize(
     covariances,  # in (K, d, d)
     upper,  # scratch (d, d)
     factors,  # out (K, d, d), lower: factor @ covariance @ factor.T = 1
@@ -61,3 +61,9 @@ def invert_cholesky(
                 return k
         log_dets[k] = log_det
     return -1
+
+
+@entry_kernel
+def invert_cholesky(covariances, upper, factors, log_dets):
+    """Factorize, for Python."""
+    return factorize(covariances, upper, factors, log_dets)

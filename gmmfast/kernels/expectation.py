@@ -10,7 +10,7 @@ from numba import prange
 
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
-from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
+from gmmfast.kernels.options import allocating_kernel, entry_kernel, kernel, parallel_kernel
 from gmmfast.kernels.packing import gather, gather_weights
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
@@ -119,6 +119,7 @@ def em_shards(
         em_shard(
             s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
+    return 0
 
 
 @parallel_kernel
@@ -135,6 +136,7 @@ def em_pass(
         em_shard(
             s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
+    return 0
 
 
 @kernel
@@ -206,7 +208,7 @@ def give(
     return membership.shape[0]
 
 
-@kernel
+@entry_kernel
 def add_memberships(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.options import called_kernel, kernel
-from gmmfast.kernels.variances import COMMON, ITERATIONS, OWN, PRECISION, fill_variances
+from gmmfast.kernels.options import called_kernel, entry_kernel, kernel
+from gmmfast.kernels.variances import ITERATIONS, PRECISION, fill_variances
 
 NO_MORE = 1e-16  # correlation that a rotation would not take away: below the rounding of p and q
 AT_REST = 1e-10  # sine of an angle: the likelihood differs by the square
@@ -70,7 +70,7 @@ def set_identity(
         axes[j, j] = 1.0
 
 
-@called_kernel
+@entry_kernel
 def diagonalize(
     matrices,  # in, out (1, d, d): positive semidefinite -> diagonal, falling
     axes,  # in, out (d, d): of the matrix as it is -> eigenvectors, in columns
@@ -173,7 +173,13 @@ def find_common_axes(
         set_identity(work.own_axes[0])
         diagonalize(work.one, work.own_axes[0])
         log_dets = fit_common_axes(
-            family, scatter, mass, True, TRIAL_ITERATIONS, work.own_axes[0], work
+            family,
+            scatter,
+            mass,
+            np.bool_(True),
+            np.int64(TRIAL_ITERATIONS),
+            work.own_axes[0],
+            work,
         )
         if log_dets < lowest:
             lowest = log_dets
@@ -242,7 +248,10 @@ class Family(NamedTuple):
 
 
 class FamilyWork(NamedTuple):
-    """Scratch of an M step; axes and variances are where the next step begins."""
+    """Scratch of an M step; axes and variances are where the next step begins.
+
+    Of families whose axes need not be found, all but `one` are empty.
+    """
 
     axes: NDArray  # (d, d) that components share
     own_axes: NDArray  # (K, d, d)
@@ -252,19 +261,13 @@ class FamilyWork(NamedTuple):
     variances: NDArray  # (K, d) along the axes
 
 
-def make_family_work(n_components: int, n_features: int) -> FamilyWork:
-    """Allocate scratch."""
-    K, d = n_components, n_features
-    return FamilyWork(
-        np.eye(d), np.eye(d) + np.zeros((K, 1, 1)), np.empty((K, d, d)), np.empty((1, d, d)),
-        np.empty((K, d)), np.ones((K, d)),
-    )  # fmt: skip
-
-
-@kernel
+@entry_kernel
 def own_matrices(
+    family,  # in: Family
+    is_first,  # in
     scatter,  # in (K, d, d)
     mass,  # in (K,)
+    work,  # scratch: FamilyWork
     covariances,  # out (K, d, d)
 ):
     """VVV: each component's own."""
@@ -272,52 +275,71 @@ def own_matrices(
         for i in range(scatter.shape[1]):
             for j in range(scatter.shape[1]):
                 covariances[k, i, j] = scatter[k, i, j] / mass[k]
+    return 0
 
 
-@kernel
-def equal_matrices(
-    scatter,  # in (K, d, d)
+@entry_kernel
+def pooled_matrix(
+    family,  # in: Family
+    is_first,  # in
+    scatter,  # in (1, d, d)
     mass,  # in (K,)
-    covariances,  # out (K, d, d)
+    work,  # scratch: FamilyWork
+    covariances,  # out (1, d, d)
 ):
-    """EEE: one for all components."""
-    K, d, _ = scatter.shape
-    total_mass = 0.0
-    for k in range(K):
-        total_mass += mass[k]
-    for i in range(d):
-        for j in range(d):
-            total = 0.0
-            for k in range(K):
-                total += scatter[k, i, j]
-            for k in range(K):
-                covariances[k, i, j] = total / total_mass
+    """EEE: one matrix for all components."""
+    total = 0.0
+    for k in range(mass.size):
+        total += mass[k]
+    for i in range(scatter.shape[1]):
+        for j in range(scatter.shape[1]):
+            covariances[0, i, j] = scatter[0, i, j] / total
+    return 0
 
 
-@called_kernel
-def constrain(
+@entry_kernel
+def variances_of_features(
+    family,  # in: Family
+    is_first,  # in: whether to forget the variances from before
+    scatter,  # in (K, d)
+    mass,  # in (K,)
+    work,  # scratch: FamilyWork
+    covariances,  # in, out (K, d)
+):
+    """EII to VVI: the axes are the features'."""
+    fill_variances(family.own_volumes, family.shape, scatter, mass, is_first, covariances)
+    return 0
+
+
+@entry_kernel
+def matrices_of_common_axes(
     family,  # in: Family
     is_first,  # in: whether axes have to be found; else they begin at those of before
     scatter,  # in (K, d, d)
     mass,  # in (K,)
-    work,  # scratch: FamilyWork
+    work,  # scratch; in, out: axes, variances
     covariances,  # out (K, d, d)
 ):
-    """The family's covariances that maximise the likelihood of some scatter."""
+    """VEE, EVE and VVE: axes in common."""
+    if is_first:
+        find_common_axes(family, scatter, mass, work)
+    fit_common_axes(family, scatter, mass, is_first, np.int64(ITERATIONS), work.axes, work)
+    for k in range(scatter.shape[0]):
+        compose(work.axes, work.variances[k], covariances[k])
+    return 0
+
+
+@entry_kernel
+def matrices_of_own_axes(
+    family,  # in: Family
+    is_first,  # in: whether axes have to be found; else they begin at those of before
+    scatter,  # in (K, d, d)
+    mass,  # in (K,)
+    work,  # scratch; in, out: own axes
+    covariances,  # out (K, d, d)
+):
+    """EEV, VEV and EVV: each component's own axes."""
     K, d, _ = scatter.shape
-    if family.shape == OWN and family.own_volumes and family.axes == OWN:  # VVV
-        own_matrices(scatter, mass, covariances)
-        return
-    if family.shape == COMMON and not family.own_volumes and family.axes == COMMON:  # EEE
-        equal_matrices(scatter, mass, covariances)
-        return
-    if family.axes == COMMON:
-        if is_first:
-            find_common_axes(family, scatter, mass, work)
-        fit_common_axes(family, scatter, mass, is_first, ITERATIONS, work.axes, work)
-        for k in range(K):
-            compose(work.axes, work.variances[k], covariances[k])
-        return
     for k in range(K):
         if is_first:
             set_identity(work.own_axes[k])
@@ -325,6 +347,9 @@ def constrain(
         diagonalize(work.one, work.own_axes[k])
         for j in range(d):
             work.spread[k, j] = max(work.one[0, j, j], 0.0)
-    fill_variances(family.own_volumes, family.shape, work.spread, mass, True, work.variances)
+    fill_variances(
+        family.own_volumes, family.shape, work.spread, mass, np.bool_(True), work.variances
+    )
     for k in range(K):
         compose(work.own_axes[k], work.variances[k], covariances[k])
+    return 0

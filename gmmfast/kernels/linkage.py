@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.options import kernel
+from gmmfast.kernels.options import entry_kernel, kernel
 
 
 @kernel
@@ -41,7 +41,7 @@ def nearest_neighbour(
     return best, least
 
 
-@kernel
+@entry_kernel
 def ward_tree(
     mass,  # in, out (n,): positive row weights; what is left is one cluster
     centres,  # in, out (n, d): rows
@@ -83,7 +83,7 @@ def ward_tree(
     return length, merged
 
 
-@kernel
+@entry_kernel
 def cut_tree(
     n_mergers,  # in: how many of the cheapest mergers to carry out
     kept,  # in (n - 1,), by rising cost

@@ -37,51 +37,6 @@ def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[
     )
 
 
-def collect(sums: Sums, means: NDArray) -> tuple[float, float, NDArray, NDArray, NDArray]:
-    """Add the shards in order; make the second moments symmetric.
-
-    In place of the sum of the best log densities, by how much they fall short of the mixture's.
-    """
-    first, scatter = np.zeros_like(means), np.zeros(sums.scatter.shape[1:])
-    add_shards(sums.mass, sums.first, first)
-    if is_pooled(scatter, means):
-        scatter += sums.scatter.sum(axis=0)
-    else:
-        flat = (*sums.mass.shape, -1)
-        add_shards(sums.mass, sums.scatter.reshape(flat), scatter.reshape(flat[1:]))
-    if scatter.ndim == 3:
-        mirror(scatter)
-    log_likelihood = float(sums.log_likelihood.sum())
-    doubt = log_likelihood - float(sums.best.sum()) if log_likelihood > -np.inf else 0.0
-    return log_likelihood, doubt, sums.mass.sum(axis=0), first, scatter
-
-
-@kernel
-def add_shards(
-    mass,  # in (shards, K)
-    parts,  # in (shards, K, m)
-    sums,  # in, out (K, m) += those parts that have mass
-):
-    """Add up what the shards have found, in their order."""
-    n_shards, K, m = parts.shape
-    for s in range(n_shards):
-        for k in range(K):
-            if mass[s, k] > 0:
-                for j in range(m):
-                    sums[k, j] += parts[s, k, j]
-
-
-@kernel
-def mirror(
-    scatter,  # in, out (K, d, d) or (1, d, d)
-):
-    """Lower triangles onto the upper ones."""
-    for k in range(scatter.shape[0]):
-        for i in range(scatter.shape[1]):
-            for j in range(i):
-                scatter[k, j, i] = scatter[k, i, j]
-
-
 @kernel
 def is_pooled(
     scatter,  # in (K, d, d) or (1, d, d)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import prange
 
 from gmmfast.kernels.density import TILE
-from gmmfast.kernels.options import kernel, parallel_kernel
+from gmmfast.kernels.options import entry_kernel, kernel, parallel_kernel
 
 
 @kernel
@@ -61,7 +61,7 @@ def pack_shard(
         gather_weights(sample_weight, order, t * TILE, row_weights[t])
 
 
-@kernel
+@entry_kernel
 def pack_shards(begin, end, n_shards, X, centre, sample_weight, order, tiles, row_weights):
     """Shards, one after the other."""
     for s in range(begin, end):

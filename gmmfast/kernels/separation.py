@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.density import TILE, aligned, subtract, triangle_row
-from gmmfast.kernels.options import kernel
+from gmmfast.kernels.options import allocating_kernel, kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
 
 LARGEST = 1 << 22  # values of the table; 32 MB
@@ -29,22 +29,47 @@ class Separation(NamedTuple):
 
 
 def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
-    """Return the table, unless it is no use: for diagonals, few features, or few rows."""
+    """Return the table, unless it is no use."""
+    separation = new_separation(means, factors, n_rows)
+    fill_table(factors, means, separation)
+    return separation
+
+
+def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
+    """Allocate the table; an empty one for diagonals, few features, or few rows."""
     K, d = means.shape
     few = n_rows < ROWS_A_COMPONENT * K
     if factors.ndim == 2 or d < SMALLEST or few or K * K * d > LARGEST:
         return no_separation(means)
-    n_tiles = -(-K // TILE)
-    owners = aligned(n_tiles * d, means[0]).reshape(n_tiles, d, TILE)
-    owners.transpose(0, 2, 1)[:] = np.resize(means, (n_tiles, TILE, d))
-    separation = Separation(np.empty((K, K), means.dtype), np.empty((K, K, d), means.dtype))
-    fill(owners, means, factors, aligned(2 * d + 1, means[0]), separation)
-    return separation
+    return Separation(np.empty((K, K), means.dtype), np.empty((K, K, d), means.dtype))
 
 
 def no_separation(means: NDArray) -> Separation:
     """Return an empty table: only the triangle decides."""
     return Separation(np.empty((0, 0), means.dtype), np.empty((0, 0, means.shape[1]), means.dtype))
+
+
+@allocating_kernel
+def fill_table(factors, means, separation):
+    """Fill the table, for Python."""
+    fill_separation(factors, means, separation)
+
+
+@allocating_kernel
+def fill_separation(
+    factors,  # in (K, d, d), or (K, d): no table
+    means,  # in (K, d)
+    separation,  # out, where it is not empty
+):
+    """Fill the table."""
+    if factors.ndim == 3 and separation.gaps.size > 0:
+        K, d = means.shape
+        n_tiles = (K + TILE - 1) // TILE
+        owners = aligned(n_tiles * d, means[0]).reshape(n_tiles, d, TILE)
+        for o in range(n_tiles * TILE):
+            for j in range(d):
+                owners[o // TILE, j, o % TILE] = means[o % K, j]
+        fill(owners, means, factors, aligned(2 * d + 1, means[0]), separation)
 
 
 @kernel

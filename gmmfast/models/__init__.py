@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from gmmfast.constraints import MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.models.base import Model, square_roots
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full

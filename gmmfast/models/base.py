@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.families import Family
+from gmmfast.kernels.maximization import FINE, SHARED, maximize
+from gmmfast.models.step import (
+    EMPTY_MASS,
+    constraint_of,
+    load_mixture,
+    load_totals,
+    new_state,
+    new_totals,
+    new_work,
+    parameters_from,
+)
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
-LOG_TINY = math.log(np.finfo(np.float64).tiny)
 SPIKE = 1e-6  # of the smallest variance of all rows: what few rows can shrink to by chance
 ROUNDING = 1e-24  # likewise: what rounding leaves of a variance of zero
-EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
 
 
 class Model(ABC):
@@ -30,7 +39,10 @@ class Model(ABC):
 
     scatter: Scatter  #: the second moments that the family needs
     has_triangles = False  #: whether ``precisions_cholesky_`` is of triangles, not of values
-    family: Family  #: what its components have in common, for the compiled M step
+    family: Family  #: what its components have in common
+    constrain: Any  #: the family's kernel in `gmmfast.kernels.families`
+    is_whitened = False  #: whether rows are whitened with one matrix, and components are round
+    needs_axes = False  #: whether `constrain` iterates over axes
 
     def __init__(self, reg_covar: float = 0.0) -> None:
         self.reg_covar = reg_covar
@@ -48,16 +60,20 @@ class Model(ABC):
         IllDefinedCovarianceError
             Where a covariance is not positive definite.
         """
-        with np.errstate(over="ignore", invalid="ignore"):  # then no covariance is positive
-            empty = statistics.mass < EMPTY_MASS * statistics.weight / statistics.n_rows
-            if empty.any():
-                kept = statistics.reference if previous is None else previous.means
-                statistics = statistics.without(empty, kept)
-            mass = statistics.mass
-            means = statistics.reference + over_mass(statistics.first, mass)
-            scatter = statistics.about(means).scatter
-            covariances = self.covariances(scatter, mass, previous)
-            return self.parameters(mass / mass.sum(), means, covariances)
+        K, d = statistics.reference.shape
+        state, totals = new_state(self, K, d), new_totals(self, K, d)
+        mixture, work = state.mixture, new_work(self, state)
+        load_totals(statistics, totals)
+        if previous is None:
+            mixture.means[...] = statistics.reference
+        else:
+            load_mixture(self, previous, mixture, work)
+        least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
+        constraint = constraint_of(self, least_mass, mixture, work)
+        failed = maximize(constraint, totals, mixture, work)
+        if failed != FINE:
+            raise IllDefinedCovarianceError(None if failed == SHARED else failed)
+        return parameters_from(self, mixture)
 
     def degenerate(
         self, parameters: Parameters, statistics: SufficientStatistics | None
@@ -69,27 +85,33 @@ class Model(ABC):
         feature that varies least): below `SPIKE` of it if the component has few rows, `few_rows`,
         and below `ROUNDING` of it if it has many, which may well be a narrow cluster.
         """
-        smallest = self.smallest_variances(parameters)
-        flat = smallest <= 1.001 * self.reg_covar
-        if statistics is not None:
-            mean = parameters.weights @ parameters.means
-            with np.errstate(over="ignore", invalid="ignore"):
-                moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
-                total = moments.scatter.sum(axis=0) / statistics.weight
-            least, n_features = _smallest_variance(total), parameters.means.shape[1]
-            has_few = statistics.mass * statistics.n_rows < few_rows(n_features) * statistics.weight
-            flat = flat | (smallest < np.where(has_few, SPIKE, ROUNDING) * least)
-        return np.asarray(flat | (parameters.weights == 0))
+        if statistics is None:
+            return self.collapsed(parameters, 0, 0.0)
+        mean = parameters.weights @ parameters.means
+        with np.errstate(over="ignore", invalid="ignore"):
+            moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
+            total = moments.scatter.sum(axis=0) / statistics.weight
+        return self.collapsed(parameters, statistics.n_rows, smallest_variance(total))
 
-    @abstractmethod
-    def covariances(
-        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
-    ) -> Floats:
-        """Return the family's covariances of scatter about the means, plus `reg_covar`.
+    def collapsed(self, parameters: Parameters, n_rows: int, least: float) -> NDArray[np.bool_]:
+        """Return which components (K,) have collapsed, as `degenerate` says.
 
-        A component without mass has no scatter: what is its own follows from ``reg_covar * I``.
-        Models that iterate begin at the previous parameters.
+        Parameters
+        ----------
+        parameters : Parameters
+            The mixture.
+        n_rows : int
+            Rows of positive weight.
+        least : float
+            The smallest variance of all rows.
         """
+        few = parameters.weights * n_rows < few_rows(parameters.means.shape[1])
+        floor = np.where(few, SPIKE, ROUNDING) * least
+        gone = parameters.weights == 0
+        if (parameters.least_variances() > np.maximum(floor, 1.001 * self.reg_covar)).all():
+            return np.asarray(gone)
+        smallest = self.smallest_variances(parameters)
+        return np.asarray((smallest <= 1.001 * self.reg_covar) | (smallest < floor) | gone)
 
     @abstractmethod
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
@@ -99,12 +121,12 @@ class Model(ABC):
         """Return the mixture of covariances of the structure, even if outside of the family."""
         return self.parameters(weights, means, covariances)
 
-    def of_few(self, covariances: Floats) -> Floats:
-        """Return covariances in the family's structure, of those that `gmmfast.small` finds."""
+    def structured(self, covariances: Floats, n_components: int) -> Floats:
+        """Return the covariances of a `kernels.maximization.Mixture` in the family's structure."""
         return covariances
 
-    def nearest(self, covariances: Floats, like: Parameters) -> Floats:
-        """Return the family's covariances that are nearest to some of the structure."""
+    def unstructured(self, covariances: Floats, n_features: int) -> Floats:
+        """Return covariances of the structure as those of a `kernels.maximization.Mixture`."""
         return covariances
 
     @abstractmethod
@@ -116,42 +138,6 @@ class Model(ABC):
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
         """Return the mixture that scikit-learn's ``precisions_cholesky_`` describes."""
-
-    def coordinates(self, parameters: Parameters) -> Floats:
-        """Return the mixture as a vector, all of whose values may be any real number.
-
-        Log weights (of a component without weight it does not matter), means, and
-        ``precisions_cholesky_`` with logarithms of what has to be positive.
-        """
-        with np.errstate(divide="ignore"):
-            log_weights = np.maximum(np.log(parameters.weights), LOG_TINY)
-        cholesky = self.precisions_cholesky(parameters).copy()
-        positive = self._positive(cholesky)
-        positive[...] = np.log(positive)
-        return np.concatenate([log_weights, parameters.means.ravel(), cholesky.ravel()])
-
-    def at(self, coordinates: Floats, like: Parameters) -> Parameters:
-        """Return the mixture at some coordinates, of the shape of another one.
-
-        Raises
-        ------
-        IllDefinedCovarianceError, numpy.linalg.LinAlgError
-            Where rounding leaves a covariance that is not positive definite.
-        """
-        K, d = like.means.shape
-        log_weights, means, cholesky = np.split(coordinates, [K, K + K * d])
-        weights = np.where(like.weights > 0, np.exp(log_weights - log_weights.max()), 0.0)
-        cholesky = cholesky.reshape(self.covariance_shape(K, d))
-        positive = self._positive(cholesky)
-        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-            positive[...] = np.exp(positive)
-            covariances = self.covariances_from(self.precisions(cholesky))
-            covariances = self.nearest(covariances, like)
-            return self.parameters(weights / weights.sum(), means.reshape(K, d), covariances)
-
-    def _positive(self, cholesky: Floats) -> Floats:
-        """View of the values of ``precisions_cholesky_`` that are positive."""
-        return np.einsum("...ii->...i", cholesky) if self.has_triangles else cholesky
 
     @abstractmethod
     def precisions_cholesky(self, parameters: Parameters) -> Floats:
@@ -201,7 +187,7 @@ def smallest_eigenvalues(factors: Floats) -> Floats:
     return np.asarray(1 / np.linalg.norm(factors, 2, axis=(1, 2)) ** 2)
 
 
-def _smallest_variance(total: Floats) -> float:
+def smallest_variance(total: Floats) -> float:
     """Return the smallest variance in any direction of a matrix, or of variances of features."""
     if total.ndim == 1:
         return float(total.min())
@@ -220,12 +206,6 @@ def square_roots(covariances: Floats) -> Floats:
     correlations = covariances / (deviations[:, :, None] * deviations[:, None, :])
     values, vectors = np.linalg.eigh(correlations)
     return np.asarray(deviations[:, :, None] * vectors * np.sqrt(np.maximum(values, 0))[:, None])
-
-
-def over_mass(scatter: Floats, mass: Floats) -> Floats:
-    """``scatter / mass``, component by component; zero for one without mass."""
-    divisor = mass if mass.all() else np.where(mass > 0, mass, 1.0)
-    return np.asarray(scatter / divisor.reshape(-1, *[1] * (scatter.ndim - 1)))
 
 
 def inverse_cholesky(covariances: Floats) -> tuple[Floats, Floats]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.families import Family
+from gmmfast.kernels.families import Family, variances_of_features
 from gmmfast.kernels.variances import OWN
-from gmmfast.models.base import Model, inverse_deviations, over_mass
+from gmmfast.models.base import Model, inverse_deviations
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 
@@ -15,11 +15,7 @@ class Diagonal(Model):
 
     scatter = Scatter.DIAGONAL
     family = Family(True, OWN, OWN)
-
-    def covariances(
-        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
-    ) -> Floats:
-        return over_mass(scatter, mass) + self.reg_covar
+    constrain = staticmethod(variances_of_features)
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         factors = inverse_deviations(covariances)

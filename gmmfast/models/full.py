@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.families import Family
+from gmmfast.kernels.families import Family, own_matrices
 from gmmfast.kernels.variances import OWN
 from gmmfast.models.base import (
     Model,
     inverse_cholesky,
     inverse_of_precisions,
-    over_mass,
     smallest_eigenvalues,
 )
 from gmmfast.parameters import Floats, Parameters, Scatter
@@ -22,13 +21,7 @@ class Full(Model):
     has_triangles = True
     scatter = Scatter.FULL
     family = Family(True, OWN, OWN)
-
-    def covariances(
-        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
-    ) -> Floats:
-        covariances = over_mass(scatter, mass)
-        np.einsum("kii->ki", covariances)[...] += self.reg_covar
-        return covariances
+    constrain = staticmethod(own_matrices)
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         factors, log_dets = inverse_cholesky(covariances)

@@ -9,8 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.families import Family, constrain, diagonalize, make_family_work
-from gmmfast.kernels.variances import COMMON, OWN, ROUND, fill_variances
+from gmmfast.kernels.families import (
+    Family,
+    matrices_of_common_axes,
+    matrices_of_own_axes,
+    pooled_matrix,
+    variances_of_features,
+)
+from gmmfast.kernels.variances import COMMON, OWN, ROUND
 from gmmfast.models.base import (
     Model,
     inverse_cholesky,
@@ -21,7 +27,6 @@ from gmmfast.models.base import (
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 SHAPES = {"I": ROUND, "E": COMMON, "V": OWN}
-ALMOST_NONE = 1e-100  # mass: a component without any follows the others and `reg_covar`
 
 
 class Parsimonious(Model):
@@ -50,60 +55,28 @@ class Parsimonious(Model):
         super().__init__(reg_covar)
         self._axes = code[2]
         self.family = Family(code[0] == "V", SHAPES[code[1]], COMMON if code[2] == "E" else OWN)
-        self._is_proportional = self._axes == "E" and self.family.shape == COMMON
+        self.is_whitened = self._axes == "E" and self.family.shape == COMMON
+        self.needs_axes = False
         if self._axes == "I":
-            self.scatter = Scatter.DIAGONAL
+            self.scatter, self.constrain = Scatter.DIAGONAL, variances_of_features
         elif code == "EEE":
-            self.scatter = Scatter.POOLED
+            self.scatter, self.constrain = Scatter.POOLED, pooled_matrix
         else:
-            self.scatter = Scatter.FULL
+            self.scatter, self.needs_axes = Scatter.FULL, True
+            common = self._axes == "E"
+            self.constrain = matrices_of_common_axes if common else matrices_of_own_axes
 
-    # --------------------------------------------------------------------------------- M step
-
-    def covariances(
-        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
-    ) -> Floats:
-        mass = np.where(mass > 0, mass, ALMOST_NONE)
-        floor = self.reg_covar * mass
+    def structured(self, covariances: Floats, n_components: int) -> Floats:
         if self.scatter is Scatter.DIAGONAL:
-            scatter = scatter + floor[:, None]
-        else:
-            own = floor[:, None, None] * np.eye(scatter.shape[-1])
-            scatter = scatter + (own if self.scatter is Scatter.FULL else own.sum(axis=0))
-        return self._constrained(scatter, mass, previous)
-
-    def _constrained(self, scatter: Floats, mass: Floats, previous: Parameters | None) -> Floats:
-        """Maximise the likelihood of scatter over the family."""
+            return np.asarray(covariances[:, :, None] * np.eye(covariances.shape[1]))
         if self.scatter is Scatter.POOLED:
-            return np.repeat(scatter / mass.sum(), len(mass), axis=0)
-        if self.scatter is Scatter.DIAGONAL:
-            return self._variances(scatter, mass)[:, :, None] * np.eye(scatter.shape[-1])
-        work, covariances = make_family_work(len(mass), scatter.shape[-1]), np.empty_like(scatter)
-        if previous is not None and self._axes == "E":
-            pooled = np.tensordot(mass, previous.covariances, axes=1)
-            diagonalize(pooled[None], work.axes)
-        constrain(self.family, previous is None, scatter, mass, work, covariances)
+            return np.repeat(covariances, n_components, axis=0)
         return covariances
 
-    def of_few(self, covariances: Floats) -> Floats:
-        if self.scatter is not Scatter.DIAGONAL:
-            return covariances
-        return np.asarray(covariances[:, :, None] * np.eye(covariances.shape[1]))
-
-    def nearest(self, covariances: Floats, like: Parameters) -> Floats:
-        """Return the member that the covariances, as scatter of the mixture's rows, lead to."""
-        mass = np.maximum(like.weights, ALMOST_NONE)
-        scatter = covariances * mass[:, None, None]
+    def unstructured(self, covariances: Floats, n_features: int) -> Floats:
         if self.scatter is Scatter.DIAGONAL:
-            scatter = np.einsum("kii->ki", scatter)
-        elif self.scatter is Scatter.POOLED:
-            scatter = scatter.sum(axis=0, keepdims=True)
-        return self._constrained(scatter, mass, like)
-
-    def _variances(self, spread: Floats, mass: Floats) -> Floats:
-        variances = np.empty_like(spread)
-        fill_variances(self.family.own_volumes, self.family.shape, spread, mass, True, variances)
-        return variances
+            return np.asarray(np.einsum("kii->ki", covariances))
+        return covariances[:1] if self.scatter is Scatter.POOLED else covariances
 
     # ------------------------------------------------------------------------------- factors
 
@@ -113,7 +86,7 @@ class Parsimonious(Model):
             variances = np.einsum("kii->ki", covariances)
             factors, log_dets = inverse_deviations(variances), np.log(variances).sum(axis=1)
             return Parameters(weights, means, covariances, factors, log_dets)
-        if not self._is_proportional:
+        if not self.is_whitened:
             factors, log_dets = inverse_cholesky(covariances)
             return Parameters(weights, means, covariances, factors, log_dets)
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.families import Family
+from gmmfast.kernels.families import Family, variances_of_features
 from gmmfast.kernels.variances import OWN, ROUND
-from gmmfast.models.base import Model, inverse_deviations, over_mass
+from gmmfast.models.base import Model, inverse_deviations
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 
@@ -15,14 +15,13 @@ class Spherical(Model):
 
     scatter = Scatter.DIAGONAL
     family = Family(True, ROUND, OWN)
+    constrain = staticmethod(variances_of_features)
 
-    def covariances(
-        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
-    ) -> Floats:
-        return over_mass(scatter.mean(axis=1), mass) + self.reg_covar
-
-    def of_few(self, covariances: Floats) -> Floats:
+    def structured(self, covariances: Floats, n_components: int) -> Floats:
         return covariances[:, 0]
+
+    def unstructured(self, covariances: Floats, n_features: int) -> Floats:
+        return np.repeat(covariances[:, None], n_features, axis=1)
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         d = means.shape[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.families import Family
+from gmmfast.kernels.families import Family, pooled_matrix
 from gmmfast.kernels.variances import COMMON
 from gmmfast.models.base import Model, inverse_cholesky, inverse_of_precisions, smallest_eigenvalues
 from gmmfast.parameters import Floats, Parameters, Scatter
@@ -17,15 +17,14 @@ class Tied(Model):
     has_triangles = True
     scatter = Scatter.POOLED
     family = Family(False, COMMON, COMMON)
+    constrain = staticmethod(pooled_matrix)
+    is_whitened = True
 
-    def covariances(
-        self, scatter: Floats, mass: Floats, previous: Parameters | None = None
-    ) -> Floats:
-        d = scatter.shape[-1]
-        return np.asarray(scatter[0] / mass.sum() + self.reg_covar * np.eye(d))
-
-    def of_few(self, covariances: Floats) -> Floats:
+    def structured(self, covariances: Floats, n_components: int) -> Floats:
         return np.asarray(covariances[0])
+
+    def unstructured(self, covariances: Floats, n_features: int) -> Floats:
+        return covariances[None]
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.expectation import negligible
-from gmmfast.kernels.moments import Sums, collect
+from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
+from gmmfast.kernels.maximization import Totals
+from gmmfast.kernels.moments import Sums
+from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect
+from gmmfast.models.step import load_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.extent import Extent
 
@@ -22,8 +26,8 @@ if TYPE_CHECKING:
 
 
 LOST = {  # share of a variance that may be lost when its mean moves
-    np.dtype(np.float32): 1e-5,
-    np.dtype(np.float64): 1e-10,
+    np.dtype(np.float32): LOST_FLOAT32,
+    np.dtype(np.float64): LOST_FLOAT64,
 }
 
 
@@ -33,6 +37,7 @@ class Hints:
 
     guesses: NDArray[np.int64]
     sums: Sums | None = None
+    passes: dict[int, Pass] = field(default_factory=dict)  # by layout
 
 
 class Rows(Protocol):
@@ -46,6 +51,8 @@ class Rows(Protocol):
     weight: float  # sum of the row weights
     is_weighted: bool  # whether row weights were given
     centre: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
+    weight_unit: float  # of the weights that `iterate` sums up
+    arranged_by: Parameters | None  # near which passes are cheap
 
     @property
     def mean(self) -> Floats:
@@ -61,6 +68,18 @@ class Rows(Protocol):
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
     ) -> SufficientStatistics:
         """E step: one pass over the rows."""
+        ...
+
+    def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
+        """EM passes until the fit ends or pass `last` is done."""
+        ...
+
+    def expect(self, fit: Fit, hints: Hints) -> None:
+        """E pass at the mixture of a fit, into its totals."""
+        ...
+
+    def passes_at_once(self, fit: Fit) -> int:
+        """Return how many passes take a moment: what Ctrl-C may have to wait for."""
         ...
 
     def hints(self) -> Hints:
@@ -137,6 +156,8 @@ class RowsElsewhere(ABC):
     is_weighted: bool
     extent: Extent
     centre: Floats
+    weight_unit = 1.0
+    arranged_by: Parameters | None = None
     _dtype: np.dtype[Any]
     _log_weight_spread: float  # see `negligible`
 
@@ -168,11 +189,49 @@ class RowsElsewhere(ABC):
             raise changed()
         return statistics
 
+    def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
+        """EM passes until the fit ends or pass `last` is done."""
+        while fit.is_under_way and fit.n_passes < last:
+            iterate_here(self, rule, fit)
+
+    def expect(self, fit: Fit, hints: Hints) -> None:
+        """E pass at the mixture of a fit, into its totals."""
+        expect_here(self, fit)
+
+    def passes_at_once(self, fit: Fit) -> int:
+        """One: each reads all the data."""
+        return 1
+
+    @abstractmethod
+    def arranged_for(self, parameters: Parameters) -> Rows:
+        """Return the same rows in an order in which passes near some parameters are cheap."""
+
+    @abstractmethod
+    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
+        """All rows, packed in memory, where there are no more than `n`; else a sample of `n`."""
+
     @abstractmethod
     def _sums(
         self, parameters: Parameters, scatter: Scatter, cut: float, about: Floats
     ) -> SufficientStatistics:
         """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
+
+
+def iterate_here(rows: Rows, rule: Rule, fit: Fit) -> None:
+    """One pass that is made by Python, and what follows it."""
+    expect_here(rows, fit)
+    advance_elsewhere(rule, rows.weight_unit / rows.weight, fit)
+
+
+def expect_here(rows: Rows, fit: Fit) -> None:
+    """E pass that is made by Python, at the mixture of a fit, into its totals."""
+    mixture, (K, d) = fit.mixture, fit.mixture.means.shape
+    whitening = mixture.whitening[0] if len(mixture.whitening) else None
+    own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
+    scatter = next(kind for kind in Scatter if kind.shape(K, d) == fit.totals.scatter.shape)
+    load_totals(
+        rows.expectation(Parameters(*own, whitening), scatter), fit.totals, rows.weight_unit
+    )
 
 
 def changed() -> ValueError:
@@ -219,9 +278,13 @@ def statistics_of(
     unit : float
         Of the row weights.
     """
-    reference = means.astype(np.float64)
-    log_likelihood, doubt, mass, first, scatter = collect(sums, reference)
-    statistics = SufficientStatistics(
-        log_likelihood, doubt, weight / unit, n_rows, reference, mass, first, scatter
-    )
-    return statistics if unit == 1 else statistics.times(unit)
+    totals = new_totals(means, sums.scatter.shape[1:])
+    collect(sums, means, totals)
+    return statistics_from(totals, weight, n_rows, unit)
+
+
+def new_totals(means: NDArray[Any], scatter: tuple[int, ...]) -> Totals:
+    """Allocate what a pass sums up; `scatter` is the shape of its second moments."""
+    K, d = means.shape
+    reference, first = np.empty((K, d)), np.empty((K, d))
+    return Totals(np.empty(1), np.empty(1), reference, np.empty(K), first, np.empty(scatter))

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.data.free_memory import rows_of
+from gmmfast.data.validation import require_total_weight
 from gmmfast.kernels.expectation import em_rows
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.options import thread_count
 from gmmfast.kernels.separation import separate
-from gmmfast.memory import rows_of
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     RowsElsewhere,
@@ -28,8 +29,7 @@ from gmmfast.rows.base import (
 )
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.sources import Chunk, Chunks
-from gmmfast.validation import require_total_weight
+from gmmfast.rows.sources import Chunk, Chunks
 
 LABELS = 1 << 26  # bytes that may be spent on remembering the component of each row
 
@@ -165,6 +165,7 @@ class ChunkRows(RowsElsewhere):
 
         deque(self._each(label), maxlen=0)
         arranged = copy(self)
+        arranged.arranged_by = parameters
         arranged._labels = labels
         return arranged
 

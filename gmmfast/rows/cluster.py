@@ -19,14 +19,14 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.arrays import require_length
+from gmmfast.data.arrays import require_length
+from gmmfast.data.dask import Partitions
+from gmmfast.data.validation import check_rows, check_sample_weight, require_total_weight
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.partitions import Partitions
 from gmmfast.rows.base import RowsElsewhere, none_to_fit
 from gmmfast.rows.chunks import picked_by_weight
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.validation import check_rows, check_sample_weight, require_total_weight
 
 TASK_BYTES = 64 << 20  # neighbouring partitions are joined up to this size,
 TASKS = 16  # unless that leaves fewer tasks than this;
@@ -263,6 +263,7 @@ class ClusterRows(RowsElsewhere):
     def arranged_for(self, parameters: Parameters) -> ClusterRows:
         """Return the same rows, packed in the order of their likely components."""
         arranged = copy(self)
+        arranged.arranged_by = parameters
         arranged._packed = self._pack(parameters)
         if self._is_kept:
             arranged._packed = self._client.compute(arranged._packed, optimize_graph=False)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gmmfast.parameters import LARGEST, SMALLEST, Floats
 
 HUGE = 1e290  # sums of larger values may overflow
+BLOCK = 1 << 16  # values that are looked at together (512 KB)
 FOLDED = 512  # values per inner loop of a NumPy reduction; short rows are put side by side
 
 
@@ -43,6 +44,35 @@ class Extent(NamedTuple):
         near, far = np.where(mean > 0, (self.low, self.high), (-self.high, -self.low))
         size = np.abs(mean)
         return np.where((near >= size / 2) & (far / 2 <= size), mean, 0.0)
+
+
+def extent_of(X: NDArray[Any], sample_weight: Floats | None, weight: float) -> Extent:
+    """Return the weighted mean and the extremes of each feature; one pass over the rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d)
+        Rows.
+    sample_weight : ndarray of shape (n,), optional
+        Row weights; rows of weight zero do not count.
+    weight : float
+        Their sum.
+    """
+    d = X.shape[1]
+    mean, low, high = np.zeros(d), np.full(d, np.inf), np.full(d, -np.inf)
+    step = max(1, BLOCK // d)
+    for start in range(0, len(X), step):
+        # in C order, so that sums do not depend on the caller's
+        block = np.ascontiguousarray(X[start : start + step], np.float64)
+        if sample_weight is None:
+            with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
+                mean += block.sum(axis=0) / weight
+        else:
+            own = sample_weight[start : start + step]
+            block, own = block[own > 0], own[own > 0]
+            mean += own / weight @ block
+        low, high = widened(low, high, block)
+    return Extent(mean, low, high)
 
 
 def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,34 +12,46 @@ from numpy.typing import NDArray
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
+from gmmfast.kernels.kmeans import label_pass
+from gmmfast.kernels.loop import Fit, Rule, expect_at, iterate
 from gmmfast.kernels.moments import Sums, make_sums
-from gmmfast.kernels.options import MAX_SHARDS, run, slices
+from gmmfast.kernels.options import (
+    GO_ON,
+    MAX_SHARDS,
+    SLICE,
+    address_of,
+    current_stop,
+    require_somebody,
+    run,
+    slices,
+    team,
+    thread_count,
+)
 from gmmfast.kernels.packing import pack, pack_shards
-from gmmfast.kernels.seeding import label_pass
+from gmmfast.kernels.passes import Pass, find_layout
 from gmmfast.kernels.separation import no_separation, separate
+from gmmfast.kernels.trials import divide, try_partitions
+from gmmfast.models.base import smallest_variance
+from gmmfast.models.step import statistics_from
 from gmmfast.parameters import Density, Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
-    about_near_means,
+    expect_here,
+    iterate_here,
+    new_totals,
     read_only,
     statistics_of,
     unit_of,
     whole_statistics,
 )
-from gmmfast.rows.extent import Extent, widened
+from gmmfast.rows.extent import extent_of
+from gmmfast.rows.passes import Packed, new_pass, parallel
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
 ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
+UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
 BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
-
-
-class Packed(NamedTuple):
-    """Rows in tiles, feature-major, relative to the centre."""
-
-    tiles: NDArray[Any]  # (n_tiles, d, TILE)
-    row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up
-    labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
 
 
 def work_of(n_rows: int, density: Density) -> int:
@@ -79,7 +91,9 @@ class MemoryRows:
         self._labels = labels
         self._packed: Packed | None = None
         self._mean: Floats | None = None
+        self._covariance: Floats | None = None
         self._wide: Packed | None = None
+        self.arranged_by: Parameters | None = None
         self._n_jobs = n_jobs
         self.is_weighted = sample_weight is not None
         self.n_features = X.shape[1]
@@ -92,7 +106,7 @@ class MemoryRows:
             self.weight_unit = unit_of(self.weight, self.n_rows)
         self._X = read_only(X)
         if centre is None:
-            extent = self._extent()
+            extent = extent_of(self._X, self._sample_weight, self.weight)
             dtype = extent.dtype_for(X.dtype)
             self._X, self._mean = read_only(X.astype(dtype, copy=False)), extent.mean
             centre = extent.centre_for(dtype)
@@ -102,26 +116,8 @@ class MemoryRows:
     def mean(self) -> Floats:
         """Weighted mean (d,)."""
         if self._mean is None:
-            self._mean = self._extent().mean
+            self._mean = extent_of(self._X, self._sample_weight, self.weight).mean
         return self._mean
-
-    def _extent(self) -> Extent:
-        """Return the weighted mean and the extremes of each feature; one pass over the rows."""
-        mean = np.zeros(self.n_features)
-        low, high = np.full(self.n_features, np.inf), np.full(self.n_features, -np.inf)
-        step = max(1, BLOCK // self.n_features)
-        for start in range(0, len(self._X), step):
-            # in C order, so that sums do not depend on the caller's
-            block = np.ascontiguousarray(self._X[start : start + step], np.float64)
-            if self._sample_weight is None:
-                with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
-                    mean += block.sum(axis=0) / self.weight
-            else:
-                own = self._sample_weight[start : start + step]
-                block, own = block[own > 0], own[own > 0]
-                mean += own / self.weight @ block
-            low, high = widened(low, high, block)
-        return Extent(mean, low, high)
 
     @property
     def _kept(self) -> NDArray[np.int64] | None:
@@ -157,7 +153,7 @@ class MemoryRows:
         like = np.empty(0, dtype)
         tiles = aligned(n_tiles * d, like).reshape(n_tiles, d, TILE)
         row_weights = aligned(n_tiles, like)
-        shards = self._shards(n, d)
+        shards = self.shards(n, d)
         if weights is not None and self.weight_unit != 1:
             weights = weights / self.weight_unit
         rows = (self._X, self.centre, weights, order, tiles, row_weights)
@@ -179,7 +175,25 @@ class MemoryRows:
         arrays = [self._X, self._sample_weight, *(self._packed or ()), *(self._wide or ())]
         return sum(array.nbytes for array in arrays if array is not None)
 
-    def arrange(self, labels: NDArray[np.integer]) -> MemoryRows:
+    def are_worth_sorting(self, n_components: int) -> bool:
+        """Whether passes are so long that pruning pays for sorting."""
+        return bool(self.n_rows * n_components * self.n_features**2 > UNSORTED)
+
+    def arrange(self, labels: NDArray[np.int32], n_labels: int) -> MemoryRows:
+        """Return the same rows with a packed copy that is sorted by labels, if that pays.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_tiles, TILE)
+            Of the packed rows of this copy, which must not be sorted itself.
+        n_labels : int
+            How many there are.
+        """
+        if not self.are_worth_sorting(n_labels):
+            return self
+        return self._sorted(self.of_all(labels.ravel()[: self.n_rows]))
+
+    def _sorted(self, labels: NDArray[np.integer]) -> MemoryRows:
         """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)
         rows.__dict__.update(self.__dict__, _labels=labels, _packed=None, _wide=None)
@@ -187,7 +201,12 @@ class MemoryRows:
 
     def arranged_for(self, parameters: Parameters) -> MemoryRows:
         """Return the same rows sorted by their likeliest component, so that passes are cheap."""
-        return self.arrange(self.labels(parameters))
+        K = len(parameters.weights)
+        if not self.are_worth_sorting(K):
+            return self
+        rows = self._sorted(self.labels(parameters))
+        rows.arranged_by = parameters
+        return rows
 
     def part(self, indices: Any) -> MemoryRows:
         """Return some of the rows, about the same centre."""
@@ -196,34 +215,32 @@ class MemoryRows:
             raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
         return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, centre=self.centre)
 
-    def nearest(self, centres: Floats) -> NDArray[np.int64]:
-        """Return the nearest centre of each row (n,), of rows that have not been arranged.
-
-        The first of equals; of rows of weight zero it is not known, and said to be the first.
-        """
+    def nearest(self, centers: Floats) -> NDArray[np.int32]:
+        """Return the nearest center of each packed row (n_tiles, TILE), the first of equals."""
         tiles = self.packed.tiles
-        found = np.empty(self.packed.labels.shape, np.int64)
-        centres = np.ascontiguousarray(centres, tiles.dtype)
+        found = np.empty(self.packed.labels.shape, np.int32)
+        centers = np.ascontiguousarray(centers, tiles.dtype)
         scratch = np.empty(TILE, tiles.dtype)
-        for part in slices(len(tiles), TILE * centres.size):
-            label_pass(tiles[part], centres, scratch, found[part])
-        return self.of_all(found.ravel()[: self.n_rows])
+        for part in slices(len(tiles), TILE * centers.size):
+            label_pass(tiles[part], centers, scratch, found[part])
+        return found
 
-    def of_all(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    def of_all(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
         """Labels of the rows of positive weight as labels of all rows: the first for the rest."""
         kept = self._kept
         if kept is None:
-            return labels
+            return labels.astype(np.int64, copy=False)
         everywhere = np.zeros(len(self._X), np.int64)
         everywhere[kept] = labels
         return everywhere
 
     def tiled(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Labels of all rows (n,) as labels of packed rows that are not sorted (n_tiles, TILE)."""
-        kept = self._kept
-        present = labels if kept is None else labels[kept]
-        padding = -len(present) % TILE
-        return np.pad(present, (0, padding), mode="edge").astype(np.int32).reshape(-1, TILE)
+        kept, n_tiles = self._kept, len(self.packed.tiles)
+        tiled = np.empty(n_tiles * TILE, np.int32)
+        tiled[: self.n_rows] = labels if kept is None else labels[kept]
+        tiled[self.n_rows :] = tiled[self.n_rows - 1]
+        return tiled.reshape(n_tiles, TILE)
 
     def present(self) -> tuple[Floats, Floats]:
         """Rows of positive weight, about the centre (m, d), and their weights (m,)."""
@@ -233,6 +250,97 @@ class MemoryRows:
     def hints(self) -> Hints:
         """Return new scratch for one fit."""
         return Hints(self.packed.labels[:, 0].astype(np.int64))
+
+    def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
+        """EM passes until the fit ends or pass `last` is done."""
+        stop, limit = current_stop(), SLICE * thread_count(self._n_jobs)
+        while fit.is_under_way and fit.n_passes < last:
+            require_somebody()
+            if self._work(fit) > limit:
+                iterate_here(self, rule, fit)
+                continue
+            rows = self._pass(fit, hints)
+            with team(self._n_jobs, rows.n_shards) as count:
+                iterate(rule, rows if count == 1 else parallel(rows), fit, last, stop)
+            if stop[0] != GO_ON:
+                break
+
+    def expect(self, fit: Fit, hints: Hints) -> None:
+        """E pass at the mixture of a fit, into its totals."""
+        if self._work(fit) > SLICE:
+            expect_here(self, fit)
+        else:
+            expect_at(self._pass(fit, hints), fit)
+
+    def _pass(self, fit: Fit, hints: Hints) -> Pass:
+        """Scratch of the passes near the mixture of a fit."""
+        is_narrow, layout = self.dtype == np.float32, 0
+        if is_narrow or len(fit.mixture.whitening):
+            layout = find_layout(is_narrow, fit.mixture)
+        return self._pass_in(fit, hints, layout)
+
+    def _pass_in(self, fit: Fit, hints: Hints, layout: int) -> Pass:
+        if layout not in hints.passes:
+            hints.passes[layout] = new_pass(self, fit, layout, hints.guesses)
+        return hints.passes[layout]
+
+    def are_few(self, n_components: int) -> bool:
+        """Whether `try_partitions` is for them."""
+        return self.dtype == np.float64 and not self.are_worth_sorting(n_components)
+
+    def try_partitions(
+        self,
+        rule: Rule,
+        fit: Fit,
+        hints: Hints,
+        last: int,
+        labels: NDArray[np.int32],
+        means: Floats,
+    ) -> tuple[Floats, Floats, NDArray[np.int64]]:
+        """Make M steps from partitions of few rows, and some passes from each.
+
+        Parameters
+        ----------
+        rule, fit, hints
+            As of `iterate`.
+        last : int
+            Passes per start, at most.
+        labels : ndarray of shape (P, n_tiles, TILE)
+            Of the packed rows, which are not sorted.
+        means : ndarray of shape (P, K, d)
+            About what to take moments.
+
+        Returns
+        -------
+        ndarray of shape (P, m), ndarray of shape (P,), ndarray of shape (P,)
+            As `Fit.flat`, `Fit.lower_bound` and `Fit.failed`, for each.
+        """
+        P = len(labels)
+        found, bounds, failed = np.empty((P, fit.flat.size)), np.empty(P), np.empty(P, np.int64)
+        rows, stop = self._pass_in(fit, hints, 0), current_stop()
+        parts = rows.tiles, rows.row_weights, labels[0]
+        (K, d), scatter = fit.shifts.shape, fit.totals.scatter
+        sums = make_sums(1, K, d, scatter.shape)
+        split = address_of(divide, scatter.ndim, *parts, sums, fit.shifts, means[0], fit.totals)
+        kind = (
+            fit.mixture.factors.ndim,
+            fit.mixture.covariances.ndim,
+            rows.density.whitening is None,
+        )
+        loop = address_of(iterate, kind, rule, rows, fit, last, stop)
+        try_partitions(
+            rule, rows, last, stop, labels, means, split, loop, sums, fit, found, bounds, failed
+        )
+        return found, bounds, failed
+
+    def passes_at_once(self, fit: Fit) -> int:
+        """Return how many passes take a moment: what Ctrl-C may have to wait for."""
+        return max(1, SLICE // 4 // self._work(fit))
+
+    def _work(self, fit: Fit) -> int:
+        """Multiplications of a pass and an M step, were nothing pruned."""
+        K, d = fit.mixture.means.shape
+        return int(self.n_rows * fit.mixture.factors.size + K * d**3 + 1000)
 
     def expectation(
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
@@ -250,19 +358,19 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
         K = len(parameters.weights)
-        tiles, row_weights, _ = self._packed_in(parameters.dtype_for(self.dtype))
+        tiles, row_weights, _ = self.packed_in(parameters.dtype_for(self.dtype))
         density = parameters.density(tiles.dtype)
         separation = separate(density.means, density.factors, self.n_rows)
         means = np.array(about, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
-        shards = self._shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
+        shards = self.shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
         run(em_pass, em_shards, self._n_jobs, shards, work_of(self.n_rows, density), *em)
         return self._statistics(hints.sums, means)
 
-    def _packed_in(self, dtype: np.dtype[Any]) -> Packed:
+    def packed_in(self, dtype: np.dtype[Any]) -> Packed:
         """Return the packed copy, or one of it in float64."""
         packed = self.packed
         if dtype == packed.tiles.dtype:
@@ -274,18 +382,45 @@ class MemoryRows:
             self._wide = Packed(tiles, packed.row_weights.astype(dtype), packed.labels)
         return self._wide
 
-    def partition(self, means: Floats, scatter: Scatter) -> SufficientStatistics:
-        """Statistics of the labels that the rows were arranged by, about `means` or nearer ones."""
-        K, dtype = len(means), np.dtype(np.float64)
-        tiles, row_weights, labels = self._packed_in(dtype)  # once for each start
+    def partition(
+        self, labels: NDArray[np.int32], means: Floats, scatter: Scatter
+    ) -> SufficientStatistics:
+        """Statistics of a partition, about `means` (K, d) or nearer ones.
 
-        def one_pass(about: Floats) -> SufficientStatistics:
-            reference = np.ascontiguousarray(about, dtype)
-            sums = make_sums(1, K, self.n_features, scatter.shape(K, self.n_features))
-            add_memberships(tiles, row_weights, labels, reference, make_work(K, tiles[0]), sums)
-            return self._statistics(sums, reference)
+        The labels (n_tiles, TILE) are of packed rows that are not sorted; where they have been
+        sorted, it was by these.
+        """
+        return self._divided(labels if self._labels is None else None, means, scatter)
 
-        return about_near_means(one_pass(means), dtype, one_pass)
+    def _divided(
+        self, labels: NDArray[np.int32] | None, means: Floats, scatter: Scatter
+    ) -> SufficientStatistics:
+        """Statistics of labels of the packed rows as they are; None: those they are sorted by."""
+        tiles, row_weights, own = self.packed_in(np.dtype(np.float64))  # once for each start
+        (K, d), means = means.shape, np.array(means, np.float64, order="C")
+        shape = scatter.shape(K, d)
+        totals, sums = new_totals(means, shape), make_sums(1, K, d, shape)
+        labels = own if labels is None else labels
+        divide(tiles, row_weights, labels, sums, np.empty((K, d)), means, totals)
+        return statistics_from(totals, self.weight, self.n_rows, self.weight_unit)
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance matrix (d, d) of all rows."""
+        if self._covariance is None:
+            labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.centre
+            whole = self._divided(labels, mean[None], Scatter.FULL)
+            self._covariance = whole.scatter[0] / self.weight
+        return self._covariance
+
+    def mean_variance(self) -> float:
+        """Return the mean of the features' variances."""
+        return float(np.trace(self.covariance) / self.n_features)
+
+    def least_variance(self, of_features: bool) -> float:
+        """Return the smallest variance of a feature, or in any direction."""
+        covariance = self.covariance
+        return smallest_variance(covariance.diagonal() if of_features else covariance)
 
     def random_memberships(
         self,
@@ -294,7 +429,7 @@ class MemoryRows:
         rng: np.random.Generator | np.random.RandomState,
     ) -> SufficientStatistics:
         """Statistics, about the mean, of responsibilities that are uniform on the simplex."""
-        tiles, row_weights, _ = self._packed_in(np.dtype(np.float64))
+        tiles, row_weights, _ = self.packed_in(np.dtype(np.float64))
         mean = (self.mean - self.centre).astype(tiles.dtype)
         reference = np.repeat(mean[None], n_components, axis=0)
         sums = make_sums(
@@ -327,7 +462,7 @@ class MemoryRows:
             return MemoryRows(drawn, n_jobs=self._n_jobs, centre=np.zeros(self.n_features))
         return self
 
-    def _shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
+    def shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
         """Return the number of shards for rows that take `work` multiplications each.
 
         Each is worth waking a thread, all accumulators together have no more than ACCUMULATORS
@@ -409,7 +544,7 @@ class MemoryRows:
         labels: NDArray[np.int64] | None = None,
     ) -> None:
         dtype = parameters.dtype_for(self.dtype)
-        shards = self._shards(len(self._X), self.n_features * len(parameters.weights))
+        shards = self.shards(len(self._X), self.n_features * len(parameters.weights))
         like = np.empty((1, TILE), dtype)
         density = parameters.density(dtype)
         # rows in the caller's order are of all components: nothing is far from a tile of them

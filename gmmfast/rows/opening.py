@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.memory import is_large
-from gmmfast.partitions import is_dask, partitions_of
+from gmmfast.data.dask import is_dask, partitions_of
+from gmmfast.data.free_memory import is_large
+from gmmfast.data.validation import check_rows, check_sample_weight
 from gmmfast.rows.base import Rows
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.sources import chunks, is_source
-from gmmfast.validation import check_rows, check_sample_weight
+from gmmfast.rows.sources import chunks, is_source
 
 
 def open_rows(

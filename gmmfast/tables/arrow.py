@@ -10,8 +10,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.frames import from_arrow
-from gmmfast.memory import rows_of
+from gmmfast.data.frames import from_arrow
+from gmmfast.data.free_memory import rows_of
 from gmmfast.tables.base import CHOOSE, Floats, require_finite
 from gmmfast.tables.ipc import decoded_size
 

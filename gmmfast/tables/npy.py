@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.memory import rows_of
+from gmmfast.data.free_memory import rows_of
 from gmmfast.tables.base import Floats, default_names, require_finite
 
 

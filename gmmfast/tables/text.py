@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.memory import rows_of
+from gmmfast.data.free_memory import rows_of
 from gmmfast.tables.base import AS_HEADER, AS_ROW, LEAVE_OUT, default_names, number, unusable
 from gmmfast.tables.header import Row, count_index, counts_rows, is_header, is_name
 

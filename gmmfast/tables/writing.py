@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.archive import naming, require_folder
+from gmmfast.data.paths import naming, require_folder
 from gmmfast.tables.arrow import pyarrow_for, write_parquet
 from gmmfast.tables.base import ARROW_SUFFIXES, TEXT_SUFFIXES, WRITE_SUFFIXES, require_suffix
 

@@ -1,0 +1,1 @@
+"""What people pass in, made into checked arrays and numbers."""

@@ -1,0 +1,201 @@
+"""Checks of parameters that users give: where a fit starts, and what `from_parameters` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast.data.arrays import Place, first_non_finite, to_floats
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.data.frames import from_frame
+
+Floats = NDArray[np.float64]
+
+ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times that of float32, 7 printed digits
+
+
+def _require_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+    if values.shape != shape:
+        raise ValueError(
+            f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
+        )
+
+
+def given_array(values: Any, name: str) -> NDArray[Any]:
+    """Return an array or a frame as floats, finite or not, of any shape."""
+    frame = from_frame(values)
+    return to_floats(values if frame is None else frame[0], name)
+
+
+def _given(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
+    array = given_array(values, name)
+    _require_shape(array, shape, name)
+    found = first_non_finite(array)
+    if found is not None:
+        raise ValueError(
+            f"Input contains {found.what}. The parameter '{name}' must be finite; the first value "
+            f"that is not is in {Place().of(found.where)}."
+        )
+    return array
+
+
+def check_weights_init(weights: ArrayLike, n_components: int) -> Floats:
+    """Return mixing weights (K,): within [0, 1], with sum one."""
+    array = _given(weights, (n_components,), "weights")
+    if (array < 0).any() or (array > 1).any():
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got max value "
+            f"{array.max():.5f}, min value {array.min():.5f}"
+        )
+    if abs(1 - array.sum()) > (1e-6 if array.dtype == np.float32 else 1e-8):
+        raise ValueError(
+            "The parameter 'weights' should be normalized, but got sum(weights) = "
+            f"{array.sum():.5f}"
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def check_means_init(means: ArrayLike, n_components: int, n_features: int) -> Floats:
+    """Return means (K, d)."""
+    return _given(means, (n_components, n_features), "means").astype(np.float64, copy=False)
+
+
+def check_covariances(
+    covariances: ArrayLike, covariance_type: str, n_components: int, n_features: int
+) -> Floats:
+    """Return covariances of a model: positive (definite), and within its family."""
+    args = (covariances, covariance_type, n_components, n_features)
+    array = check_precisions_init(*args, name="covariance")
+    require_family(array, covariance_type)
+    return array
+
+
+def check_precisions_init(
+    precisions: ArrayLike,
+    covariance_type: str,
+    n_components: int,
+    n_features: int,
+    name: str = "precision",
+) -> Floats:
+    """Return precisions, or covariances, in the structure of a type: positive (definite).
+
+    As a start they need not be of its family.
+    """
+    shape = {
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }.get(covariance_type, (n_components, n_features, n_features))
+    label = f"{covariance_type} {name}"
+    array = _given(precisions, shape, label).astype(np.float64, copy=False)
+    if covariance_type in ("diag", "spherical"):
+        if (array <= 0).any():
+            raise ValueError(f"'{label}' should be positive; got {array.min():g}")
+        return array
+    for matrix in array if array.ndim == 3 else [array]:
+        symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
+        smallest = np.linalg.eigvalsh(matrix)[0]
+        if not symmetric or smallest <= 0:
+            got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
+            if not symmetric:
+                got = "one that is not symmetric. Use (A + A.T) / 2."
+            raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
+    return array
+
+
+# ------------------------------------------------------------------------- families of models
+
+
+def require_family(covariances: Floats, covariance_type: str) -> None:
+    """Raise ValueError unless covariances are of the model that mclust's code names.
+
+    A covariance is ``volume * axes @ diag(shape) @ axes.T``; the code says what of it all
+    components have in common (Celeux & Govaert 1995, table 1). Entries may be off by `ROUNDING`,
+    as those of a float32 fit are. scikit-learn's types follow from the shape of the array.
+
+    Parameters
+    ----------
+    covariances : ndarray of shape (K, d, d), or in the structure of another type
+        Positive definite, but for rounding.
+    covariance_type : str
+        Any covariance type.
+    """
+    if covariance_type not in MODEL_CODES:
+        return
+    with np.errstate(all="ignore"):  # positive definiteness is not checked here
+        for rule, excess in _rules(covariances, covariance_type):
+            if excess.max() > 1:
+                raise ValueError(
+                    f"Covariances of the model {covariance_type} must have {rule}; "
+                    f"component {int(excess.argmax())} violates this. Correct it, or use "
+                    "covariance_type='VVV', which allows all covariances."
+                )
+
+
+def _rules(covariances: Floats, code: str) -> Iterator[tuple[str, Floats]]:
+    """What a code asks of covariances, and how far components (K,) miss it, in tolerances."""
+    volume, shape, axes = tuple(code)
+    d = covariances.shape[-1]
+    variances = np.einsum("kii->ki", covariances)
+    sizes = variances.sum(axis=1)
+    if axes == "I":
+        rest = _correlations(covariances) - np.eye(d)
+        yield "zeros off the diagonal", _largest(rest) / ROUNDING
+    if shape == "I":
+        rest = variances / variances[:, :1] - 1
+        yield "equal variances of all features", _largest(rest) / (2 * ROUNDING)
+    elif shape == "E" and axes == "V":  # the largest eigenvalues correspond, whatever their axes
+        spectra = np.linalg.eigvalsh(covariances / sizes[:, None, None])
+        yield "eigenvalues in common proportions", _largest(spectra - spectra[0]) / (d * ROUNDING)
+    elif shape == "E":
+        unit = np.sqrt(variances[0] / sizes[0])
+        scaled = covariances / (sizes[:, None, None] * unit[:, None] * unit)
+        yield "one matrix in common, up to a factor", _largest(scaled - scaled[0]) / (4 * ROUNDING)
+    elif axes == "E":
+        yield "common eigenvectors", _turns(covariances)
+    if volume == "E" and shape != "V":
+        yield "equal volumes", _largest(sizes[:, None] / sizes[0] - 1) / (2 * ROUNDING)
+    elif volume == "E":
+        log_dets, tolerances = _log_determinants(covariances)
+        rest = np.abs(log_dets - log_dets[0])
+        yield "equal volumes (determinants)", rest / (tolerances + tolerances[0])
+
+
+def _largest(stack: Floats) -> Floats:
+    """Largest absolute value of each array of a stack."""
+    return np.asarray(np.abs(stack).reshape(len(stack), -1).max(axis=1))
+
+
+def _correlations(covariances: Floats) -> Floats:
+    deviations = np.sqrt(np.einsum("kii->ki", covariances))
+    return np.asarray(covariances / (deviations[:, :, None] * deviations[:, None, :]))
+
+
+def _turns(covariances: Floats) -> Floats:
+    """How far eigenvectors (K,) are from common ones, which symmetric matrices have that commute.
+
+    A multiple of the unit matrix changes no commutator. It is subtracted, so that matrices that
+    are almost round are held to the same measure.
+    """
+    S = covariances / np.linalg.norm(covariances, axis=(1, 2), keepdims=True)
+    S = S - np.einsum("kii->k", S)[:, None, None] / S.shape[1] * np.eye(S.shape[1])
+    sizes = np.linalg.norm(S, axis=(1, 2))
+    excess = np.zeros(len(S))
+    for own, size in zip(S, sizes, strict=True):
+        turns = np.linalg.norm(S @ own - own @ S, axis=(1, 2))
+        tolerances = 2 * ROUNDING * (sizes + size + ROUNDING)  # of rounding either matrix
+        excess = np.maximum(excess, turns / tolerances)
+    return excess
+
+
+def _log_determinants(covariances: Floats) -> tuple[Floats, Floats]:
+    """Logarithms of the determinants (K,), and what rounding the entries changes them by."""
+    correlations = _correlations(covariances)
+    values, vectors = np.linalg.eigh(correlations)
+    inverses = (vectors / values[:, None]) @ vectors.swapaxes(-1, -2)
+    changes = ROUNDING * np.abs(inverses * correlations).sum(axis=(1, 2))
+    log_dets = np.log(np.einsum("kii->ki", covariances)).sum(axis=1) + np.log(values).sum(axis=1)
+    return log_dets, np.where(values[:, 0] > 0, changes, np.inf)

@@ -1,0 +1,277 @@
+"""Input is checked here, once, at the public door, in scikit-learn's sentences."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.data.arrays import NonFinite, Place, first_non_finite, refuse_sparse, to_floats
+from gmmfast.data.frames import column_names, from_frame
+from gmmfast.errors import warn
+
+Floats = NDArray[np.float64]
+Random = np.random.Generator | np.random.RandomState
+
+LIGHTEST, HEAVIEST = 1e-250, 1e250  # sums of weights: scatter in their unit keeps its digits
+
+# ----------------------------------------------------------------------------------- the rows
+
+
+def check_rows(
+    X: Any,
+    *,
+    name: str = "GaussianMixture",
+    min_rows: int = 1,
+    are_finite: bool = False,
+    first: int = 0,
+    columns: Sequence[str] | None = None,
+) -> tuple[NDArray[Any], list[str] | None]:
+    """Turn what the user calls X into a finite float array, with column names where it has them.
+
+    Parameters
+    ----------
+    X : array-like or frame of shape (n, d)
+        float64 and float32 arrays of any memory order are not copied.
+    name : str
+        Estimator that asks, for the message.
+    min_rows : int
+        Rows that it needs.
+    are_finite : bool
+        Whether all values are known to be finite.
+    first : int
+        Number of the first row, for messages.
+    columns : sequence of str, optional
+        Names of the columns of an array, for messages.
+
+    Returns
+    -------
+    X : ndarray of shape (n, d)
+        float32 if it was, else float64.
+    names : list of str or None
+        Column names of a frame.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse or no array, has units, or some of its column names are strings and some
+        are not.
+    ValueError
+        If X is not two-dimensional, not numeric, empty, masked, or not finite.
+    """
+    refuse_sparse(X, "X")
+    frame = from_frame(X)
+    values, names = (X, None) if frame is None else frame
+    place = Place(first, column_names(X) or columns)
+    array = to_floats(values, "X", place)
+    _require_2d(array, values, name)
+    n_rows, n_features = array.shape
+    if n_rows < min_rows:
+        raise ValueError(
+            f"Found array with {n_rows} sample(s) (shape={array.shape}) while a minimum of "
+            f"{min_rows} is required by {name}."
+        )
+    if n_features < 1:
+        raise ValueError(
+            f"Found array with {n_features} feature(s) (shape={array.shape}) while a minimum of 1 "
+            f"is required by {name}."
+        )
+    found = None if are_finite else first_non_finite(array)
+    if found is not None:
+        raise _not_finite(found, "X", place, name)
+    return array, names
+
+
+def _not_finite(found: NonFinite, what: str, place: Place, owner: str = "") -> ValueError:
+    sentence, remedy = f"Input {what} contains {found.what}.", "Drop or correct those rows."
+    if owner and found.what == "NaN":
+        sentence += f"\n{owner} does not accept missing values encoded as NaN natively."
+        remedy = "Drop the rows that have them, or impute them first."
+    return ValueError(f"{sentence} The first is in {place.of(found.where)}. {remedy}")
+
+
+def _require_2d(array: NDArray[Any], values: Any, name: str) -> None:
+    if array.ndim == 2:
+        return
+    if array.ndim > 2:
+        raise ValueError(
+            f"Found array with dim {array.ndim}, while dim <= 2 is required by {name}. X must have "
+            f"shape (n_samples, n_features); got {array.shape}."
+        )
+    if hasattr(values, "iloc"):
+        raise ValueError(
+            f"Expected a 2-dimensional container but got {type(values)} instead. Pass a DataFrame "
+            "containing a single row (i.e. single sample) or a single column (i.e. single feature) "
+            "instead."
+        )
+    kind = "scalar" if array.ndim == 0 else "1D"
+    raise ValueError(
+        f"Expected 2D array, got {kind} array instead:\narray={array}.\nReshape your data either "
+        "using array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if "
+        "it contains a single sample."
+    )
+
+
+def check_sample_weight(
+    sample_weight: Any, n_rows: int, *, are_all: bool = True, first: int = 0
+) -> Floats | None:
+    """Return row weights as float64 (n,); None stays None, a number is every row's weight.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,), float or None
+        Finite, not negative, not all zero.
+    n_rows : int
+        n.
+    are_all : bool
+        Whether there are no other rows; else these may all have weight zero.
+    first : int
+        Number of the first row, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n,) or None
+
+    Raises
+    ------
+    ValueError
+        Otherwise.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_rows, sample_weight)
+    place = Place(first)
+    weights = to_floats(sample_weight, "sample_weight", place).astype(np.float64, copy=False)
+    if weights.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array. Expected "
+            f"either a scalar value or a 1D array of length {n_rows}."
+        )
+    if len(weights) != n_rows:
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected {(n_rows,)}!")
+    found = first_non_finite(weights)
+    if found is not None:
+        raise _not_finite(found, "sample_weight", place)
+    if are_all and not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    if weights.min(initial=0.0) < 0:
+        raise ValueError(
+            "Negative values in data passed to `sample_weight`. Weights count repetitions; use 0 "
+            "to leave a row out."
+        )
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if total > HEAVIEST or are_all:
+        require_total_weight(total)
+    return weights
+
+
+def require_total_weight(total: float) -> None:
+    """Raise ValueError unless sums over rows of this total weight neither over- nor underflow."""
+    if not LIGHTEST <= total <= HEAVIEST:
+        raise ValueError(
+            f"The sum of `sample_weight` must be between {LIGHTEST:g} and {HEAVIEST:g}; got "
+            f"{total:g}. Divide all weights by the largest: a fit depends on their ratios alone."
+        )
+
+
+def check_features(
+    estimator: Any, names: list[str] | None, n_features: int, *, reset: bool
+) -> None:
+    """Set ``n_features_in_`` and ``feature_names_in_``, or hold rows against them.
+
+    Parameters
+    ----------
+    estimator : Estimator
+        Whose attributes.
+    names : list of str or None
+        Column names of the rows.
+    n_features : int
+        Their number of columns.
+    reset : bool
+        Set instead of compare.
+
+    Raises
+    ------
+    ValueError
+        If names or their number differ from those of the fit.
+    """
+    if reset:
+        estimator.n_features_in_ = n_features
+        if names is not None:
+            estimator.feature_names_in_ = np.asarray(names, object)
+        elif hasattr(estimator, "feature_names_in_"):
+            del estimator.feature_names_in_
+        return
+    _compare_names(type(estimator).__name__, getattr(estimator, "feature_names_in_", None), names)
+    if n_features != getattr(estimator, "n_features_in_", n_features):
+        raise ValueError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+
+
+def check_feature_names(names: Iterable[Any], n_features: int) -> list[str]:
+    """Return column names that were given as such: a different string for each feature."""
+    checked = [names] if isinstance(names, str) else list(names)
+    strings = [name for name in checked if isinstance(name, str)]
+    if not len(set(strings)) == len(checked) == n_features:
+        raise ValueError(
+            f"Feature names must be {n_features} different strings, one a feature; got {checked!r}."
+        )
+    return strings
+
+
+def _compare_names(estimator: str, fitted: Any, names: list[str] | None) -> None:
+    if names is None and fitted is not None:
+        warn(f"X does not have valid feature names, but {estimator} was fitted with feature names")
+    elif names is not None and fitted is None:
+        warn(f"X has feature names, but {estimator} was fitted without feature names")
+    elif names is not None and list(fitted) != names:
+        message = "The feature names should match those that were passed during fit.\n"
+        unseen, missing = sorted({*names} - {*fitted}), sorted({*fitted} - {*names})
+        if unseen:
+            message += "Feature names unseen at fit time:\n" + _bullets(unseen)
+        if missing:
+            message += "Feature names seen at fit time, yet now missing:\n" + _bullets(missing)
+        if not unseen and not missing:
+            message += "Feature names must be in the same order as they were in fit.\n"
+        raise ValueError(message)
+
+
+def _bullets(names: list[str], most: int = 5) -> str:
+    lines = [f"- {name}\n" for name in names[:most]]
+    return "".join(lines) + "- ...\n" * (len(names) > most)
+
+
+def check_random_state(seed: Any) -> Random:
+    """Return the source of chance that a seed stands for.
+
+    Parameters
+    ----------
+    seed : int, RandomState, Generator or None
+        None is NumPy's global one.
+
+    Returns
+    -------
+    RandomState or Generator
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if isinstance(seed, np.random.RandomState | np.random.Generator):
+        return seed
+    if seed is None or seed is np.random:
+        return np.random.mtrand._rand
+    if isinstance(seed, numbers.Integral):
+        return np.random.RandomState(int(seed))
+    raise ValueError(
+        f"{seed!r} cannot be used to seed a numpy.random.RandomState instance; use an int, a "
+        "RandomState or a Generator."
+    )

@@ -1,0 +1,321 @@
+"""Expectation-Maximization (Dempster, Laird & Rubin 1977; Bishop 2006, 9.2.2): the loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.em.state import (
+    BLOCK,
+    memory_of,
+    new_fit,
+    recall,
+    require_definite,
+    rule_of,
+    with_leap,
+)
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.loop import (
+    CONVERGED,
+    HAS_BEFORE,
+    LOWER_BOUND,
+    N_PASSES,
+    ROUNDED,
+    STATUS,
+    Fit,
+    advance_elsewhere,
+)
+from gmmfast.models import Model
+from gmmfast.models.step import load_mixture, load_totals, parameters_from, statistics_from
+from gmmfast.parameters import Parameters, SufficientStatistics
+from gmmfast.rows import Hints, Rows
+
+
+class Status(Enum):
+    """Why a fit ended."""
+
+    CONVERGED = "Converged: the mean log-likelihood changed by less than tol."
+    MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
+    STOPPED = "Stopped by the callback."
+    NOT_STARTED = "No iteration was asked for: these are the starting values."
+    UNDER_WAY = "Interrupted before its end: fit goes on from here."
+    STREAM = "Updated by partial_fit; there may be more rows to come."
+    FAILED = "Ended by an error."
+    ROUNDED = "Converged: rounding made the mean log-likelihood fall."
+
+    @property
+    def is_end(self) -> bool:
+        """Whether more iterations would find nothing better."""
+        return self in (Status.CONVERGED, Status.ROUNDED)
+
+
+@dataclass(frozen=True)
+class EMResult:
+    """What a fit found."""
+
+    parameters: Parameters
+    lower_bounds: list[float]  # mean log density before each M step, in nats a row
+    status: Status
+    lower_bound: float  # the last of them; without any, that of the fit which this one goes on from
+    statistics: SufficientStatistics | None  # of the last E step
+    stopped: bool  # an observer wants no more, whether or not this start has converged
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a fit stands after an iteration."""
+
+    parameters: Parameters
+    lower_bounds: list[float]
+    status: Status
+    memory: dict[str, NDArray[Any]]  # what its next steps depend on besides
+    guesses: NDArray[np.int64]  # the component that probably owns each tile of rows
+    arranged_by: Parameters | None  # what the rows were sorted by
+
+    @property
+    def lower_bound(self) -> float:
+        """The last one."""
+        return self.lower_bounds[-1]
+
+
+class Observer(Protocol):
+    """Follows a fit."""
+
+    every: int | None  # iterations from one look to the next; None: now and then
+
+    def begin(self, start: int) -> None:
+        """One of the starts begins."""
+        ...
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """So many iterations are done; return True to stop."""
+        ...
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """The start has ended, also where it has failed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Control:
+    """When to stop, and who watches."""
+
+    tol: float = 1e-3
+    max_iter: int = 100
+    acceleration: str = "none"  # "none" or "auto"
+    observers: Sequence[Observer] = ()
+    keep: Callable[[Position], None] | None = None  # gets every position, to go on from
+    share: float = 0.0  # of the total gain: a pass that gains less is the last
+
+    @property
+    def is_accelerated(self) -> bool:
+        """Whether steps are extrapolated."""
+        return self.acceleration == "auto"
+
+    def next_look(self, done: int, at_once: int) -> int:
+        """Return the iteration after which to look, of which `at_once` take a moment."""
+        steps = [own.every for own in self.observers if own.every is not None]
+        if self.keep is not None:
+            steps.append(1)
+        due = [every - done % every for every in steps]
+        return min(self.max_iter, done + min([at_once, BLOCK, *due]))
+
+
+def run(
+    rows: Rows,
+    start: Parameters | Fit,
+    model: Model,
+    control: Control,
+    lower_bound: float = -math.inf,
+    number: int = 0,
+    position: Position | None = None,
+    hints: Hints | None = None,
+) -> EMResult:
+    """Iterate E and M steps until the lower bound stands still.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data.
+    start : Parameters or Fit
+        Where to start, relative to the rows' center.
+    model : Model
+        The covariance model.
+    control : Control
+        Tolerance on the mean log-likelihood, iterations, observers.
+    lower_bound : float
+        That of an earlier fit which this one goes on from.
+    number : int
+        Number of this start, for the observers.
+    position : Position, optional
+        Where to go on from, to the same end as if the fit had never been interrupted.
+    hints : Hints, optional
+        Scratch of earlier passes over these rows.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        With the component and the iteration.
+    """
+    for observer in control.observers:
+        observer.begin(number)
+    status = Status.FAILED
+    try:
+        course = Course(rows, start, model, control, lower_bound, position, hints)
+        course.complete()
+        lower_bound, status = course.lower_bound, course.status
+    finally:
+        for observer in control.observers:
+            observer.end(lower_bound, status)
+    return course.result()
+
+
+class Course:
+    """One start on its way; see `run` for the arguments."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        start: Parameters | Fit,
+        model: Model,
+        control: Control,
+        lower_bound: float = -math.inf,
+        position: Position | None = None,
+        hints: Hints | None = None,
+    ) -> None:
+        self._rows, self._model, self._control = rows, model, control
+        self._hints, self._stopped = hints or rows.hints(), False
+        self._start, self._is_foreign = start, False
+        self._lower_bounds: list[float] = []
+        self._before = lower_bound
+        if isinstance(start, Parameters):
+            self._fit = new_fit(model, rows, len(start.weights), lower_bound)
+            self._is_foreign = not load_mixture(model, start, self._fit.mixture, self._fit.work)
+        else:
+            self._fit = start
+        if control.is_accelerated:
+            self._fit = with_leap(self._fit)
+        if position is not None:
+            recall(self._fit, position.memory)
+            self._hints.guesses[...] = position.guesses
+            self._lower_bounds = list(position.lower_bounds)
+            self._fit.counts[N_PASSES] = len(self._lower_bounds)
+        ends = control.tol, control.share
+        self._rule = rule_of(model, rows, self._fit, *ends, control.is_accelerated)
+
+    @property
+    def lower_bound(self) -> float:
+        """The last one."""
+        return float(self._fit.numbers[LOWER_BOUND])
+
+    @property
+    def status(self) -> Status:
+        """Whether, and why, it has ended."""
+        code, n_done = int(self._fit.counts[STATUS]), len(self._lower_bounds)
+        if code in (CONVERGED, ROUNDED):
+            return Status.CONVERGED if code == CONVERGED else Status.ROUNDED
+        if self._stopped:
+            return Status.STOPPED
+        if n_done < self._control.max_iter:
+            return Status.UNDER_WAY
+        return Status.MAX_ITER if n_done else Status.NOT_STARTED
+
+    def complete(self) -> None:
+        """Take all steps."""
+        while self.status is Status.UNDER_WAY:
+            self.advance()
+            self.show()
+
+    def advance(self) -> None:
+        """Take steps until it is time to look."""
+        fit, rows, done = self._fit, self._rows, len(self._lower_bounds)
+        if self._is_foreign:
+            self._step_into_family()
+        else:
+            last = self._control.next_look(done, rows.passes_at_once(fit))
+            rows.iterate(self._rule, fit, last, self._hints)
+        require_definite(fit)
+        for i in range(done, fit.n_passes):
+            self._before = self._lower_bounds[-1] if i else self._before
+            self._lower_bounds.append(float(fit.bounds[i % BLOCK]))
+
+    def _step_into_family(self) -> None:
+        """Step from covariances that are not of the family; the likelihood may fall."""
+        rows, fit, start = self._rows, self._fit, self._start
+        assert isinstance(start, Parameters)
+        statistics = rows.expectation(start, self._model.scatter)
+        load_totals(statistics, fit.totals, rows.weight_unit)
+        advance_elsewhere(self._rule, rows.weight_unit / rows.weight, fit)
+        fit.counts[HAS_BEFORE], self._is_foreign = 0, False
+
+    def show(self) -> None:
+        """Let all observers see what has been done, also where one of them stops it."""
+        n_done, control = len(self._lower_bounds), self._control
+        seen = n_done, self.lower_bound, self.lower_bound - self._before
+        due = [own for own in control.observers if n_done % (own.every or 1) == 0]
+        self._stopped = any([observer.step(*seen) for observer in due])
+        if control.keep is not None:
+            memory = memory_of(self._fit)
+            place = self._parameters(), self._lower_bounds, self.status, memory
+            control.keep(Position(*place, self._hints.guesses, self._rows.arranged_by))
+
+    def _parameters(self) -> Parameters:
+        if not self._lower_bounds and isinstance(self._start, Parameters):
+            return self._start
+        return parameters_from(self._model, self._fit.mixture)
+
+    def statistics(self) -> SufficientStatistics:
+        """Return the statistics of one more E pass, at what the fit has found."""
+        self._rows.expect(self._fit, self._hints)
+        return self._last_statistics()
+
+    def _last_statistics(self) -> SufficientStatistics:
+        rows = self._rows
+        return statistics_from(self._fit.totals, rows.weight, rows.n_rows, rows.weight_unit)
+
+    def result(self) -> EMResult:
+        """Return what the fit has found."""
+        statistics = self._last_statistics() if self._lower_bounds else None
+        return EMResult(
+            self._parameters(),
+            self._lower_bounds,
+            self.status,
+            self.lower_bound,
+            statistics,
+            self._stopped,
+        )
+
+
+def best_of(
+    n_starts: int,
+    start: Callable[[], tuple[Rows, Parameters | Fit, Hints | None]],
+    model: Model,
+    control: Control,
+) -> EMResult:
+    """Run EM from several starts and keep the result with the largest lower bound.
+
+    A start that fails is passed over; if all do, the first failure is raised. Where an observer
+    stops one, there are no more.
+    """
+    best: EMResult | None = None
+    failures: list[IllDefinedCovarianceError] = []
+    for number in range(n_starts):
+        try:
+            rows, begin, hints = start()
+            result = run(rows, begin, model, control, number=number, hints=hints)
+        except IllDefinedCovarianceError as error:
+            failures.append(error)
+            continue
+        if best is None or result.lower_bound > best.lower_bound:
+            best = result
+        if result.stopped:
+            break
+    if best is None:
+        raise failures[0]
+    return best

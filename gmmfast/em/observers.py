@@ -1,0 +1,154 @@
+"""Who follows a fit: scikit-learn's verbose lines, a callback, a progress bar."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gmmfast.em.loop import Status
+
+BAR_DELAY = 1.0  # seconds before a bar appears: short fits stay silent
+
+
+class Verbose:
+    """Prints what scikit-learn's `verbose` prints."""
+
+    def __init__(self, verbose: int, interval: int) -> None:
+        self._with_times = verbose >= 2
+        self.every: int | None = interval
+
+    def begin(self, start: int) -> None:
+        """Announce a start."""
+        print(f"Initialization {start}")
+        self._began = self._last = time.perf_counter()
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Print a line."""
+        line = f"  Iteration {iteration}"
+        if self._with_times:
+            now = time.perf_counter()
+            line += f"\t time lapse {now - self._last:.5f}s\t ll change {change:.5f}"
+            self._last = now
+        print(line)
+        return False
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Say how the start ended, if it went anywhere."""
+        if status in (Status.NOT_STARTED, Status.FAILED):
+            return
+        outcome = "converged" if status.is_end else "did not converge"
+        line = f"Initialization {outcome}."
+        if self._with_times:
+            lapse = time.perf_counter() - self._began
+            line += f" time lapse {lapse:.5f}s\t lower bound {lower_bound:.5f}."
+        print(line)
+
+
+class Callback:
+    """Calls ``callback(iteration, lower_bound)``; a true result stops the fit."""
+
+    every: int | None = 1
+
+    def __init__(self, callback: Callable[[int, float], Any]) -> None:
+        self._callback = callback
+
+    def begin(self, start: int) -> None:
+        """Nothing to do."""
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Pass the iteration on."""
+        return bool(self._callback(iteration, lower_bound))
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Nothing to do."""
+
+
+class Deadline:
+    """Stops a fit once some time has passed."""
+
+    every: int | None = None
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.perf_counter() + seconds
+
+    def begin(self, start: int) -> None:
+        """Nothing to do."""
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Say whether the time has passed."""
+        return self.passed()
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Nothing to do."""
+
+    def passed(self) -> bool:
+        """Whether the time has passed."""
+        return time.perf_counter() > self._end
+
+
+class SearchBar:
+    """A bar on stderr once a search takes longer: tqdm's where there is tqdm, else lines."""
+
+    def __init__(self, total: int, shown: bool) -> None:
+        self._total, self._done = total, 0
+        self._bar = _tqdm(total=total, desc="candidates") if shown else None
+        self._next = time.perf_counter() + BAR_DELAY if shown else math.inf
+
+    def step(self, label: str) -> None:
+        """Show that a candidate is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.set_postfix_str(label, refresh=False)
+            self._bar.update()
+        elif time.perf_counter() >= self._next:
+            self._next += BAR_DELAY
+            line = f"candidate {self._done} of {self._total}: {label}"
+            print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Progress:
+    """A bar on stderr once a fit takes longer: tqdm's where it is installed, else plain lines."""
+
+    every: int | None = None
+
+    def __init__(self, max_iter: int) -> None:
+        self._max_iter = max_iter
+
+    def begin(self, start: int) -> None:
+        """Start the clock."""
+        self._label = f"start {start + 1}"
+        self._shown, self._done = time.perf_counter() + BAR_DELAY, 0
+        self._bar = _tqdm(total=self._max_iter, desc=self._label)
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Show the iteration and its lower bound."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"lower bound {lower_bound:.6g}", refresh=False)
+            self._bar.update(iteration - self._done)
+            self._done = iteration
+        elif time.perf_counter() >= self._shown:
+            self._shown += BAR_DELAY
+            line = f"{self._label}: iteration {iteration} of at most {self._max_iter}"
+            print(f"{line}, lower bound {lower_bound:.6g}", file=sys.stderr, flush=True)
+        return False
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _tqdm(**options: Any) -> Any:
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(unit="it", delay=BAR_DELAY, leave=False, **options)

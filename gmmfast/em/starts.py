@@ -1,0 +1,275 @@
+"""Where a fit starts from: a partition of the rows, random memberships, or given parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.em.kmeans import Random, lloyd, plus_plus
+from gmmfast.em.loop import Control, Course
+from gmmfast.em.state import fit_after_m_step, ill_defined, new_fit, restarted, rule_of
+from gmmfast.em.trees import trees
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.loop import Fit
+from gmmfast.kernels.maximization import FINE
+from gmmfast.kernels.options import END, current_stop
+from gmmfast.kernels.trials import UNFINISHED
+from gmmfast.models import Model
+from gmmfast.models.step import parameters_from, state_in, state_shapes
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.rows import Hints, MemoryRows, Rows
+
+ROWS_A_COMPONENT = 128  # starts are sought on a sample of this many rows per component,
+ROWS_A_FEATURE = 4  # of this many per feature where its covariances are its own and full,
+SMALLEST_SAMPLE = 4096  # and of no fewer than this many in all
+TRIALS = 3  # starts that are tried; the likeliest is kept
+TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # until a pass gains 1 % of the total gain
+SAME = 1e-6  # nats per row: what is less may be rounding, and the first of equals is kept
+
+
+class Start(NamedTuple):
+    """Rows, and where EM on them begins."""
+
+    rows: Rows
+    begin: Fit | Parameters
+    hints: Hints | None = None  # scratch of passes over these rows
+
+
+class Partition(NamedTuple):
+    """Rows divided into K parts."""
+
+    labels: NDArray[np.int32]  # (n_tiles, TILE) of packed rows that are not sorted
+    means: Floats  # (K, d) of the parts, or near them
+
+
+class Trial(NamedTuple):
+    """A fit of a sample after a few passes."""
+
+    points: MemoryRows  # in the order that it was tried in
+    fit: Fit
+    is_sound: bool = False  # no component has collapsed: else its likelihood means nothing
+    lower_bound: float = -math.inf
+    hints: Hints | None = None  # scratch that the fit can go on with
+
+    def beats(self, other: Trial | None) -> bool:
+        """Whether to go on from this one rather than from an earlier one."""
+        if other is None or self.is_sound != other.is_sound:
+            return other is None or self.is_sound
+        return self.lower_bound - SAME > other.lower_bound
+
+
+class Given(NamedTuple):
+    """What the caller has fixed of the start; means relative to the rows' center."""
+
+    weights: Floats | None = None
+    means: Floats | None = None
+    covariances: Floats | None = None
+
+
+def start(
+    rows: Rows, model: Model, n_components: int, init_params: str, rng: Random, given: Given
+) -> Start:
+    """Return rows sorted for speed, and where to start EM from.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data.
+    model : Model
+        The covariance model.
+    n_components : int
+        K.
+    init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"}
+        Where means are not given, starts of this kind are tried for a few EM passes over a sample
+        of the rows. The first three assign each row to the nearest of K seeds: the centers that
+        k-means finds, or rows drawn by k-means++ or at random; "random" draws responsibilities;
+        "hierarchical" cuts Ward's trees.
+    rng : Generator or RandomState
+        The only source of chance.
+    given : Given
+        What takes the place of the estimates.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        If no trial leads to positive definite covariances.
+
+    References
+    ----------
+    Biernacki, C., Celeux, G., Govaert, G. (2003). Choosing starting values for the EM algorithm
+    for getting the highest likelihood in multivariate Gaussian mixture models. Computational
+    Statistics & Data Analysis 41, 561-575, section 3: short runs of EM, and when they end.
+    """
+    weights, means, covariances = given
+    if weights is not None and means is not None and covariances is not None:
+        return _at(rows, model.of_covariances(weights, means, covariances))
+    size = SMALLEST_SAMPLE  # a tree takes the square
+    if init_params != "hierarchical":
+        size = sample_size(model, n_components, rows.n_features)
+    points = rows.all_or_sample(size, rng)
+    if means is None:
+        ways = memberships(points, model, n_components, init_params, rng)
+        found = likeliest(points, model, ways)
+    else:
+        found = begun(points, model, partition_around(points, means))
+    if weights is None and means is None and covariances is None:
+        return on_all(rows, points, model, found)
+    estimate = parameters_from(model, found.fit.mixture)
+    make = model.parameters if covariances is None else model.of_covariances
+    own = zip(given, (estimate.weights, estimate.means, estimate.covariances), strict=True)
+    return _at(rows, make(*(fixed if fixed is not None else free for fixed, free in own)))
+
+
+def _at(rows: Rows, parameters: Parameters) -> Start:
+    return Start(rows.arranged_for(parameters), parameters)
+
+
+def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
+    """Return where a fit of all rows begins that was tried on some points, which may be all."""
+    if points is not rows:
+        return _at(rows, parameters_from(model, trial.fit.mixture))
+    fit, K = restarted(trial.fit), len(trial.fit.mixture.weights)
+    if not points.are_worth_sorting(K):
+        return Start(points, fit, trial.hints)
+    return Start(points.arranged_for(parameters_from(model, fit.mixture)), fit)
+
+
+def sample_size(model: Model, n_components: int, n_features: int) -> int:
+    """Rows that a start is sought on; all, where there are no more."""
+    a_component = ROWS_A_COMPONENT
+    if model.scatter is Scatter.FULL:
+        a_component = max(a_component, ROWS_A_FEATURE * n_features)
+    return max(SMALLEST_SAMPLE, n_components * a_component)
+
+
+def likeliest(
+    points: MemoryRows, model: Model, ways: Sequence[Partition | SufficientStatistics]
+) -> Trial:
+    """Return the start that is likeliest after a few EM passes.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        What to try it on.
+    model : Model
+        The covariance model.
+    ways : sequence of Partition or SufficientStatistics
+        Memberships to begin from.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        If none leads to positive definite covariances.
+    """
+    partitions = [way for way in ways if isinstance(way, Partition)]
+    if len(partitions) == len(ways) and points.are_few(len(partitions[0].means)):
+        found = _likeliest_of_few(points, model, partitions)
+        if found is not None:
+            return found
+    least = points.least_variance(model.scatter is Scatter.DIAGONAL)
+    best: Trial | None = None
+    failure: IllDefinedCovarianceError | None = None
+    for way in ways:
+        if best is not None and current_stop()[0] == END:
+            break
+        try:
+            trial = tried(begun(points, model, way), model, least)
+        except IllDefinedCovarianceError as error:
+            failure = error
+            continue
+        if trial.beats(best):
+            best = trial
+    if best is None:
+        assert failure is not None
+        raise failure
+    return best
+
+
+def _likeliest_of_few(
+    points: MemoryRows, model: Model, partitions: Sequence[Partition]
+) -> Trial | None:
+    """Do the same with few rows in one compiled call; None where they need another layout."""
+    K, d = partitions[0].means.shape
+    fit = new_fit(model, points, K, -math.inf)
+    rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)
+    hints = points.hints()
+    labels = np.array([own.labels for own in partitions])
+    means = np.array([own.means for own in partitions])
+    attempts = points.try_partitions(rule, fit, hints, TRIAL.max_iter, labels, means)
+    found, bounds, failed = attempts
+    if UNFINISHED in failed[bounds > -math.inf]:
+        return None
+    best, shapes = None, state_shapes(model, K, d)
+    least = points.least_variance(model.scatter is Scatter.DIAGONAL)
+    for p in np.flatnonzero(failed == FINE):
+        parameters = parameters_from(model, state_in(found[p], shapes).mixture)
+        is_sound = not model.collapsed(parameters, points.n_rows, least).any()
+        trial = Trial(points, fit, is_sound, float(bounds[p]), hints)
+        if trial.beats(best):
+            best, fit.flat[...] = trial, found[p]
+    if best is None:
+        raise ill_defined(failed[-1])
+    return best
+
+
+def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistics) -> Trial:
+    """M step of some memberships."""
+    if isinstance(way, Partition):
+        points = points.arrange(way.labels, len(way.means))
+        way = points.partition(way.labels, way.means, model.scatter)
+    return Trial(points, fit_after_m_step(model, points, way))
+
+
+def tried(trial: Trial, model: Model, least: float) -> Trial:
+    """Take the first EM passes of a start."""
+    course = Course(trial.points, trial.fit, model, TRIAL)
+    course.complete()
+    parameters = parameters_from(model, trial.fit.mixture)
+    collapsed = model.collapsed(parameters, trial.points.n_rows, least)
+    return trial._replace(is_sound=not collapsed.any(), lower_bound=course.lower_bound)
+
+
+def memberships(
+    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+) -> list[Partition | SufficientStatistics]:
+    """Ways to begin, to choose among."""
+    K = n_components
+    if init_params == "hierarchical":
+        hierarchies = trees(*points.present())
+        return [partition_of(points, points.of_all(own.labels(K)), K) for own in hierarchies]
+    if init_params == "random":
+        return [points.random_memberships(K, model.scatter, rng) for _ in range(TRIALS)]
+    return [partition_around(points, _seeds(points, K, init_params, rng)) for _ in range(TRIALS)]
+
+
+def _seeds(points: MemoryRows, n_components: int, init_params: str, rng: Random) -> Floats:
+    if init_params == "random_from_data":
+        return _distinct(points, n_components, rng)
+    seeds = plus_plus(points, n_components, rng)
+    return lloyd(points, seeds) if init_params == "kmeans" else seeds
+
+
+def partition_of(points: MemoryRows, labels: NDArray[np.int64], n_components: int) -> Partition:
+    """Divide rows by their labels (n,)."""
+    return Partition(points.tiled(labels), points.means_of(labels, n_components))
+
+
+def partition_around(points: MemoryRows, seeds: Floats) -> Partition:
+    """Give each row to the nearest seed."""
+    return Partition(points.nearest(seeds), seeds)
+
+
+def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:
+    """Draw rows until there are K different ones; after some draws, take equal ones."""
+    drawn = points.sample(n_components, rng)
+    for _ in range(draws):
+        _, first = np.unique(drawn, axis=0, return_index=True)
+        if first.size >= n_components:
+            break
+        kept = drawn[np.sort(first)]
+        drawn = np.concatenate([kept, points.sample(n_components - len(kept), rng)])
+    return drawn

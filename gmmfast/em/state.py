@@ -1,0 +1,200 @@
+"""Where a fit stands, in arrays: made, read and written here, changed by `gmmfast.kernels.loop`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.anderson import N_COUNTS, Leap, extrapolate, leap_in, leap_size
+from gmmfast.kernels.loop import BROKEN, FAILED, ON_TRIAL, STATUS, UNDER_WAY, Fit, Rule
+from gmmfast.kernels.maximization import FINE, SHARED, maximize
+from gmmfast.kernels.options import address_of
+from gmmfast.models import Model
+from gmmfast.models.step import (
+    EMPTY_MASS,
+    address_of_maximize,
+    constraint_of,
+    load_totals,
+    new_state,
+    new_totals,
+    new_work,
+    parameters_from,
+    state_in,
+    state_shapes,
+)
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.rows import Rows
+
+BLOCK = 512  # passes whose lower bounds are remembered between two looks
+
+
+def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> Fit:
+    """Allocate a fit that has no mixture yet.
+
+    Parameters
+    ----------
+    model : Model
+        The covariance model.
+    rows : Rows
+        What it will be fitted to.
+    n_components : int
+        K.
+    lower_bound : float
+        That of an earlier fit which this one goes on from; else minus infinity.
+    """
+    K, d = n_components, rows.n_features
+    state = new_state(model, K, d)
+    n_before = state.flat.size if is_exact(model, rows) else 0
+    return Fit(
+        state.flat, state.mixture, np.zeros(n_before), new_totals(model, K, d),
+        np.empty((K, d)), new_work(model, state), np.empty(BLOCK),
+        np.array([lower_bound, 0.0, math.inf]), np.array([0, UNDER_WAY, FINE, 0]),
+        np.zeros(0), np.zeros(N_COUNTS, np.int64),
+    )  # fmt: skip
+
+
+def is_exact(model: Model, rows: Rows) -> bool:
+    """Whether nothing but rounding can make the likelihood fall."""
+    return model.reg_covar == 0 and rows.dtype == np.float64
+
+
+def rule_of(
+    model: Model, rows: Rows, fit: Fit, tol: float, share: float, is_accelerated: bool
+) -> Rule:
+    """How a fit steps and ends; what it needs is compiled here."""
+    least_mass = EMPTY_MASS * rows.weight / rows.n_rows / rows.weight_unit
+    constraint = constraint_of(model, least_mass, fit.mixture, fit.work)
+    step = address_of_maximize(model, constraint, fit.totals, fit.mixture, fit.work)
+    ends = float(tol), float(share), is_exact(model, rows)
+    rule = Rule(constraint, step, step, is_accelerated, *ends)
+    if is_accelerated:
+        kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
+        rule = rule._replace(extrapolate=address_of(extrapolate, kind, rule, 1.0, fit, 0.0))
+    return rule
+
+
+def fit_after_m_step(model: Model, rows: Rows, statistics: SufficientStatistics) -> Fit:
+    """Return a fit that begins with the M step of given memberships.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        Where a covariance is not positive definite.
+    """
+    fit = new_fit(model, rows, len(statistics.mass), -math.inf)
+    load_totals(statistics, fit.totals)
+    fit.mixture.means[...] = statistics.reference
+    least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
+    constraint = constraint_of(model, least_mass, fit.mixture, fit.work)
+    failed = maximize(constraint, fit.totals, fit.mixture, fit.work)
+    if failed != FINE:
+        raise ill_defined(failed)
+    return fit
+
+
+def restarted(fit: Fit) -> Fit:
+    """Let a fit begin anew where it stands, and return it."""
+    fit.numbers[...] = -math.inf, 0.0, math.inf
+    fit.counts[...] = 0, UNDER_WAY, FINE, 0
+    return fit
+
+
+def with_leap(fit: Fit) -> Fit:
+    """Return a fit that may leap."""
+    K, d = fit.shifts.shape
+    size = leap_size(K, d, fit.totals.scatter.size, fit.flat.size)
+    return fit._replace(leap=np.zeros(size))
+
+
+def require_definite(fit: Fit) -> None:
+    """Raise IllDefinedCovarianceError where the last M step found no mixture."""
+    if fit.counts[STATUS] == FAILED:
+        raise ill_defined(int(fit.counts[BROKEN])).at(fit.n_passes + 1)
+
+
+def ill_defined(failed: int) -> IllDefinedCovarianceError:
+    """Return the error of what the M step has returned."""
+    return IllDefinedCovarianceError(None if failed == SHARED else int(failed))
+
+
+# ---------------------------------------------------------------------------------- checkpoints
+
+
+def memory_of(fit: Fit) -> dict[str, NDArray[Any]]:
+    """Return what the next steps depend on besides the mixture, by name."""
+    kept = {name: array for name, array in _places(fit).items() if array.size}
+    return {name: array.astype(np.float64) for name, array in kept.items()}
+
+
+def _places(fit: Fit) -> dict[str, NDArray[Any]]:
+    family = fit.work.family
+    return {
+        "before": fit.before, "numbers": fit.numbers, "counts": fit.counts, "leap": fit.leap,
+        "leap_counts": fit.leap_counts, "is_first": fit.work.is_first, "axes": family.axes,
+        "own_axes": family.own_axes, "variances": family.variances,
+    }  # fmt: skip
+
+
+def recall(fit: Fit, memory: Mapping[str, NDArray[Any]]) -> None:
+    """Go on where another fit has returned its memory."""
+    for name, place in _places(fit).items():
+        if name in memory:
+            place[...] = memory[name]
+
+
+def shapes_of_memory(
+    model: Model, n_components: int, n_features: int, is_accelerated: bool, has_before: bool
+) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what `memory_of` returns."""
+    K, d = n_components, n_features
+    states = state_shapes(model, K, d)
+    size = sum(map(math.prod, states))
+    n_scatter = math.prod(model.scatter.shape(K, d))
+    n_leap = leap_size(K, d, n_scatter, size) if is_accelerated else 0
+    shapes: dict[str, tuple[int, ...]] = {"before": (size if has_before else 0,)}
+    shapes |= {"numbers": (3,), "counts": (4,), "leap": (n_leap,), "leap_counts": (N_COUNTS,)}
+    shapes |= {"is_first": (1,), **dict(zip(_AXES, states[6:], strict=True))}
+    return {name: shape for name, shape in shapes.items() if math.prod(shape)}
+
+
+_AXES = ("axes", "own_axes", "variances")
+
+
+def reached_by_em(
+    model: Model, parameters: Parameters, memory: Mapping[str, NDArray[Any]]
+) -> Parameters:
+    """Return the mixture of the last EM step, which a leap on trial falls back to."""
+    if "leap" not in memory or not memory["leap_counts"][ON_TRIAL]:
+        return parameters
+    state = state_in(_leap(model, memory["leap"], parameters).fallback, _shapes(model, parameters))
+    return parameters_from(model, state.mixture)
+
+
+def memory_moved(
+    model: Model, memory: Mapping[str, NDArray[Any]], like: Parameters, shift: Floats
+) -> dict[str, NDArray[Any]]:
+    """Return the memory of a fit to rows that are moved by a vector (d,)."""
+    moved = {name: array.copy() for name, array in memory.items()}
+    states = [moved["before"]] if "before" in moved else []
+    if "leap" in moved:
+        _leap(model, moved["leap"], like).reference[...] += shift
+        states.append(_leap(model, moved["leap"], like).fallback)
+    for flat in states:
+        state_in(flat, _shapes(model, like)).mixture.means[...] += shift
+    return moved
+
+
+def _shapes(model: Model, like: Parameters) -> list[tuple[int, ...]]:
+    return state_shapes(model, *like.means.shape)
+
+
+def _leap(model: Model, memory: Floats, like: Parameters) -> Leap:
+    """Views of the memory of an accelerated fit."""
+    scatter = np.empty(model.scatter.shape(*like.means.shape))
+    leap: Leap = leap_in(memory, like.means, scatter, sum(map(math.prod, _shapes(model, like))))
+    return leap

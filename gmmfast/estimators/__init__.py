@@ -1,0 +1,1 @@
+"""What users construct: mixtures and searches, with scikit-learn's conventions."""

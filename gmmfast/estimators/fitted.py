@@ -1,0 +1,354 @@
+"""What a fitted mixture is for: labels, densities, criteria, samples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast import criteria
+from gmmfast.data.constraints import MIXTURE, SAMPLE, check_parameters, is_int
+from gmmfast.data.dask import array_of, is_dask, names_of
+from gmmfast.data.given import require_family
+from gmmfast.data.validation import (
+    check_features,
+    check_random_state,
+    check_rows,
+    check_sample_weight,
+)
+from gmmfast.errors import not_fitted_error_class
+from gmmfast.estimators.base import Estimator
+from gmmfast.models import MODELS, Model, square_roots
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.rows import MemoryRows, centre_near, open_rows
+from gmmfast.rows.sources import Chunks, Source, chunks, is_source
+from gmmfast.tables import TEXT_SUFFIXES, column_names
+
+
+class FittedMixture(Estimator):
+    """The methods of `GaussianMixture` that need its attributes, and none of the data it saw."""
+
+    covariance_type: str
+    reg_covar: float
+    random_state: Any
+    n_jobs: int | None
+    weights_: NDArray[Any]
+    means_: NDArray[Any]
+    covariances_: NDArray[Any]
+    precisions_: NDArray[Any]
+    precisions_cholesky_: NDArray[Any]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
+        """Label rows with their likeliest component.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Component indices; of equals, the first.
+        """
+        labels: NDArray[np.int64] = self._of_rows(X, MemoryRows.labels)
+        return labels
+
+    def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
+        """Posterior probability of each component (Bishop 2006, equation 9.13).
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+            Each row sums to one.
+        """
+        resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
+        return resp
+
+    def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
+        """Log density of the mixture at each row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            ``log p(x)``; the density is in the inverse units of the data.
+        """
+        log_density: NDArray[Any] = self._of_rows(X, MemoryRows.log_densities)
+        return log_density
+
+    def score(
+        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Mean log density of a row, in nats.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Larger is better.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return log_likelihood / weight
+
+    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion on some rows; see `gmmfast.criteria.bic`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights; n is their sum.
+
+        Returns
+        -------
+        float
+            Lower is better.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return criteria.bic(log_likelihood, self._n_parameters(), weight)
+
+    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion on some rows; see `gmmfast.criteria.aic`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better.
+        """
+        log_likelihood, _ = self._log_likelihood(X, sample_weight)
+        return criteria.aic(log_likelihood, self._n_parameters())
+
+    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood on some rows; see `gmmfast.criteria.icl`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better; above BIC the more, the less clearly rows are assigned.
+        """
+        if is_elsewhere(X):
+            statistics = self._statistics(X, sample_weight)
+            bic = criteria.bic(statistics.log_likelihood, self._n_parameters(), statistics.weight)
+            return criteria.icl(bic, statistics.doubt)
+        rows, parameters = self._rows(X)
+        largest = rows.certainties(parameters)
+        weights = check_sample_weight(sample_weight, len(largest))
+        weights = np.ones(len(largest)) if weights is None else weights
+        return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
+
+    def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.int64]]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, d)
+            Rows, in the order of their components.
+        y : ndarray of shape (n_samples,)
+            Their components.
+        """
+        weights, means, covariances = self._attributes("covariances_")
+        if is_int(n_samples) and n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
+                "sample."
+            )
+        check_parameters("sample", {"n_samples": n_samples}, SAMPLE)
+        rng = check_random_state(self.random_state)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        y = np.repeat(np.arange(len(counts)), counts)
+        matrices = self._model().matrices(covariances, *means.shape)
+        noise = rng.standard_normal(size=(n_samples, means.shape[1]))
+        noises = np.split(noise, np.cumsum(counts)[:-1])
+        parts = [z @ R.T for z, R in zip(noises, square_roots(matrices), strict=True)]
+        return np.concatenate(parts) + means[y], y
+
+    def _rows(
+        self, X: ArrayLike | Source, names: list[str] | None = None, first: int = 0
+    ) -> tuple[MemoryRows, Parameters]:
+        """Rows to evaluate, and the fitted parameters about the same centre."""
+        means = self._attributes()[1]
+        X, own = check_rows(X, first=first, columns=names)
+        names = names or own
+        check_features(self, names, X.shape[1], reset=False)
+        if X.shape[1] != means.shape[1]:
+            raise _other_features(X.shape[1], means.shape[1])
+        centre = centre_near(means, X.dtype)  # no look at X: rows stay independent
+        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
+        return rows, self._parameters(centre)
+
+    def _of_rows(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
+        """Evaluate rows: at once; those of a source, one chunk after the other; Dask's, later."""
+        self._check_fitted()
+        if is_dask(X):
+            return self._of_blocks(X, what)
+        if is_source(X):
+            return self._of_chunks(chunks(self._named(X)), what)
+        return what(*self._rows(X))
+
+    def _named(self, X: Any) -> Any:
+        """Open a text file, whose first line is a header if it holds the names of the features."""
+        names = getattr(self, "feature_names_in_", None)
+        path = Path(X) if isinstance(X, str | os.PathLike) else None
+        if names is None or path is None or path.suffix.lower() not in TEXT_SUFFIXES:
+            return X
+        return chunks(path, header=column_names(path, list(names)) is not None)
+
+    def _of_chunks(
+        self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
+    ) -> Iterator[Any]:
+        for chunk in source:
+            yield what(*self._rows(chunk.X, source.names, chunk.first))
+
+    def _of_blocks(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
+        """A Dask array that is computed by the threads of its workers, each with one kernel."""
+        names, blocks, mixture = names_of(X), array_of(X), copy(self)
+        mixture.n_jobs = 1
+        check_features(self, names, blocks.shape[1], reset=False)
+
+        meta = what(*mixture._rows(np.zeros((1, blocks.shape[1]), blocks.dtype), names))[:0]
+
+        def of_block(block: Any) -> Any:
+            return what(*mixture._rows(block, names)) if len(block) else meta
+
+        if meta.ndim == 1:
+            return _by_rows(of_block, blocks, meta)
+        columns = (blocks.chunks[0], (meta.shape[1],))
+        return blocks.map_blocks(of_block, dtype=meta.dtype, chunks=columns, meta=meta)
+
+    def _parameters(self, centre: Floats) -> Parameters:
+        """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
+        names = ["precisions_cholesky_", *self._covariances()]
+        weights, means, cholesky, *given = self._attributes(*names)
+        covariances = given[0] if given else cholesky
+        if means.shape[1] != len(centre):
+            raise _other_features(len(centre), means.shape[1])
+        return self._model().from_cholesky(weights, means - centre, covariances, cholesky)
+
+    def _covariances(self) -> list[str]:
+        """Name of the covariances, which need not be set for densities."""
+        return ["covariances_"] if hasattr(self, "covariances_") else []
+
+    def _attributes(self, *covariances: str) -> list[Floats]:
+        """Return the fitted weights, means and forms of the covariances, as float64.
+
+        Whoever sets them by hand may forget one, or choose shapes that do not go together.
+        """
+        self._check_fitted()
+        names = ["weights_", "means_", *covariances]
+        for name in names:
+            if not hasattr(self, name):
+                own = type(self).__name__
+                raise not_fitted_error_class()(
+                    f"This {own} instance has weights_, but no {name}. Call 'fit', or use "
+                    f"{own}.from_parameters, which finds the attributes that go together."
+                )
+        arrays = [np.asarray(getattr(self, name), np.float64) for name in names]
+        K, d = len(np.atleast_1d(arrays[0])), np.atleast_1d(arrays[1]).shape[-1]
+        shapes = [(K,), (K, d)] + [self._model().covariance_shape(K, d)] * len(covariances)
+        if [array.shape for array in arrays] != shapes:
+            found = ", ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
+            raise ValueError(
+                f"The fitted {found} do not go with covariance_type={self.covariance_type!r} and "
+                f"{d} features. Call fit again, with warm_start=False."
+            )
+        return arrays
+
+    def _model(self) -> Model:
+        kind = {"covariance_type": self.covariance_type}
+        check_parameters(type(self).__name__, kind, MIXTURE)
+        return MODELS[self.covariance_type](self.reg_covar)
+
+    def _n_parameters(self) -> int:
+        _, means, *covariances = self._attributes(*self._covariances())
+        for given in covariances:
+            require_family(given, self.covariance_type)  # else there are more parameters
+        return self._model().n_parameters(*means.shape)
+
+    def _log_likelihood(
+        self, X: ArrayLike | Source, sample_weight: ArrayLike | None
+    ) -> tuple[float, float]:
+        """Weighted sum of log densities, and the sum of weights."""
+        if is_elsewhere(X):
+            statistics = self._statistics(X, sample_weight)
+            return statistics.log_likelihood, statistics.weight
+        log_density = self.score_samples(X)
+        weights = check_sample_weight(sample_weight, len(log_density))
+        with np.errstate(over="ignore"):  # rows infinitely far make a sum of minus infinity
+            if weights is None:
+                return float(log_density.sum(dtype=np.float64)), float(len(log_density))
+            present = weights > 0
+            return float(weights[present] @ log_density[present]), float(weights.sum())
+
+    def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
+        """What rows that are not in memory say of the mixture."""
+        self._check_fitted()
+        X, name = self._named(X), type(self).__name__
+        rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
+        check_features(self, names, rows.n_features, reset=False)
+        return rows.expectation(self._parameters(rows.centre), self._model().scatter)
+
+
+def _by_rows(of_block: Callable[[Any], Any], blocks: Any, meta: NDArray[Any]) -> Any:
+    """A Dask array of what is one value for each row; `map_blocks` would copy, and drop units."""
+    import dask.array
+
+    def of_only(parts: list[Any]) -> Any:
+        return of_block(parts[0])
+
+    return dask.array.blockwise(
+        of_only, "i", blocks, "ij", concatenate=False, dtype=meta.dtype, meta=meta
+    )
+
+
+def _other_features(given: int, own: int) -> ValueError:
+    return ValueError(f"X has {given} features, but means_ has {own}. Call fit again.")
+
+
+def is_elsewhere(X: Any) -> bool:
+    """Whether rows are read in pieces, or on a cluster."""
+    return is_dask(X) or is_source(X)

@@ -1,0 +1,670 @@
+"""The estimator: scikit-learn's face on the EM loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast import em
+from gmmfast.data.constraints import STEPWISE, check_constructor, check_parameters
+from gmmfast.data.given import (
+    check_covariances,
+    check_means_init,
+    check_precisions_init,
+    check_weights_init,
+    given_array,
+)
+from gmmfast.data.validation import (
+    check_feature_names,
+    check_features,
+    check_random_state,
+    check_rows,
+    check_sample_weight,
+)
+from gmmfast.em.observers import Callback, Progress, Verbose
+from gmmfast.em.starts import Given, start
+from gmmfast.em.stepwise import Stream
+from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
+from gmmfast.estimators.fitted import FittedMixture, is_elsewhere
+from gmmfast.files import checkpoint as checkpoints
+from gmmfast.files import model as files
+from gmmfast.files import sklearn
+from gmmfast.files.archive import kept_parameters
+from gmmfast.files.checkpoint import Checkpoint
+from gmmfast.models import Model
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.rows import MemoryRows, Rows, open_rows
+from gmmfast.rows.dependence import IN_GENERAL, Dependence
+from gmmfast.rows.sources import Source, path_of
+
+
+class GaussianMixture(FittedMixture):
+    """Gaussian mixture, fitted by Expectation-Maximization.
+
+    ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for
+    ``sklearn.mixture.GaussianMixture``: the same parameters and attributes, and from the same
+    start the same iterates.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        K, the number of components.
+    covariance_type : str, default="full"
+        "full", "tied", "diag" or "spherical": a matrix a component, one matrix for all, variances
+        a component, one variance a component. Or one of mclust's codes for volume, shape and axes
+        (E equal, V varying, I of the unit matrix): "EII", "VII", "EEI", "VEI", "EVI", "VVI",
+        "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV".
+    tol : float, default=1e-3
+        A fit has converged once the mean log-likelihood of a row, in nats, changes by less.
+    reg_covar : float, default=1e-6
+        Added to the diagonals of the covariances, in squared units of the data.
+    max_iter : int, default=100
+        EM iterations at the most. 0 leaves the start.
+    n_init : int, default=1
+        Starts; the one with the largest lower bound is kept.
+    init_params : str, default="kmeans"
+        "kmeans", "k-means++" and "random_from_data" give each row to the nearest of K seeds: the
+        centres that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
+        responsibilities; "hierarchical" cuts two of Ward's trees. Three starts of the kind are
+        tried for up to ten EM passes each, where there are more rows over a sample of
+        ``max(4096, 128 K)`` (full covariances: of at least ``4 K d``; a tree: 4096); the likeliest
+        goes on. `n_iter_` counts from there.
+    weights_init : array-like of shape (K,), default=None
+        Mixing weights to start from.
+    means_init : array-like of shape (K, d), default=None
+        Means to start from; weights and covariances that are not given start from the rows
+        nearest to each. One that no row is nearest to gets weight 0 and keeps it.
+    precisions_init : array-like, default=None
+        Inverses of the covariances to start from, in the shape of ``precisions_``. They need not
+        be of the model: the first M step leads into it.
+    random_state : int, RandomState, Generator or None, default=None
+        The only source of chance; an int gives the same fit each time.
+    warm_start : bool, default=False
+        Go on from the last fit instead of starting anew; `n_components` and `covariance_type`
+        must be those of that fit.
+    verbose : int, default=0
+        1 prints iterations, 2 also times and changes.
+    verbose_interval : int, default=10
+        Iterations from one line to the next.
+    n_jobs : int or None, default=None
+        Threads. None is as many as Numba is set to, -1 all that it began with; the result is the
+        same to the last bit.
+    acceleration : {"none", "auto"}, default="none"
+        "none" takes EM steps, and finds scikit-learn's iterates. "auto" extrapolates them once EM
+        has settled into its linear rate, which saves most of the iterations where components
+        overlap and `tol` is small; it stops on the gain of an EM step, and no step falls short
+        of EM's (see `gmmfast.kernels.anderson`).
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (K,)
+        Mixing weights; they sum to one.
+    means_ : ndarray of shape (K, d)
+        Means, in units of the data.
+    covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
+        Covariances, by `covariance_type`; of a code, (K, d, d).
+    precisions_ : ndarray
+        Their inverses, in the same shape.
+    precisions_cholesky_ : ndarray
+        Upper triangles U with ``U @ U.T = precision``; reciprocal standard deviations.
+    converged_ : bool
+        Whether the kept start has converged.
+    stop_reason_ : str
+        Why it ended, in a sentence.
+    n_iter_ : int
+        Its EM iterations.
+    lower_bound_ : float
+        Mean log-likelihood of a row before the last M step.
+    lower_bounds_ : list of float
+        The same before each M step.
+    degenerate_ : ndarray of bool of shape (K,)
+        Components that have collapsed: their smallest variance in any direction is at
+        `reg_covar`, or below 1e-6 of that of all the data if they have fewer than 10 (d + 1) rows
+        (1e-24 if they have more). Their density means nothing.
+    n_samples_seen_ : float
+        Rows that have been learnt from, by their weights.
+    n_features_in_ : int
+        d.
+    feature_names_in_ : ndarray of str of shape (d,)
+        Column names, where X was a frame that had them.
+
+    References
+    ----------
+    Bishop, C. M. (2006). Pattern Recognition and Machine Learning, section 9.2.2.
+
+    Celeux, G., Govaert, G. (1995). Gaussian parsimonious clustering models. Pattern Recognition
+    28(5), 781-793: the models that the codes name.
+
+    Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data
+    via the EM algorithm. JRSS B 39(1), 1-38.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> mixture.means_[mixture.means_[:, 0].argsort()].round(3)
+    array([[ 1.,  2.],
+           [10.,  2.]])
+    >>> labels = mixture.predict([[0, 0], [12, 3]])
+    >>> bool(labels[0] != labels[1])
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        n_jobs: int | None = None,
+        acceleration: str = "none",
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_jobs = n_jobs
+        self.acceleration = acceleration
+
+    n_iter_: int
+    _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
+    _resumed: Checkpoint | None = None  # of one whose next fit goes on from there
+    _learnt_type: str | None = None  # covariance_type of the attributes, where it is known
+
+    # ------------------------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        X: ArrayLike | Source,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        callback: Callable[[int, float], Any] | None = None,
+        progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : array-like, frame or source of shape (n, d)
+            float32 is computed in float32, with float64 sums; everything else in float64. Paths
+            and what `gmmfast.chunks` makes are read in pieces, in every iteration.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Weight 0 is an absent row, an integer weight a repeated one.
+        callback : callable, optional
+            Called as ``callback(iteration, lower_bound)`` after every iteration; a true result
+            stops the fit, which keeps what it has.
+        progress : bool, default=False
+            Show a bar on stderr once the fit takes longer than a second.
+        checkpoint : path-like, optional
+            File that is written after each iteration, for `resume` to go on from. It must
+            not be the file of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is not finite, two-dimensional and of at least K rows; or if a covariance is not
+            positive definite (raise `reg_covar`).
+        InvalidParameterError
+            If a parameter of the constructor is out of range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_iter` was reached; scikit-learn's own class where scikit-learn is loaded.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixture
+        >>> X = np.array([[0.0], [0.2], [5.0], [5.2]])
+        >>> GaussianMixture(2, random_state=0).fit(X, sample_weight=[1, 1, 2, 2]).weights_.max()
+        np.float64(0.666...)
+        """
+        check_constructor(self)
+        if checkpoint is not None:
+            checkpoints.check_possible(checkpoint, self.n_init, path_of(X))
+        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        warm = self.warm_start and hasattr(self, "converged_")
+        goes_on = self._resumed is not None or warm
+        if warm and self._resumed is None:
+            self._require_same_model()
+        check_features(self, names, rows.n_features, reset=not goes_on)
+        self._require_rows(rows)
+        model, keep = self._model(), None
+        if checkpoint is not None:
+            keep = checkpoints.keeper(checkpoint, kept_parameters(self), names, rows)
+        observers: list[em.Observer] = []
+        if self.verbose:
+            observers.append(Verbose(self.verbose, self.verbose_interval))
+        if progress:
+            observers.append(Progress(self.max_iter))
+        if callback is not None:
+            observers.append(Callback(callback))
+        control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
+        with self._explained(rows, names):
+            result = self._run(rows, model, control)
+        self._set_result(result, model, rows)
+        self._warn(result.status)
+        return self
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str]) -> Self:
+        """Take up a fit that was interrupted, from its checkpoint.
+
+        Parameters
+        ----------
+        path : path-like
+            What ``fit(checkpoint=path)`` has written.
+
+        Returns
+        -------
+        GaussianMixture
+            As after the last iteration, usable as it is. Its next `fit`, with the same rows, goes
+            on from there, and ends where the fit would have ended (to rounding).
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is damaged or something else.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile, pathlib
+        >>> from gmmfast import GaussianMixture
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "fit.npz"
+        >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+        >>> whole = GaussianMixture(2, random_state=0).fit(X)
+        >>> stop = lambda iteration, lower_bound: iteration == 2
+        >>> _ = GaussianMixture(2, random_state=0).fit(X, callback=stop, checkpoint=path)
+        >>> resumed = GaussianMixture.resume(path).fit(X, checkpoint=path)
+        >>> bool(np.allclose(resumed.means_, whole.means_, rtol=1e-10))
+        True
+        """
+        point = checkpoints.read(path)
+        mixture = cls(**point.settings)
+        check_constructor(mixture)
+        model, parameters = mixture._model(), point.position.parameters
+        mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
+        mixture._set_progress(point.position)
+        mixture.n_samples_seen_ = point.weight
+        check_features(mixture, point.names, len(point.centre), reset=True)
+        mixture._resumed = point
+        return mixture
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        decay: float = 0.8,
+        forgetting: float = 0.0,
+    ) -> Self:
+        """Learn from rows that come a few at a time and need not come again: stepwise EM.
+
+        The first rows are fitted as `fit` would. After that the averages over all rows, which the
+        M step needs, move a step towards those of the new ones: ``(w / W) ** decay``, where the
+        new rows weigh w and all so far W, and no less than `forgetting`. A mixture that has been
+        fitted goes on from there; one that was made of parameters starts with them.
+        `lower_bound_` is that of the last rows, before they were learnt; `n_iter_` counts steps.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The next rows, the first time at least K.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+        decay : float, default=0.8
+            Above 0.5 and at most 1. Small values forget the first parameters soon, and large ones
+            average over more rows.
+        forgetting : float, default=0.0
+            For data that drift: the share of what is known that each call replaces at least. In
+            the long run ``1 / forgetting`` calls are remembered.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As of `fit`; nothing is learnt then.
+
+        References
+        ----------
+        Cappe, O., Moulines, E. (2009). On-line expectation-maximization algorithm for latent data
+        models. JRSS B 71(3), 593-613, section 2.
+
+        Liang, P., Klein, D. (2009). Online EM for unsupervised models. NAACL, section 3.2.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixture
+        >>> mixture, rng = GaussianMixture(1), np.random.default_rng(0)
+        >>> for _ in range(20):
+        ...     mixture = mixture.partial_fit(rng.normal(size=(500, 2)))
+        >>> bool(abs(mixture.means_).max() < 0.05)
+        True
+        """
+        check_constructor(self)
+        steps = {"decay": decay, "forgetting": forgetting}
+        check_parameters("partial_fit", steps, STEPWISE)
+        if is_elsewhere(X):
+            raise TypeError(
+                "partial_fit learns from rows in memory, some at a time; got "
+                f"{type(X).__name__}. Pass its pieces one after the other, or use fit."
+            )
+        X, names = check_rows(X)
+        weights = check_sample_weight(sample_weight, len(X))
+        if hasattr(self, "weights_"):
+            self._require_same_model()
+            check_features(self, names, X.shape[1], reset=False)
+            return self._go_on_with(X, weights, names, **steps)
+        return self._begin_with(X, weights, names)
+
+    def _begin_with(self, X: NDArray[Any], weights: Floats | None, names: list[str] | None) -> Self:
+        """Fit the first rows of a stream."""
+        rows, model = MemoryRows(X, weights, n_jobs=self.n_jobs), self._model()
+        self._require_rows(rows)
+        with self._explained(rows, names):
+            result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
+            statistics = rows.expectation(result.parameters, model.scatter)
+        check_features(self, names, X.shape[1], reset=True)
+        self._set_result(result, model, rows)
+        self._stream = Stream.of(statistics.moved(rows.centre))
+        return self
+
+    def _go_on_with(
+        self,
+        X: NDArray[Any],
+        weights: Floats | None,
+        names: list[str] | None,
+        decay: float,
+        forgetting: float,
+    ) -> Self:
+        """Take one step with the next rows of a stream."""
+        model = self._model()
+        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
+        before = self._parameters(np.zeros_like(rows.centre))
+        with self._explained(rows, names):
+            statistics = rows.expectation(before.moved(-rows.centre), model.scatter)
+            stream = self._stream_so_far(model).after(
+                statistics.moved(rows.centre), decay, forgetting
+            )
+            after = model.maximization(stream.averages, before).moved(-rows.centre)
+        averages = stream.averages.moved(-rows.centre)
+        bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
+        result = em.EMResult(after, [bound], em.Status.STREAM, bound, averages, False)
+        self._set_result(result, model, rows)
+        self._stream, self.n_samples_seen_, self.n_iter_ = stream, stream.seen, n_iter
+        return self
+
+    def _stream_so_far(self, model: Model) -> Stream:
+        """What `partial_fit` goes on from."""
+        if self._stream is not None:
+            return self._stream
+        parameters = self._parameters(np.zeros(self.means_.shape[1]))
+        return Stream.of_mixture(parameters, model, self.n_samples_seen_)
+
+    @contextmanager
+    def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:
+        """Say of a covariance that is not positive definite what may help."""
+        try:
+            yield
+        except IllDefinedCovarianceError as error:
+            is_single = self.n_components == 1
+            remedy = Dependence.of(rows).remedy(names) or (IN_GENERAL if is_single else "")
+            is_float32 = rows.dtype == np.float32
+            raise error.during_fit(self.reg_covar, is_float32, remedy, is_single) from None
+
+    def _require_rows(self, rows: Rows) -> None:
+        if rows.n_rows < self.n_components:
+            which = " of positive weight" if rows.is_weighted else ""
+            raise ValueError(
+                f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
+                f"n_samples = {rows.n_rows}{which}. Lower n_components."
+            )
+
+    def _require_same_model(self) -> None:
+        """Raise ValueError where a fit cannot go on from what has been learnt."""
+        learnt = len(self._attributes()[0]), self._learnt_type or self.covariance_type
+        wanted = self.n_components, self.covariance_type
+        if learnt != wanted:
+            K, kind = learnt
+            raise ValueError(
+                f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but what has been "
+                f"learnt has {K} components of covariance_type={kind!r}. Set them back, or begin "
+                "with a new mixture."
+            )
+
+    def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
+        if self._resumed is not None:
+            self._resumed.require_settings(self.get_params(deep=False))
+            return self._resumed.go_on(rows, model, control)
+        if self.warm_start and hasattr(self, "converged_"):
+            parameters = self._parameters(rows.centre)
+            arranged = rows.arranged_for(parameters)
+            return em.run(arranged, parameters, model, control, self.lower_bound_)
+        rng = check_random_state(self.random_state)
+        given = self._given(model, rows)
+        make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
+        return em.best_of(self.n_init, make, model, control)
+
+    def _given(self, model: Model, rows: Rows) -> Given:
+        """What the constructor fixes of the start."""
+        K, d = self.n_components, rows.n_features
+        weights = means = covariances = None
+        if self.weights_init is not None:
+            weights = check_weights_init(self.weights_init, K)
+        if self.means_init is not None:
+            means = check_means_init(self.means_init, K, d) - rows.centre
+        if self.precisions_init is not None:
+            covariances = model.covariances_from(
+                check_precisions_init(self.precisions_init, self.covariance_type, K, d)
+            )
+        return Given(weights, means, covariances)
+
+    def _set_result(self, result: em.EMResult, model: Model, rows: Rows) -> None:
+        parameters = result.parameters
+        means = parameters.means + rows.centre
+        self._set_parameters(parameters, model, means, rows.dtype, result.statistics)
+        self._set_progress(result)
+        self.n_samples_seen_ = rows.weight
+        for name in ("_stream", "_resumed"):
+            self.__dict__.pop(name, None)
+
+    def _set_progress(self, result: em.EMResult | em.Position) -> None:
+        self.converged_ = result.status.is_end
+        self.stop_reason_ = result.status.value
+        self.n_iter_ = len(result.lower_bounds)
+        self.lower_bound_ = result.lower_bound
+        self.lower_bounds_ = result.lower_bounds
+
+    def _set_parameters(
+        self,
+        parameters: Parameters,
+        model: Model,
+        means: Floats,
+        dtype: np.dtype[Any],
+        statistics: SufficientStatistics | None = None,
+    ) -> None:
+        cholesky = model.precisions_cholesky(parameters)
+        dtype = replace(parameters, means=means).dtype_to_keep(dtype)
+        self._learnt_type = self.covariance_type
+        self.weights_ = parameters.weights.astype(dtype)
+        self.means_ = means.astype(dtype)
+        self.covariances_ = parameters.covariances.astype(dtype)
+        self.precisions_cholesky_ = cholesky.astype(dtype)
+        self.precisions_ = model.precisions(cholesky).astype(dtype)
+        self.degenerate_ = model.degenerate(parameters, statistics)
+
+    def _warn(self, status: em.Status) -> None:
+        if status is em.Status.MAX_ITER:
+            warn(
+                "Best performing initialization did not converge. Try different init parameters, "
+                "or increase max_iter, tol, or check for degenerate data. "
+                f"(max_iter={self.max_iter}, tol={self.tol})",
+                convergence_warning_class(),
+            )
+
+    # ------------------------------------------------------------- from and to something else
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: Sequence[str] | None = None,
+        **params: Any,
+    ) -> Self:
+        """Make a mixture that predicts, scores and samples without having been fitted.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+            Mixing weights; they sum to one.
+        means : array-like of shape (K, d)
+            Means.
+        covariances : array-like of shape (K, d, d), (d, d), (K, d) or (K,)
+            Covariances, by `covariance_type`.
+        covariance_type : str, default="full"
+            Structure of the covariances, as in the constructor.
+        feature_names : sequence of str, optional
+            Column names.
+        **params
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, the weights do not sum to one, a covariance is not symmetric and
+            positive definite, or the covariances are not of the model, to seven digits: those of
+            "EII" must be one multiple of the unit matrix, for instance.
+
+        Examples
+        --------
+        >>> from gmmfast import GaussianMixture
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
+        >>> mixture.score_samples([[0.0]]).round(6)
+        array([-0.918939])
+        """
+        means = given_array(means, "means")
+        n_components, d = means.shape if means.ndim == 2 else (means.size, 1)
+        mixture = cls(n_components, covariance_type=covariance_type, **params)
+        check_constructor(mixture)
+        model = mixture._model()
+        means = check_means_init(means, n_components, d)
+        weights = check_weights_init(weights, n_components)
+        covariances = check_covariances(covariances, covariance_type, n_components, d)
+        try:
+            parameters = model.of_covariances(weights / weights.sum(), means, covariances)
+        except IllDefinedCovarianceError as error:
+            raise error.of_given() from None
+        mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
+        mixture.converged_, mixture.n_iter_ = False, 0
+        mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
+        mixture.stop_reason_ = "Made from parameters, not fitted."
+        mixture.n_samples_seen_ = 0.0
+        names = None if feature_names is None else check_feature_names(feature_names, d)
+        check_features(mixture, names, d, reset=True)
+        return mixture
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted mixture to an ``.npz`` file; see `gmmfast.files.model.save`.
+
+        Parameters
+        ----------
+        path : path-like
+            Written at once or not at all.
+        """
+        files.save(self, path, GaussianMixture)
+
+    def to_sklearn(self) -> Any:
+        """Return the fitted mixture as a ``sklearn.mixture.GaussianMixture``."""
+        return sklearn.to_sklearn(self)
+
+    @classmethod
+    def from_sklearn(cls, mixture: Any) -> Self:
+        """Make a mixture of a fitted ``sklearn.mixture.GaussianMixture``.
+
+        Parameters
+        ----------
+        mixture : sklearn.mixture.GaussianMixture
+            Fitted.
+
+        Returns
+        -------
+        GaussianMixture
+        """
+        made: Self = sklearn.from_sklearn(cls, mixture)
+        return made
+
+
+def load(path: str | os.PathLike[str]) -> GaussianMixture:
+    """Read a mixture that `GaussianMixture.save` wrote; everything in the file is checked.
+
+    Parameters
+    ----------
+    path : path-like
+        File.
+
+    Returns
+    -------
+    GaussianMixture
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is not a gmmfast model, is damaged, or is of a later format.
+    """
+    return files.load(path, GaussianMixture)

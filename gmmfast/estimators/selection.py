@@ -1,0 +1,364 @@
+"""How many components, and which covariance model: the search, as an estimator."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmfast import em
+from gmmfast.data.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
+from gmmfast.data.validation import check_features, check_random_state
+from gmmfast.em.kmeans import Random
+from gmmfast.em.observers import Deadline, SearchBar
+from gmmfast.errors import warn
+from gmmfast.estimators.base import Estimator
+from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.kernels.options import thread_count
+from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
+from gmmfast.rows import MemoryRows, Rows, open_rows
+from gmmfast.rows.dependence import IN_GENERAL, Dependence
+from gmmfast.rows.sources import Source
+from gmmfast.search.candidates import MANY, SINGULAR, Candidate, Fit, Search
+from gmmfast.search.results import Results
+
+
+class GaussianMixtureIC(Estimator):
+    """Gaussian mixture whose number of components and covariance model are chosen.
+
+    Every model is fitted with every number of components; the best by a criterion is kept, and
+    predicts.
+
+    Parameters
+    ----------
+    n_components : int or iterable of int, default=1 to 9
+        Numbers of components to try.
+    covariance_types : "all" or list of str, default="all"
+        Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes.
+    criterion : {"bic", "aic", "icl", "cv"}, default="bic"
+        What is least at the best: the information criteria of `gmmfast.criteria`, or minus the
+        mean log density of rows that a fit has not seen (cross-validation).
+    cv : int, splitter or iterable, default=5
+        For ``criterion="cv"``: folds of shuffled rows, an object with scikit-learn's ``split``, or
+        pairs of row indices to fit to and to hold out.
+    tol : float, default=1e-6
+        A fit has converged once an EM step gains less, in nats a row.
+    reg_covar : float, default=0.0
+        Added to the diagonals of the covariances, in squared units of the data.
+    max_iter : int, default=1000
+        EM iterations of a fit at the most.
+    acceleration : {"none", "auto"}, default="auto"
+        As in `GaussianMixture`.
+    max_seconds : float or None, default=None
+        Try no more candidates after this time. Fits that are under way end with what they have.
+    on_interrupt : {"raise", "keep"}, default="raise"
+        What Ctrl-C does: raise, or choose among the candidates that `callback` has seen.
+    random_state : int, RandomState, Generator or None, default=None
+        The only source of chance; an int gives the same choice each time.
+    n_jobs : int or None, default=None
+        Threads, as in `GaussianMixture`.
+
+    Attributes
+    ----------
+    best_estimator_ : GaussianMixture
+        The chosen mixture; `predict` and the like are its own.
+    best_n_components_ : int
+        Its K.
+    best_covariance_type_ : str
+        Its model.
+    results_ : Results
+        A structured array with a row a candidate; ``results_.to_pandas()`` makes it a frame.
+    n_features_in_ : int
+        d.
+    feature_names_in_ : ndarray of str of shape (d,)
+        Column names, where X was a frame that had them.
+
+    Notes
+    -----
+    A candidate that fails is recorded with the reason. One in which a component has collapsed
+    (``degenerate_`` of `GaussianMixture`) is recorded, and not ranked: its likelihood has no upper
+    bound, so its criteria mean nothing.
+
+    References
+    ----------
+    Fraley, C., Raftery, A. E. (2002). Model-based clustering, discriminant analysis, and density
+    estimation. JASA 97(458), 611-631, section 2: the search, and BIC.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixtureIC
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(size=(100, 2)), 5 + rng.normal(size=(100, 2))])
+    >>> search = GaussianMixtureIC(range(1, 4), covariance_types=["EII", "VVV"], random_state=0)
+    >>> search.fit(X).best_n_components_, search.best_covariance_type_
+    (2, 'EII')
+    """
+
+    best_estimator_: GaussianMixture
+    best_n_components_: int
+    best_covariance_type_: str
+    results_: Results
+    n_features_in_: int
+
+    def __init__(
+        self,
+        n_components: int | Iterable[int] = tuple(range(1, 10)),
+        *,
+        covariance_types: str | Iterable[str] = "all",
+        criterion: str = "bic",
+        cv: Any = 5,
+        tol: float = 1e-6,
+        reg_covar: float = 0.0,
+        max_iter: int = 1000,
+        acceleration: str = "auto",
+        max_seconds: float | None = None,
+        on_interrupt: str = "raise",
+        random_state: Any = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_types = covariance_types
+        self.criterion = criterion
+        self.cv = cv
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.acceleration = acceleration
+        self.max_seconds = max_seconds
+        self.on_interrupt = on_interrupt
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    # ------------------------------------------------------------------------------- fitting
+
+    def fit(
+        self,
+        X: ArrayLike | Source,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        callback: Callable[[Fit], Any] | None = None,
+        progress: bool = False,
+    ) -> Self:
+        """Fit all candidates, and keep the best.
+
+        Parameters
+        ----------
+        X : array-like, frame or source of shape (n, d)
+            The rows, as in `GaussianMixture.fit`.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Weight 0 is an absent row, an integer weight a repeated one.
+        callback : callable, optional
+            Called with each candidate's `Fit`; a true result ends the search, which keeps what
+            it has.
+        progress : bool, default=False
+            Show a bar on stderr once the search takes longer than a second.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is not finite and two-dimensional, or if no candidate can be ranked.
+        InvalidParameterError
+            If a parameter of the constructor is out of range.
+        KeyboardInterrupt
+            Unless ``on_interrupt="keep"`` and a candidate is done.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the best reached `max_iter`; scikit-learn's own class where scikit-learn is loaded.
+        UserWarning
+            If the search ended before its last candidate.
+        """
+        check_constructor(self, SEARCH)
+        for name in ("best_estimator_", "best_n_components_", "best_covariance_type_"):
+            self.__dict__.pop(name, None)  # what is left of an earlier fit, if this one fails
+        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        rng = check_random_state(self.random_state)
+        if rows.n_rows <= MANY:
+            rows = rows.all_or_sample(MANY, rng)  # those of a source: in memory
+        deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
+        control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
+        folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
+        threads = thread_count(self.n_jobs)
+        candidates = self._candidates()
+        dependence = Dependence.of(rows)
+        singular = self.reg_covar == 0 and dependence.is_certain
+        common = (self.reg_covar, singular, control, rng, threads, deadline)
+        search = Search(candidates, rows, folds, *common)
+        bar = SearchBar(len(candidates), progress)
+        fits = self._run(search, callback, deadline, bar)
+        self.results_ = Results.of(candidates, fits, rows.n_features)
+        check_features(self, names, rows.n_features, reset=True)
+        order = self.results_.ranking(self.criterion)
+        remedy = dependence.remedy(names) if _are_all_singular(fits) else ""
+        if not order.size:
+            raise ValueError(self._why_none(fits, remedy))
+        if remedy:
+            warn(f"No model with free correlations could be fitted. {remedy}")
+        self._keep(fits[order[0]], rows)
+        return self
+
+    def _candidates(self) -> list[Candidate]:
+        """All pairs, the smallest K first, each once."""
+        counts = sorted({int(k) for k in as_list(self.n_components)})
+        types = as_list(self.covariance_types)
+        types = list(MODEL_CODES) if types == ["all"] else list(dict.fromkeys(types))
+        return [Candidate(k, name) for k in counts for name in types]
+
+    def _run(
+        self,
+        search: Search,
+        callback: Callable[[Fit], Any] | None,
+        deadline: Deadline,
+        bar: SearchBar,
+    ) -> list[Fit]:
+        """Fits until there are no more candidates, or someone ends the search."""
+        fits: list[Fit] = []
+        try:
+            with closing(search.fits()) as candidates:
+                for fit in candidates:
+                    fits.append(fit)
+                    bar.step(f"K={fit.candidate.n_components} {fit.candidate.covariance_type}")
+                    if (callback is not None and callback(fit)) or deadline.passed():
+                        break
+                else:
+                    if not deadline.passed():
+                        fits = search.improved(fits, self.criterion)
+        except KeyboardInterrupt:
+            if self.on_interrupt == "raise" or not fits:
+                raise
+        finally:
+            bar.close()
+        if len(fits) < len(search.candidates):
+            warn(f"The search ended after {len(fits)} of {len(search.candidates)} candidates.")
+        return fits
+
+    def _folds(self, X: Any, rows: Rows, rng: Random) -> list[tuple[MemoryRows, MemoryRows]]:
+        if not isinstance(rows, MemoryRows):
+            raise ValueError(
+                f"criterion='cv' needs rows in memory; got {rows.n_rows} rows that are read in "
+                "pieces. Choose by 'bic', 'aic' or 'icl'."
+            )
+        pairs = self.cv
+        if isinstance(pairs, numbers.Integral):
+            count, present = int(pairs), np.flatnonzero(rows.sample_weight)
+            if count > len(present):
+                which = " of positive weight" if rows.is_weighted else ""
+                raise ValueError(
+                    f"cv={count} folds need as many rows{which}; got {len(present)}. Lower cv."
+                )
+            fold = rng.permutation(len(present)) % count
+            pairs = [(present[fold != f], present[fold == f]) for f in range(count)]
+        elif hasattr(pairs, "split"):
+            pairs = pairs.split(X)
+        return [(rows.part(seen), rows.part(held_out)) for seen, held_out in pairs]
+
+    def _keep(self, fit: Fit, rows: Rows) -> None:
+        """Turn the best fit into a mixture."""
+        K, covariance_type = fit.candidate
+        mixture = GaussianMixture(
+            K,
+            covariance_type=covariance_type,
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            max_iter=self.max_iter,
+            acceleration=self.acceleration,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        assert fit.result is not None
+        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), rows)
+        names = getattr(self, "feature_names_in_", None)
+        check_features(
+            mixture, None if names is None else list(names), self.n_features_in_, reset=True
+        )
+        mixture._warn(fit.result.status)
+        self.best_estimator_ = mixture
+        self.best_n_components_, self.best_covariance_type_ = K, covariance_type
+
+    def _why_none(self, fits: list[Fit], remedy: str) -> str:
+        failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
+        collapsed = sum(fit.degenerate for fit in fits)
+        found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
+        return f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. " + (
+            remedy or f"{IN_GENERAL} Fewer components may help too."
+        )
+
+    # ------------------------------------------------------------------------- using the best
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_estimator_")
+
+    def _best(self) -> GaussianMixture:
+        self._check_fitted()
+        return self.best_estimator_
+
+    def summary(self, n_best: int = 5) -> str:
+        """Return the ranking as text.
+
+        Parameters
+        ----------
+        n_best : int, default=5
+            Candidates to list.
+
+        Returns
+        -------
+        str
+        """
+        self._check_fitted()
+        return self.results_.summary(self.criterion, n_best)
+
+    def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
+        """Label rows; see `GaussianMixture.predict`."""
+        return self._best().predict(X)
+
+    def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
+        """Posterior probabilities; see `GaussianMixture.predict_proba`."""
+        return self._best().predict_proba(X)
+
+    def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
+        """Log densities in nats; see `GaussianMixture.score_samples`."""
+        return self._best().score_samples(X)
+
+    def score(
+        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Mean log density of a row; see `GaussianMixture.score`."""
+        return self._best().score(X, y, sample_weight)
+
+    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion; see `GaussianMixture.bic`."""
+        return self._best().bic(X, sample_weight)
+
+    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion; see `GaussianMixture.aic`."""
+        return self._best().aic(X, sample_weight)
+
+    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood; see `GaussianMixture.icl`."""
+        return self._best().icl(X, sample_weight)
+
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw rows; see `GaussianMixture.sample`."""
+        return self._best().sample(n_samples)
+
+
+def _are_all_singular(fits: Sequence[Fit]) -> bool:
+    """Whether there are candidates with correlations, and all have failed for their covariances."""
+    scatters = {name: MODELS[name]().scatter for _, name in (fit.candidate for fit in fits)}
+    free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]
+    return bool(free) and all(fit.failure == SINGULAR for fit in free)

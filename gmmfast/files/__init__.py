@@ -1,0 +1,1 @@
+"""A mixture in another form: model files, checkpoints, scikit-learn."""

@@ -1,0 +1,258 @@
+"""Files of arrays: ``.npz`` with a JSON manifest, no pickle, written at once or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.data.paths import naming, require_folder
+
+Arrays = dict[str, NDArray[Any]]
+T = TypeVar("T")
+
+VERSION = 2  # of what the files hold
+
+# What a file may become in memory. gmmfast writes arrays as they are, so that they take what the
+# file takes; compressed files get some room.
+SMALL = 1 << 28  # bytes of arrays that any file may hold,
+RATIO = 16  # bytes of arrays per byte of a larger file
+MANIFEST_BYTES = 1 << 25
+MANIFEST_VALUES = 1 << 20  # numbers, names, lists: each takes up to 100 bytes once it is read
+
+
+class Header(NamedTuple):
+    """What is known of an array before it is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+Found = Mapping[str, Header | NDArray[Any]]  # both have a shape and a dtype
+
+
+@dataclass(frozen=True)
+class Form(Generic[T]):
+    """A kind of file: what it holds, and what that stands for."""
+
+    program: str  # what the file is
+    source: str  # how such files are made: the hint for another kind of file
+    remedy: str  # what to do where something cannot be written
+    layout: Callable[[dict[str, Any], Found], dict[str, Header]]  # arrays that must be there
+    rebuild: Callable[[dict[str, Any], Arrays], T]  # of values that are checked with `require`
+
+
+def write(
+    path: str | os.PathLike[str],
+    form: Form[Any],
+    manifest: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+) -> None:
+    """Write a file beside the path, and put it in its place.
+
+    Parameters
+    ----------
+    path : path-like
+        What is there is replaced.
+    form : Form
+        What the file is; `read` asks for the same.
+    manifest : mapping
+        Everything but the arrays, as JSON can hold it.
+    arrays : mapping of str to ndarray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If `read` would refuse the file; nothing is written.
+    """
+    require_folder(path)
+    try:
+        text = json.dumps({"format": form.program, "version": VERSION, **manifest}).encode()
+        understood = _manifest(text, form.program)
+        _require_layout(arrays, form.layout(understood, arrays))
+        form.rebuild(understood, dict(arrays))
+    except Exception as error:  # attributes that were set by hand can be anything
+        reason = _reason(error)
+        raise ValueError(
+            f"{path}: cannot write this {form.program}: {reason}. {form.remedy}"
+        ) from None
+    buffer = io.BytesIO()
+    np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)  # type: ignore[arg-type]
+    path = Path(path).resolve()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with naming(path, temporary):
+            temporary.write_bytes(buffer.getvalue())
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str], form: Form[T]) -> T:
+    """Read a file, and make of its manifest and arrays what they stand for.
+
+    No array is read before the headers of all of them agree with the manifest.
+
+    Parameters
+    ----------
+    path : path-like
+        File.
+    form : Form
+        What it must be.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If it is something else, is damaged, is of another version, or would take much more memory
+        than disk.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as stream:
+            require(zipfile.is_zipfile(stream), f"it is no .npz file. {form.source}")
+            with zipfile.ZipFile(stream) as file:
+                members = _members(file, path.stat().st_size)
+                manifest = _manifest(_text(file, members.pop("manifest")), form.program)
+                headers = {name: _header(file, info) for name, info in members.items()}
+                _require_layout(headers, form.layout(manifest, headers))
+                arrays = {name: _array(file, info) for name, info in members.items()}
+        return form.rebuild(manifest, arrays)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file. {form.source}") from None
+    except PermissionError:
+        raise
+    except Exception as error:  # a damaged file can raise anything that a reader can
+        raise ValueError(
+            f"{path} is not a {form.program}, or is damaged: {_reason(error)}"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _members(file: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.ZipInfo]:
+    """Return the members of an archive by their names, if all of them may be read."""
+    members = file.infolist()
+    for info in members:
+        require(info.filename.endswith(".npy"), f"{info.filename!r} is no array")
+        # of other methods, zipfile cannot limit what a small piece becomes
+        known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        require(known, f"{info.filename!r} is compressed by another method than numpy's")
+    named = {info.filename.removesuffix(".npy"): info for info in members}
+    require(len(named) == len(members), "two of its arrays have the same name")
+    total, most = sum(info.file_size for info in members), max(SMALL, RATIO * n_bytes)
+    require(
+        total <= most,
+        f"its arrays would take {total / 1e6:.0f} MB of memory, more than the {most / 1e6:.0f} MB "
+        f"that a file of {n_bytes / 1e6:.1f} MB may hold. Save it without compression",
+    )
+    return named
+
+
+def _header(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
+    """Read the header of an array, and hold it against the size of the member."""
+    with file.open(info) as member:
+        return _header_of(member, info)
+
+
+def _header_of(member: IO[bytes], info: zipfile.ZipInfo) -> Header:
+    version = np.lib.format.read_magic(member)
+    require(version == (1, 0), f"{info.filename} is of another version of numpy's format")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+    n_bytes = info.file_size - member.tell()
+    is_plain = not dtype.hasobject and min(shape, default=0) >= 0
+    require(
+        is_plain and n_bytes == math.prod(shape) * dtype.itemsize,
+        f"{info.filename} has {n_bytes} bytes for an array of shape {shape} and type {dtype}",
+    )
+    return Header(shape, dtype)
+
+
+def _array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
+    with file.open(info) as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+        return array
+
+
+def _text(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Read the bytes of the manifest."""
+    require(info.file_size <= MANIFEST_BYTES, "the manifest is too long")
+    with file.open(info) as member:
+        shape, dtype = _header_of(member, info)
+        require(len(shape) == 1 and dtype == np.uint8, "the manifest is not text")
+        return member.read()
+
+
+def _manifest(text: bytes, program: str) -> dict[str, Any]:
+    values = sum(text.count(mark) for mark in (b",", b"[", b"{"))  # at least as many as there are
+    require(
+        len(text) <= MANIFEST_BYTES and values <= MANIFEST_VALUES,
+        f"its lists (lower_bounds_, names of columns) have more than {MANIFEST_VALUES} entries",
+    )
+    manifest = json.loads(text.decode())
+    require(isinstance(manifest, dict), "the manifest is not one of gmmfast")
+    require(manifest["format"] == program, f"it is a {manifest['format']}")
+    version = manifest["version"]
+    require(
+        version == VERSION,
+        f"its format is {version}, this gmmfast reads {VERSION}; use the one that wrote it",
+    )
+    require(isinstance(manifest["parameters"], dict), "the manifest is incomplete")
+    return manifest  # type: ignore[no-any-return]
+
+
+def _require_layout(found: Found, expected: Mapping[str, Header]) -> None:
+    """Raise ValueError unless arrays, or their headers, are those that are expected."""
+    for name, (shape, dtype) in expected.items():
+        array = found[name]
+        require(array.dtype == dtype, f"{name} is of type {array.dtype} instead of {dtype}")
+        require(array.shape == shape, f"{name} has the shape {array.shape} instead of {shape}")
+    unknown = sorted(set(found) - set(expected))
+    require(not unknown, f"it has unexpected arrays: {', '.join(unknown)}")
+
+
+def under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return arrays by their names with a prefix."""
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def found_under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return those whose names have a prefix, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def plain(value: Any) -> Any:
+    """NumPy's numbers as Python's."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def kept_parameters(estimator: Any) -> dict[str, Any]:
+    """Parameters of a constructor that a manifest can hold: no arrays, no random generators."""
+    values = {name: plain(value) for name, value in estimator.get_params(deep=False).items()}
+    kinds = bool | int | float | str | None
+    return {name: value for name, value in values.items() if isinstance(value, kinds)}
+
+
+def require(condition: bool, otherwise: str) -> None:
+    """Raise ValueError unless something holds of a file."""
+    if not condition:
+        raise ValueError(otherwise)

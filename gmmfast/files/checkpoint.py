@@ -1,0 +1,259 @@
+"""Where a fit stands after an iteration, in a file: enough to go on from."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmfast.data.constraints import MIXTURE as CONSTRAINTS
+from gmmfast.data.constraints import check_parameters
+from gmmfast.data.given import check_weights_init
+from gmmfast.data.paths import require_apart, require_folder
+from gmmfast.data.validation import check_feature_names
+from gmmfast.em.loop import Control, EMResult, Position, Status, run
+from gmmfast.em.state import memory_moved, reached_by_em, shapes_of_memory
+from gmmfast.files import archive
+from gmmfast.files.archive import (
+    Arrays,
+    Form,
+    Found,
+    Header,
+    found_under,
+    require,
+    under,
+)
+from gmmfast.kernels.density import TILE
+from gmmfast.models import MODELS, Model
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.rows import Rows
+
+MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
+GUESSES = "guesses"
+SLACK = 0.02  # nats a feature: by less than this do `reg_covar` and rounding lower a likelihood
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fit on its way."""
+
+    settings: dict[str, Any]  # the estimator's parameters
+    names: list[str] | None  # of the columns
+    mean: Floats  # (d,) of the rows
+    centre: Floats  # (d,) that the parameters are relative to
+    dtype: np.dtype[Any]  # of the rows
+    n_rows: int  # of positive weight
+    weight: float  # of all rows
+    position: Position
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write all of it, at once or not at all; ValueError for what `read` would refuse."""
+        position = self.position
+        manifest = {
+            "parameters": self.settings,
+            "names": self.names,
+            "dtype": self.dtype.name,
+            "n_rows": self.n_rows,
+            "weight": self.weight,
+            "lower_bounds": [float(bound) for bound in position.lower_bounds],
+            "status": position.status.name,
+        }
+        arrays = {"mean": self.mean, "centre": self.centre}
+        arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
+        if position.arranged_by is not None:
+            arrays |= under(ORDER, position.arranged_by.to_arrays())
+        if position.guesses.size:
+            arrays[GUESSES] = position.guesses.astype(np.float64)
+        archive.write(path, FORM, manifest, arrays)
+
+    def require_settings(self, settings: Mapping[str, Any]) -> None:
+        """Raise ValueError unless a fit with `settings` may go on from here."""
+        for name in ("n_components", "covariance_type", "acceleration"):
+            if settings[name] != self.settings[name]:
+                raise ValueError(
+                    f"The checkpoint is of a fit with {name}={self.settings[name]!r}; got "
+                    f"{settings[name]!r}. Set it back, or begin a new fit."
+                )
+
+    def go_on(self, rows: Rows, model: Model, control: Control) -> EMResult:
+        """Take the rest of the steps, to the same end as without the interruption.
+
+        Raises
+        ------
+        ValueError
+            If these are not the rows.
+        """
+        position = self._position_about(rows, model)
+        parameters, bounds = position.parameters, position.lower_bounds
+        arranged = rows.arranged_for(position.arranged_by or parameters)
+        reached = reached_by_em(model, parameters, position.memory)
+        statistics = arranged.expectation(reached, model.scatter)
+        self._require_likelihood(statistics)
+        if position.status.is_end:
+            return EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
+        return run(arranged, parameters, model, control, position=position)
+
+    def _require_likelihood(self, statistics: SufficientStatistics) -> None:
+        """Raise ValueError where the rows are less likely than EM can have left the same ones."""
+        bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
+        slack = SLACK * len(self.centre)
+        is_more = bound > before + slack and self.position.status.is_end
+        if bound < before - slack or is_more:
+            raise _other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")
+
+    def _position_about(self, rows: Rows, model: Model) -> Position:
+        """The position relative to the centre of the same rows, as they are read now."""
+        parameters = self.position.parameters
+        if rows.n_rows != self.n_rows or not math.isclose(rows.weight, self.weight, rel_tol=1e-9):
+            raise _other_rows(
+                f"there are {rows.n_rows} of total weight {rows.weight:g}, and were {self.n_rows} "
+                f"of {self.weight:g}"
+            )
+        spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
+        close = np.isclose(rows.mean, self.mean, rtol=1e-9, atol=1e-9 * spread)
+        if not close.all():
+            j = int(np.argmin(close))
+            raise _other_rows(
+                f"the mean of feature {j} is {rows.mean[j]:.10g}, and was {self.mean[j]:.10g}"
+            )
+        shift = self.centre - rows.centre
+        memory = memory_moved(model, self.position.memory, parameters, shift)
+        order = self.position.arranged_by
+        return replace(
+            self.position,
+            parameters=parameters.moved(shift),
+            memory=memory,
+            arranged_by=None if order is None else order.moved(shift),
+        )
+
+
+def _other_rows(how: str) -> ValueError:
+    return ValueError(
+        f"The rows are not those of the checkpoint: {how}. Fit the same rows, or start anew."
+    )
+
+
+def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None) -> None:
+    """Raise before any row is read what would raise, or overwrite `data`, after an iteration."""
+    if n_init > 1:
+        raise ValueError(
+            f"A checkpoint is of one start; got n_init={n_init}. Set n_init=1, or fit several "
+            "times and keep the best."
+        )
+    require_apart({"X": data}, {"checkpoint": Path(path)})
+    require_folder(path)
+
+
+def keeper(
+    path: str | os.PathLike[str], settings: dict[str, Any], names: list[str] | None, rows: Rows
+) -> Callable[[Position], None]:
+    """Return what writes a checkpoint of each position that it is told of."""
+
+    def keep(position: Position) -> None:
+        facts = rows.mean, rows.centre, rows.dtype, rows.n_rows, rows.weight
+        Checkpoint(settings, names, *facts, position).write(path)
+
+    return keep
+
+
+def read(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read what `Checkpoint.write` wrote.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it is damaged or something else.
+    """
+    return archive.read(path, FORM)
+
+
+def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
+    """Arrays of a file: what follows from the settings, and from the columns of the means."""
+    settings = manifest["parameters"]
+    K, model = settings["n_components"], settings["covariance_type"]
+    check_parameters("GaussianMixture", settings, CONSTRAINTS)
+    n_rows, weight = manifest["n_rows"], manifest["weight"]
+    known = type(n_rows) is int and type(weight) is float and math.isfinite(weight)
+    require(known and n_rows > 0 and weight > 0, "the number of rows is damaged")
+    shape = found[f"{MIXTURE}means"].shape
+    require(len(shape) == 2 and 0 not in shape, "the means are not a matrix")
+    d = shape[1]
+    mixture: dict[str, tuple[int, ...]] = {
+        "weights": (K,),
+        "means": (K, d),
+        "covariances": MODELS[model]().covariance_shape(K, d),
+        "log_dets": (K,),
+    }
+    shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "centre": (d,)}
+    shapes |= _named(MIXTURE, found, mixture, K, d)
+    is_accelerated = settings["acceleration"] != "none"
+    has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64"
+    steps = shapes_of_memory(MODELS[model](), K, d, is_accelerated, has_before)
+    shapes |= {STEPS + name: shape for name, shape in steps.items()}
+    if any(name.startswith(ORDER) for name in found):
+        shapes |= _named(ORDER, found, mixture, K, d)
+    if GUESSES in found:
+        shapes[GUESSES] = (-(-n_rows // TILE),)
+    return {name: Header(shape, np.dtype(float)) for name, shape in shapes.items()}
+
+
+def _named(
+    prefix: str, found: Found, mixture: Mapping[str, tuple[int, ...]], K: int, d: int
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of `Parameters`: with factors of either kind, whitened or not."""
+    shapes = {prefix + name: shape for name, shape in mixture.items()}
+    is_diagonal = found[f"{prefix}factors"].shape == (K, d)
+    shapes[f"{prefix}factors"] = (K, d) if is_diagonal else (K, d, d)
+    if f"{prefix}whitening" in found:
+        shapes[f"{prefix}whitening"] = (d, d)
+    return shapes
+
+
+def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
+    for name, array in arrays.items():
+        can_be_infinite = name.startswith(STEPS)  # before the first step
+        sound = ~np.isnan(array) if can_be_infinite else np.isfinite(array)
+        require(bool(sound.all()), f"{name} holds values that are not finite")
+    lower_bounds = manifest["lower_bounds"]
+    require(isinstance(lower_bounds, list) and lower_bounds != [], "there are no lower_bounds")
+    require(all(type(bound) is float for bound in lower_bounds), "lower_bounds are not floats")
+    require(manifest["status"] in Status.__members__, "the status is unknown")
+    require(manifest["dtype"] in ("float32", "float64"), "the type of the rows is unknown")
+    parameters = Parameters.from_arrays(found_under(MIXTURE, arrays))
+    K, d = parameters.means.shape
+    check_weights_init(parameters.weights, K)
+    names = manifest["names"]
+    order, guesses = found_under(ORDER, arrays), arrays.get(GUESSES, np.zeros(0))
+    require(bool(((guesses >= 0) & (guesses < K)).all()), "the guesses are no components")
+    position = Position(
+        parameters,
+        lower_bounds,
+        Status[manifest["status"]],
+        found_under(STEPS, arrays),
+        guesses.astype(np.int64),
+        Parameters.from_arrays(order) if order else None,
+    )
+    return Checkpoint(
+        settings=manifest["parameters"],
+        names=None if names is None else check_feature_names(names, d),
+        mean=arrays["mean"],
+        centre=arrays["centre"],
+        dtype=np.dtype(manifest["dtype"]),
+        n_rows=manifest["n_rows"],
+        weight=manifest["weight"],
+        position=position,
+    )
+
+
+FORM = Form(
+    program="gmmfast checkpoint",
+    source="Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint.",
+    remedy="Rescale the columns, or fit without a checkpoint",
+    layout=_layout,
+    rebuild=_rebuild,
+)

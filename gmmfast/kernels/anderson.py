@@ -1,0 +1,441 @@
+"""EM steps that are extrapolated by Anderson's method once EM has settled into its linear rate.
+
+The fixed point is sought in the space of the expected sufficient statistics: an affine combination
+of them conserves the moments of the data, and the M step makes a valid mixture of it. A leap is
+taken back unless it is at least as likely as plain EM's step: a step whose expected complete
+log-likelihood rises by q gains ``(1 + rate) q``, to second order, hence less than ``2 q``.
+
+Sources: Anderson (1965), Iterative procedures for nonlinear integral equations, JACM 12, 547-560,
+section 4; Henderson & Varadhan (2019), Damped Anderson acceleration with restarts and monotonicity
+control for accelerating EM and EM-like algorithms, JCGS 28(4), 834-846, section 3; Nguyen, Chen &
+Chacon (2020), for the space of statistics.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.cholesky import factorize
+from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
+from gmmfast.kernels.maximization import FINE, Totals
+from gmmfast.kernels.options import called_kernel, entry_kernel, invoke, kernel
+
+MEMORY = 5  # points and their images that are extrapolated from
+RATES = 3  # of convergence, that have to agree where EM has settled,
+SETTLED = 0.1  # and by how much they may differ
+LONGEST_PAUSE = 8  # EM steps after a leap that was taken back; it doubles up to here
+RIDGE = 1e-10  # relative, of the least-squares problem: steps become alike at the end
+HAS_INPUTS, N_POINTS, N_GAINS, IS_SETTLED, PAUSE, WAIT = range(ON_TRIAL + 1, 7)
+N_COUNTS = 7  # in Fit.leap_counts
+
+
+class Leap(NamedTuple):
+    """Memory and scratch of an accelerated fit; statistics are vectors (m,)."""
+
+    reference: NDArray  # (K, d): what the statistics are taken about
+    inputs: NDArray  # (m,) that the present mixture was made of
+    points: NDArray  # (M, m)
+    images: NDArray  # (M, m): statistics that an EM step made of the points
+    gains: NDArray  # (RATES + 1,) of EM steps, until they have settled
+    fallback: NDArray  # of the size of Fit.flat: plain EM's mixture
+    required: NDArray  # (1,) lower bound that the leap on trial has to reach
+    totals: Totals  # scratch: extrapolated
+    scales: NDArray  # (m,) scratch
+    system: NDArray  # (1, M - 1, M - 1) scratch, of the least-squares problem
+    upper: NDArray  # (M - 1, M - 1) scratch
+    factor: NDArray  # (1, M - 1, M - 1) scratch
+    log_det: NDArray  # (1,) scratch
+    shares: NDArray  # (2, M - 1) scratch
+
+
+def leap_size(n_components, n_features, n_scatter, n_flat):
+    """Return the size of `Fit.leap`; of its scatter and mixture, the sizes are given."""
+    kd, q = n_components * n_features, MEMORY - 1
+    m = n_components + kd + n_scatter
+    scratch = 2 + 2 * kd + n_components + n_scatter + m + 3 * q * q + 1 + 2 * q
+    return kd + m + 2 * MEMORY * m + RATES + 1 + n_flat + 1 + scratch
+
+
+def leap_in(memory, reference, scatter, n_flat):
+    """Return views of `Fit.leap`, for totals of some shapes."""
+    (K, d), s, q = reference.shape, scatter.size, MEMORY - 1
+    m, i = K + K * d + s, K * d
+    about = memory[:i].reshape(K, d)
+    inputs, i = memory[i : i + m], i + m
+    points, i = memory[i : i + MEMORY * m].reshape(MEMORY, m), i + MEMORY * m
+    images, i = memory[i : i + MEMORY * m].reshape(MEMORY, m), i + MEMORY * m
+    gains, i = memory[i : i + RATES + 1], i + RATES + 1
+    fallback, i = memory[i : i + n_flat], i + n_flat
+    required, i = memory[i : i + 1], i + 1
+    log_likelihood, best, i = memory[i : i + 1], memory[i + 1 : i + 2], i + 2
+    from_means, i = memory[i : i + K * d].reshape(K, d), i + K * d
+    own_mass, i = memory[i : i + K], i + K
+    first, i = memory[i : i + K * d].reshape(K, d), i + K * d
+    second, i = memory[i : i + s].reshape(scatter.shape), i + s
+    scales, i = memory[i : i + m], i + m
+    system, i = memory[i : i + q * q].reshape(1, q, q), i + q * q
+    upper, i = memory[i : i + q * q].reshape(q, q), i + q * q
+    factor, i = memory[i : i + q * q].reshape(1, q, q), i + q * q
+    log_det, i = memory[i : i + 1], i + 1
+    totals = Totals(log_likelihood, best, from_means, own_mass, first, second)
+    return Leap(
+        about, inputs, points, images, gains, fallback, required, totals, scales, system, upper,
+        factor, log_det, memory[i : i + 2 * q].reshape(2, q),
+    )  # fmt: skip
+
+
+_leap_in = kernel(leap_in)
+
+
+@kernel
+def leap_of(
+    fit,  # in: Fit
+):
+    """Views of the memory of a fit."""
+    totals = fit.totals
+    return _leap_in(fit.leap, totals.first, totals.scatter, fit.flat.size)
+
+
+@kernel
+def write_statistics(
+    totals,  # in: Totals
+    scatter,  # in: of the totals
+    reference,  # in (K, d)
+    vector,  # out (m,)
+):
+    """Mass, first and second moments about a reference, one after the other."""
+    K, d = reference.shape
+    i = 0
+    for k in range(K):
+        vector[i] = totals.mass[k]
+        i += 1
+    for k in range(K):
+        for j in range(d):
+            shift = reference[k, j] - totals.reference[k, j]
+            vector[i] = totals.first[k, j] - totals.mass[k] * shift
+            i += 1
+    begin = i
+    for k in range(scatter.shape[0]):
+        for a in range(d):
+            if scatter.ndim == 2:
+                vector[i] = scatter[k, a]
+                i += 1
+            else:
+                for b in range(d):
+                    vector[i] = scatter[k, a, b]
+                    i += 1
+    size = (i - begin) // scatter.shape[0]
+    for k in range(K):
+        at = begin + min(k, scatter.shape[0] - 1) * size
+        for a in range(d):
+            s = reference[k, a] - totals.reference[k, a]
+            h = totals.first[k, a] - 0.5 * totals.mass[k] * s
+            if scatter.ndim == 2:
+                vector[at + a] -= 2 * s * h
+            else:
+                for b in range(d):
+                    t = reference[k, b] - totals.reference[k, b]
+                    g = totals.first[k, b] - 0.5 * totals.mass[k] * t
+                    vector[at + a * d + b] -= s * g + h * t
+
+
+@kernel
+def read_statistics(
+    vector,  # in (m,)
+    reference,  # in (K, d)
+    scatter,  # out: of the totals
+    totals,  # out: Totals
+):
+    """The opposite of `write_statistics`; whether all masses are positive."""
+    K, d = reference.shape
+    positive, i = True, 0
+    for k in range(K):
+        totals.mass[k] = vector[i]
+        positive = positive and vector[i] >= 0
+        i += 1
+    for k in range(K):
+        for j in range(d):
+            totals.reference[k, j] = reference[k, j]
+            totals.first[k, j] = vector[i]
+            i += 1
+    for k in range(scatter.shape[0]):
+        for a in range(d):
+            if scatter.ndim == 2:
+                scatter[k, a] = vector[i]
+                i += 1
+            else:
+                for b in range(d):
+                    scatter[k, a, b] = vector[i]
+                    i += 1
+    return positive
+
+
+@called_kernel
+def expected(
+    mixture,  # in: Mixture
+    factors,  # in: of the mixture
+    totals,  # in: Totals
+    scatter,  # in: of the totals
+):
+    """Expected complete log-likelihood, but for a constant (Bishop 2006, 9.40)."""
+    K, d = mixture.means.shape
+    total = 0.0
+    for k in range(K):
+        mass = totals.mass[k]
+        if mixture.weights[k] > 0:
+            total += mass * np.log(mixture.weights[k])
+        squares = 0.0
+        of = min(k, scatter.shape[0] - 1)
+        for r in range(d):
+            # row r of the triangle u, as u @ own scatter @ u
+            for i in range(r + 1):
+                if factors.ndim == 3:
+                    u = factors[k, r, i]
+                elif mixture.whitening.shape[0] > 0:
+                    u = factors[k, r] * mixture.whitening[0, r, i]
+                else:
+                    u = factors[k, r] if i == r else 0.0
+                s = mixture.means[k, i] - totals.reference[k, i]
+                h = totals.first[k, i] - 0.5 * mass * s
+                if scatter.ndim == 2:
+                    squares += u * u * (scatter[k, i] - 2 * s * h)
+                else:
+                    for j in range(r + 1):
+                        if factors.ndim == 3:
+                            v = factors[k, r, j]
+                        else:
+                            v = factors[k, r] * mixture.whitening[0, r, j]
+                        t = mixture.means[k, j] - totals.reference[k, j]
+                        g = totals.first[k, j] - 0.5 * mass * t
+                        own = scatter[of, i, j] if k < scatter.shape[0] else 0.0
+                        squares += u * v * (own - s * g - h * t)
+        total -= 0.5 * (mass * mixture.log_dets[k] + squares)
+    return total
+
+
+@kernel
+def shrink_evenly(
+    gains,  # in (RATES + 1,)
+):
+    """Whether the gains fall at a steady rate."""
+    least, largest = np.inf, 0.0
+    for i in range(RATES):
+        if not (0 < gains[i] < np.inf and 0 < gains[i + 1] < np.inf):
+            return False
+        rate = gains[i + 1] / gains[i]
+        least, largest = min(least, rate), max(largest, rate)
+    return largest < 1 and largest - least < SETTLED
+
+
+@kernel
+def push(
+    rows,  # in, out (M, m): the oldest is dropped
+    row,  # in (m,)
+    count,  # in: rows so far
+):
+    """Append a row."""
+    if count == rows.shape[0]:
+        for i in range(1, count):
+            for j in range(row.size):
+                rows[i - 1, j] = rows[i, j]
+        count -= 1
+    for j in range(row.size):
+        rows[count, j] = row[j]
+
+
+@kernel
+def write_scales(
+    totals,  # in: Totals
+    scatter,  # in: of the totals
+    scales,  # out (m,)
+):
+    """Inverse squares of what counts as a large change of each statistic, whatever the units.
+
+    A mass changes by its root, a mean by a standard deviation of its component, and so on.
+    """
+    K, d = totals.first.shape
+    all_mass, i = totals.mass.sum(), K
+    for k in range(K):
+        scales[k] = inverse(totals.mass[k])
+        of, mass = k, totals.mass[k]
+        if scatter.shape[0] < K:
+            of, mass = 0, all_mass
+        for a in range(d):
+            spread = scatter[of, a] if scatter.ndim == 2 else scatter[of, a, a]
+            scales[i] = inverse(totals.mass[k] * spread / mass)
+            i += 1
+    for k in range(scatter.shape[0]):
+        mass = totals.mass[k] if scatter.shape[0] == K else all_mass
+        for a in range(d):
+            if scatter.ndim == 2:
+                scales[i] = inverse(scatter[k, a] * scatter[k, a] / mass)
+                i += 1
+            else:
+                for b in range(d):
+                    scales[i] = inverse(scatter[k, a, a] * scatter[k, b, b] / mass)
+                    i += 1
+
+
+@kernel
+def inverse(
+    value,  # in
+):
+    """``1 / value``, or 0 where that is no positive number."""
+    return 1 / value if 1e-300 < value < 1e300 else 0.0
+
+
+@kernel
+def find_fixed_point(
+    n,  # in: points, at least two
+    leap,  # in: points, images, scales; scratch
+    out,  # out (m,)
+):
+    """Where steps would vanish, were they linear in the span of the points; whether it is known."""
+    points, images = leap.points, leap.images
+    most, last, products = points.shape[0] - 1, n - 1, leap.system[0]
+    shares, solution = leap.shares[0], leap.shares[1]
+    products[:] = 0.0
+    shares[:] = 0.0
+    solution[:] = 0.0
+    for p in range(out.size):
+        step_of_last = leap.scales[p] * (images[last, p] - points[last, p])
+        for i in range(last):
+            change = (images[i + 1, p] - points[i + 1, p]) - (images[i, p] - points[i, p])
+            shares[i] += change * step_of_last
+            for j in range(i + 1):
+                other = (images[j + 1, p] - points[j + 1, p]) - (images[j, p] - points[j, p])
+                products[i, j] += leap.scales[p] * change * other
+    trace = 0.0
+    for i in range(last):
+        trace += products[i, i]
+    for i in range(most):
+        products[i, i] += RIDGE * trace if i < last else trace  # of points to come
+        for j in range(i):
+            products[j, i] = products[i, j]
+    if factorize(leap.system, leap.upper, leap.factor, leap.log_det) != FINE:
+        return False
+    for i in range(most):  # factor.T @ factor @ shares
+        projected = 0.0
+        for j in range(i + 1):
+            projected += leap.factor[0, i, j] * shares[j]
+        for j in range(i + 1):
+            solution[j] += leap.factor[0, i, j] * projected
+    for p in range(out.size):
+        out[p] = images[last, p]
+        for i in range(last):
+            out[p] -= solution[i] * (images[i + 1, p] - images[i, p])
+    return True
+
+
+@kernel
+def take_back(
+    fit,  # in, out: Fit
+):
+    """Go on from plain EM's step, and do not leap for a while."""
+    leap, counts = leap_of(fit), fit.leap_counts
+    copy_flat(leap.fallback, fit.flat)
+    copy_flat(leap.images[counts[N_POINTS] - 1], leap.inputs)
+    counts[PAUSE] = min(max(1, 2 * counts[PAUSE]), LONGEST_PAUSE)
+    counts[WAIT] = counts[PAUSE]
+    fit.numbers[GAIN] = np.inf
+
+
+@kernel
+def remember(
+    fit,  # in, out: Fit, with the totals of the E pass at the mixture made of leap.inputs
+):
+    """Record the last EM step: its point and image."""
+    leap, counts, totals = leap_of(fit), fit.leap_counts, fit.totals
+    if counts[HAS_INPUTS] == 0:
+        counts[HAS_INPUTS] = 1
+        for k in range(leap.reference.shape[0]):
+            for j in range(leap.reference.shape[1]):
+                leap.reference[k, j] = totals.reference[k, j]
+        write_statistics(totals, totals.scatter, leap.reference, leap.inputs)
+        return
+    push(leap.points, leap.inputs, counts[N_POINTS])
+    write_statistics(totals, totals.scatter, leap.reference, leap.inputs)
+    push(leap.images, leap.inputs, counts[N_POINTS])
+    counts[N_POINTS] = min(counts[N_POINTS] + 1, leap.points.shape[0])
+
+
+@kernel
+def has_settled(
+    fit,  # in, out: Fit
+):
+    """Whether EM has settled into its linear rate."""
+    counts, gains = fit.leap_counts, leap_of(fit).gains
+    if counts[IS_SETTLED] == 0:
+        for i in range(RATES):
+            gains[i] = gains[i + 1]
+        gains[RATES] = fit.numbers[GAIN]
+        counts[N_GAINS] += 1
+        if counts[N_GAINS] > RATES and shrink_evenly(gains):
+            counts[IS_SETTLED] = 1
+    return counts[IS_SETTLED] != 0
+
+
+@kernel
+def leap_ahead(
+    rule,  # in: Rule
+    scale,  # in: of a sum over rows, to the mean of a row
+    reached,  # in: mean log-likelihood of the mixture before the EM step
+    start,  # in: expected log-likelihood of that mixture
+    fit,  # in, out: Fit, after the EM step
+):
+    """Replace the EM step by a leap on trial, where there is one."""
+    leap, counts, totals = leap_of(fit), fit.leap_counts, fit.totals
+    write_scales(totals, totals.scatter, leap.scales)
+    if not find_fixed_point(counts[N_POINTS], leap, leap.inputs):
+        copy_flat(leap.images[counts[N_POINTS] - 1], leap.inputs)
+        return
+    ahead = leap.totals
+    is_possible = read_statistics(leap.inputs, leap.reference, ahead.scatter, ahead)
+    rise = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter) - start
+    copy_flat(fit.flat, leap.fallback)
+    if is_possible:
+        step_work = rule.constraint, ahead, fit.mixture, fit.work
+        is_possible = invoke(rule.maximize, step_work) == FINE
+    if is_possible:
+        leap.required[0] = reached + 2 * scale * max(rise, 0.0)
+        counts[ON_TRIAL] = 1
+    else:
+        take_back(fit)
+
+
+@entry_kernel
+def extrapolate(
+    rule,  # in: Rule
+    scale,  # in: of a sum over rows, to the mean of a row
+    fit,  # in, out: Fit, with the totals of an E pass
+    reached,  # in: mean log-likelihood of the mixture
+):
+    """EM step, or a leap; FINE, or what is not positive definite."""
+    leap, counts, totals = leap_of(fit), fit.leap_counts, fit.totals
+    was_on_trial, before = counts[ON_TRIAL] != 0, fit.numbers[LOWER_BOUND]
+    counts[ON_TRIAL] = 0
+    if was_on_trial and not reached >= leap.required[0]:
+        take_back(fit)
+        return FINE
+    start = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter)
+    failed = step(rule, fit, reached)
+    if failed != FINE:
+        return failed
+    if not was_on_trial and not has_settled(fit):
+        return FINE
+    remember(fit)
+    if was_on_trial:
+        fit.numbers[GAIN] = np.inf
+        counts[PAUSE] = 0
+        if reached - before < rule.tol:
+            return FINE  # its gain will tell whether this is the end
+    if counts[N_POINTS] < 2:
+        return FINE
+    if counts[WAIT] > 0:
+        counts[WAIT] -= 1
+        return FINE
+    leap_ahead(rule, scale, reached, start, fit)
+    return FINE

@@ -1,0 +1,170 @@
+"""The EM loop (Dempster, Laird & Rubin 1977): E pass, M step, test of convergence."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from gmmfast.kernels.maximization import FINE, Constraint, Mixture, StepWork, Totals
+from gmmfast.kernels.options import entry_kernel, invoke, kernel
+from gmmfast.kernels.passes import expect, layout_of
+
+UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3
+FALL = 1e-9  # relative fall of the likelihood that ends a fit: only rounding causes one
+
+
+class Rule(NamedTuple):
+    """How a fit steps, and when it ends."""
+
+    constraint: Constraint
+    maximize: Any  # address of `maximize`
+    extrapolate: Any  # address of `extrapolate`
+    is_accelerated: bool
+    tol: float  # gain of a pass, in nats per row, with which a fit ends
+    share: float  # likewise, of the total gain; 0: whatever that is
+    is_exact: bool  # whether nothing but rounding can make the likelihood fall
+
+
+LOWER_BOUND, FIRST_BOUND, GAIN = range(3)  # in Fit.numbers
+N_PASSES, STATUS, BROKEN, HAS_BEFORE = range(4)  # in Fit.counts
+ON_TRIAL = 0  # in Fit.leap_counts
+
+
+class Fit(NamedTuple):
+    """Everything that a fit changes.
+
+    Few arrays: to hand over one more costs a call from Python, and its compilation, a hundredth.
+    """
+
+    flat: NDArray  # (m,): all of the mixture
+    mixture: Mixture  # views of it
+    before: NDArray  # (m,), or (0,): the mixture of the last E pass
+    totals: Totals  # of the last E pass
+    shifts: NDArray  # (K, d) scratch
+    work: StepWork
+    bounds: NDArray  # (B,): bounds[i % B] is the lower bound before M step i
+    numbers: NDArray  # (3,): the last lower bound (at first that of the fit which this one goes on
+    # from), the first one, and the gain of the last EM step (infinite where it was another step)
+    counts: NDArray  # (4,): passes; UNDER_WAY, or why the fit has ended; what is not positive
+    # definite, as in `kernels.maximization`; 1 once `before` holds a mixture
+    leap: NDArray  # (n,), or (0,): memory of an accelerated fit; see `kernels.anderson`
+    leap_counts: NDArray  # (7,) likewise
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it has not ended."""
+        return bool(self.counts[STATUS] == UNDER_WAY)
+
+    @property
+    def n_passes(self) -> int:
+        """Passes so far."""
+        return int(self.counts[N_PASSES])
+
+
+@kernel
+def copy_flat(
+    source,  # in (m,)
+    out,  # out (m,)
+):
+    """Copy a mixture."""
+    for i in range(source.size):
+        out[i] = source[i]
+
+
+@kernel
+def step(
+    rule,  # in: Rule
+    fit,  # in, out: Fit
+    reached,  # in: mean log-likelihood of the mixture
+):
+    """EM step; FINE, or what is not positive definite."""
+    fit.numbers[GAIN] = reached - fit.numbers[LOWER_BOUND]
+    fit.numbers[LOWER_BOUND] = reached
+    if fit.before.size > 0:
+        copy_flat(fit.flat, fit.before)
+        fit.counts[HAS_BEFORE] = 1
+    return invoke(rule.maximize, (rule.constraint, fit.totals, fit.mixture, fit.work))
+
+
+@kernel
+def has_converged(
+    rule,  # in: Rule
+    fit,  # in: Fit
+):
+    """Whether the last pass has gained too little to go on."""
+    gain = fit.numbers[GAIN]
+    if abs(gain) < rule.tol:
+        return True
+    total = fit.numbers[LOWER_BOUND] - fit.numbers[FIRST_BOUND]
+    return rule.share > 0 and fit.counts[N_PASSES] > 1 and gain <= rule.share * total
+
+
+@kernel
+def advance(
+    rule,  # in: Rule
+    scale,  # in: of a sum over rows, to the mean of a row
+    is_on_trial,  # in: whether the mixture is a leap, which may be taken back
+    fit,  # in, out: Fit, with the totals of an E pass
+):
+    """What follows an E pass, wherever the rows are."""
+    reached, before = fit.totals.log_likelihood[0] * scale, fit.numbers[LOWER_BOUND]
+    has_fallen = reached < before - FALL * abs(before)
+    if has_fallen and rule.is_exact and fit.counts[HAS_BEFORE] != 0 and not is_on_trial:
+        copy_flat(fit.before, fit.flat)
+        fit.counts[STATUS] = ROUNDED
+        return
+    if rule.is_accelerated:
+        failed = invoke(rule.extrapolate, (rule, scale, fit, reached))
+    else:
+        failed = step(rule, fit, reached)
+    if failed != FINE:
+        fit.counts[BROKEN] = failed
+        fit.counts[STATUS] = FAILED
+        return
+    if fit.counts[N_PASSES] == 0:
+        fit.numbers[FIRST_BOUND] = fit.numbers[LOWER_BOUND]
+    fit.bounds[fit.counts[N_PASSES] % fit.bounds.size] = fit.numbers[LOWER_BOUND]
+    fit.counts[N_PASSES] += 1
+    if has_converged(rule, fit):
+        fit.counts[STATUS] = CONVERGED
+
+
+@entry_kernel
+def advance_elsewhere(rule, scale, fit):
+    """`advance`, for Python."""
+    advance(rule, scale, fit.leap_counts[ON_TRIAL] != 0, fit)
+    return 0
+
+
+@entry_kernel
+def iterate(
+    rule,  # in: Rule
+    rows,  # in, out: Pass
+    fit,  # in, out: Fit
+    last,  # in: number of the pass to stop after
+    stop,  # in (1,): another thread sets it to end the fit after the present pass
+):
+    """EM passes until the fit ends, `last` is done, or rows are needed in another layout."""
+    mixture = fit.mixture
+    while fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last:
+        layout = layout_of(
+            rows.is_narrow, mixture.weights, mixture.means, mixture.factors, mixture.whitening
+        )
+        if rows.layout != layout:
+            break
+        expect(rows, mixture, fit.shifts, fit.totals)
+        advance(rule, rows.scale, fit.leap_counts[ON_TRIAL] != 0, fit)
+        if stop[0] != 0:
+            break
+    return 0
+
+
+@entry_kernel
+def expect_at(
+    rows,  # in, out: Pass
+    fit,  # in, out: Fit, whose totals are replaced
+):
+    """E pass at the mixture of a fit."""
+    expect(rows, fit.mixture, fit.shifts, fit.totals)
+    return 0

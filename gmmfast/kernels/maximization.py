@@ -1,0 +1,204 @@
+"""The M step: from sufficient statistics to the mixture that they are likeliest of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize
+from gmmfast.kernels.families import Family, FamilyWork
+from gmmfast.kernels.options import entry_kernel, invoke, kernel
+
+FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
+ALMOST_NONE = 1e-100  # mass: a component without any follows the others and `reg_covar`
+
+
+class Mixture(NamedTuple):
+    """A mixture. Where there is a whitening, it belongs to ``covariances[0]``."""
+
+    weights: NDArray  # (K,)
+    means: NDArray  # (K, d), relative to the rows' center
+    covariances: NDArray  # (K, d, d), (1, d, d) where all are equal, or variances (K, d)
+    log_dets: NDArray  # (K,)
+    factors: NDArray  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviation
+    whitening: NDArray  # (1, d, d) lower inverse Cholesky factor, applied first; or (0, d, d)
+
+
+class Totals(NamedTuple):
+    """What a pass over all rows has summed up, of `gmmfast.parameters.SufficientStatistics`."""
+
+    log_likelihood: NDArray  # (1,) sum of w log p
+    best: NDArray  # (1,) sum of w times the log density of the likeliest component alone
+    reference: NDArray  # (K, d): what moments are taken about
+    mass: NDArray  # (K,) sum of w r
+    first: NDArray  # (K, d) sum of w r (x - reference)
+    scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
+
+
+class Constraint(NamedTuple):
+    """A family of covariances, and what is added to them."""
+
+    family: Family
+    constrain: Any  # address of the family's kernel in `kernels.families`
+    reg_covar: float  # added to the diagonal of every component's covariance
+    least_mass: float  # below which a component is empty
+
+
+class StepWork(NamedTuple):
+    """Scratch of an M step; what is in `family` is where the next one begins."""
+
+    is_first: NDArray  # (1,): 1 where the family has nothing to begin at
+    mass: NDArray  # (K,)
+    scatter: NDArray  # as in Totals
+    upper: NDArray  # (d, d)
+    family: FamilyWork
+
+
+@kernel
+def move_means(
+    least_mass,  # in: below which a component is empty
+    totals,  # in: Totals
+    mixture,  # in, out: weights and means
+    mass,  # out (K,)
+):
+    """New weights and means; an empty component keeps its mean, and gets weight zero."""
+    total = 0.0
+    for k in range(mass.size):
+        is_empty = totals.mass[k] < least_mass
+        mass[k] = 0.0 if is_empty else totals.mass[k]
+        total += mass[k]
+    for k in range(mass.size):
+        mixture.weights[k] = mass[k] / total
+        if mass[k] == 0:
+            mass[k] = ALMOST_NONE
+            continue
+        for j in range(mixture.means.shape[1]):
+            mixture.means[k, j] = totals.reference[k, j] + totals.first[k, j] / mass[k]
+
+
+@kernel
+def move_scatter(
+    totals,  # in: Totals
+    weights,  # in (K,)
+    means,  # in (K, d)
+    mass,  # in (K,)
+    reg_covar,  # in
+    scatter,  # out, of the shape of the totals'
+):
+    """Second moments about the means, and ``mass * reg_covar`` on the diagonal.
+
+    With ``s = mean - reference`` and ``h = f - m s / 2``: ``S - s h^T - h s^T``.
+    """
+    K, d = means.shape
+    scatter[:] = 0.0
+    for k in range(K):
+        to = min(k, scatter.shape[0] - 1)
+        own = 1.0 if weights[k] > 0 else 0.0  # of an empty component nothing counts
+        for i in range(d):
+            s = means[k, i] - totals.reference[k, i]
+            h = totals.first[k, i] - 0.5 * mass[k] * s
+            if scatter.ndim == 2:
+                moments = totals.scatter[k, i] - 2 * s * h
+                scatter[k, i] = own * moments + mass[k] * reg_covar
+            else:
+                if k < totals.scatter.shape[0] and (own > 0 or scatter.shape[0] < K):
+                    for j in range(i + 1):
+                        scatter[to, i, j] += totals.scatter[k, i, j]
+                for j in range(i + 1):
+                    t = means[k, j] - totals.reference[k, j]
+                    g = totals.first[k, j] - 0.5 * mass[k] * t
+                    scatter[to, i, j] -= own * (s * g + h * t)
+                scatter[to, i, i] += mass[k] * reg_covar
+    if scatter.ndim == 3:
+        for k in range(scatter.shape[0]):
+            for i in range(d):
+                for j in range(i):
+                    scatter[k, j, i] = scatter[k, i, j]
+
+
+@kernel
+def set_factors(
+    mixture,  # in: covariances; out: factors, log_dets, whitening
+    covariances,  # in: the mixture's
+    factors,  # out: the mixture's
+    upper,  # scratch (d, d)
+):
+    """Inverse Cholesky factors; FINE, or what is not positive definite."""
+    if covariances.ndim == 2:
+        return scale_features(covariances, factors, mixture.log_dets)
+    if factors.ndim == 3:
+        return factorize(covariances, upper, factors, mixture.log_dets)
+    return scale_whitened(covariances, mixture.whitening, upper, factors, mixture.log_dets)
+
+
+@kernel
+def scale_features(
+    variances,  # in (K, d)
+    factors,  # out (K, d): 1 / standard deviations
+    log_dets,  # out (K,)
+):
+    """Factors of independent features."""
+    for k in range(variances.shape[0]):
+        log_dets[k] = 0.0
+        for j in range(variances.shape[1]):
+            if not LEAST_VARIANCE < variances[k, j] < np.inf:
+                return k
+            factors[k, j] = 1 / np.sqrt(variances[k, j])
+            log_dets[k] += np.log(variances[k, j])
+    return FINE
+
+
+@kernel
+def scale_whitened(
+    covariances,  # in (K, d, d) multiples of the first, or (1, d, d)
+    whitening,  # out (1, d, d): inverse Cholesky factor of the first
+    upper,  # scratch (d, d)
+    factors,  # out (K, d): of the whitened rows
+    log_dets,  # out (K,)
+):
+    """One matrix that whitens the rows, and a scale per component."""
+    K, d = factors.shape
+    one = covariances.shape[0] == 1
+    if factorize(covariances[:1], upper, whitening, log_dets[:1]) != FINE:
+        return SHARED
+    base, log_det = 0.0, log_dets[0]
+    for j in range(d):
+        base += covariances[0, j, j]
+    for k in range(K):
+        scale = 1.0
+        if not one:
+            scale = 0.0
+            for j in range(d):
+                if not LEAST_VARIANCE < covariances[k, j, j] < np.inf:
+                    return k
+                scale += covariances[k, j, j] / base
+        for j in range(d):
+            factors[k, j] = 1 / np.sqrt(scale)
+        log_dets[k] = log_det + d * np.log(scale)
+    return FINE
+
+
+@entry_kernel
+def maximize(
+    constraint,  # in: Constraint
+    totals,  # in: Totals
+    mixture,  # in: where an empty component stays; out
+    work,  # in, out: StepWork
+):
+    """M step (Bishop 2006, equations 9.24-9.26): FINE, or what is not positive definite."""
+    move_means(constraint.least_mass, totals, mixture, work.mass)
+    move_scatter(
+        totals, mixture.weights, mixture.means, work.mass, constraint.reg_covar, work.scatter
+    )
+    is_first = work.is_first[0] != 0
+    work.is_first[0] = 0
+    invoke(
+        constraint.constrain,
+        (
+            constraint.family, is_first, work.scatter, work.mass, work.family,
+            mixture.covariances,
+        ),
+    )  # fmt: skip
+    return set_factors(mixture, mixture.covariances, mixture.factors, work.upper)

@@ -1,0 +1,293 @@
+"""The E pass of the compiled loop: densities of a mixture, sums, and when a pass is repeated."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.moments import Sums, is_pooled
+from gmmfast.kernels.options import allocating_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.separation import Separation, fill_separation
+from gmmfast.parameters import COARSEST_FLOAT32, COARSEST_FLOAT64, LARGEST, SMALLEST, Density
+
+LOG_TWO_PI = np.log(2 * np.pi)
+EPS, EPS_FLOAT32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
+TINY = float(np.finfo(np.float64).tiny)
+WIDE, TRIANGLES = 1, 2  # layouts, added up: float64 for rows in float32; no whitening
+LOST_FLOAT32, LOST_FLOAT64 = 1e-5, 1e-10  # share of a variance that may be lost as its mean moves
+
+
+class Pass(NamedTuple):
+    """Packed rows, and scratch of the passes over them in one layout."""
+
+    layout: int
+    is_narrow: bool  # whether the rows are float32
+    tiles: NDArray  # (n_tiles, d, TILE)
+    row_weights: NDArray  # (n_tiles, TILE)
+    scale: float  # of a sum over rows, to the mean of a row
+    least_cut: float  # how far below the best a log density is negligible
+    n_shards: int
+    sum_shards: Any  # address of `em_shards` or `em_pass`
+    prepare: Any  # address of `prepare`
+    density: Density
+    separation: Separation
+    about: NDArray  # (K, d): what the moments are taken about
+    guesses: NDArray  # (n_tiles,): the component that probably owns the tile
+    sums: Sums
+
+
+# ------------------------------------------------------------------------------------ densities
+
+
+@kernel
+def is_too_coarse(
+    weights,  # in (K,)
+    means,  # in (K, d)
+    factors,  # in (K, d, d) lower, or (K, d)
+    whitening,  # in (1, d, d) lower, or (0, d, d)
+):
+    """Whether float32 would move a mean by too many deviations, or has no squares of them."""
+    K, d = means.shape
+    for k in range(K):
+        if weights[k] == 0:
+            continue
+        for i in range(d):
+            moved = 0.0
+            for j in range(i + 1):
+                if factors.ndim == 3:
+                    factor = factors[k, i, j]
+                elif whitening.shape[0] == 0:
+                    factor = factors[k, i] if i == j else 0.0
+                else:
+                    factor = factors[k, i] * whitening[0, i, j]
+                moved += factor * (means[k, j] - np.float64(np.float32(means[k, j])))
+            if not (abs(moved) < COARSEST_FLOAT32 and SMALLEST < abs(factor) < LARGEST):
+                return True
+    return False
+
+
+@kernel
+def is_whitening_coarse(
+    eps,  # in: of the element type that rows are computed in
+    coarsest,  # in: deviations by which a mean may move
+    weights,  # in (K,)
+    means,  # in (K, d)
+    factors,  # in (K, d)
+    whitening,  # in (1, d, d) lower
+):
+    """Whether rounding the whitened rows moves those near a mean too far."""
+    K, d = means.shape
+    for i in range(d):
+        for k in range(K):
+            size = 0.0
+            for j in range(i + 1):
+                size += abs(means[k, j]) * abs(whitening[0, i, j])
+            if weights[k] > 0 and not 0.5 * eps * size * abs(factors[k, i]) < coarsest:
+                return True
+    return False
+
+
+@kernel
+def layout_of(
+    is_narrow,  # in: whether the rows are float32
+    weights,  # in: of a Mixture, as all that follow
+    means,
+    factors,
+    whitening,
+):
+    """How passes near a mixture are computed: WIDE, TRIANGLES, both or neither."""
+    layout = 0
+    if is_narrow and is_too_coarse(weights, means, factors, whitening):
+        layout += WIDE
+    if whitening.shape[0] > 0 and factors.ndim == 2:
+        eps, coarsest = EPS, COARSEST_FLOAT64
+        if is_narrow and layout == 0:
+            eps, coarsest = EPS_FLOAT32, COARSEST_FLOAT32
+        if is_whitening_coarse(eps, coarsest, weights, means, factors, whitening):
+            layout += TRIANGLES
+    return layout
+
+
+@entry_kernel
+def find_layout(is_narrow, mixture):
+    """Layout of a mixture, for Python."""
+    return layout_of(is_narrow, mixture.weights, mixture.means, mixture.factors, mixture.whitening)
+
+
+@kernel
+def set_means_and_factors(
+    mixture,  # in: Mixture
+    own,  # in: its factors
+    means,  # out (K, d)
+    factors,  # out (K, d, d) or (K, d)
+    whitening,  # out (d, d) or None
+):
+    """Means and factors in the element type and layout of a density."""
+    K, d = means.shape
+    for k in range(K):
+        for i in range(d):
+            if whitening is None:
+                means[k, i] = mixture.means[k, i]
+                if factors.ndim == 2:
+                    factors[k, i] = own[k, i]
+                else:
+                    for j in range(d):
+                        if own.ndim == 3:
+                            factors[k, i, j] = own[k, i, j]
+                        else:
+                            factors[k, i, j] = own[k, i] * mixture.whitening[0, i, j]
+            else:
+                mean = 0.0
+                for j in range(i + 1):
+                    mean += mixture.whitening[0, i, j] * mixture.means[k, j]
+                means[k, i], factors[k, i] = mean, own[k, i]
+                for j in range(d):
+                    whitening[i, j] = mixture.whitening[0, i, j]
+
+
+@allocating_kernel
+def prepare(
+    mixture,  # in: Mixture
+    density,  # out: Density
+    separation,  # out: Separation
+):
+    """What the E step needs of a mixture."""
+    K, d = mixture.means.shape
+    for k in range(K):
+        normalizer = 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
+        density.constants[k] = np.log(mixture.weights[k]) - normalizer
+    set_means_and_factors(
+        mixture, mixture.factors, density.means, density.factors, density.whitening
+    )
+    fill_separation(density.factors, density.means, separation)
+    return 0
+
+
+# ----------------------------------------------------------------------------------------- sums
+
+
+@kernel
+def collect_shards(
+    sums,  # in: Sums
+    about,  # in (K, d): what their moments are taken about
+    scatter,  # out: of the totals
+    totals,  # out: Totals
+):
+    """Add the shards in their order; make the second moments symmetric."""
+    n_shards, K = sums.mass.shape
+    d = about.shape[1]
+    totals.log_likelihood[0] = totals.best[0] = 0.0
+    totals.mass[:] = 0.0
+    totals.first[:] = 0.0
+    scatter[:] = 0.0
+    pooled = is_pooled(scatter, about)
+    for k in range(K):
+        for j in range(d):
+            totals.reference[k, j] = about[k, j]
+    for s in range(n_shards):
+        totals.log_likelihood[0] += sums.log_likelihood[s]
+        totals.best[0] += sums.best[s]
+        for k in range(K):
+            if sums.mass[s, k] > 0:
+                totals.mass[k] += sums.mass[s, k]
+                for j in range(d):
+                    totals.first[k, j] += sums.first[s, k, j]
+                    if scatter.ndim == 2:
+                        scatter[k, j] += sums.scatter[s, k, j]
+                    elif not pooled:
+                        for i in range(j + 1):
+                            scatter[k, j, i] += sums.scatter[s, k, j, i]
+        if scatter.ndim == 3 and pooled:
+            for j in range(d):
+                for i in range(j + 1):
+                    scatter[0, j, i] += sums.scatter[s, 0, j, i]
+    if scatter.ndim == 3:
+        for k in range(scatter.shape[0]):
+            for i in range(d):
+                for j in range(i):
+                    scatter[k, j, i] = scatter[k, i, j]
+
+
+@entry_kernel
+def collect(sums, about, totals):
+    """Add the shards, for Python."""
+    collect_shards(sums, about, totals.scatter, totals)
+    return 0
+
+
+@kernel
+def is_lost(
+    weights,  # in (K,)
+    mass,  # in (K,)
+):
+    """Whether a component matters to no row, so that a pruned pass says nothing of its mean."""
+    for k in range(mass.size):
+        if weights[k] > 0 and mass[k] == 0:
+            return True
+    return False
+
+
+@kernel
+def move_far(
+    lost,  # in: share of a variance that may be lost
+    eps,  # in: of the element type that was computed in
+    totals,  # in: mass, first, reference
+    scatter,  # in: of the totals
+    shifts,  # out (K, d): of the means
+):
+    """Whether means move so far that their moments have to be taken anew, about where they go."""
+    K, d = totals.first.shape
+    limit, far, rounding, finite = 1 + eps / lost, False, True, True
+    for j in range(d):
+        pooled = 0.0
+        for k in range(K):
+            shifts[k, j] = totals.first[k, j] / max(totals.mass[k], TINY)
+            moved = totals.first[k, j] * shifts[k, j]
+            pooled += moved
+            finite = finite and abs(moved) < np.inf
+            rounding = rounding and abs(shifts[k, j]) <= 64 * EPS * abs(totals.reference[k, j])
+            if scatter.ndim == 2:
+                far = far or not limit * moved <= scatter[k, j]
+            elif not is_pooled(scatter, totals.first):
+                far = far or not limit * moved <= scatter[k, j, j]
+        if scatter.ndim == 3 and is_pooled(scatter, totals.first):
+            far = far or not limit * pooled <= scatter[0, j, j]
+    return far and finite and not rounding
+
+
+@kernel
+def expect(
+    rows,  # in, out: Pass
+    mixture,  # in: Mixture
+    shifts,  # scratch (K, d)
+    totals,  # out: Totals
+):
+    """E step: one pass, or another where it leaves out something that is needed."""
+    invoke(rows.prepare, (mixture, rows.density, rows.separation))
+    K, d = mixture.means.shape
+    for k in range(K):
+        for j in range(d):
+            rows.about[k, j] = mixture.means[k, j]
+    cut, may_move = rows.least_cut, True
+    is_float32 = rows.is_narrow and rows.layout % 2 == 0
+    eps, lost = (EPS_FLOAT32, LOST_FLOAT32) if is_float32 else (EPS, LOST_FLOAT64)
+    again = True
+    while again:
+        invoke(
+            rows.sum_shards,
+            (
+                np.int64(0), rows.n_shards, rows.n_shards, rows.tiles, rows.row_weights,
+                rows.density, rows.separation, rows.about, cut, rows.guesses, rows.sums,
+            ),
+        )  # fmt: skip
+        collect_shards(rows.sums, rows.about, totals.scatter, totals)
+        again = False
+        if cut > -np.inf and is_lost(mixture.weights, totals.mass):
+            cut, again = -np.inf, True
+        elif may_move and move_far(lost, eps, totals, totals.scatter, shifts):
+            may_move, again = False, True
+            for k in range(K):
+                for j in range(d):
+                    rows.about[k, j] = totals.reference[k, j] + shifts[k, j]

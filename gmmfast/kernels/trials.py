@@ -1,0 +1,101 @@
+"""Starts of few rows: an M step from each of some partitions, and a few passes, in one call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.kernels.density import make_work
+from gmmfast.kernels.expectation import add_memberships, clear
+from gmmfast.kernels.loop import (
+    BROKEN,
+    GAIN,
+    HAS_BEFORE,
+    LOWER_BOUND,
+    N_PASSES,
+    STATUS,
+    UNDER_WAY,
+    copy_flat,
+)
+from gmmfast.kernels.maximization import FINE
+from gmmfast.kernels.options import allocating_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.passes import EPS, LOST_FLOAT64, collect_shards, move_far
+
+UNFINISHED = -3  # a start that needs rows in another layout
+
+
+@allocating_kernel
+def divide(
+    tiles,  # in (n_tiles, d, TILE) float64
+    row_weights,  # in (n_tiles, TILE)
+    labels,  # in (n_tiles, TILE): a partition
+    sums,  # scratch: of one shard
+    shifts,  # scratch (K, d)
+    means,  # in, out (K, d): what moments are taken about; nearer ones where these are far away
+    totals,  # out
+):
+    """What an M step needs of a partition."""
+    work = make_work(means.shape[0], tiles[0])
+    for turn in range(2):
+        clear(sums.mass[0], sums.scatter[0], means)
+        sums.log_likelihood[0] = sums.best[0] = 0.0
+        add_memberships(tiles, row_weights, labels, means, work, sums)
+        collect_shards(sums, means, totals.scatter, totals)
+        if turn == 1 or not move_far(LOST_FLOAT64, EPS, totals, totals.scatter, shifts):
+            break
+        for k in range(means.shape[0]):
+            for j in range(means.shape[1]):
+                means[k, j] += shifts[k, j]
+    return 0
+
+
+@kernel
+def begin_anew(
+    fit,  # in, out: Fit, with the totals of memberships
+):
+    """Forget all that has gone before."""
+    fit.counts[STATUS] = UNDER_WAY
+    fit.counts[N_PASSES] = fit.counts[HAS_BEFORE] = 0
+    fit.numbers[LOWER_BOUND], fit.numbers[GAIN] = -np.inf, np.inf
+    fit.work.is_first[0], fit.counts[BROKEN] = 1, FINE
+    for k in range(fit.mixture.means.shape[0]):
+        for j in range(fit.mixture.means.shape[1]):
+            fit.mixture.means[k, j] = fit.totals.reference[k, j]
+
+
+@entry_kernel
+def try_partitions(
+    rule,  # in: Rule
+    rows,  # in, out: Pass
+    last,  # in: passes per start, at most
+    stop,  # in (1,): another thread sets it to end the fit
+    labels,  # in (P, n_tiles, TILE): partitions
+    means,  # in, out (P, K, d): of their parts
+    divide,  # in: address of `divide`
+    iterate,  # in: address of `kernels.loop.iterate`
+    sums,  # scratch: of one shard
+    fit,  # scratch: Fit
+    found,  # out (P, m): the mixtures that passes have led to
+    bounds,  # out (P,): their lower bounds
+    failed,  # out (P,): FINE, UNFINISHED or what is not positive definite
+):
+    """EM from each partition, for a few passes."""
+    for p in range(labels.shape[0]):
+        bounds[p], failed[p] = -np.inf, UNFINISHED
+        if p > 0 and stop[0] != 0:
+            continue
+        invoke(
+            divide,
+            (rows.tiles, rows.row_weights, labels[p], sums, fit.shifts, means[p], fit.totals),
+        )
+        begin_anew(fit)
+        failed[p] = invoke(rule.maximize, (rule.constraint, fit.totals, fit.mixture, fit.work))
+        if failed[p] != FINE:
+            continue
+        invoke(iterate, (rule, rows, fit, last, stop))
+        if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
+            failed[p] = UNFINISHED
+        elif fit.counts[BROKEN] != FINE:
+            failed[p] = fit.counts[BROKEN]
+        bounds[p] = fit.numbers[LOWER_BOUND]
+        copy_flat(fit.flat, found[p])
+    return 0

@@ -1,0 +1,151 @@
+"""Arrays of the compiled M step, and what they hold as the rest of the package sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gmmfast.kernels.families import FamilyWork, diagonalize
+from gmmfast.kernels.maximization import Constraint, Mixture, StepWork, Totals, maximize
+from gmmfast.kernels.options import address_of
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+
+if TYPE_CHECKING:
+    from gmmfast.models.base import Model
+
+EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
+
+
+class State(NamedTuple):
+    """What an M step leaves for the next E and M step, in views of one array."""
+
+    flat: Floats
+    mixture: Mixture
+    axes: Floats  # (d, d) that components share
+    own_axes: Floats  # (K, d, d), or none
+    variances: Floats  # (K, d) along the axes, or none
+
+
+def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple[int, ...]]:
+    """Return the shapes of a state's arrays, in their order."""
+    K, d, axes = n_components, n_features, n_components if model.needs_axes else 0
+    matrices = model.scatter.shape(K, d)
+    factors = (K, d) if model.is_whitened else matrices
+    mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d)]
+    return [*mixture, (d if axes else 0, d), (axes, d, d), (axes, d)]
+
+
+def new_state(model: Model, n_components: int, n_features: int) -> State:
+    """Allocate a state."""
+    shapes = state_shapes(model, n_components, n_features)
+    return state_in(np.empty(sum(map(math.prod, shapes))), shapes)
+
+
+def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
+    """Return a state whose arrays are views of one."""
+    views, begin = [], 0
+    for shape in shapes:
+        end = begin + math.prod(shape)
+        views.append(flat[begin:end].reshape(shape))
+        begin = end
+    return State(flat, Mixture(*views[:6]), *views[6:])
+
+
+def new_totals(model: Model, n_components: int, n_features: int) -> Totals:
+    """Allocate what a pass sums up."""
+    K, d = n_components, n_features
+    return Totals(
+        np.empty(1), np.empty(1), np.empty((K, d)), np.empty(K), np.empty((K, d)),
+        np.empty(model.scatter.shape(K, d)),
+    )  # fmt: skip
+
+
+def new_work(model: Model, state: State) -> StepWork:
+    """Allocate the scratch of an M step."""
+    (K, d), axes = state.mixture.means.shape, len(state.own_axes)
+    return StepWork(
+        np.ones(1, np.int64), np.empty(K), np.empty(model.scatter.shape(K, d)), np.empty((d, d)),
+        FamilyWork(
+            state.axes, state.own_axes, np.empty((axes, d, d)), np.empty((1, d, d)),
+            np.empty((axes, d)), state.variances,
+        ),
+    )  # fmt: skip
+
+
+def constraint_of(model: Model, least_mass: float, mixture: Mixture, work: StepWork) -> Constraint:
+    """What the M step has to know of a family, whose kernel is compiled here."""
+    address = address_of(
+        model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
+        work.mass, work.family, mixture.covariances,
+    )  # fmt: skip
+    return Constraint(model.family, address, float(model.reg_covar), least_mass)
+
+
+def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:
+    """Write statistics, of row weights in some unit, where the M step reads them."""
+    totals.log_likelihood[0] = statistics.log_likelihood / unit
+    totals.best[0] = (statistics.log_likelihood - statistics.doubt) / unit
+    totals.reference[...] = statistics.reference
+    np.divide(statistics.mass, unit, out=totals.mass)
+    np.divide(statistics.first, unit, out=totals.first)
+    np.divide(statistics.scatter, unit, out=totals.scatter)
+
+
+def statistics_from(
+    totals: Totals, weight: float, n_rows: int, unit: float = 1.0
+) -> SufficientStatistics:
+    """Statistics of a pass that the compiled loop has made, of row weights in some unit."""
+    log_likelihood = float(totals.log_likelihood[0])
+    doubt = log_likelihood - float(totals.best[0]) if log_likelihood > -np.inf else 0.0
+    statistics = SufficientStatistics(
+        log_likelihood, doubt, weight / unit, n_rows, totals.reference, totals.mass,
+        totals.first, totals.scatter,
+    )  # fmt: skip
+    return statistics if unit == 1 else statistics.times(unit)
+
+
+def parameters_from(model: Model, mixture: Mixture) -> Parameters:
+    """Return a copy of a mixture, its covariances in the model's structure."""
+    return Parameters(
+        mixture.weights.copy(),
+        mixture.means.copy(),
+        model.structured(mixture.covariances, len(mixture.weights)).copy(),
+        mixture.factors.copy(),
+        mixture.log_dets.copy(),
+        mixture.whitening[0].copy() if model.is_whitened else None,
+    )
+
+
+def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: StepWork) -> bool:
+    """Write a mixture where the loop goes on from; whether its factors are of the family's kind.
+
+    Those of covariances outside of the family may not be: then only the means can be used.
+    """
+    d = mixture.means.shape[1]
+    mixture.weights[...], mixture.means[...] = parameters.weights, parameters.means
+    work.is_first[0] = 0
+    if model.needs_axes:
+        work.family.own_axes[...], work.family.variances[...] = np.eye(d), 1.0
+        pooled = np.tensordot(parameters.weights, parameters.covariances, axes=1)
+        work.family.axes[...] = np.eye(len(pooled))
+        diagonalize(pooled[None].copy(), work.family.axes)
+    own = parameters.factors, parameters.whitening
+    if own[0].shape != mixture.factors.shape or (own[1] is not None) != model.is_whitened:
+        return False
+    mixture.covariances[...] = model.unstructured(parameters.covariances, d)
+    mixture.log_dets[...], mixture.factors[...] = parameters.log_dets, parameters.factors
+    if parameters.whitening is not None:
+        mixture.whitening[0] = parameters.whitening
+    return True
+
+
+def address_of_maximize(
+    model: Model, constraint: Constraint, totals: Totals, mixture: Mixture, work: StepWork
+) -> int:
+    """Compile the M step for a kind of family."""
+    kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
+    address: int = address_of(maximize, kind, constraint, totals, mixture, work)
+    return address

@@ -1,0 +1,301 @@
+"""What a fit found, as text that a person reads and as plain values for JSON.
+
+Pure functions: nothing here prints or computes on rows.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.search.table import short, table
+
+__all__ = [
+    "FitReport",
+    "align",
+    "fit_as_json",
+    "fit_as_text",
+    "full_matrices",
+    "significant",
+    "table",
+]
+
+MAX_FEATURES = 8  # up to here a component is one line of the table of means
+MAX_MATRIX_LINES = 48  # more lines of covariance matrices than this tell a person nothing
+
+Array = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class FitReport:
+    """A fitted mixture in the units of the data, components by falling weight.
+
+    Attributes
+    ----------
+    source : str
+        Where the rows come from.
+    n_rows, total_weight : int, float
+        Rows, and the sum of their weights (`n_rows` without weights).
+    names : list of str
+        One a column.
+    covariance_type : str
+        The model that was fitted: ``full``, ``tied``, ``diag``, ``spherical``, or a code.
+    structure : str
+        The structure of `covariances`. A spherical model of standardized columns is ``diag`` in
+        the units of the data.
+    standardized : bool
+        Whether the columns were scaled to mean 0 and standard deviation 1 for the fit.
+    weights, means, covariances : ndarray
+        Shapes (K,), (K, d) and, by structure, (K, d, d), (d, d), (K, d) or (K,).
+    degenerate : ndarray of bool of shape (K,)
+        Components that have collapsed.
+    log_likelihood, bic, aic : float
+        Of all rows; lower is better for the last two.
+    n_iter, converged, stop_reason : int, bool, str
+        How the fit ended.
+    """
+
+    source: str
+    n_rows: int
+    total_weight: float
+    names: list[str]
+    covariance_type: str
+    structure: str
+    standardized: bool
+    weights: Array
+    means: Array
+    covariances: Array
+    degenerate: NDArray[np.bool_]
+    log_likelihood: float
+    bic: float
+    aic: float
+    n_iter: int
+    converged: bool
+    stop_reason: str
+
+
+def full_matrices(report: FitReport) -> Array:
+    """Return the covariances as matrices, whatever their structure.
+
+    Parameters
+    ----------
+    report : FitReport
+        What was found.
+
+    Returns
+    -------
+    ndarray of shape (K, d, d)
+    """
+    n_components, n_features = report.means.shape
+    if report.structure == "tied":
+        return np.repeat(report.covariances[None], n_components, axis=0)
+    if report.structure in ("diag", "spherical"):
+        return report.covariances.reshape(n_components, -1, 1) * np.eye(n_features)
+    return report.covariances
+
+
+def fit_as_json(report: FitReport) -> str:
+    """Return the report as a JSON object, one member a line; what is not finite is null."""
+    members = {
+        "source": report.source,
+        "n_rows": report.n_rows,
+        "total_weight": _plain(report.total_weight),
+        "columns": report.names,
+        "n_components": len(report.weights),
+        "covariance_type": report.covariance_type,
+        "covariance_structure": report.structure,
+        "standardized": report.standardized,
+        "weights": _plain(report.weights),
+        "means": _plain(report.means),
+        "covariances": _plain(report.covariances),
+        "degenerate": report.degenerate.tolist(),
+        "log_likelihood": _plain(report.log_likelihood),
+        "log_likelihood_per_row": _plain(report.log_likelihood / report.total_weight),
+        "bic": _plain(report.bic),
+        "aic": _plain(report.aic),
+        "n_iter": report.n_iter,
+        "converged": report.converged,
+        "stop_reason": report.stop_reason,
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in members.items()]
+    return "{\n" + ",\n".join(lines) + "\n}"
+
+
+def _plain(value: Any) -> Any:
+    """Python numbers in nested lists."""
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return float(value) if math.isfinite(value) else None
+
+
+def fit_as_text(report: FitReport) -> str:
+    """Return the report as the text that ``gmmfast fit`` prints."""
+    sections = [[_title(report)], *_means(report), *_covariances(report), _outcome(report)]
+    return "\n\n".join("\n".join(lines) for lines in sections)
+
+
+def _title(report: FitReport) -> str:
+    n_components, n_features = report.means.shape
+    rows = _count(report.n_rows, "row")
+    if report.total_weight != report.n_rows:
+        whole = report.total_weight == round(report.total_weight)
+        total = f"{report.total_weight:.0f}" if whole else significant(report.total_weight)
+        rows += f" of total weight {total}"
+    scaled = ", fitted to standardized columns" if report.standardized else ""
+    return (
+        f"{report.source}: {rows}, {_count(n_features, 'column')}; "
+        f"{_count(n_components, 'component')}, {report.covariance_type} covariance{scaled}"
+    )
+
+
+def _means(report: FitReport) -> list[list[str]]:
+    labels = [str(k) for k in range(len(report.weights))]
+    shown = report.weights[report.weights > 0]
+    few = shown.size > 0 and shown.min() < 1e-3
+    weights = align(report.weights, digits=4) if few else [f"{w:.4f}" for w in report.weights]
+    if report.means.shape[1] > MAX_FEATURES:
+        return [
+            table("component", labels, [("weight", weights)]),
+            ["means of components", *_by_component("column", report.names, report.means)],
+        ]
+    columns = [("weight", weights), *_by_feature(report.names, report.means)]
+    return [table("component", labels, columns)]
+
+
+def _covariances(report: FitReport) -> list[list[str]]:
+    n_components, n_features = report.means.shape
+    labels = [str(k) for k in range(n_components)]
+    if report.structure == "spherical":
+        sds = np.sqrt(report.covariances)
+        columns = [("variance", align(report.covariances)), ("sd", align(sds))]
+        return [table("component", labels, columns)]
+    matrices = report.covariances[None] if report.structure == "tied" else report.covariances
+    if report.structure != "diag" and n_features <= MAX_FEATURES:
+        if len(matrices) * n_features <= MAX_MATRIX_LINES:
+            titles = [f"covariance of component {k}" for k in labels]
+            if report.structure == "tied":
+                titles = ["covariance of every component"]
+            return [
+                table(title, report.names, _by_feature(report.names, matrix))
+                for title, matrix in zip(titles, matrices, strict=True)
+            ]
+    if report.structure == "diag" and n_features <= MAX_FEATURES:
+        columns = _by_feature(report.names, report.covariances)
+        return [["variances of components", *table("component", labels, columns)]]
+    sds = np.sqrt(_variances(report.structure, report.covariances))
+    whole = []
+    if report.structure != "diag":
+        whole = [["The whole covariance matrices are in the files of --out and in --json."]]
+    if report.structure == "tied":
+        columns = [("sd of every component", align(sds[0]))]
+        return [table("column", report.names, columns), *whole]
+    if n_features <= MAX_FEATURES:
+        body = table("component", labels, _by_feature(report.names, sds))
+    else:
+        body = _by_component("column", report.names, sds)
+    return [["standard deviations of components", *body], *whole]
+
+
+def _variances(structure: str, covariances: Array) -> Array:
+    """Variance of each column: (K, d), or (1, d) for a tied covariance."""
+    if structure == "diag":
+        return covariances
+    matrices = covariances[None] if structure == "tied" else covariances
+    return np.diagonal(matrices, axis1=1, axis2=2)
+
+
+def _outcome(report: FitReport) -> list[str]:
+    per_row = significant(report.log_likelihood / report.total_weight)
+    per = "row" if report.total_weight == report.n_rows else "unit of weight"
+    totals = [f"{value:.2f}" for value in (report.log_likelihood, report.bic, report.aic)]
+    width = max(map(len, totals))
+    lines = [
+        f"log-likelihood  {totals[0]:>{width}}  ({per_row} a {per})",
+        f"BIC             {totals[1]:>{width}}  (lower is better)",
+        f"AIC             {totals[2]:>{width}}  (lower is better)",
+        f"iterations      {report.n_iter:>{width}}",
+        f"stopped         {report.stop_reason}",
+    ]
+    collapsed = [str(k) for k in np.flatnonzero(report.degenerate)]
+    if collapsed:
+        which = ("component " if len(collapsed) == 1 else "components ") + ", ".join(collapsed)
+        lines.append(
+            f"degenerate      {which}: no spread in some direction; use fewer components (-k), "
+            "leave out columns that follow from others, or raise --reg-covar"
+        )
+    return lines
+
+
+def _by_feature(names: Sequence[str], rows: Array) -> list[tuple[str, list[str]]]:
+    """One aligned column a feature, of an array (rows, d)."""
+    return [(short(name), align(rows[:, j])) for j, name in enumerate(names)]
+
+
+def _by_component(corner: str, names: Sequence[str], rows: Array) -> list[str]:
+    """Table with one line a feature, of an array (K, d)."""
+    return table(corner, names, [(str(k), align(row)) for k, row in enumerate(rows)])
+
+
+def align(values: Array, digits: int = 5) -> list[str]:
+    """Write numbers with `digits` significant digits, padded so that their points align.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Any finite or infinite numbers.
+    digits : int
+        Significant digits.
+
+    Returns
+    -------
+    list of str
+        Equally long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> align(np.array([123.456789, -0.5]))
+    ['123.46   ', ' -0.50000']
+    """
+    halves = [significant(float(value), digits).partition(".") for value in values]
+    left = max(len(whole) for whole, _, _ in halves)
+    right = max(len(point + rest) for _, point, rest in halves)
+    return [whole.rjust(left) + (point + rest).ljust(right) for whole, point, rest in halves]
+
+
+def significant(value: float, digits: int = 5) -> str:
+    """Write a number with `digits` significant digits, as a decimal where that is readable.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    digits : int
+        Significant digits; the digits before the decimal point are always shown.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> significant(39.797375), significant(273280.0), significant(1.5e-9)
+    ('39.797', '273280', '1.5000e-09')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    scientific = f"{value:.{digits - 1}e}"
+    exponent = int(scientific.partition("e")[2])
+    if -5 <= exponent <= 6:
+        return f"{value:.{max(0, digits - 1 - exponent)}f}"
+    return scientific
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

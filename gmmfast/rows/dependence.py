@@ -1,0 +1,139 @@
+"""Columns that are linear combinations of others, which make every covariance matrix singular."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from gmmfast.kernels.cholesky import EPS, LEAST_VARIANCE
+from gmmfast.parameters import Floats, Parameters, Scatter
+from gmmfast.rows import MemoryRows, Rows
+
+IN_GENERAL = "Leave out columns that follow from others, or raise reg_covar."
+FEW = 100_000  # rows that NumPy may copy; more are summed by the kernels
+SAMPLE = 4096  # rows whose neighbors are compared
+FARTHEST = 1e3  # typical steps: neighbors that are farther apart are of different clusters
+ROUNDED = 1e-6  # share of the variance of small steps that is left by rounding of the rows
+NEGLIGIBLE = 1e-6  # standard deviations: a column whose part is smaller is not named
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Why no covariance matrix of some rows is positive definite."""
+
+    n_columns: int
+    have_squares: bool = True  # whether the variances of the columns are numbers
+    constant: list[int] = field(default_factory=list)
+    follows: dict[int, list[int]] = field(default_factory=dict)  # columns, and from which
+
+    @classmethod
+    def of(cls, rows: Rows) -> Self:
+        """Examine rows, in one or two passes."""
+        covariance, d = covariance_of(rows), rows.n_features
+        variances = covariance.diagonal()
+        is_finite = np.isfinite(covariance).all()
+        if not (is_finite and (variances[variances > 0] > LEAST_VARIANCE).all()):
+            return cls(d, have_squares=False)
+        constant = np.flatnonzero(variances == 0)
+        if constant.size and np.ptp(_some(rows)[:, constant], axis=0).any():
+            return cls(d, have_squares=False)
+        if constant.size:
+            return cls(d, constant=constant.tolist())
+        follows = dependent_columns(covariance)
+        if follows and not _between_neighbors(rows):
+            follows = {}  # clusters are so far apart that all columns say the same of them
+        return cls(d, follows=follows)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a model with correlations cannot be fitted."""
+        return bool(self.constant or self.follows)
+
+    def remedy(self, names: Sequence[str] | None = None) -> str:
+        """Say what to do about it; empty where there is nothing.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Of the columns; else they are numbered from 0.
+        """
+        if not self.have_squares:
+            return "Rescale the columns: the squares of their values are too large or too small."
+        labels = [repr(name) for name in names] if names else [*map(str, range(self.n_columns))]
+        if self.constant:
+            equal = _columns([labels[j] for j in self.constant])
+            return f"Leave out {equal}, whose values are all equal, or raise reg_covar."
+        facts = [
+            f"column {labels[j]} follows from {_columns([labels[i] for i in others])}"
+            for j, others in self.follows.items()
+        ]
+        return f"{IN_GENERAL.removesuffix('.')}: {'; '.join(facts)}." if facts else ""
+
+
+def _columns(labels: Sequence[str]) -> str:
+    if len(labels) == 1:
+        return f"column {labels[0]}"
+    return f"columns {', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def dependent_columns(covariance: Floats, share: float | None = None) -> dict[int, list[int]]:
+    """Return the columns that are linear in others before them, and in which.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (d, d)
+        Of positive variances.
+    share : float, optional
+        A column depends on others if less of its variance is left when these are known; by default
+        ``10 d eps``.
+    """
+    d = len(covariance)
+    share = 10 * d * EPS if share is None else share
+    deviations = np.sqrt(covariance.diagonal())
+    correlations = covariance / deviations[:, None] / deviations
+    independent: list[int] = []
+    found = {}
+    for j in range(d):
+        known, own = correlations[np.ix_(independent, independent)], correlations[independent, j]
+        shares = np.linalg.solve(known, own) if independent else np.zeros(0)
+        if 1 - own @ shares > share:
+            independent.append(j)
+        else:
+            parts = np.abs(shares) > NEGLIGIBLE
+            found[j] = [i for i, is_part in zip(independent, parts, strict=True) if is_part]
+    return found
+
+
+def covariance_of(rows: Rows) -> Floats:
+    """Return the covariance matrix (d, d) of all rows, in one pass over them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if isinstance(rows, MemoryRows) and rows.n_rows <= FEW:
+            return rows.covariance
+        d = rows.n_features
+        mean = (rows.mean - rows.centre)[None]
+        whole = Parameters(np.ones(1), mean, np.eye(d)[None], np.eye(d)[None], np.zeros(1))
+        statistics = rows.expectation(whole, Scatter.FULL)
+        about_mean = statistics.about(statistics.reference + statistics.first / statistics.weight)
+        return np.asarray(about_mean.scatter[0] / statistics.weight)
+
+
+def _some(rows: Rows) -> Floats:
+    """Return all rows or a sample of them, about their center (n, d)."""
+    return rows.all_or_sample(SAMPLE, np.random.default_rng(0)).present()[0]
+
+
+def _between_neighbors(rows: Rows) -> bool:
+    """Whether columns follow from others within clusters as well: in steps from row to row."""
+    points = _some(rows)
+    widest = np.ptp(points, axis=0).argmax()
+    steps = np.diff(points[points[:, widest].argsort(kind="stable")], axis=0)
+    sizes = np.abs(steps)
+    typical = np.array([np.median(own[own > 0]) if own.any() else 1.0 for own in sizes.T])
+    near = steps[(sizes <= FARTHEST * typical).all(axis=1)] / typical
+    moments = near.T @ near
+    if len(near) <= points.shape[1] or not (moments.diagonal() > 0).all():
+        return False
+    return bool(dependent_columns(moments, ROUNDED))

@@ -1,0 +1,92 @@
+"""Packed rows, and scratch of the passes that the compiled loop makes over them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.expectation import em_pass, em_shards, negligible
+from gmmfast.kernels.loop import Fit
+from gmmfast.kernels.moments import make_sums
+from gmmfast.kernels.options import address_of
+from gmmfast.kernels.passes import TRIANGLES, WIDE, Pass, prepare
+from gmmfast.kernels.separation import new_separation
+from gmmfast.parameters import Density
+
+if TYPE_CHECKING:
+    from gmmfast.rows.memory import MemoryRows
+
+
+class Packed(NamedTuple):
+    """Rows in tiles, feature-major, relative to the centre."""
+
+    tiles: NDArray[Any]  # (n_tiles, d, TILE)
+    row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up
+    labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
+
+
+def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]) -> Pass:
+    """Allocate what passes in one layout need, and compile them.
+
+    Parameters
+    ----------
+    rows : MemoryRows
+        The data.
+    fit : Fit
+        Whose shapes count.
+    layout : int
+        `WIDE`, `TRIANGLES`, their sum or 0.
+    guesses : ndarray of shape (n_tiles,)
+        The component that probably owns each tile; shared by all layouts.
+    """
+    dtype = np.dtype(np.float64) if layout & WIDE else rows.dtype
+    mixture, (K, d) = fit.mixture, fit.mixture.means.shape
+    tiles, row_weights, _ = rows.packed_in(dtype)
+    density = _new_density(fit, dtype, layout)
+    separation = new_separation(density.means, density.factors, rows.n_rows)
+    scatter = fit.totals.scatter.shape
+    n_shards = rows.shards(rows.n_rows, K * d, 8 * math.prod(scatter))
+    sums, about = make_sums(n_shards, K, d, scatter), np.empty((K, d), dtype)
+    kind = dtype, density.factors.ndim, density.whitening is None, mixture.covariances.ndim
+    prepared = mixture, density, separation
+    shards = tiles, row_weights, density, separation, about, 0.0, guesses, sums
+    return Pass(
+        layout=layout,
+        is_narrow=bool(rows.dtype == np.float32),
+        tiles=tiles,
+        row_weights=row_weights,
+        scale=rows.weight_unit / rows.weight,
+        least_cut=negligible(K, rows.log_weight_spread),
+        n_shards=n_shards,
+        sum_shards=address_of(em_shards, kind, 0, n_shards, n_shards, *shards),
+        prepare=address_of(prepare, (*kind, mixture.factors.ndim), *prepared),
+        density=density,
+        separation=separation,
+        about=about,
+        guesses=guesses,
+        sums=sums,
+    )
+
+
+def parallel(rows: Pass) -> Pass:
+    """Return the same for several threads."""
+    density = rows.density
+    kind = rows.tiles.dtype, density.factors.ndim, density.whitening is None, rows.sums.scatter.ndim
+    shards = rows.tiles, rows.row_weights, density, rows.separation, rows.about, 0.0
+    args = 0, rows.n_shards, rows.n_shards, *shards, rows.guesses, rows.sums
+    return rows._replace(sum_shards=address_of(em_pass, kind, *args))
+
+
+def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
+    """Allocate a mixture as the E step needs it."""
+    mixture, (K, d) = fit.mixture, fit.mixture.means.shape
+    shape, whitening = mixture.factors.shape, None
+    if len(mixture.whitening):
+        if layout & TRIANGLES:
+            shape = (K, d, d)
+        else:
+            whitening = np.empty((d, d), dtype)
+    return Density(np.empty(K, dtype), np.empty((K, d), dtype), np.empty(shape, dtype), whitening)

@@ -1,0 +1,354 @@
+"""Data that are read piece by piece, each time from the beginning."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.data.arrays import require_length
+from gmmfast.data.constraints import integer
+from gmmfast.data.dask import is_dask, partitions_of
+from gmmfast.data.frames import column_names, from_frame, with_columns
+from gmmfast.data.free_memory import rows_of
+from gmmfast.data.validation import check_rows, check_sample_weight
+from gmmfast.tables import (
+    Table,
+    choose_columns,
+    default_names,
+    read_pieces,
+    require_distinct,
+    require_finite,
+)
+
+MOST_ROWS = 1 << 31  # of a chunk: what readers of files can count
+END = object()  # after the last piece: nothing that a source can yield
+Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: tables, or what people pass
+Pieced: TypeAlias = tuple[NDArray[Any], Any, list[str] | None]  # rows, weights, names
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows that follow each other."""
+
+    X: NDArray[Any]  # (m, d) float64 or float32
+    weights: NDArray[np.float64] | None  # (m,)
+    first: int  # number of its first row
+
+
+class Chunks:
+    """Rows in pieces; see `chunks`.
+
+    Iterating reads all of them from the beginning.
+
+    Attributes
+    ----------
+    names : list of str or None
+        Columns, where they have names.
+    n_rows : int or None
+        Rows, once all have been read.
+    path : Path or None
+        The file or folder that is read, where there is one.
+    notes : list of str
+        How a file is read where it could be read otherwise, as of `gmmfast.tables.Table`.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        pieces: Pieces,
+        names: list[str] | None,
+        columns: Sequence[str] | None,
+        weight_column: str | None,
+        chunk_rows: int | None,
+    ) -> None:
+        self._what, self._pieces = what, pieces
+        self._columns = None if columns is None else list(columns)
+        self._weight_column, self._chunk_rows = weight_column, chunk_rows
+        self.names = names
+        self.n_rows: int | None = None
+        self.path: Path | None = None
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Read all rows; ValueError or OSError tells at which one it failed."""
+        return self._read(are_finite=False)
+
+    def again(self) -> Iterator[Chunk]:
+        """Read all rows once more, without a look at whether they are finite."""
+        return self._read(are_finite=True)
+
+    def _read(self, are_finite: bool) -> Iterator[Chunk]:
+        first, width = 0, None
+        pieces = self._pieces(self._chunk_rows)
+        for number in itertools.count():
+            try:
+                piece = next(pieces, END)
+                if piece is END:
+                    self.n_rows = first
+                    return
+                if not _length(piece):
+                    continue
+                chunk = self._chunk(piece, first, are_finite)
+            except (ValueError, TypeError, OSError) as error:
+                kind = OSError if isinstance(error, OSError) else ValueError
+                is_placed = str(error).startswith(self._what)  # by what reads files
+                place = f"{self._what}, chunk {number}, from row {first} on: "
+                raise kind(f"{'' if is_placed else place}{error}") from error
+            if width is not None and chunk.X.shape[1] != width:
+                raise ValueError(
+                    f"{self._what}, from row {first} on: every chunk must have as many columns as "
+                    f"the first, {width}; got {chunk.X.shape[1]}."
+                )
+            width = chunk.X.shape[1]
+            yield chunk
+            first += len(chunk.X)
+
+    def _chunk(self, piece: Any, first: int, are_finite: bool) -> Chunk:
+        if isinstance(piece, Table):
+            X, weights, names = self._of_table(piece, first, are_finite)
+        else:
+            X, weights, names = self._of_rows(piece, first, are_finite)
+        if self.names is None:
+            self.names = names
+        elif names is not None and names != self.names:
+            raise ValueError(
+                f"every chunk must have the columns {', '.join(self.names)}, in this order; got "
+                f"{', '.join(names)}. Choose them with columns=."
+            )
+        weights = check_sample_weight(weights, len(X), are_all=False, first=first)
+        return Chunk(X, weights, first)
+
+    def _of_table(self, table: Table, first: int, are_finite: bool) -> Pieced:
+        """Rows, weights and names of a piece of a file, whose columns have been chosen."""
+        if not are_finite:
+            require_finite(self._what, table.values, table.names, first)
+        return table.values, table.weights, None if self.names is None else table.names
+
+    def _of_rows(self, piece: Any, first: int, are_finite: bool) -> Pieced:
+        """Rows, weights and names of a piece of anything else."""
+        weights, names = None, self._columns
+        if isinstance(piece, tuple):
+            piece, weights = piece
+        if column_names(piece) is None:
+            piece, _ = check_rows(piece, are_finite=True, first=first)
+        if self._weight_column is not None:
+            if weights is not None:
+                raise ValueError("the rows come with weights; got a weight_column= too.")
+            weights = _picked(piece, [self._weight_column])[:, 0]
+            names = names or [n for n in _names_of(piece) if n != self._weight_column]
+        if names is not None:
+            piece = _picked(piece, names)
+        X, own = check_rows(piece, are_finite=are_finite, first=first, columns=names)
+        return X, weights, names or own
+
+
+Source: TypeAlias = "Chunks | os.PathLike[str]"  # and paths as strings
+
+
+def chunks(
+    data: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    weight_column: str | None = None,
+    sample_weight: NDArray[Any] | None = None,
+    chunk_rows: int | None = None,
+    header: bool | None = None,
+) -> Chunks:
+    """Wrap data that need not fit in memory, for `GaussianMixture.fit` and its like.
+
+    Parameters
+    ----------
+    data : path, array or iterable
+        A file that `gmmfast.tables.read_table` knows (text, ``.npy``, or with the extra ``[io]``
+        ``.parquet``, ``.feather``, ``.arrow``), or a folder of Parquet files, also in folders
+        inside it, which are read in the order of their names; a 2-D array that can
+        be sliced by rows, such as a ``numpy.memmap`` or a zarr array; a Dask array or frame; or
+        anything that can be iterated over again and again and yields 2-D arrays, frames, or pairs
+        of rows and weights.
+    columns : sequence of str, optional
+        Columns to use, in this order; all by default. Those of arrays are x1, x2, ...
+    weight_column : str, optional
+        Column with the weight of each row.
+    sample_weight : ndarray of shape (n,), optional
+        Weight of each row of an array.
+    chunk_rows : int, optional
+        Rows of a chunk; by default as many as make 2 MB. An iterable makes its own.
+    header : bool, optional
+        Whether the first line of a text file holds the names of the columns; by default that is
+        detected as by `gmmfast.tables.read_table`.
+
+    Returns
+    -------
+    Chunks
+        Iterable; each time it reads from the beginning.
+
+    Raises
+    ------
+    TypeError
+        If `data` is none of that, or an iterator, which ends after one pass.
+    ValueError, OSError
+        If a file cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmfast import GaussianMixture, chunks
+    >>> X = np.random.default_rng(0).normal(size=(1000, 2))
+    >>> rows = chunks(X, chunk_rows=100)
+    >>> GaussianMixture(1).fit(rows).weights_
+    array([1.])
+    """
+    if isinstance(data, Chunks):
+        options = (columns, weight_column, sample_weight, chunk_rows, header)
+        if any(option is not None for option in options):
+            raise ValueError("What chunks has made takes no more options: give all at once.")
+        return data
+    if isinstance(columns, str) or any(not isinstance(name, str) for name in columns or ()):
+        raise TypeError(f"columns must be a list of names; got {columns!r}.")
+    require_distinct([*(columns or ()), *([weight_column] if weight_column else [])])
+    if weight_column is not None and sample_weight is not None:
+        raise ValueError("Give a weight_column= or a sample_weight=, one of the two; got both.")
+    if chunk_rows is not None:
+        if not integer(1).allows(chunk_rows):
+            raise ValueError(f"chunk_rows must be {integer(1).description}; got {chunk_rows!r}.")
+        chunk_rows = min(int(chunk_rows), MOST_ROWS)
+    what, names = f"the {type(data).__name__}", None if columns is None else list(columns)
+    notes: list[str] = []
+    if isinstance(data, str | os.PathLike) and sample_weight is None:
+        what = str(data)
+        make, names, notes = _of_path(Path(data), columns, weight_column, header)
+    elif header is not None:
+        raise ValueError("header= is for text files. Leave it out.")
+    else:
+        make = _pieces_of(data, sample_weight)
+    found = Chunks(what, make, names, columns, weight_column, chunk_rows)
+    found.path, found.notes = path_of(data), notes
+    return found
+
+
+def path_of(data: Any) -> Path | None:
+    """Return the file or folder that data are read from, where they are known to be."""
+    if isinstance(data, Chunks):
+        return data.path
+    path = data.filename if isinstance(data, np.memmap) else data
+    return Path(path) if isinstance(path, str | os.PathLike) else None
+
+
+def is_source(data: Any) -> bool:
+    """Whether data are read in pieces: what `chunks` makes, paths, and zarr arrays."""
+    if isinstance(data, Chunks | str | os.PathLike):
+        return True
+    kind = type(data)
+    return kind.__module__.partition(".")[0] == "zarr" and len(getattr(data, "shape", ())) == 2
+
+
+def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
+    is_array = len(getattr(data, "shape", ())) == 2 and hasattr(data, "__getitem__")
+    if is_dask(data):
+        data = partitions_of(data, sample_weight)
+    elif is_array and from_frame(data) is None:
+        return lambda rows: _slices(data, rows, sample_weight)
+    elif sample_weight is not None:
+        raise ValueError(
+            "sample_weight goes with arrays and Dask's collections; weights of files are in a "
+            "weight_column=, and those of an iterable come in pairs of rows and weights."
+        )
+    if isinstance(data, Iterator):
+        raise TypeError(
+            "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
+            "starts anew, or a list."
+        )
+    is_bag = isinstance(data, bytes | Mapping | Set)  # of things that are no chunks
+    if isinstance(data, Iterable) and not is_bag and from_frame(data) is None:
+        return lambda rows: iter(data)
+    is_lazy = hasattr(data, "collect")
+    remedy = (
+        "Pass what its collect() returns" if is_lazy else "What is in memory is fitted as it is"
+    )
+    raise TypeError(
+        "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
+        f"or frames; got {type(data).__name__}. {remedy}."
+    )
+
+
+def _slices(array: Any, rows: int | None, weights: NDArray[Any] | None = None) -> Iterator[Any]:
+    n, d = array.shape
+    if weights is not None and require_length(weights) != n:
+        raise ValueError(f"sample_weight must have the length of the data, {n}; got {len(weights)}")
+    step = rows or rows_of(d, np.dtype(array.dtype))
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        yield array[part] if weights is None else (array[part], weights[part])
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the Parquet files of a folder and the folders in it, by name; a file alone."""
+    if not path.is_dir():
+        return [path]
+    paths = [found for found in sorted(path.rglob("*.parquet")) if found.is_file()]
+    hidden = (".", "_")  # what writers leave behind
+    paths = [p for p in paths if not any(s.startswith(hidden) for s in p.relative_to(path).parts)]
+    if not paths:
+        raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
+    return paths
+
+
+def _of_path(
+    path: Path, columns: Sequence[str] | None, weight_column: str | None, header: bool | None
+) -> tuple[Pieces, list[str] | None, list[str]]:
+    """Pieces of files, the names of their columns, where they have been given some, and notes."""
+    paths = files_of(path)
+    first = choose_columns(paths[0], columns, weight_column, header)
+    names, has_names = first.names, first.source.has_names
+    for each in paths[1:]:
+        other = choose_columns(each, columns, weight_column, header)
+        others = {*other.names} - {*first.source.index}
+        if not others <= {*names} <= {*other.source.names}:
+            raise ValueError(
+                f"{each}: every file of the folder must have the columns {', '.join(names)}; got "
+                f"{', '.join(other.names)}. Choose them with --columns (columns= in Python)."
+            )
+
+    def pieces(rows: int | None) -> Iterator[Any]:
+        for each in paths:
+            yield from read_pieces(each, names, weight_column, rows, header=header)
+
+    return pieces, names if has_names or columns or weight_column else None, first.notes
+
+
+def _length(piece: Any) -> int:
+    """Rows of a piece; TypeError where it is nothing that could have any."""
+    if isinstance(piece, Table):
+        return len(piece.values)
+    if isinstance(piece, tuple):
+        if len(piece) != 2:
+            raise TypeError(
+                "a tuple must be a pair of rows and weights; got one of length "
+                f"{len(piece)}. Make an array of rows."
+            )
+        piece = piece[0]
+    return require_length(piece)
+
+
+def _names_of(piece: Any) -> list[Any]:
+    """Names of the columns of a frame, or of an array, where they are x1, x2, ..."""
+    return column_names(piece) or default_names(piece.shape[1])
+
+
+def _picked(piece: Any, wanted: list[str]) -> NDArray[Any]:
+    """Some columns of a frame or an array."""
+    names = _names_of(piece)
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"there is no column {name!r}; the columns are {names}.")
+    if column_names(piece) is None:
+        return np.asarray(piece[:, [names.index(name) for name in wanted]])
+    values, _ = from_frame(with_columns(piece, wanted)) or (np.empty((0, 0)), None)
+    return values

@@ -1,0 +1,306 @@
+"""The fits of a search over K and covariance models, all over the same rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from gmmfast import criteria
+from gmmfast.em.kmeans import Random
+from gmmfast.em.loop import Control, Course, EMResult
+from gmmfast.em.observers import Deadline
+from gmmfast.em.starts import SAME, Partition, likeliest, on_all
+from gmmfast.em.state import restarted
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.options import (
+    ABANDON,
+    END,
+    new_stop,
+    obey,
+    set_thread_count,
+    thread_count,
+)
+from gmmfast.models import MODELS, Model
+from gmmfast.parameters import Parameters, Scatter
+from gmmfast.rows import MemoryRows, Rows
+from gmmfast.search.starts import Labels, Starts, merges, splits
+
+SAMPLE_PASSES = 100  # EM passes over a sample at the most,
+SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
+LEADERS = 3  # candidates that are fitted again,
+OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
+TASK = 7  # fits that a thread takes over together
+TICK = 0.1  # seconds between checks for results and for the deadline
+MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
+
+SINGULAR = "a covariance is not positive definite"  # why there is no mixture
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Candidate(NamedTuple):
+    """A model to fit."""
+
+    n_components: int
+    covariance_type: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What became of a candidate. Criteria are NaN where there is no mixture; lower is better."""
+
+    candidate: Candidate
+    seconds: float
+    failure: str = ""  # why there is no mixture; empty where there is one
+    result: EMResult | None = None
+    log_likelihood: float = math.nan  # of all rows together
+    bic: float = math.nan
+    aic: float = math.nan
+    icl: float = math.nan
+    cv: float = math.nan  # minus the mean log density of rows, each by a fit that has not seen it
+    degenerate: bool = False  # a component has collapsed: the likelihood means nothing
+
+    @property
+    def mixture(self) -> Parameters:
+        """What was found."""
+        assert self.result is not None
+        return self.result.parameters
+
+
+@dataclass
+class Search:
+    """What all candidates have in common.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        What to fit.
+    rows : Rows
+        The data; no more than `MANY` are in memory.
+    folds : list of (MemoryRows, MemoryRows)
+        For cross-validation: rows to fit to, and rows that are held out, about the same centre.
+    reg_covar : float
+        Added to the diagonal of every component's covariance, before the family's constraint.
+    is_singular : bool
+        Whether the covariance matrix of the rows is singular, so that only models without
+        correlations can be fitted.
+    control : Control
+        Tolerance, iterations, acceleration.
+    rng : Generator or RandomState
+        The only source of chance.
+    n_threads : int
+        Candidates to fit at the same time, unless there are very many rows.
+    deadline : Deadline
+        One of the observers of `control`. Once it has passed, fits that are under way end with what
+        they have, and only the first candidate still begins.
+    """
+
+    candidates: Sequence[Candidate]
+    rows: Rows
+    folds: list[tuple[MemoryRows, MemoryRows]]
+    reg_covar: float
+    is_singular: bool
+    control: Control
+    rng: Random
+    n_threads: int
+    deadline: Deadline
+    _starts: Starts = field(init=False)
+    _starts_of_folds: list[Starts] = field(init=False)
+
+    def fits(self) -> Generator[Fit]:
+        """Fit the candidates, in their order. One that fails says why, and ends nothing.
+
+        Once the deadline has passed, there may be no more.
+        """
+        ((self._starts, *self._starts_of_folds),) = self._each(self._make_starts, [None])
+        everything = [self._starts, *self._starts_of_folds]
+        most = min(starts.points.n_rows for starts in everything)
+        yield from self._each(partial(self._attempt, most), self.candidates, TASK)
+
+    def _make_starts(self, _: None) -> list[Starts]:
+        """Make partitions of all rows, and of those of each fold, by one thread in this order."""
+        counts = [candidate.n_components for candidate in self.candidates]
+        everything = [self.rows, *(seen for seen, _ in self.folds)]
+        return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
+
+    def improved(self, fits: Sequence[Fit], criterion: str) -> list[Fit]:
+        """Fit the best candidates again, from what their neighbours have found.
+
+        Whichever fit is likelier is kept. A neighbour has the same K and another model, or the same
+        model and one component more or less.
+        """
+        sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
+        leaders = sorted(sound, key=lambda fit: float(getattr(fit, criterion)))[:LEADERS]
+        fitted = self._each(lambda fit: self._again(fit, sound), leaders)
+        again = {fit.candidate: fit for fit in fitted}
+        return [again.get(fit.candidate, fit) for fit in fits]
+
+    def _each(
+        self, function: Callable[[T], R], arguments: Sequence[T], at_once: int = 1
+    ) -> Iterator[R]:
+        """Call a function with each argument, in threads, while this one waits for Ctrl-C.
+
+        Rows that are not in memory are read by this thread, as their source may require.
+        """
+        if isinstance(self.rows, MemoryRows):
+            n_threads = 1 if self.rows.n_rows > MANY else self.n_threads
+            yield from in_threads(function, arguments, at_once, n_threads, self.deadline)
+            return
+        for i, argument in enumerate(arguments):
+            if i and self.deadline.passed():
+                return
+            yield function(argument)
+
+    def _attempt(self, most: int, candidate: Candidate) -> Fit:
+        begin = time.perf_counter()
+        K, covariance_type = candidate
+        model = MODELS[covariance_type](self.reg_covar)
+        found: dict[str, Any] = {}
+        try:
+            if most < K:
+                failure = "fewer rows than components"
+            elif self.is_singular and model.scatter is not Scatter.DIAGONAL:
+                failure = SINGULAR
+            else:
+                choice = self._starts.choices[K]
+                found = self._criteria(model, self._fit(self.rows, self._starts, model, choice))
+                found["cv"] = self._cross_validated(model, K)
+                failure = ""
+        except IllDefinedCovarianceError:
+            found, failure = {}, SINGULAR
+        return Fit(candidate, time.perf_counter() - begin, failure, **found)
+
+    def _again(self, fit: Fit, others: Sequence[Fit]) -> Fit:
+        begin = time.perf_counter()
+        K, covariance_type = fit.candidate
+        partitions = self._from_neighbours(fit.candidate, others)
+        if not partitions:
+            return fit
+        model, starts = MODELS[covariance_type](self.reg_covar), self._starts
+        try:
+            choice = starts.choice(partitions, K)
+            found = self._criteria(model, self._fit(self.rows, starts, model, choice))
+        except IllDefinedCovarianceError:
+            found = None
+        seconds = fit.seconds + time.perf_counter() - begin
+        least = fit.log_likelihood + SAME * self.rows.weight
+        if found is None or found["degenerate"] or not found["log_likelihood"] > least:
+            return replace(fit, seconds=seconds)
+        return replace(fit, seconds=seconds, **found)
+
+    def _from_neighbours(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
+        K, covariance_type = candidate
+        points, found = self._starts.points, []
+        like = [other for other in others if other.candidate.n_components == K]
+        like = [other for other in like if other.candidate.covariance_type != covariance_type]
+        like.sort(key=lambda other: -other.log_likelihood)
+        for other in like[:OTHER_MODELS]:
+            found.append(points.labels(other.mixture))
+        for other in others:
+            if other.candidate == (K - 1, covariance_type):
+                found += splits(points, other.mixture)
+            elif other.candidate == (K + 1, covariance_type):
+                found += merges(points, other.mixture)
+        return found
+
+    def _fit(self, rows: Rows, starts: Starts, model: Model, choice: list[Partition]) -> Course:
+        """Fit a candidate, from the likeliest partition."""
+        points, control = starts.points, self.control
+        trial = likeliest(points, model, choice)
+        if points is not rows:
+            passes, tol = min(control.max_iter, SAMPLE_PASSES), max(control.tol, SAMPLE_TOL)
+            restarted(trial.fit)
+            Course(trial.points, trial.fit, model, Control(tol, passes)).complete()
+        arranged, begin, hints = on_all(rows, points, model, trial)
+        course = Course(arranged, begin, model, control, hints=hints)
+        course.complete()
+        return course
+
+    def _criteria(self, model: Model, course: Course) -> dict[str, Any]:
+        result, statistics = course.result(), course.statistics()
+        n_parameters = model.n_parameters(*result.parameters.means.shape)
+        bic = criteria.bic(statistics.log_likelihood, n_parameters, self.rows.weight)
+        return {
+            "result": result,
+            "log_likelihood": statistics.log_likelihood,
+            "bic": bic,
+            "aic": criteria.aic(statistics.log_likelihood, n_parameters),
+            "icl": criteria.icl(bic, statistics.doubt),
+            "degenerate": bool(model.degenerate(result.parameters, statistics).any()),
+        }
+
+    def _cross_validated(self, model: Model, K: int) -> float:
+        total = weight = 0.0
+        for starts, (seen, held_out) in zip(self._starts_of_folds, self.folds, strict=True):
+            parameters = self._fit(seen, starts, model, starts.choices[K]).result().parameters
+            total += held_out.expectation(parameters, model.scatter).log_likelihood
+            weight += held_out.weight
+        return -total / weight if weight else math.nan
+
+
+def in_threads(
+    function: Callable[[T], R],
+    arguments: Sequence[T],
+    at_once: int,
+    n_threads: int,
+    deadline: Deadline,
+) -> Iterator[R]:
+    """Call a function with each argument, in threads; this one only waits, so Ctrl-C acts at once.
+
+    Parameters
+    ----------
+    function : callable
+        What it computes obeys `current_stop`.
+    arguments : sequence
+        What to call it with.
+    at_once : int
+        Results that a thread hands over together, unless they take longer than a `TICK`.
+    n_threads : int
+        Calls at the same time.
+    deadline : Deadline
+        Once it has passed, calls end early, and only the first one still begins.
+
+    Yields
+    ------
+    object
+        Results, in the order of the arguments.
+    """
+    stop, allowed = new_stop(), thread_count(None)
+
+    def begin_thread() -> None:
+        obey(stop)
+        set_thread_count(allowed)  # the setting belongs to a thread
+
+    def work(task: range, results: list[R]) -> None:
+        for i in task:
+            if i and deadline.passed():
+                break
+            results.append(function(arguments[i]))
+
+    n = len(arguments)
+    tasks = [range(i, min(i + at_once, n)) for i in range(0, n, at_once)]
+    pool, futures = ThreadPoolExecutor(n_threads, initializer=begin_thread), []
+    try:
+        found: list[list[R]] = [[] for _ in tasks]
+        futures = [pool.submit(work, *both) for both in zip(tasks, found, strict=True)]
+        for task, results, future in zip(tasks, found, futures, strict=True):
+            done, ended = 0, False
+            while not ended:
+                ended = future in wait([future], TICK).done
+                if deadline.passed():
+                    stop[0] = END
+                while done < len(results):
+                    yield results[done]
+                    done += 1
+            future.result()  # raises what the task raised
+            if done < len(task):
+                break
+    finally:
+        stop[0] = ABANDON
+        pool.shutdown(wait=all(future.done() for future in futures), cancel_futures=True)

@@ -1,0 +1,155 @@
+"""What a search found: a row a candidate, their ranking, and a summary in text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.data.constraints import CRITERIA
+from gmmfast.models import MODELS
+from gmmfast.search.candidates import Candidate, Fit
+from gmmfast.search.table import table
+
+NOT_REACHED = "not reached"
+
+FIELDS = [
+    ("n_components", np.int64),
+    ("covariance_type", "U9"),
+    ("log_likelihood", np.float64),
+    ("n_parameters", np.int64),
+    ("bic", np.float64),
+    ("aic", np.float64),
+    ("icl", np.float64),
+    ("cv", np.float64),
+    ("n_iter", np.int64),
+    ("converged", np.bool_),
+    ("degenerate", np.bool_),
+    ("seconds", np.float64),
+    ("failure", "U60"),
+]
+
+
+class Results(np.ndarray):
+    """Structured array with a row a candidate, in the order in which they were tried.
+
+    These are its fields; ``results["bic"]`` is one of them.
+
+    Attributes
+    ----------
+    n_components, covariance_type : int, str
+        The candidate.
+    log_likelihood : float
+        Of all rows, in nats; NaN where there is no mixture.
+    n_parameters : int
+        Free parameters.
+    bic, aic, icl, cv : float
+        Criteria: lower is better. `cv` is NaN unless it is the criterion.
+    n_iter, converged : int, bool
+        How the fit ended.
+    degenerate : bool
+        A component has collapsed: the candidate is not ranked.
+    seconds : float
+        Time taken, without the partitions that all candidates start from.
+    failure : str
+        Why there is no mixture; empty where there is one.
+    """
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], fits: Sequence[Fit], n_features: int) -> Self:
+        """Make the array of the fits, and of the candidates that were not reached."""
+        array = np.zeros(len(candidates), FIELDS)
+        for row, candidate in zip(array, candidates, strict=True):
+            model = MODELS[candidate.covariance_type]()
+            row["n_components"], row["covariance_type"] = candidate
+            row["n_parameters"] = model.n_parameters(candidate.n_components, n_features)
+            for name in ("log_likelihood", *CRITERIA):
+                row[name] = np.nan
+            row["failure"] = NOT_REACHED
+        for row, fit in zip(array, fits, strict=False):
+            for name in ("log_likelihood", *CRITERIA, "degenerate", "seconds", "failure"):
+                row[name] = getattr(fit, name)
+            if fit.result is not None:
+                row["n_iter"] = len(fit.result.lower_bounds)
+                row["converged"] = fit.result.status.is_end
+        return array.view(cls)
+
+    def to_pandas(self) -> Any:
+        """Return a pandas data frame with the same columns.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas") from None
+
+        return pandas.DataFrame({name: np.asarray(self[name]) for name, _ in FIELDS})
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dict of plain values a candidate, for JSON: what is not finite is None."""
+        return [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in self]
+
+    def ranking(self, criterion: str) -> NDArray[np.int64]:
+        """Return the indices of the rows that can be ranked, the best first.
+
+        Parameters
+        ----------
+        criterion : {"bic", "aic", "icl", "cv"}
+            What is least at the best.
+
+        Returns
+        -------
+        ndarray of int
+        """
+        values = np.asarray(self[criterion])
+        sound = np.flatnonzero(~np.asarray(self["degenerate"]) & np.isfinite(values))
+        return sound[np.argsort(values[sound], kind="stable")]
+
+    def summary(self, criterion: str, n_best: int = 5) -> str:
+        """Return the best candidates, and what became of the others, as text.
+
+        Parameters
+        ----------
+        criterion : {"bic", "aic", "icl", "cv"}
+            What is least at the best.
+        n_best : int, default=5
+            Candidates to list.
+
+        Returns
+        -------
+        str
+        """
+        order = self.ranking(criterion)
+        best = self[order[:n_best]]
+        columns = [
+            ("model", [str(name) for name in best["covariance_type"]]),
+            ("log-likelihood", [f"{value:.2f}" for value in best["log_likelihood"]]),
+            ("parameters", [str(count) for count in best["n_parameters"]]),
+        ]
+        for name in dict.fromkeys([criterion, "bic", "icl"]):
+            digits = 5 if name == "cv" else 2
+            columns.append((name.upper(), [f"{value:.{digits}f}" for value in best[name]]))
+        lines = table("K", [str(k) for k in best["n_components"]], columns)
+        return "\n".join([*lines, "", *self._others(order.size, criterion)])
+
+    def _others(self, n_ranked: int, criterion: str) -> list[str]:
+        """What became of the candidates, in a line or two."""
+        name = criterion.upper()
+        lines = [f"{n_ranked} of {len(self)} candidates ranked by {name}: lower is better"]
+        collapsed = int(np.count_nonzero(self["degenerate"]))
+        if collapsed:
+            lines.append(f"not ranked: {collapsed} with a component that has collapsed")
+        reasons, counts = np.unique(self["failure"], return_counts=True)
+        lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, counts, strict=True) if why]
+        return lines
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

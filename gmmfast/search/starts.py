@@ -1,0 +1,133 @@
+"""Where the candidates of a search start from: partitions of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.em.kmeans import Random, lloyd, plus_plus
+from gmmfast.em.starts import SMALLEST_SAMPLE, Partition, partition_of
+from gmmfast.em.trees import trees
+from gmmfast.parameters import Parameters
+from gmmfast.rows import MemoryRows, Rows
+
+Labels = NDArray[np.int64]  # (n,)
+
+MERGES = 3  # pairs of components that are tried as one
+
+
+class Starts:
+    """Partitions of the rows, made once for each K.
+
+    Ward's trees of the standardised and of the whitened rows, and k-means. Each model tries all of
+    them for a few EM passes.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data.
+    rng : Generator or RandomState
+        Draws a sample of many rows, and the seeds of k-means.
+    counts : iterable of int
+        All K that will be asked for.
+    is_late : callable
+        Whether there is no time for other K than the smallest.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        rng: Random,
+        counts: Iterable[int],
+        is_late: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._rows = rows
+        self.points = points = rows.all_or_sample(SMALLEST_SAMPLE, rng)
+        present, weights = points.present()
+        hierarchies = trees(present, weights)
+        self.choices: dict[int, list[Partition]] = {}
+        for k in sorted({k for k in counts if k <= points.n_rows}):
+            if self.choices and is_late():
+                break
+            labels = [points.of_all(tree.labels(k)) for tree in hierarchies]
+            nearest = points.nearest(lloyd(points, plus_plus(points, k, rng)))
+            labels.append(points.of_all(nearest.ravel()[: points.n_rows]))
+            self.choices[k] = self.choice(labels, k)
+
+    def choice(self, partitions: Sequence[Labels], n_components: int) -> list[Partition]:
+        """Return partitions of the sample to choose among, without those that are the same."""
+        return [partition_of(self.points, own, n_components) for own in different(partitions)]
+
+
+def different(partitions: Sequence[Labels]) -> list[Labels]:
+    """Return partitions without those that differ from an earlier one in the labels alone."""
+    found: dict[bytes, Labels] = {}
+    for labels in partitions:
+        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+        by_appearance = first.argsort().argsort()[inverse]
+        found.setdefault(by_appearance.tobytes(), labels)
+    return list(found.values())
+
+
+def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
+    """Return the partitions in which one component is cut in two, across its longest axis.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        Rows to label.
+    parameters : Parameters
+        A mixture with one component less.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+        One for each component; there a cut leaves rows on both sides.
+    """
+    labels = points.labels(parameters)[points.sample_weight > 0]
+    present, weights = points.present()
+    K = len(parameters.weights)
+    found = []
+    for k in range(K):
+        own = np.flatnonzero(labels == k)
+        if own.size < 2:
+            continue
+        residuals = present[own] - np.average(present[own], axis=0, weights=weights[own])
+        longest = np.linalg.eigh((residuals * weights[own, None]).T @ residuals)[1][:, -1]
+        cut = labels.copy()
+        cut[own[residuals @ longest > 0]] = K
+        found.append(points.of_all(cut))
+    return found
+
+
+def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:
+    """Return the partitions in which two components are one: those that share most rows.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        Rows to label.
+    parameters : Parameters
+        A mixture with one component more.
+
+    Returns
+    -------
+    list of ndarray of shape (n,)
+
+    References
+    ----------
+    Ueda, N., Nakano, R., Ghahramani, Z., Hinton, G. E. (2000). SMEM algorithm for mixture models.
+    Neural Computation 12, 2109-2128, section 3: what two components share is the inner product of
+    their responsibilities.
+    """
+    resp = points.responsibilities(parameters)
+    labels, last = resp.argmax(axis=1), resp.shape[1] - 1
+    first, second = np.triu_indices(last + 1, 1)
+    shared = np.einsum("n,nk,nk->k", points.sample_weight, resp[:, first], resp[:, second])
+    found = []
+    for pair in np.argsort(-shared, kind="stable")[:MERGES]:
+        one = np.where(labels == second[pair], first[pair], labels)
+        found.append(np.where(one == last, second[pair], one))
+    return found

@@ -1,0 +1,115 @@
+"""The compiled loop: blocks of passes change no bit, and kernels are compiled once per kind."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from data import TYPES, mixture
+
+from gmmfast import GaussianMixture, em
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.kernels.maximization import maximize
+from gmmfast.models import MODELS
+from gmmfast.rows import MemoryRows
+
+X = mixture(500, 3, 3, separation=1.2, seed=5)[0]
+EVERY = [*TYPES, *MODEL_CODES]
+
+
+def bits(result):
+    """Everything that a fit has found, as bytes."""
+    arrays = result.parameters.to_arrays().values()
+    return [array.tobytes() for array in arrays], result.lower_bounds, result.status
+
+
+def begun(code, dtype, reg_covar):
+    start = GaussianMixture(3, covariance_type=code, max_iter=0, random_state=0)
+    rows, model = MemoryRows(X.astype(dtype)), MODELS[code](reg_covar)
+    return rows, start.fit(X)._parameters(rows.centre), model
+
+
+WAYS = [("f8", "none", 0.0), ("f4", "auto", 1e-6), ("f8", "auto", 0.0), ("f4", "none", 0.0)]
+CASES = [(code, *way) for code, way in zip(EVERY * 2, itertools.cycle(WAYS), strict=False)]
+
+
+@pytest.mark.parametrize(("code", "dtype", "acceleration", "reg_covar"), CASES)
+def test_blocks__change_no_bit(code, dtype, acceleration, reg_covar, monkeypatch):
+    rows, parameters, model = begun(code, dtype, reg_covar)
+    control = em.Control(tol=1e-7, max_iter=60, acceleration=acceleration)
+    found = []
+    for block in (1, 2, 7, 10**9):
+        monkeypatch.setattr(MemoryRows, "passes_at_once", lambda self, fit, block=block: block)
+        found.append(bits(em.run(rows, parameters, model, control)))
+    assert len(found[0][1]) > 7
+    assert found[1:] == found[:1] * 3
+
+
+def test_passes_of_python__find_what_the_compiled_loop_finds(monkeypatch):
+    for code in EVERY:
+        rows, parameters, model = begun(code, "f8", 1e-6)
+        control = em.Control(tol=0, max_iter=20)
+        compiled = em.run(rows, parameters, model, control)
+        with monkeypatch.context() as patch:
+            patch.setattr("gmmfast.rows.memory.SLICE", 0)
+            patch.setattr(MemoryRows, "passes_at_once", lambda self, fit: 3)
+            sliced = em.run(rows, parameters, model, control)
+        np.testing.assert_allclose(sliced.lower_bounds, compiled.lower_bounds, rtol=1e-12)
+        for name, array in sliced.parameters.to_arrays().items():
+            expected = compiled.parameters.to_arrays()[name]
+            np.testing.assert_allclose(array, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.skipif(not hasattr(maximize, "signatures"), reason="kernels are plain Python here")
+def test_m_step__is_compiled_once_per_kind_of_arrays():
+    for code in EVERY:
+        for dtype in ("f4", "f8"):
+            rows, parameters, model = begun(code, dtype, 0)
+            em.run(rows, parameters, model, em.Control(tol=0, max_iter=2))
+    kinds = set()
+    for _, totals, found, _ in maximize.signatures:
+        scatter, factors = totals.fields.index("scatter"), found.fields.index("factors")
+        kinds.add((totals.types[scatter].ndim, found.types[factors].ndim))
+    assert kinds == {(3, 3), (2, 2), (3, 2)}
+    assert len(maximize.signatures) == len(kinds)
+
+
+@pytest.mark.skipif(not hasattr(maximize, "signatures"), reason="kernels are plain Python here")
+def test_integers_from_users__compile_nothing_again():
+    before = len(maximize.signatures)
+    mixture = GaussianMixture(2, tol=0, reg_covar=0, max_iter=3, random_state=0)
+    with pytest.warns(UserWarning, match="did not converge"):
+        mixture.fit(X)
+    assert len(maximize.signatures) == before
+
+
+SCRIPT = """
+import hashlib, sys, warnings
+import numpy as np
+from gmmfast import GaussianMixture, GaussianMixtureIC
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X = rng.normal(size=(3000, 12)) @ rng.normal(size=(12, 12)) + 5 * rng.integers(0, 3, (3000, 1))
+digest = hashlib.sha256()
+for kind in ("full", "tied", "diag", "VVE"):
+    fitted = GaussianMixture(3, covariance_type=kind, random_state=0, acceleration="auto").fit(X)
+    digest.update(fitted.means_.tobytes() + fitted.covariances_.tobytes())
+for init in ("hierarchical", "random"):
+    fitted = GaussianMixture(3, init_params=init, random_state=0).fit(X)
+    digest.update(fitted.means_.tobytes() + fitted.covariances_.tobytes())
+search = GaussianMixtureIC([1, 2, 3], covariance_types=["VVV", "VVI"], random_state=0).fit(X[:600])
+digest.update(search.results_["bic"].tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_results__do_not_depend_on_the_threads_of_blas():
+    found = set()
+    for count in ("1", "2"):
+        env = {**os.environ, "OPENBLAS_NUM_THREADS": count}
+        run = [sys.executable, "-c", SCRIPT]
+        result = subprocess.run(run, capture_output=True, text=True, env=env, check=True)
+        found.add(result.stdout)
+    assert len(found) == 1

@@ -1,0 +1,172 @@
+"""Own starts: reproducible, weighted, and on average at least as likely as scikit-learn's."""
+
+import warnings
+
+import numpy as np
+import pytest
+from data import TYPES, mixture
+from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.mixture import GaussianMixture as SklearnMixture
+
+from gmmfast import GaussianMixture
+from gmmfast.em.kmeans import lloyd, plus_plus
+from gmmfast.rows import MemoryRows
+
+INITS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+def scaled(X):
+    return X / X.std(axis=0)
+
+
+DATA = {
+    "iris": (load_iris().data, 3),
+    "wine": (scaled(load_wine().data), 3),
+    "cancer": (scaled(load_breast_cancer().data[:, :8]), 4),
+}
+
+
+def is_degenerate(fitted, X):
+    """The same rule for both packages."""
+    copy = GaussianMixture.from_sklearn(fitted) if isinstance(fitted, SklearnMixture) else fitted
+    matrices = {
+        "full": lambda c: c,
+        "tied": lambda c: c[None],
+        "diag": lambda c: c[:, :, None] * np.eye(X.shape[1]),
+        "spherical": lambda c: c[:, None, None] * np.eye(X.shape[1]),
+    }[copy.covariance_type](copy.covariances_)
+    least = np.linalg.eigvalsh(np.cov(X.T))[0]
+    smallest = np.linalg.eigvalsh(matrices).min()
+    return smallest < 1e-6 * least or smallest < 1.001 * copy.reg_covar
+
+
+@pytest.mark.parametrize("init_params", INITS)
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("name", DATA)
+def test_at_least_as_likely_as_scikit_learn(name, covariance_type, init_params):
+    X, K = DATA[name]
+    bounds = {SklearnMixture: [], GaussianMixture: []}
+    for kind, found in bounds.items():
+        for seed in range(20):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fitted = kind(
+                    K, covariance_type=covariance_type, init_params=init_params, random_state=seed
+                ).fit(X)
+            if not is_degenerate(fitted, X):
+                found.append(fitted.lower_bound_)
+    assert len(bounds[GaussianMixture]) >= len(bounds[SklearnMixture])
+    assert np.mean(bounds[GaussianMixture]) >= np.mean(bounds[SklearnMixture])
+
+
+@pytest.mark.parametrize("init_params", INITS)
+@pytest.mark.parametrize("make", [lambda s: s, np.random.RandomState, np.random.default_rng])
+def test_a_seed_gives_the_same_fit(init_params, make):
+    X, _ = mixture(500, 2, 3)
+    first, second, other = (
+        GaussianMixture(6, init_params=init_params, random_state=make(seed), max_iter=0).fit(X)
+        for seed in (7, 7, 8)
+    )
+    np.testing.assert_array_equal(first.means_, second.means_)
+    assert not np.array_equal(first.means_, other.means_)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical", "VEV"])
+def test_the_hierarchical_start_leaves_nothing_to_chance(covariance_type):
+    X, _ = mixture(500, 2, 3, separation=1.5)
+    params = {"covariance_type": covariance_type, "init_params": "hierarchical"}
+    first, second = (GaussianMixture(4, random_state=s, **params).fit(X) for s in (0, 1))
+    np.testing.assert_array_equal(first.means_, second.means_)
+    again = GaussianMixture(4, **params).fit(X[::-1])
+    np.testing.assert_allclose(np.sort(again.weights_), np.sort(first.weights_), rtol=1e-9)
+
+
+def test_the_hierarchical_start_of_separate_clusters_is_at_them():
+    X, labels = mixture(600, 3, 4, separation=8.0)
+    start = GaussianMixture(4, init_params="hierarchical", max_iter=0).fit(X)
+    means = np.array([X[labels == k].mean(axis=0) for k in range(4)])
+    nearest = np.linalg.norm(start.means_[:, None] - means, axis=2)
+    assert sorted(nearest.argmin(axis=1)) == [0, 1, 2, 3]
+    assert nearest.min(axis=1).max() < 0.1
+
+
+def test_rows_of_weight_zero_are_never_seeds():
+    X, _ = mixture(400, 2, 3)
+    X[::2] += 1000
+    weights = np.arange(400) % 2.0
+    for init_params in (*INITS, "hierarchical"):
+        fitted = GaussianMixture(3, init_params=init_params, random_state=0)
+        assert np.abs(fitted.fit(X, sample_weight=weights).means_).max() < 100
+
+
+def test_sample_draws_rows_by_their_weights():
+    X = np.arange(10.0)[:, None]
+    weights = np.arange(10.0)
+    rows = MemoryRows(X, weights, centre=np.zeros(1))
+    drawn = rows.sample(100_000, np.random.default_rng(0))[:, 0].astype(int)
+    counts = np.bincount(drawn, minlength=10)
+    expected = 1e5 * weights / weights.sum()
+    assert counts[0] == 0
+    assert (np.abs(counts - expected) <= 5 * np.sqrt(expected)).all()  # five deviations
+
+
+@pytest.mark.plain
+def test_kmeans_finds_separate_clusters():
+    X, labels = mixture(150, 2, 3, separation=30.0, seed=1)
+    rows = MemoryRows(X)
+    centres = lloyd(rows, plus_plus(rows, 3, np.random.default_rng(0))) + rows.centre
+    expected = np.stack([X[labels == k].mean(axis=0) for k in range(3)])
+    order = np.argmin(((expected[:, None] - centres) ** 2).sum(axis=2), axis=1)
+    assert sorted(order) == [0, 1, 2]
+    np.testing.assert_allclose(centres[order], expected, rtol=1e-10)
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("d", [1, 3, 4, 16, 17, 35])
+def test_distances_to_centres(d):
+    """Against NumPy, for widths on both sides of where a distance may be given up."""
+    rng = np.random.default_rng(d)
+    X, weights = rng.normal(size=(150, d)), rng.uniform(size=150)
+    rows = MemoryRows(X, weights)
+    centres = 4 * rng.normal(size=(5, d))
+    squares = ((X[:, None] - rows.centre - centres) ** 2).sum(axis=2)
+    nearest = rows.nearest(centres).ravel()[:150]
+    np.testing.assert_array_equal(nearest, squares.argmin(axis=1))
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("d", [1, 3, 4, 17])
+def test_seeds__are_the_nearest_of_those_that_are_drawn(d):
+    rng = np.random.default_rng(d)
+    X, weights = rng.normal(size=(150, d)), rng.uniform(size=150)
+    rows = MemoryRows(X, weights)
+    points = X - rows.centre
+    chances, nearest = weights, np.full(150, np.inf)
+    u = np.random.default_rng(3).uniform(size=1 + 3 * 3)
+    draws = [u[:1], *u[1:].reshape(3, 3)]  # 2 + log 4 for each but the first
+    expected = []
+    for own in draws:
+        drawn = points[np.searchsorted(chances.cumsum(), own * chances.sum(), "right")]
+        reached = np.minimum(nearest, ((points[:, None] - drawn) ** 2).sum(axis=2).T)
+        best = (reached @ weights).argmin()
+        expected.append(drawn[best])
+        nearest = reached[best]
+        chances = weights * nearest
+    found = plus_plus(rows, 4, np.random.default_rng(3))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_large_data_start_from_a_sample():
+    """Above 4096 rows a start is sought on a sample; the fit is on all rows."""
+    X, _ = mixture(40_000, 2, 3, separation=8.0)
+    fitted = GaussianMixture(3, random_state=0).fit(X)
+    theirs = SklearnMixture(3, random_state=0).fit(X)
+    assert fitted.lower_bound_ >= theirs.lower_bound_ - 1e-3
+
+
+def test_means_init_alone_are_the_seeds():
+    X, labels = mixture(300, 2, 3, separation=20.0, seed=2)
+    means = np.stack([X[labels == k].mean(axis=0) for k in (2, 0, 1)])
+    fitted = GaussianMixture(3, means_init=means, max_iter=0).fit(X)
+    np.testing.assert_allclose(fitted.means_, means, rtol=1e-12)
+    np.testing.assert_allclose(fitted.weights_, np.bincount(labels)[[2, 0, 1]] / 300)

@@ -1,0 +1,123 @@
+"""A walk through all of gmmfast on few rows: every module runs, whatever it is called."""
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pyarrow.feather
+import pytest
+from data import mixture
+from distributed import Client
+from matplotlib.figure import Figure
+from numba.core import config
+from starlette.testclient import TestClient
+
+import gmmfast
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
+from gmmfast.calculator.app import make_app
+from gmmfast.calculator.data import Origin
+from gmmfast.calculator.settings import read_settings
+from gmmfast.calculator.work import compute
+from gmmfast.datasets import generate
+from gmmfast.plotting import plot_criterion, plot_mixture
+from gmmfast.tables import read_table, write_table
+
+PACKAGE = Path(gmmfast.__file__).parent
+X = mixture(40, 2, 2, seed=1)[0]
+
+
+def modules():
+    """Names of all modules that define functions which can be seen to run."""
+    for path in PACKAGE.rglob("*.py"):
+        name = ".".join(("gmmfast", *path.relative_to(PACKAGE).with_suffix("").parts))
+        is_compiled = name.startswith("gmmfast.kernels.") and not config.DISABLE_JIT
+        if "\ndef " in path.read_text() and not is_compiled:
+            yield name.removesuffix(".__init__")
+
+
+class Walk:
+    """Names of the modules whose functions run, in any thread."""
+
+    def __enter__(self):
+        self.seen = set()
+        threading.setprofile(self._note)
+        sys.setprofile(self._note)
+        return self
+
+    def _note(self, frame, event, argument):
+        if event == "call" and frame.f_code.co_name != "<module>":
+            self.seen.add(frame.f_globals.get("__name__"))
+
+    def __exit__(self, *_):
+        sys.setprofile(None)
+        threading.setprofile(None)
+
+
+def estimators(folder):
+    few = {"max_iter": 3, "tol": 0, "random_state": 0}
+    for covariance_type in ("full", "tied", "diag", "spherical", "VEV"):
+        GaussianMixture(2, covariance_type=covariance_type, **few).fit(X)
+    GaussianMixture(2, init_params="hierarchical", acceleration="auto", **few).fit(X)
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
+    GaussianMixture.resume(folder / "fit.npz")
+    whole.save(folder / "model.npz")
+    GaussianMixture.from_sklearn(gmmfast.load(folder / "model.npz").to_sklearn()).bic(frame)
+    GaussianMixture(2, **few).partial_fit(X)
+    GaussianMixture(2, **few).fit(chunks([X, X]))
+    blocks = da.from_array(X, chunks=(20, 2))
+    GaussianMixture(2, **few).fit(blocks)
+    with Client(processes=False, dashboard_address=":0"):
+        GaussianMixture(2, **few).fit(blocks)
+    with pytest.raises(ValueError, match="column 1 follows from column 0"):
+        GaussianMixture(1, reg_covar=0).fit(X[:, [0, 0]])
+    search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0).fit(X)
+    plot_criterion(search, Figure().subplots())
+    plot_mixture(whole, frame, ax=Figure().subplots())
+
+
+def commands(run, folder):
+    generate.main([folder])
+    assert run("fit", folder / "sensors.csv", "-k", 2, "--standardize", "--json")[0] == 0
+    assert run("select", "--example", "customers", "-k", 2, "--covariance", "EII")[0] == 0
+    rows = folder / "rows.csv"
+    assert run("sample", folder / "model.npz", "-n", 9, "--out", rows)[0] == 0
+    values = read_table(rows).values
+    for suffix in (".npy", ".parquet"):
+        write_table(folder / f"rows{suffix}", [{"a": values[:, 0], "b": values[:, 1]}])
+        assert run("predict", folder / "model.npz", folder / f"rows{suffix}")[0] == 0
+    assert run("info")[0] == 0
+    assert run("calculator", "--host", "192.0.2.1", "--i-know")[0] == 2  # no machine has it
+
+
+def calculator(folder):
+    pyarrow.feather.write_feather(pyarrow.table({"a": X[:, 0], "b": X[:, 1]}), folder / "x.arrow")
+    with TestClient(make_app("secret", 80), base_url="http://localhost") as client:
+        client.cookies.set("gmmfast-80", "secret")
+        params = client.post("/api/session").json()
+        upload = (folder / "x.arrow").read_bytes()
+        answer = client.post("/api/data", params={**params, "name": "x.arrow"}, content=upload)
+        assert answer.status_code == 200
+        assert client.post("/api/fit", params=params, json={}).status_code == 202
+        while client.get("/api/fit", params=params).json()["state"] in ("waiting", "running"):
+            time.sleep(0.02)
+        picture = client.post("/api/picture", params=params, json={"columns": ["a", "b"]})
+        assert picture.json()["n_rows"] == len(X)
+    np.save(folder / "data.npy", X)  # the same as the server's other process does it
+    origin = Origin("x.arrow", ["a", "b"], has_names=True, left_out=[])
+    assert compute(folder, origin, read_settings({}, origin.names), lambda _: None)["report"]
+
+
+@pytest.mark.quick
+@pytest.mark.plain
+@pytest.mark.filterwarnings("ignore:.*did not converge")
+def test_package__every_module_runs(run, tmp_path):
+    with Walk() as walk:
+        estimators(tmp_path)
+        commands(run, tmp_path)
+        calculator(tmp_path)
+    assert {*modules()} - walk.seen == set()

@@ -7,7 +7,7 @@ import pytest
 
 from gmmfast.datasets import Dataset, generate, load_customers, load_sensors
 
-pytestmark = pytest.mark.plain
+pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
 
 @pytest.mark.parametrize("name", ["customers.csv", "sensors.csv"])

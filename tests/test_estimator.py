@@ -20,7 +20,7 @@ from gmmfast import GaussianMixture, errors
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.estimators.base import Estimator
 
-pytestmark = pytest.mark.plain
+pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
 
 def outcome(call):

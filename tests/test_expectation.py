@@ -10,6 +10,8 @@ from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
 
+pytestmark = pytest.mark.quick
+
 SIZES = [(n, d, K) for d in (1, 2, 3, 4, 5, 6, 7) for n, K in ((1, 1), (64, 2), (65, 3), (200, 5))]
 WIDE = [(150, d, 3) for d in (8, 9, 10, 11, 12, 13, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 69, 70)]
 MANY = [(300, 2, 70), (130, 5, 65), (63, 3, 64)]

@@ -11,6 +11,8 @@ from gmmfast import GaussianMixture
 from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
 from gmmfast.data.given import require_family
 
+pytestmark = pytest.mark.quick
+
 K, D = 3, 4
 
 

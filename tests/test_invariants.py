@@ -10,7 +10,11 @@ from numba.core import config
 from gmmfast import GaussianMixture
 from gmmfast.data.constraints import MODEL_CODES
 
-pytestmark = [pytest.mark.plain, pytest.mark.filterwarnings("ignore:.*did not converge")]
+pytestmark = [
+    pytest.mark.quick,
+    pytest.mark.plain,
+    pytest.mark.filterwarnings("ignore:.*did not converge"),
+]
 
 few = settings(
     max_examples=5 if config.DISABLE_JIT else 40,  # plain Python takes a thousand times longer

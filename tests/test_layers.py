@@ -9,6 +9,8 @@ import pytest
 
 import gmmfast
 
+pytestmark = pytest.mark.quick
+
 PACKAGE = Path(gmmfast.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 KERNELS = sorted((PACKAGE / "kernels").glob("*.py"))

@@ -6,6 +6,8 @@ import pytest
 
 from gmmfast.data import free_memory as memory
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(name="group")
 def fake_group(tmp_path, monkeypatch):

@@ -9,6 +9,8 @@ from matplotlib.patches import Ellipse
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.plotting import plot_criterion, plot_mixture
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def ax():

@@ -8,7 +8,7 @@ import pytest
 
 from gmmfast.reporting.report import FitReport, align, fit_as_json, fit_as_text, significant, table
 
-pytestmark = pytest.mark.plain
+pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
 REPORT = FitReport(
     source="data.csv",

@@ -8,6 +8,8 @@ import pytest
 from gmmfast import GaussianMixtureIC, load
 from gmmfast.datasets import load_customers
 
+pytestmark = pytest.mark.quick
+
 
 def test_select_prints_a_ranking_and_the_best(run, customers):
     code, out, _ = run("select", customers, "--columns", "value,rate", "-k", "1:4", "--best", 3)

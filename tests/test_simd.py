@@ -28,6 +28,7 @@ def log_of(x, y):
         store(y, (p,), log(load(x, (p,))))
 
 
+@pytest.mark.quick
 @pytest.mark.plain
 @pytest.mark.parametrize(
     ("dtype", "floor", "error"),
@@ -43,6 +44,7 @@ def test_exp(dtype, floor, error):
     np.testing.assert_array_equal(y, 0)
 
 
+@pytest.mark.quick
 @pytest.mark.plain
 @pytest.mark.parametrize(("dtype", "error"), [("f8", 2.3e-16), ("f4", 1.2e-7)])
 def test_log(dtype, error):
@@ -89,6 +91,7 @@ print(simd.REGISTER_BYTES, simd.HAS_FMA, "vfmadd" in assembly, "fma" in assembly
 """
 
 
+@pytest.mark.quick
 @on_x86
 @pytest.mark.parametrize(
     ("name", "features", "expected"),
@@ -110,10 +113,15 @@ def test_abilities__follow_the_target(name, features, expected):
 @on_x86
 @pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
 @pytest.mark.parametrize(("name", "dtype"), [("nehalem", "f8"), ("generic", "f4")])
-def test_pass_without_fma__calls_no_library_and_agrees(name, dtype):
+def test_pass_without_fma__calls_no_library_and_agrees(name, dtype, tmp_path):
+    environment = {
+        "NUMBA_CPU_NAME": name,
+        "NUMBA_CACHE_DIR": str(tmp_path),  # in one folder it would displace what others compile
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     result = subprocess.run(
         [sys.executable, "-c", PASS.format(dtype=dtype)],
-        env={**os.environ, "NUMBA_CPU_NAME": name, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=600,

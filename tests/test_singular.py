@@ -13,6 +13,8 @@ from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, open_rows
 from gmmfast.rows.dependence import Dependence, dependent_columns
 
+pytestmark = pytest.mark.quick
+
 FREE = [name for name in COVARIANCE_TYPES if MODELS[name]().scatter is not Scatter.DIAGONAL]
 OTHERS = [name for name in COVARIANCE_TYPES if name not in FREE]
 A = np.random.default_rng(0).normal(size=(60, 3))

@@ -18,7 +18,7 @@ from gmmfast.tables import (
     write_table,
 )
 
-pytestmark = pytest.mark.plain
+pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
 
 @pytest.fixture

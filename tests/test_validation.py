@@ -33,7 +33,7 @@ from gmmfast.data.validation import (
 )
 from gmmfast.errors import InvalidParameterError
 
-pytestmark = pytest.mark.plain
+pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
 FLOATS = [np.float64, np.float32]
 ONES = np.ones((3, 2))

@@ -1,5 +1,6 @@
 """Fixtures of the command line; helpers (`reference`, `data`) are imported by name."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from gmmfast.datasets import load_customers
 from gmmfast.tables import write_table
 
 sys.path.insert(0, str(Path(__file__).parent))
+# Two processes of tests share two cores. Where each has two threads of BLAS, a fit of scikit-learn
+# takes up to ten times as long. Processes of tests inherit this; Numba does not obey it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
-"""Fixtures of the command line; helpers (`reference`, `data`) are imported by name."""
+"""Turns of the processes, and fixtures of the command line.
+
+Helpers (`reference`, `data`) are imported by name.
+"""
 
 import os
 import sys
+import tempfile
+from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +20,28 @@ sys.path.insert(0, str(Path(__file__).parent))
 # Two processes of tests share two cores. Where each has two threads of BLAS, a fit of scikit-learn
 # takes up to ten times as long. Processes of tests inherit this; Numba does not obey it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_configure(config):
+    """Make a folder for the locks of this run, which its processes inherit."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory()
+        config.add_cleanup(folder.cleanup)
+        os.environ["GMMFAST_TEST_LOCKS"] = folder.name
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Run a test that is marked `alone` while no other process runs one."""
+    folder = Path(os.environ["GMMFAST_TEST_LOCKS"])
+    with open(folder / "door", "w") as door, open(folder / "room", "w") as room:
+        flock(door, LOCK_EX)  # a test that waits to be alone lets no other pass
+        flock(room, LOCK_EX if item.get_closest_marker("alone") else LOCK_SH)
+        flock(door, LOCK_UN)
+        try:
+            return (yield)
+        finally:
+            flock(room, LOCK_UN)  # by name: forked children have the file open, too
 
 
 @pytest.fixture

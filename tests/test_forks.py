@@ -60,7 +60,7 @@ finally:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
-@pytest.mark.parametrize(("job", "forks"), [("fit", 50), ("search", 50), ("compile", 20)])
+@pytest.mark.parametrize(("job", "forks"), [("fit", 25), ("search", 25), ("compile", 10)])
 def test_fork_while_another_thread_is_at_work__child_fits(job, forks):
     command = [sys.executable, "-W", "ignore", "-c", FORKS, job, str(forks)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)

@@ -34,22 +34,22 @@ def mixture(X, n_components, **options):
 
 
 # what is fitted, and a function that is at work when Ctrl-C comes
-SMALL, PASS, LABELS = "small.fit_few", "rows.memory.em_shards", "rows.memory.evaluate_shards"
+LOOP, PASS, LABELS = "rows.memory.iterate", "rows.memory.em_shards", "rows.memory.evaluate_shards"
 CASES = {
-    "trees": (lambda: search(few, [2]), "hierarchy.ward_tree"),
-    "k-means": (lambda: search(few, range(1, 999)), "initialization.add_nearest"),
-    "small": (lambda: search(few, [39, 40]), SMALL),
-    "small, one thread": (lambda: search(few, [39, 40], n_jobs=1), SMALL),
-    "neighbours": (lambda: search(few, [38, 39], tol=1e-2), "search.splits"),
-    "cross-validation": (lambda: search(few, [40], criterion="cv"), SMALL),
-    "float32": (lambda: search(few.astype("f4"), [40], n_jobs=1), PASS),
+    "trees": (lambda: search(few, [2]), "em.trees.ward_tree"),
+    "k-means": (lambda: search(few, range(1, 999)), "em.kmeans.move_centers"),
+    "small": (lambda: search(few, [39, 40]), LOOP),
+    "small, one thread": (lambda: search(few, [39, 40], n_jobs=1), LOOP),
+    "neighbours": (lambda: search(few, [38, 39], tol=1e-2), "search.candidates.splits"),
+    "cross-validation": (lambda: search(few, [40], criterion="cv"), LOOP),
+    "float32": (lambda: search(few.astype("f4"), [40], n_jobs=1), LOOP),
     "many": (lambda: search(many, [30], n_jobs=1), PASS),
     "chunks": (lambda: search(chunks(many), [30]), "rows.chunks.em_rows"),
-    "chunks, start": (lambda: search(chunks(many), [99]), SMALL),
+    "chunks, start": (lambda: search(chunks(many), [99]), LOOP),
     "a fit": (lambda: mixture(many, 300, n_jobs=1, init_params="random_from_data"), PASS),
     "labels": (lambda: mixture(many, 400, n_jobs=1, init_params="random_from_data"), LABELS),
-    "k-means of many": (lambda: mixture(many, 900, n_jobs=1), "initialization.add_nearest"),
-    "hierarchical": (lambda: mixture(few, 2, init_params="hierarchical"), "hierarchy.ward_tree"),
+    "k-means of many": (lambda: mixture(many, 900, n_jobs=1), "em.kmeans.move_centers"),
+    "hierarchical": (lambda: mixture(few, 2, init_params="hierarchical"), "em.trees.ward_tree"),
 }
 
 

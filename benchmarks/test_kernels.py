@@ -61,6 +61,5 @@ def test_packing(benchmark, shape):
     benchmark.group = "packing"
     X = Case("", *shape, 0, 0).data()
     labels = np.random.default_rng(0).integers(0, shape[2], len(X))
-    rows = MemoryRows(X)
     packed = benchmark(lambda: MemoryRows(X, labels=labels).packed)
     assert packed.row_weights.sum() == len(X)

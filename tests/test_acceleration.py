@@ -5,7 +5,7 @@ import pytest
 from data import TYPES, interpreted, mixture, random_start
 
 from gmmfast import GaussianMixture, em
-from gmmfast.em.state import reached_by_em
+from gmmfast.em.state import reached_by_em, views_of_leap
 from gmmfast.kernels import anderson
 from gmmfast.models import MODELS
 from gmmfast.models.step import load_mixture, load_totals, new_state, new_totals, new_work
@@ -95,7 +95,8 @@ def test_leaps__never_end_below_the_plain_step(covariance_type):
                 rows.expectation(own, model.scatter).log_likelihood / rows.weight
                 for own in (position.parameters, plain)
             ]
-            leaps.append((*bounds, position.memory["required"][0]))
+            leap = views_of_leap(model, position.memory["leap"], plain)
+            leaps.append((*bounds, leap.required[0]))
 
     control = em.Control(1e-11, 300, "auto", keep=look)
     em.run(rows, parameters, model, control)

@@ -175,7 +175,7 @@ def test_pickle__keeps_everything():
 
 def test_pickle__warns_about_another_version(monkeypatch):
     stored = pickle.dumps(GaussianMixture(2))
-    monkeypatch.setattr("gmmfast.__version__", "99.0")
+    monkeypatch.setattr("gmmfast.estimators.base.__version__", "99.0")
     with pytest.warns(UserWarning, match=r"GaussianMixture from gmmfast \S+ with gmmfast 99\.0"):
         assert pickle.loads(stored).n_components == 2
 

@@ -20,6 +20,7 @@ from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 few = rng.normal(size=(4096, 30))
+narrow = np.ascontiguousarray(few[:, :20])
 many = np.repeat(few[:, :8], 60, axis=0) + rng.normal(size=(4096 * 60, 8))
 
 
@@ -92,7 +93,7 @@ for case in json.loads(sys.argv[1]) or CASES:
     print(json.dumps([case, returned, ended]), flush=True)
 
 begin = time.perf_counter()
-search(few[:, :20], [39, 40], max_seconds=4)
+search(narrow, [39, 40], max_seconds=4)
 print(json.dumps(["max_seconds", time.perf_counter() - begin - 4, 0.0]), flush=True)
 
 
@@ -106,7 +107,7 @@ def after_two(fit):
 seen, sent = [], []
 options = {"tol": 0, "max_iter": 40, "random_state": 0, "n_jobs": 1}
 model = GaussianMixtureIC(range(30, 36), covariance_types=["VVV"], on_interrupt="keep", **options)
-model.fit(few[:, :20], callback=after_two)
+model.fit(narrow, callback=after_two)
 print(json.dumps(["keep", time.perf_counter() - sent[0], 0.0]), flush=True)
 assert 2 <= len(seen) < 6
 assert model.results_["bic"][model.results_["failure"] != "not reached"].tolist() == seen

@@ -31,6 +31,7 @@ from gmmfast.kernels.loop import (
     Fit,
     advance_elsewhere,
 )
+from gmmfast.kernels.options import END, current_stop
 from gmmfast.models import Model
 from gmmfast.models.step import load_mixture, load_totals, parameters_from, statistics_from
 from gmmfast.parameters import Parameters, SufficientStatistics
@@ -203,7 +204,8 @@ class Course:
             self._fit = with_leap(self._fit)
         if position is not None:
             recall(self._fit, position.memory)
-            self._hints.guesses[...] = position.guesses
+            if self._hints.guesses.shape == position.guesses.shape:
+                self._hints.guesses[...] = position.guesses
             self._lower_bounds = list(position.lower_bounds)
             self._fit.counts[N_PASSES] = len(self._lower_bounds)
         ends = control.tol, control.share
@@ -260,6 +262,7 @@ class Course:
         seen = n_done, self.lower_bound, self.lower_bound - self._before
         due = [own for own in control.observers if n_done % (own.every or 1) == 0]
         self._stopped = any([observer.step(*seen) for observer in due])
+        self._stopped |= bool(current_stop()[0] == END)
         if control.keep is not None:
             memory = memory_of(self._fit)
             place = self._parameters(), self._lower_bounds, self.status, memory

@@ -130,12 +130,10 @@ def _at(rows: Rows, parameters: Parameters) -> Start:
 
 def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
     """Return where a fit of all rows begins that was tried on some points, which may be all."""
-    if points is not rows:
-        return _at(rows, parameters_from(model, trial.fit.mixture))
-    fit, K = restarted(trial.fit), len(trial.fit.mixture.weights)
-    if not points.are_worth_sorting(K):
+    fit = restarted(trial.fit)
+    if points is rows and not points.are_worth_sorting(len(fit.mixture.weights)):
         return Start(points, fit, trial.hints)
-    return Start(points.arranged_for(parameters_from(model, fit.mixture)), fit)
+    return Start(rows.arranged_for(parameters_from(model, fit.mixture)), fit)
 
 
 def sample_size(model: Model, n_components: int, n_features: int) -> int:
@@ -201,7 +199,7 @@ def _likeliest_of_few(
     means = np.array([own.means for own in partitions])
     attempts = points.try_partitions(rule, fit, hints, TRIAL.max_iter, labels, means)
     found, bounds, failed = attempts
-    if UNFINISHED in failed[bounds > -math.inf]:
+    if UNFINISHED in failed and current_stop()[0] != END:
         return None
     best, shapes = None, state_shapes(model, K, d)
     least = points.least_variance(model.scatter is Scatter.DIAGONAL)
@@ -211,7 +209,7 @@ def _likeliest_of_few(
         trial = Trial(points, fit, is_sound, float(bounds[p]), hints)
         if trial.beats(best):
             best, fit.flat[...] = trial, found[p]
-    if best is None:
+    if best is None and UNFINISHED not in failed:
         raise ill_defined(failed[-1])
     return best
 

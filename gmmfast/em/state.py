@@ -171,7 +171,9 @@ def reached_by_em(
     """Return the mixture of the last EM step, which a leap on trial falls back to."""
     if "leap" not in memory or not memory["leap_counts"][ON_TRIAL]:
         return parameters
-    state = state_in(_leap(model, memory["leap"], parameters).fallback, _shapes(model, parameters))
+    state = state_in(
+        views_of_leap(model, memory["leap"], parameters).fallback, _shapes(model, parameters)
+    )
     return parameters_from(model, state.mixture)
 
 
@@ -182,8 +184,8 @@ def memory_moved(
     moved = {name: array.copy() for name, array in memory.items()}
     states = [moved["before"]] if "before" in moved else []
     if "leap" in moved:
-        _leap(model, moved["leap"], like).reference[...] += shift
-        states.append(_leap(model, moved["leap"], like).fallback)
+        views_of_leap(model, moved["leap"], like).reference[...] += shift
+        states.append(views_of_leap(model, moved["leap"], like).fallback)
     for flat in states:
         state_in(flat, _shapes(model, like)).mixture.means[...] += shift
     return moved
@@ -193,7 +195,7 @@ def _shapes(model: Model, like: Parameters) -> list[tuple[int, ...]]:
     return state_shapes(model, *like.means.shape)
 
 
-def _leap(model: Model, memory: Floats, like: Parameters) -> Leap:
+def views_of_leap(model: Model, memory: Floats, like: Parameters) -> Leap:
     """Views of the memory of an accelerated fit."""
     scatter = np.empty(model.scatter.shape(*like.means.shape))
     leap: Leap = leap_in(memory, like.means, scatter, sum(map(math.prod, _shapes(model, like))))

@@ -82,7 +82,7 @@ def diagonalize(
         for i in range(d):
             for j in range(i + 1, d):
                 p, q, r = matrices[0, i, i], matrices[0, j, j], matrices[0, i, j]
-                if abs(r) > NO_MORE * np.sqrt(abs(p * q)) or p < q:
+                if abs(r) > NO_MORE * np.sqrt(abs(p)) * np.sqrt(abs(q)) or p < q:
                     c, s = half_angle(2 * r, p - q)
                     rotate(i, j, c, s, matrices, axes)
                     at_rest = False

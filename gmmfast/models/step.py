@@ -126,8 +126,9 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
     """
     d = mixture.means.shape[1]
     mixture.weights[...], mixture.means[...] = parameters.weights, parameters.means
-    work.is_first[0] = 0
+    work.is_first[0] = 1
     if model.needs_axes:
+        work.is_first[0] = 0
         work.family.own_axes[...], work.family.variances[...] = np.eye(d), 1.0
         pooled = np.tensordot(parameters.weights, parameters.covariances, axes=1)
         work.family.axes[...] = np.eye(len(pooled))
@@ -135,6 +136,7 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
     own = parameters.factors, parameters.whitening
     if own[0].shape != mixture.factors.shape or (own[1] is not None) != model.is_whitened:
         return False
+    work.is_first[0] = 0
     mixture.covariances[...] = model.unstructured(parameters.covariances, d)
     mixture.log_dets[...], mixture.factors[...] = parameters.log_dets, parameters.factors
     if parameters.whitening is not None:

@@ -320,6 +320,9 @@ def test_small_files__do_not_become_large(X, name, tmp_path):
         ),
         ("steps_leap", lambda a: a[:-1], "steps_leap has the shape"),
         ("steps_gains", lambda a: np.zeros(9), "it has unexpected arrays: steps_gains"),
+        ("steps_leap_counts", lambda a: a + 99, "the counts of its steps are damaged"),
+        ("steps_counts", lambda a: a + [0, 7, 0, 0], "the counts of its steps are damaged"),
+        ("steps_counts", lambda a: a + 0.5, "the counts of its steps are damaged"),
         ("centre", lambda a: a.astype("f4"), "centre is of type float32 instead of float64"),
         ("lower_bounds", lambda a: [], "there are no lower_bounds"),
         ("lower_bounds", lambda a: "abc", "there are no lower_bounds"),
@@ -350,3 +353,24 @@ def test_write__refuses_what_read_would_refuse(X, tmp_path):
     assert path.read_bytes() == before
     point.write(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.0, 1e-6), (1e-6, 0.0)])
+def test_another_reg_covar__goes_on(X, before, after, tmp_path):
+    interrupted(X, tmp_path / "fit.npz", 5, reg_covar=before)
+    resumed = GaussianMixture.resume(tmp_path / "fit.npz").set_params(reg_covar=after, max_iter=9)
+    with pytest.warns(UserWarning, match="did not converge"):
+        resumed.fit(X)
+    assert resumed.n_iter_ == 9 and np.diff(resumed.lower_bounds_).min() > -1e-5
+
+
+def test_nothing_left_to_do__keeps_what_is_known(X, tmp_path):
+    params = {"max_iter": 4, "tol": 0}
+    with pytest.warns(UserWarning, match="did not converge"):
+        expected = GaussianMixture(4, random_state=0, **params).fit(
+            X, checkpoint=tmp_path / "f.npz"
+        )
+    resumed = GaussianMixture.resume(tmp_path / "f.npz")
+    with pytest.warns(UserWarning, match="did not converge"):
+        resumed.fit(X)
+    assert_same_end(resumed, expected, rtol=0)

@@ -11,8 +11,13 @@ from data import TYPES, mixture
 
 from gmmfast import GaussianMixture, em
 from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.em.starts import begun as begin
+from gmmfast.em.starts import likeliest, partition_around, tried
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.loop import iterate
 from gmmfast.kernels.maximization import maximize
 from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
 
 X = mixture(500, 3, 3, separation=1.2, seed=5)[0]
@@ -76,13 +81,71 @@ def test_m_step__is_compiled_once_per_kind_of_arrays():
     assert len(maximize.signatures) == len(kinds)
 
 
+@pytest.mark.parametrize("code", ["full", "tied", "VVE"])
+def test_passes_of_python__have_the_same_bits_for_any_threads(code, monkeypatch):
+    many = mixture(40_000, 3, 3, separation=1.2, seed=1)[0]
+    start = GaussianMixture(3, covariance_type=code, max_iter=0, random_state=0).fit(many)
+    monkeypatch.setattr("gmmfast.rows.memory.SLICE", 1000)
+    found = []
+    for n_jobs in (1, 2):
+        rows, model = MemoryRows(many, n_jobs=n_jobs), MODELS[code](0.0)
+        parameters = start._parameters(rows.centre)
+        arranged = rows.arranged_for(parameters)
+        found.append(bits(em.run(arranged, parameters, model, em.Control(tol=0, max_iter=5))))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("code", EVERY)
+def test_starts_of_few_rows__are_those_of_the_loop(code, weighted):
+    few = X[:300]
+    weights = np.random.default_rng(0).integers(0, 3, len(few)) * 1e-3 if weighted else None
+    rows, model = MemoryRows(few, weights), MODELS[code](1e-6)
+    rng = np.random.default_rng(1)
+    ways = [partition_around(rows, few[rng.integers(0, 300, 3)] - rows.centre) for _ in range(3)]
+    assert rows.are_few(3)
+    found = likeliest(rows, model, ways)
+    least = rows.least_variance(model.scatter is Scatter.DIAGONAL)
+    expected = None
+    for way in ways:
+        trial = tried(begin(rows, model, way), model, least)
+        expected = trial if trial.beats(expected) else expected
+    assert found.is_sound == expected.is_sound
+    assert found.lower_bound == pytest.approx(expected.lower_bound, rel=1e-12)
+    np.testing.assert_allclose(found.fit.flat, expected.fit.flat, rtol=1e-7, atol=1e-10)
+
+
+def test_starts_of_few_rows__that_cannot_be_fitted():
+    rows, model = MemoryRows(np.zeros((50, 2))), MODELS["full"](0.0)
+    with pytest.raises(IllDefinedCovarianceError):
+        likeliest(rows, model, [partition_around(rows, np.zeros((1, 2)))])
+
+
+@pytest.mark.parametrize("code", ["EVE", "VVE", "EEV", "VEV", "EVV", "VEI", "EII"])
+def test_starts_outside_of_the_family__may_lose_likelihood_in_the_first_step(code):
+    full = GaussianMixture(3, tol=1e-8, max_iter=500, random_state=0).fit(X)
+    given = {"means_init": full.means_, "precisions_init": full.precisions_}
+    params = {"covariance_type": code, "weights_init": full.weights_, "reg_covar": 0, **given}
+    fitted = GaussianMixture(3, max_iter=300, **params).fit(X)
+    assert "rounding" not in fitted.stop_reason_
+    assert np.diff(fitted.lower_bounds_)[1:].min() >= -1e-12
+    again = GaussianMixture.from_parameters(
+        fitted.weights_, fitted.means_, fitted.covariances_, covariance_type=code
+    )
+    assert again.score(X) == pytest.approx(fitted.score(X))  # the covariances are of the model
+
+
 @pytest.mark.skipif(not hasattr(maximize, "signatures"), reason="kernels are plain Python here")
 def test_integers_from_users__compile_nothing_again():
-    before = len(maximize.signatures)
-    mixture = GaussianMixture(2, tol=0, reg_covar=0, max_iter=3, random_state=0)
-    with pytest.warns(UserWarning, match="did not converge"):
-        mixture.fit(X)
-    assert len(maximize.signatures) == before
+    counts = []
+    for number in (float, int):
+        params = {"tol": number(0), "reg_covar": number(0), "random_state": 0}
+        for max_iter in (3, np.int32(3)):
+            mixture = GaussianMixture(2, max_iter=max_iter, **params)
+            with pytest.warns(UserWarning, match="did not converge"):
+                mixture.fit(X)
+        counts.append((len(maximize.signatures), len(iterate.signatures)))
+    assert counts[0] == counts[1]
 
 
 SCRIPT = """

@@ -82,7 +82,7 @@ def lloyd(points: MemoryRows, centers: Floats) -> Floats:
     centers = np.array(centers, tiles.dtype, order="C")  # a copy: passes move it
     mass, sums = np.empty(len(centers)), np.empty(centers.shape)
     nearest, place = np.empty(TILE, tiles.dtype), np.zeros(1, np.int64)
-    tolerance = LLOYD_TOLERANCE * points.mean_variance()
+    tolerance = LLOYD_TOLERANCE * float(points.variances.mean())
     for part in slices(LLOYD_PASSES * len(tiles), TILE * centers.size):
         budget = part.stop - part.start
         if move_centers(tiles, row_weights, tolerance, budget, mass, sums, nearest, place, centers):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gmmfast.em.state import (
     BLOCK,
+    fall_back,
     memory_of,
     new_fit,
     recall,
@@ -26,11 +27,13 @@ from gmmfast.kernels.loop import (
     HAS_BEFORE,
     LOWER_BOUND,
     N_PASSES,
+    ON_TRIAL,
     ROUNDED,
     STATUS,
     Fit,
     advance_elsewhere,
 )
+from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.options import END, current_stop
 from gmmfast.models import Model
 from gmmfast.models.step import load_mixture, load_totals, parameters_from, statistics_from
@@ -61,7 +64,7 @@ class EMResult:
     """What a fit found."""
 
     parameters: Parameters
-    lower_bounds: list[float]  # mean log density before each M step, in nats a row
+    lower_bounds: list[float]  # mean log density before each M step, in nats per row
     status: Status
     lower_bound: float  # the last of them; without any, that of the fit which this one goes on from
     statistics: SufficientStatistics | None  # of the last E step
@@ -125,7 +128,7 @@ class Control:
         if self.keep is not None:
             steps.append(1)
         due = [every - done % every for every in steps]
-        return min(self.max_iter, done + min([at_once, BLOCK, *due]))
+        return int(min(self.max_iter, done + min([at_once, BLOCK, *due])))
 
 
 def run(
@@ -194,10 +197,13 @@ class Course:
         self._hints, self._stopped = hints or rows.hints(), False
         self._start, self._is_foreign = start, False
         self._lower_bounds: list[float] = []
+        self._n_restored = self._n_shown = 0
         self._before = lower_bound
         if isinstance(start, Parameters):
             self._fit = new_fit(model, rows, len(start.weights), lower_bound)
-            self._is_foreign = not load_mixture(model, start, self._fit.mixture, self._fit.work)
+            loaded = load_mixture(model, start, self._fit.mixture, self._fit.work)
+            # of a family with axes, covariances may be outside though their factors are alike
+            self._is_foreign = not loaded or (model.needs_axes and position is None)
         else:
             self._fit = start
         if control.is_accelerated:
@@ -208,6 +214,7 @@ class Course:
                 self._hints.guesses[...] = position.guesses
             self._lower_bounds = list(position.lower_bounds)
             self._fit.counts[N_PASSES] = len(self._lower_bounds)
+            self._n_restored = self._n_shown = len(self._lower_bounds)
         ends = control.tol, control.share
         self._rule = rule_of(model, rows, self._fit, *ends, control.is_accelerated)
 
@@ -233,6 +240,10 @@ class Course:
         while self.status is Status.UNDER_WAY:
             self.advance()
             self.show()
+        if self._fit.leap_counts[ON_TRIAL]:
+            fall_back(self._fit)
+        if self.status is Status.ROUNDED:
+            self._rows.expect(self._fit, self._hints)  # at the mixture that was restored
 
     def advance(self) -> None:
         """Take steps until it is time to look."""
@@ -259,9 +270,11 @@ class Course:
     def show(self) -> None:
         """Let all observers see what has been done, also where one of them stops it."""
         n_done, control = len(self._lower_bounds), self._control
-        seen = n_done, self.lower_bound, self.lower_bound - self._before
-        due = [own for own in control.observers if n_done % (own.every or 1) == 0]
-        self._stopped = any([observer.step(*seen) for observer in due])
+        if n_done > self._n_shown:
+            seen = n_done, self.lower_bound, self.lower_bound - self._before
+            due = [own for own in control.observers if n_done % (own.every or 1) == 0]
+            self._stopped = any([observer.step(*seen) for observer in due])
+            self._n_shown = n_done
         self._stopped |= bool(current_stop()[0] == END)
         if control.keep is not None:
             memory = memory_of(self._fit)
@@ -279,12 +292,13 @@ class Course:
         return self._last_statistics()
 
     def _last_statistics(self) -> SufficientStatistics:
-        rows = self._rows
-        return statistics_from(self._fit.totals, rows.weight, rows.n_rows, rows.weight_unit)
+        rows, totals = self._rows, Totals(*(own.copy() for own in self._fit.totals))
+        return statistics_from(totals, rows.weight, rows.n_rows, rows.weight_unit)
 
     def result(self) -> EMResult:
         """Return what the fit has found."""
-        statistics = self._last_statistics() if self._lower_bounds else None
+        is_known = len(self._lower_bounds) > self._n_restored or self.status is Status.ROUNDED
+        statistics = self._last_statistics() if is_known else None
         return EMResult(
             self._parameters(),
             self._lower_bounds,

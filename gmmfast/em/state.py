@@ -10,8 +10,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.anderson import N_COUNTS, Leap, extrapolate, leap_in, leap_size
-from gmmfast.kernels.loop import BROKEN, FAILED, ON_TRIAL, STATUS, UNDER_WAY, Fit, Rule
+from gmmfast.kernels.anderson import (
+    HAS_INPUTS,
+    IS_SETTLED,
+    LONGEST_PAUSE,
+    MEMORY,
+    N_COUNTS,
+    N_GAINS,
+    N_POINTS,
+    PAUSE,
+    WAIT,
+    Leap,
+    extrapolate,
+    leap_in,
+    leap_size,
+)
+from gmmfast.kernels.loop import (
+    BROKEN,
+    CONVERGED,
+    FAILED,
+    HAS_BEFORE,
+    N_PASSES,
+    ON_TRIAL,
+    ROUNDED,
+    STATUS,
+    UNDER_WAY,
+    Fit,
+    Rule,
+)
 from gmmfast.kernels.maximization import FINE, SHARED, maximize
 from gmmfast.kernels.options import address_of
 from gmmfast.models import Model
@@ -143,8 +169,34 @@ def _places(fit: Fit) -> dict[str, NDArray[Any]]:
 def recall(fit: Fit, memory: Mapping[str, NDArray[Any]]) -> None:
     """Go on where another fit has returned its memory."""
     for name, place in _places(fit).items():
-        if name in memory:
+        if name in memory and memory[name].shape == place.shape:
             place[...] = memory[name]
+    if "before" not in memory or memory["before"].shape != fit.before.shape:
+        fit.counts[HAS_BEFORE] = 0  # `reg_covar` has been changed, or the type of the rows
+
+
+def is_possible(memory: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether the counts of a memory can be those of a fit: compiled code trusts them."""
+    counts, leaps, first = memory["counts"], memory["leap_counts"], memory["is_first"]
+    flags = [counts[HAS_BEFORE], first[0], *leaps[[ON_TRIAL, HAS_INPUTS, IS_SETTLED]]]
+    numbers = np.concatenate([counts, leaps, first])
+    return bool(
+        (np.abs(numbers) < 2**31).all()
+        and (numbers == np.floor(numbers)).all()
+        and all(flag in (0, 1) for flag in flags)
+        and counts[N_PASSES] >= 0
+        and counts[STATUS] in (UNDER_WAY, CONVERGED, ROUNDED)
+        and leaps[ON_TRIAL] <= leaps[N_POINTS] <= MEMORY
+        and leaps[N_GAINS] >= 0
+        and 0 <= leaps[WAIT] <= leaps[PAUSE] <= LONGEST_PAUSE
+    )
+
+
+def fall_back(fit: Fit) -> None:
+    """Let a fit end where plain EM's last step led to, not at a leap that no pass has tested."""
+    K, d = fit.shifts.shape
+    leap = leap_in(fit.leap, np.empty((K, d)), fit.totals.scatter, fit.flat.size)
+    fit.flat[...], fit.leap_counts[ON_TRIAL] = leap.fallback, 0
 
 
 def shapes_of_memory(

@@ -30,6 +30,7 @@ from gmmfast.data.validation import (
 )
 from gmmfast.em.observers import Callback, Progress, Verbose
 from gmmfast.em.starts import Given, start
+from gmmfast.em.state import reached_by_em
 from gmmfast.em.stepwise import Stream
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.estimators.fitted import FittedMixture, is_elsewhere
@@ -321,9 +322,10 @@ class GaussianMixture(FittedMixture):
         point = checkpoints.read(path)
         mixture = cls(**point.settings)
         check_constructor(mixture)
-        model, parameters = mixture._model(), point.position.parameters
+        model, position = mixture._model(), point.position
+        parameters = reached_by_em(model, position.parameters, position.memory)
         mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
-        mixture._set_progress(point.position)
+        mixture._set_progress(position)
         mixture.n_samples_seen_ = point.weight
         check_features(mixture, point.names, len(point.centre), reset=True)
         mixture._resumed = point

@@ -20,7 +20,6 @@ from gmmfast.data.paths import naming, require_folder
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
 
-VERSION = 2  # of what the files hold
 
 # What a file may become in memory. gmmfast writes arrays as they are, so that they take what the
 # file takes; compressed files get some room.
@@ -45,6 +44,7 @@ class Form(Generic[T]):
     """A kind of file: what it holds, and what that stands for."""
 
     program: str  # what the file is
+    version: int  # of what it holds
     source: str  # how such files are made: the hint for another kind of file
     remedy: str  # what to do where something cannot be written
     layout: Callable[[dict[str, Any], Found], dict[str, Header]]  # arrays that must be there
@@ -77,8 +77,8 @@ def write(
     """
     require_folder(path)
     try:
-        text = json.dumps({"format": form.program, "version": VERSION, **manifest}).encode()
-        understood = _manifest(text, form.program)
+        text = json.dumps({"format": form.program, "version": form.version, **manifest}).encode()
+        understood = _manifest(text, form)
         _require_layout(arrays, form.layout(understood, arrays))
         form.rebuild(understood, dict(arrays))
     except Exception as error:  # attributes that were set by hand can be anything
@@ -124,7 +124,7 @@ def read(path: str | os.PathLike[str], form: Form[T]) -> T:
             require(zipfile.is_zipfile(stream), f"it is no .npz file. {form.source}")
             with zipfile.ZipFile(stream) as file:
                 members = _members(file, path.stat().st_size)
-                manifest = _manifest(_text(file, members.pop("manifest")), form.program)
+                manifest = _manifest(_text(file, members.pop("manifest")), form)
                 headers = {name: _header(file, info) for name, info in members.items()}
                 _require_layout(headers, form.layout(manifest, headers))
                 arrays = {name: _array(file, info) for name, info in members.items()}
@@ -196,7 +196,7 @@ def _text(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return member.read()
 
 
-def _manifest(text: bytes, program: str) -> dict[str, Any]:
+def _manifest(text: bytes, form: Form[Any]) -> dict[str, Any]:
     values = sum(text.count(mark) for mark in (b",", b"[", b"{"))  # at least as many as there are
     require(
         len(text) <= MANIFEST_BYTES and values <= MANIFEST_VALUES,
@@ -204,11 +204,11 @@ def _manifest(text: bytes, program: str) -> dict[str, Any]:
     )
     manifest = json.loads(text.decode())
     require(isinstance(manifest, dict), "the manifest is not one of gmmfast")
-    require(manifest["format"] == program, f"it is a {manifest['format']}")
+    require(manifest["format"] == form.program, f"it is a {manifest['format']}")
     version = manifest["version"]
     require(
-        version == VERSION,
-        f"its format is {version}, this gmmfast reads {VERSION}; use the one that wrote it",
+        version == form.version,
+        f"its format is {version}, this gmmfast reads {form.version}; use the one that wrote it",
     )
     require(isinstance(manifest["parameters"], dict), "the manifest is incomplete")
     return manifest  # type: ignore[no-any-return]

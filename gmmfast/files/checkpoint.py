@@ -17,7 +17,7 @@ from gmmfast.data.given import check_weights_init
 from gmmfast.data.paths import require_apart, require_folder
 from gmmfast.data.validation import check_feature_names
 from gmmfast.em.loop import Control, EMResult, Position, Status, run
-from gmmfast.em.state import memory_moved, reached_by_em, shapes_of_memory
+from gmmfast.em.state import is_possible, memory_moved, reached_by_em, shapes_of_memory
 from gmmfast.files import archive
 from gmmfast.files.archive import (
     Arrays,
@@ -35,7 +35,7 @@ from gmmfast.rows import Rows
 
 MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
 GUESSES = "guesses"
-SLACK = 0.02  # nats a feature: by less than this do `reg_covar` and rounding lower a likelihood
+SLACK = 0.02  # nats per feature: by less than this do `reg_covar` and rounding lower a likelihood
 
 
 @dataclass(frozen=True)
@@ -230,11 +230,13 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     names = manifest["names"]
     order, guesses = found_under(ORDER, arrays), arrays.get(GUESSES, np.zeros(0))
     require(bool(((guesses >= 0) & (guesses < K)).all()), "the guesses are no components")
+    steps = found_under(STEPS, arrays)
+    require(is_possible(steps), "the counts of its steps are damaged")
     position = Position(
         parameters,
         lower_bounds,
         Status[manifest["status"]],
-        found_under(STEPS, arrays),
+        steps,
         guesses.astype(np.int64),
         Parameters.from_arrays(order) if order else None,
     )
@@ -252,6 +254,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
 
 FORM = Form(
     program="gmmfast checkpoint",
+    version=3,
     source="Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint.",
     remedy="Rescale the columns, or fit without a checkpoint",
     layout=_layout,

@@ -242,6 +242,7 @@ def form_of(kind: type[Mixture]) -> Form[Mixture]:
     """Return the form of the files of a class."""
     return Form(
         program="gmmfast model",
+        version=2,
         source="Models are written by save() or gmmfast fit --out.",
         remedy="Fit again, on rescaled columns where values are not finite, or make the mixture "
         "with GaussianMixture.from_parameters",

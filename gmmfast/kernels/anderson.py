@@ -432,7 +432,7 @@ def extrapolate(
         counts[PAUSE] = 0
         if reached - before < rule.tol:
             return FINE  # its gain will tell whether this is the end
-    if counts[N_POINTS] < 2:
+    if counts[N_POINTS] < 2 or abs(fit.numbers[GAIN]) < rule.tol:
         return FINE
     if counts[WAIT] > 0:
         counts[WAIT] -= 1

@@ -244,7 +244,6 @@ class Family(NamedTuple):
 
     own_volumes: bool  # whether each has its own
     shape: int  # ROUND, COMMON or OWN
-    axes: int  # COMMON or OWN; those of the features have kernels of their own
 
 
 class FamilyWork(NamedTuple):

@@ -22,7 +22,7 @@ class Rule(NamedTuple):
     extrapolate: Any  # address of `extrapolate`
     is_accelerated: bool
     tol: float  # gain of a pass, in nats per row, with which a fit ends
-    share: float  # likewise, of the total gain; 0: whatever that is
+    share: float  # the same, as a share of the total gain; 0: off
     is_exact: bool  # whether nothing but rounding can make the likelihood fall
 
 
@@ -104,12 +104,12 @@ def has_converged(
 def advance(
     rule,  # in: Rule
     scale,  # in: of a sum over rows, to the mean of a row
-    is_on_trial,  # in: whether the mixture is a leap, which may be taken back
     fit,  # in, out: Fit, with the totals of an E pass
 ):
     """What follows an E pass, wherever the rows are."""
     reached, before = fit.totals.log_likelihood[0] * scale, fit.numbers[LOWER_BOUND]
     has_fallen = reached < before - FALL * abs(before)
+    is_on_trial = fit.leap_counts[ON_TRIAL] != 0  # a leap, which may be taken back
     if has_fallen and rule.is_exact and fit.counts[HAS_BEFORE] != 0 and not is_on_trial:
         copy_flat(fit.before, fit.flat)
         fit.counts[STATUS] = ROUNDED
@@ -133,7 +133,7 @@ def advance(
 @entry_kernel
 def advance_elsewhere(rule, scale, fit):
     """`advance`, for Python."""
-    advance(rule, scale, fit.leap_counts[ON_TRIAL] != 0, fit)
+    advance(rule, scale, fit)
     return 0
 
 
@@ -154,7 +154,7 @@ def iterate(
         if rows.layout != layout:
             break
         expect(rows, mixture, fit.shifts, fit.totals)
-        advance(rule, rows.scale, fit.leap_counts[ON_TRIAL] != 0, fit)
+        advance(rule, rows.scale, fit)
         if stop[0] != 0:
             break
     return 0

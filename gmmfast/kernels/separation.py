@@ -31,7 +31,7 @@ class Separation(NamedTuple):
 def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
     """Return the table, unless it is no use."""
     separation = new_separation(means, factors, n_rows)
-    fill_table(factors, means, separation)
+    fill_separation(factors, means, separation)
     return separation
 
 
@@ -47,12 +47,6 @@ def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
 def no_separation(means: NDArray) -> Separation:
     """Return an empty table: only the triangle decides."""
     return Separation(np.empty((0, 0), means.dtype), np.empty((0, 0, means.shape[1]), means.dtype))
-
-
-@allocating_kernel
-def fill_table(factors, means, separation):
-    """Fill the table, for Python."""
-    fill_separation(factors, means, separation)
 
 
 @allocating_kernel

@@ -141,7 +141,7 @@ def proportional_variances(
     for k in range(K):
         total_mass += mass[k]
     if is_first:
-        round_variances(True, spread, mass, variances)
+        round_variances(np.bool_(True), spread, mass, variances)
     for _ in range(ITERATIONS):
         change = 0.0
         for j in range(d):

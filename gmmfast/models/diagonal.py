@@ -14,7 +14,7 @@ class Diagonal(Model):
     """Variances (K, d): ``diag(W_k) / mass_k``."""
 
     scatter = Scatter.DIAGONAL
-    family = Family(True, OWN, OWN)
+    family = Family(True, OWN)
     constrain = staticmethod(variances_of_features)
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:

@@ -20,7 +20,7 @@ class Full(Model):
 
     has_triangles = True
     scatter = Scatter.FULL
-    family = Family(True, OWN, OWN)
+    family = Family(True, OWN)
     constrain = staticmethod(own_matrices)
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:

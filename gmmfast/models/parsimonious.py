@@ -54,7 +54,7 @@ class Parsimonious(Model):
     def __init__(self, code: str, reg_covar: float = 0.0) -> None:
         super().__init__(reg_covar)
         self._axes = code[2]
-        self.family = Family(code[0] == "V", SHAPES[code[1]], COMMON if code[2] == "E" else OWN)
+        self.family = Family(code[0] == "V", SHAPES[code[1]])
         self.is_whitened = self._axes == "E" and self.family.shape == COMMON
         self.needs_axes = False
         if self._axes == "I":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.kernels.families import Family, variances_of_features
-from gmmfast.kernels.variances import OWN, ROUND
+from gmmfast.kernels.variances import ROUND
 from gmmfast.models.base import Model, inverse_deviations
 from gmmfast.parameters import Floats, Parameters, Scatter
 
@@ -14,7 +14,7 @@ class Spherical(Model):
     """Variances (K,): ``trace(W_k) / (d mass_k)``."""
 
     scatter = Scatter.DIAGONAL
-    family = Family(True, ROUND, OWN)
+    family = Family(True, ROUND)
     constrain = staticmethod(variances_of_features)
 
     def structured(self, covariances: Floats, n_components: int) -> Floats:

@@ -41,7 +41,7 @@ def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple
 def new_state(model: Model, n_components: int, n_features: int) -> State:
     """Allocate a state."""
     shapes = state_shapes(model, n_components, n_features)
-    return state_in(np.empty(sum(map(math.prod, shapes))), shapes)
+    return state_in(np.zeros(sum(map(math.prod, shapes))), shapes)
 
 
 def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:

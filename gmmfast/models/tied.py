@@ -16,7 +16,7 @@ class Tied(Model):
 
     has_triangles = True
     scatter = Scatter.POOLED
-    family = Family(False, COMMON, COMMON)
+    family = Family(False, COMMON)
     constrain = staticmethod(pooled_matrix)
     is_whitened = True
 

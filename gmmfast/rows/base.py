@@ -192,11 +192,11 @@ class RowsElsewhere(ABC):
     def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
         """EM passes until the fit ends or pass `last` is done."""
         while fit.is_under_way and fit.n_passes < last:
-            iterate_here(self, rule, fit)
+            iterate_here(self, rule, fit, hints)
 
     def expect(self, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
-        expect_here(self, fit)
+        expect_here(self, fit, hints)
 
     def passes_at_once(self, fit: Fit) -> int:
         """One: each reads all the data."""
@@ -217,20 +217,20 @@ class RowsElsewhere(ABC):
         """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
 
 
-def iterate_here(rows: Rows, rule: Rule, fit: Fit) -> None:
+def iterate_here(rows: Rows, rule: Rule, fit: Fit, hints: Hints) -> None:
     """One pass that is made by Python, and what follows it."""
-    expect_here(rows, fit)
+    expect_here(rows, fit, hints)
     advance_elsewhere(rule, rows.weight_unit / rows.weight, fit)
 
 
-def expect_here(rows: Rows, fit: Fit) -> None:
+def expect_here(rows: Rows, fit: Fit, hints: Hints) -> None:
     """E pass that is made by Python, at the mixture of a fit, into its totals."""
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
     own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
     scatter = next(kind for kind in Scatter if kind.shape(K, d) == fit.totals.scatter.shape)
     load_totals(
-        rows.expectation(Parameters(*own, whitening), scatter), fit.totals, rows.weight_unit
+        rows.expectation(Parameters(*own, whitening), scatter, hints), fit.totals, rows.weight_unit
     )
 
 

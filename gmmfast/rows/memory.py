@@ -25,7 +25,6 @@ from gmmfast.kernels.options import (
     run,
     slices,
     team,
-    thread_count,
 )
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
@@ -50,6 +49,8 @@ from gmmfast.rows.passes import Packed, new_pass, parallel
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
 ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
+FEW_FEATURES = 64  # whose variances may be taken from their covariance matrix
+SWEEPS = 20  # turns of all axes in an M step, often
 UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
 BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
 
@@ -253,11 +254,11 @@ class MemoryRows:
 
     def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
         """EM passes until the fit ends or pass `last` is done."""
-        stop, limit = current_stop(), SLICE * thread_count(self._n_jobs)
+        stop = current_stop()
         while fit.is_under_way and fit.n_passes < last:
             require_somebody()
-            if self._work(fit) > limit:
-                iterate_here(self, rule, fit)
+            if self._work(fit) > SLICE:
+                iterate_here(self, rule, fit, hints)
                 continue
             rows = self._pass(fit, hints)
             with team(self._n_jobs, rows.n_shards) as count:
@@ -268,7 +269,7 @@ class MemoryRows:
     def expect(self, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
         if self._work(fit) > SLICE:
-            expect_here(self, fit)
+            expect_here(self, fit, hints)
         else:
             expect_at(self._pass(fit, hints), fit)
 
@@ -313,7 +314,8 @@ class MemoryRows:
         Returns
         -------
         ndarray of shape (P, m), ndarray of shape (P,), ndarray of shape (P,)
-            As `Fit.flat`, `Fit.lower_bound` and `Fit.failed`, for each.
+            For each `Fit.flat`, its lower bound, and FINE, UNFINISHED or what is not positive
+            definite.
         """
         P = len(labels)
         found, bounds, failed = np.empty((P, fit.flat.size)), np.empty(P), np.empty(P, np.int64)
@@ -338,9 +340,14 @@ class MemoryRows:
         return max(1, SLICE // 4 // self._work(fit))
 
     def _work(self, fit: Fit) -> int:
-        """Multiplications of a pass and an M step, were nothing pruned."""
-        K, d = fit.mixture.means.shape
-        return int(self.n_rows * fit.mixture.factors.size + K * d**3 + 1000)
+        """Multiplications of a pass and an M step, were nothing pruned; it follows from shapes."""
+        (K, d), mixture = fit.shifts.shape, fit.mixture
+        n_matrices = len(fit.totals.scatter) if fit.totals.scatter.ndim == 3 else 0
+        whitening = d * d if len(mixture.whitening) else 0
+        step = n_matrices * d**3 + K * d + 1000
+        if fit.work.family.variances.size:
+            step *= SWEEPS
+        return int(self.n_rows * (mixture.factors.size + whitening) + step)
 
     def expectation(
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
@@ -413,14 +420,18 @@ class MemoryRows:
             self._covariance = whole.scatter[0] / self.weight
         return self._covariance
 
-    def mean_variance(self) -> float:
-        """Return the mean of the features' variances."""
-        return float(np.trace(self.covariance) / self.n_features)
+    @property
+    def variances(self) -> Floats:
+        """Variance (d,) of each feature."""
+        if self.n_features <= FEW_FEATURES or self._covariance is not None:
+            return np.asarray(self.covariance.diagonal())
+        labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.centre
+        whole = self._divided(labels, mean[None], Scatter.DIAGONAL)
+        return np.asarray(whole.scatter[0] / self.weight)
 
     def least_variance(self, of_features: bool) -> float:
         """Return the smallest variance of a feature, or in any direction."""
-        covariance = self.covariance
-        return smallest_variance(covariance.diagonal() if of_features else covariance)
+        return smallest_variance(self.variances if of_features else self.covariance)
 
     def random_memberships(
         self,

@@ -157,7 +157,8 @@ def prepare(
     K, d = mixture.means.shape
     for k in range(K):
         normalizer = 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
-        density.constants[k] = np.log(mixture.weights[k]) - normalizer
+        weight = mixture.weights[k]
+        density.constants[k] = np.log(weight) - normalizer if weight > 0 else -np.inf
     set_means_and_factors(
         mixture, mixture.factors, density.means, density.factors, density.whitening
     )

@@ -32,7 +32,7 @@ from gmmfast.kernels.separation import no_separation, separate
 from gmmfast.kernels.trials import divide, try_partitions
 from gmmfast.models.base import smallest_variance
 from gmmfast.models.step import statistics_from
-from gmmfast.parameters import Density, Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
     expect_here,
@@ -44,21 +44,14 @@ from gmmfast.rows.base import (
     whole_statistics,
 )
 from gmmfast.rows.extent import extent_of
-from gmmfast.rows.passes import Packed, new_pass, parallel
+from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
 
 WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
 ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 FEW_FEATURES = 64  # whose variances may be taken from their covariance matrix
-SWEEPS = 20  # turns of all axes in an M step, often
 UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
 BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
-
-
-def work_of(n_rows: int, density: Density) -> int:
-    """Multiplications of an E step, were nothing pruned."""
-    whitening = 0 if density.whitening is None else density.whitening.size
-    return n_rows * (density.factors.size + whitening)
 
 
 class MemoryRows:
@@ -257,7 +250,7 @@ class MemoryRows:
         stop = current_stop()
         while fit.is_under_way and fit.n_passes < last:
             require_somebody()
-            if self._work(fit) > SLICE:
+            if work_of_loop(self.n_rows, fit) > SLICE:
                 iterate_here(self, rule, fit, hints)
                 continue
             rows = self._pass(fit, hints)
@@ -268,7 +261,7 @@ class MemoryRows:
 
     def expect(self, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
-        if self._work(fit) > SLICE:
+        if work_of_loop(self.n_rows, fit) > SLICE:
             expect_here(self, fit, hints)
         else:
             expect_at(self._pass(fit, hints), fit)
@@ -337,17 +330,7 @@ class MemoryRows:
 
     def passes_at_once(self, fit: Fit) -> int:
         """Return how many passes take a moment: what Ctrl-C may have to wait for."""
-        return max(1, SLICE // 4 // self._work(fit))
-
-    def _work(self, fit: Fit) -> int:
-        """Multiplications of a pass and an M step, were nothing pruned; it follows from shapes."""
-        (K, d), mixture = fit.shifts.shape, fit.mixture
-        n_matrices = len(fit.totals.scatter) if fit.totals.scatter.ndim == 3 else 0
-        whitening = d * d if len(mixture.whitening) else 0
-        step = n_matrices * d**3 + K * d + 1000
-        if fit.work.family.variances.size:
-            step *= SWEEPS
-        return int(self.n_rows * (mixture.factors.size + whitening) + step)
+        return max(1, SLICE // 4 // work_of_loop(self.n_rows, fit))
 
     def expectation(
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None

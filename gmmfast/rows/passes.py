@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gmmfast.rows.memory import MemoryRows
 
 
+SWEEPS = 20  # turns of all axes in an M step, often
+
+
 class Packed(NamedTuple):
     """Rows in tiles, feature-major, relative to the centre."""
 
@@ -90,3 +93,20 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
         else:
             whitening = np.empty((d, d), dtype)
     return Density(np.empty(K, dtype), np.empty((K, d), dtype), np.empty(shape, dtype), whitening)
+
+
+def work_of_loop(n_rows: int, fit: Fit) -> int:
+    """Multiplications of a pass and an M step, were nothing pruned; it follows from shapes."""
+    (K, d), mixture = fit.shifts.shape, fit.mixture
+    n_matrices = len(fit.totals.scatter) if fit.totals.scatter.ndim == 3 else 0
+    whitening = d * d if len(mixture.whitening) else 0
+    step = n_matrices * d**3 + K * d + 1000
+    if fit.work.family.variances.size:
+        step *= SWEEPS
+    return int(n_rows * (mixture.factors.size + whitening) + step)
+
+
+def work_of(n_rows: int, density: Density) -> int:
+    """Multiplications of an E step, were nothing pruned."""
+    whitening = 0 if density.whitening is None else density.whitening.size
+    return n_rows * (density.factors.size + whitening)

@@ -208,8 +208,7 @@ def _invoke(typingctx, address, arguments):
 def invoke(address, arguments):
     """Call an entry kernel, which returns an int64, by its address.
 
-    So its machine code is compiled once, and is not optimized again in each of its callers: with
-    plain calls a cold search took more than twice as long.
+    So its machine code is compiled once, and is not optimized again in each of its callers.
     """
     return address(*arguments)
 

@@ -21,7 +21,7 @@ LLOYD_TOLERANCE = 1e-4  # of the mean variance: scikit-learn's
 def plus_plus(points: MemoryRows, n_components: int, rng: Random) -> Floats:
     """Seeds, each drawn in proportion to the squared distance from those before it.
 
-    Of ``2 + log K`` draws the one that comes nearest to all rows is taken.
+    Of ``2 + log K`` rows that are drawn, the nearest to all rows becomes the seed.
 
     Parameters
     ----------

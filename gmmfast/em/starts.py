@@ -190,7 +190,7 @@ def likeliest(
 def _likeliest_of_few(
     points: MemoryRows, model: Model, partitions: Sequence[Partition]
 ) -> Trial | None:
-    """Do the same with few rows in one compiled call; None where they need another layout."""
+    """`likeliest` for few rows, in one compiled call; None where they need another layout."""
     K, d = partitions[0].means.shape
     fit = new_fit(model, points, K, -math.inf)
     rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)

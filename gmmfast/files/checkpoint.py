@@ -152,7 +152,7 @@ def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None)
 def keeper(
     path: str | os.PathLike[str], settings: dict[str, Any], names: list[str] | None, rows: Rows
 ) -> Callable[[Position], None]:
-    """Return what writes a checkpoint of each position that it is told of."""
+    """Return a function that writes a checkpoint of each position that it gets."""
 
     def keep(position: Position) -> None:
         facts = rows.mean, rows.centre, rows.dtype, rows.n_rows, rows.weight

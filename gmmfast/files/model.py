@@ -88,7 +88,7 @@ def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
 
 
 def load(path: str | os.PathLike[str], kind: type[Mixture]) -> Mixture:
-    """Read a mixture that `save` wrote; everything in the file is checked.
+    """Read a mixture that `save` wrote, as an object of a class; see `gmmfast.load`.
 
     Parameters
     ----------
@@ -96,17 +96,6 @@ def load(path: str | os.PathLike[str], kind: type[Mixture]) -> Mixture:
         File.
     kind : type
         `GaussianMixture`.
-
-    Returns
-    -------
-    GaussianMixture
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    ValueError
-        If it is not a gmmfast model, is damaged, or is of a later format.
     """
     return archive.read(path, form_of(kind))
 

@@ -30,8 +30,8 @@ from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.starts import Labels, Starts, merges, splits
 
-SAMPLE_PASSES = 100  # EM passes over a sample at the most,
-SAMPLE_TOL = 1e-4  # and the gain of one, in nats a row, that is not worth another
+SAMPLE_PASSES = 100  # EM passes over a sample, at most,
+SAMPLE_TOL = 1e-4  # and the gain of one, in nats per row, that is not worth another
 LEADERS = 3  # candidates that are fitted again,
 OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
 TASK = 7  # fits that a thread takes over together

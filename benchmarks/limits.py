@@ -13,7 +13,7 @@ from numba import get_num_threads, prange
 from benchmarks.cases import CASES, Case, generated, random_rows
 from benchmarks.tables import Goal, milliseconds, number, table
 from benchmarks.timing import Plan, in_turn, spread_of
-from gmmfast.kernels.options import kernel, parallel_kernel
+from gmmfast.kernels.compiling import kernel, parallel_kernel
 from gmmfast.kernels.separation import no_separation
 from gmmfast.kernels.simd import exp, lanes, load, store
 from gmmfast.models import MODELS

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_info
 
 from benchmarks.packages import daal4py
 from benchmarks.tables import table
-from gmmfast.kernels.options import describe
+from gmmfast.kernels.threads import describe
 
 PACKAGES = (
     "gmmfast", "numba", "numpy", "scikit-learn", "scipy", "scikit-learn-intelex", "dask", "pyspark",

@@ -12,7 +12,7 @@ import gmmfast
 
 RUN = """
 import numpy as np
-from gmmfast.kernels.options import cache_folder
+from gmmfast.kernels.compiling import cache_folder
 from gmmfast.kernels.cholesky import invert_cholesky as kernel
 from gmmfast.models.base import inverse_cholesky
 factors, log_dets = inverse_cholesky(np.array([[[4.0]]]))
@@ -75,11 +75,14 @@ def test_damaged_entries_are_compiled_again(package):
 
 TWO = """
 import numpy as np
-from gmmfast.kernels.kmeans import label_pass as kernel
+from gmmfast.kernels.kmeans import Seeking, seek as kernel
 for dtype in ("f8", "f4"):
-    tiles, labels = np.zeros((1, 1, 64), dtype), np.empty((1, 64), np.int32)
-    kernel(tiles, np.array([[2.0], [1.0]], dtype), np.empty(64, dtype), labels)
-    print(labels[0, 0], sum(kernel.stats.cache_hits.values()))
+    tiles, labels = np.zeros((1, 1, 64), dtype), np.empty((1, 1, 64), np.int32)
+    centers, row = np.array([[[2.0], [1.0]]], dtype), np.empty((1, 64), dtype)
+    none = np.empty((1, 0, 0))
+    work = Seeking(row, np.empty((0, 1, 64), dtype), np.empty((1, 64)), np.empty(0), none[0], row[0])
+    kernel(tiles, row, none, 0, 0.0, 100, np.zeros(4, np.int64), work, centers, labels)
+    print(labels[0, 0, 0], sum(kernel.stats.cache_hits.values()))
 """
 
 
@@ -87,7 +90,7 @@ def test_two_processes_number_their_files_alike(package):
     """The index names a file that the other process has written, for another element type."""
     folder = Path(run(package)[0])
     run(package, TWO)
-    first, second = sorted(folder.glob("kmeans.label_pass*.nbc"))
+    first, second = sorted(folder.glob("kmeans.seek*.nbc"))
     contents = first.read_bytes(), second.read_bytes()
     first.write_bytes(contents[1])
     second.write_bytes(contents[0])

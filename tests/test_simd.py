@@ -10,7 +10,7 @@ import pytest
 from numba import config
 from numba.core.errors import TypingError
 
-from gmmfast.kernels.options import entry_kernel as kernel
+from gmmfast.kernels.compiling import entry_kernel as kernel
 from gmmfast.kernels.simd import HAS_FMA, abilities, exp, lanes, load, log, store
 
 ROWS = 4096

@@ -10,7 +10,7 @@ import pytest
 
 from gmmfast import GaussianMixture
 from gmmfast.kernels.expectation import STRIDE
-from gmmfast.kernels.options import MAX_SHARDS
+from gmmfast.kernels.threads import MAX_SHARDS
 from gmmfast.rows import MemoryRows
 
 SCRIPT = """

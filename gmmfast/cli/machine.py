@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
-from gmmfast.kernels.options import describe
+from gmmfast.kernels.threads import describe
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
 

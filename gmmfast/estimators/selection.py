@@ -19,7 +19,7 @@ from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
-from gmmfast.kernels.options import thread_count
+from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows, open_rows

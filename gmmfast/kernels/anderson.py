@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import factorize
+from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
 from gmmfast.kernels.maximization import FINE, Totals
-from gmmfast.kernels.options import called_kernel, entry_kernel, invoke, kernel
 
 MEMORY = 5  # points and their images that are extrapolated from
 RATES = 3  # of convergence, that have to agree where EM has settled,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.options import entry_kernel, kernel
+from gmmfast.kernels.compiling import entry_kernel, kernel
 
 EPS = np.finfo(np.float64).eps
 LEAST_VARIANCE = 1e-305  # inverses of smaller variances may overflow
@@ -56,7 +56,7 @@ def factorize(
         for j in range(d):
             precision = 0.0
             for i in range(j, d):
-                precision += factor[i, j] ** 2
+                precision += factor[i, j] * factor[i, j]
             if not least * precision * covariances[k, j, j] < 1:
                 return k
         log_dets[k] = log_det

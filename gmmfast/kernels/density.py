@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.options import allocating_kernel, kernel
+from gmmfast.kernels.compiling import allocating_kernel, kernel
 from gmmfast.kernels.simd import (
     any_reaches,
     exp,
@@ -21,6 +21,7 @@ from gmmfast.kernels.simd import (
     lanes,
     load,
     log,
+    lowest,
     maximum,
     splat,
     store,
@@ -282,7 +283,6 @@ def log_densities(
     """Log weighted densities of the components that matter to the tile; returns their number."""
     y = whiten(x, density.whitening, work.whitened)
     separated = separation.gaps.size > 0
-    lowest = splat(np.finfo(x.dtype).min / 2, x)  # stands for -inf: far rows stay finite
     for p in range(0, TILE, lanes(x)):
         store(work.best, (p,), splat(-np.inf, x))  # so that the first one always matters
     if separated:
@@ -305,7 +305,7 @@ def log_densities(
             continue
         for p in range(0, TILE, lanes(x)):
             v = fma(splat(-0.5, x), load(work.distance, (p,)), splat(constant, x))
-            v = maximum(v, lowest)
+            v = maximum(v, lowest(x))  # stands for -inf: far rows stay finite
             store(work.resp, (n_active, p), v)
             store(work.best, (p,), maximum(v, load(work.best, (p,))))
         work.active[n_active] = k

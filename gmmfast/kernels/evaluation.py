@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from gmmfast.kernels.compiling import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
-from gmmfast.kernels.options import allocating_kernel, kernel, parallel_kernel
 from gmmfast.kernels.packing import gather
 from gmmfast.kernels.simd import lanes, load, maximum, splat, store, where_above
 

@@ -8,9 +8,9 @@ import sys
 import numpy as np
 from numba import prange
 
+from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, kernel, parallel_kernel
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
-from gmmfast.kernels.options import allocating_kernel, entry_kernel, kernel, parallel_kernel
 from gmmfast.kernels.packing import gather, gather_weights
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.options import called_kernel, entry_kernel, kernel
+from gmmfast.kernels.compiling import called_kernel, entry_kernel, kernel
 from gmmfast.kernels.variances import ITERATIONS, PRECISION, fill_variances
 
 NO_MORE = 1e-16  # correlation that a rotation would not take away: below the rounding of p and q

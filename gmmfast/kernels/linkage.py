@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.options import entry_kernel, kernel
+from gmmfast.kernels.compiling import entry_kernel, kernel
 
 
 @kernel

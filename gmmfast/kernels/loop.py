@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
 from gmmfast.kernels.maximization import FINE, Constraint, Mixture, StepWork, Totals
-from gmmfast.kernels.options import entry_kernel, invoke, kernel
 from gmmfast.kernels.passes import expect, layout_of
 
 UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3

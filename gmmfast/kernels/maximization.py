@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize
+from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
 from gmmfast.kernels.families import Family, FamilyWork
-from gmmfast.kernels.options import entry_kernel, invoke, kernel
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
 ALMOST_NONE = 1e-100  # mass: a component without any follows the others and `reg_covar`

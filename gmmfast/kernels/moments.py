@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.compiling import kernel
 from gmmfast.kernels.density import TILE, subtract
-from gmmfast.kernels.options import kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 

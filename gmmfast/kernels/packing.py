@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
+from gmmfast.kernels.compiling import entry_kernel, kernel, parallel_kernel
 from gmmfast.kernels.density import TILE
-from gmmfast.kernels.options import entry_kernel, kernel, parallel_kernel
 
 
 @kernel

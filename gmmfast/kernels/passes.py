@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.moments import Sums, is_pooled
-from gmmfast.kernels.options import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.separation import Separation, fill_separation
 from gmmfast.parameters import COARSEST_FLOAT32, COARSEST_FLOAT64, LARGEST, SMALLEST, Density
 

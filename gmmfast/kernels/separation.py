@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.compiling import allocating_kernel, kernel
 from gmmfast.kernels.density import TILE, aligned, subtract, triangle_row
-from gmmfast.kernels.options import allocating_kernel, kernel
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
 
 LARGEST = 1 << 22  # values of the table; 32 MB

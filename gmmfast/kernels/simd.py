@@ -24,7 +24,9 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, codegen, config
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import models, register_model
+
+from gmmfast.kernels.lowering import compiled_as
 
 PROBE = """
 declare <8 x double> @llvm.fma.v8f64(<8 x double>, <8 x double>, <8 x double>)
@@ -111,6 +113,11 @@ def splat(value, array):
     return np.full(LANES[array.dtype], value, array.dtype)
 
 
+def lowest(array):
+    """A vector of `array`'s element type with half of its most negative value in every lane."""
+    return np.full(LANES[array.dtype], np.finfo(array.dtype).min / 2, array.dtype)
+
+
 def load(array, index):
     """``array[index : index + lanes]`` along the last axis; `index` is a tuple of integers."""
     return array[index[:-1]][index[-1] : index[-1] + LANES[array.dtype]].copy()
@@ -121,24 +128,10 @@ def store(array, index, x):
     array[index[:-1]][index[-1] : index[-1] + LANES[array.dtype]] = x
 
 
-@overload(lanes)
-def _lanes(array):
-    count = VECTORS[array.dtype].lanes
-    return lambda array: count
-
-
-@intrinsic
-def _splat(typingctx, value, array):
-    vector = VECTORS[array.dtype]
-
-    def codegen(context, builder, sig, args):
-        scalar = context.cast(builder, args[0], sig.args[0], vector.element)
-        undefined = ir.Constant(vector.llvm, ir.Undefined)
-        first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
-        lane0 = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
-        return builder.shuffle_vector(first, undefined, lane0)
-
-    return vector(value, array), codegen
+def _in_c_order(array: Any) -> Vector:
+    if array.layout != "C":
+        raise TypingError(f"Vectors lie along the last axis of arrays in C order, not {array}.")
+    return VECTORS[array.dtype]
 
 
 def _pointer(context, builder, vector, array_type, array, index):
@@ -151,48 +144,40 @@ def _pointer(context, builder, vector, array_type, array, index):
     return builder.bitcast(builder.gep(view.data, [offset]), vector.llvm.as_pointer())
 
 
-def _in_c_order(array):
-    if array.layout != "C":
-        raise TypingError(f"Vectors lie along the last axis of arrays in C order, not {array}.")
-    return VECTORS[array.dtype]
+@compiled_as(lanes, (types.Array,), lambda array: types.intp)
+def _lanes(context, builder, sig, args):
+    return context.get_constant(types.intp, VECTORS[sig.args[0].dtype].lanes)
 
 
-@intrinsic
-def _load(typingctx, array, index):
-    vector = _in_c_order(array)
-
-    def codegen(context, builder, sig, args):
-        pointer = _pointer(context, builder, vector, sig.args[0], *args)
-        return builder.load(pointer, align=vector.bits // 8)
-
-    return vector(array, index), codegen
-
-
-@intrinsic
-def _store(typingctx, array, index, x):
-    _in_c_order(array)
-
-    def codegen(context, builder, sig, args):
-        pointer = _pointer(context, builder, x, sig.args[0], *args[:2])
-        builder.store(args[2], pointer, align=x.bits // 8)
-        return context.get_dummy_value()
-
-    return types.void(array, index, x), codegen
+@compiled_as(splat, (types.Number, types.Array), lambda value, array: VECTORS[array.dtype])
+def _splat(context, builder, sig, args):
+    vector = sig.return_type
+    scalar = context.cast(builder, args[0], sig.args[0], vector.element)
+    undefined = ir.Constant(vector.llvm, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    lane0 = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
+    return builder.shuffle_vector(first, undefined, lane0)
 
 
-@overload(splat)
-def _(value, array):
-    return lambda value, array: _splat(value, array)
+@compiled_as(lowest, (types.Array,), lambda array: VECTORS[array.dtype])
+def _lowest(context, builder, sig, args):
+    element = np.dtype(sig.return_type.element.name)
+    return sig.return_type.constant(np.finfo(element).min / 2)
 
 
-@overload(load)
-def _(array, index):
-    return lambda array, index: _load(array, index)
+@compiled_as(load, (types.Array, types.BaseTuple), lambda array, index: _in_c_order(array))
+def _load(context, builder, sig, args):
+    vector = sig.return_type
+    pointer = _pointer(context, builder, vector, sig.args[0], *args)
+    return builder.load(pointer, align=vector.bits // 8)
 
 
-@overload(store)
-def _(array, index, x):
-    return lambda array, index, x: _store(array, index, x)
+@compiled_as(store, (types.Array, types.BaseTuple, Vector), lambda array, index, x: types.void)
+def _store(context, builder, sig, args):
+    vector = _in_c_order(sig.args[0])
+    pointer = _pointer(context, builder, vector, sig.args[0], *args[:2])
+    builder.store(args[2], pointer, align=vector.bits // 8)
+    return context.get_dummy_value()
 
 
 # ------------------------------------------------------------------------------- lane by lane
@@ -235,48 +220,24 @@ def log(x):
     return np.log(x)
 
 
-def _operation(meaning: Callable[..., Any]) -> Callable[..., Any]:
+def _operation(
+    meaning: Callable[..., Any], result: Callable[[Vector], Any] = lambda x: x
+) -> Callable[..., Any]:
     """Compile `meaning`, a function of vectors, by ``build(builder, vector, *values)``.
 
-    `build` returns the LLVM value and, unless it is a vector, its Numba type.
+    `result` is the Numba type of the value that `build` returns.
     """
 
     def decorate(build: Callable[..., Any]) -> Callable[..., Any]:
-        def typed(x, arguments):
-            def codegen(context, builder, sig, args):
-                return build(builder, x, *args)
+        arguments = (Vector,) * (build.__code__.co_argcount - 2)
 
-            result = _RESULTS.get(meaning, lambda x: x)(x)
-            return result(*arguments), codegen
+        @compiled_as(meaning, arguments, lambda x, *others: result(x))
+        def _build(context, builder, sig, args):
+            return build(builder, sig.args[0], *args)
 
-        unary = intrinsic(lambda typingctx, x: typed(x, (x,)))
-        binary = intrinsic(lambda typingctx, x, y: typed(x, (x, y)))
-        ternary = intrinsic(lambda typingctx, x, y, z: typed(x, (x, y, z)))
-        quaternary = intrinsic(lambda typingctx, x, y, z, u: typed(x, (x, y, z, u)))
-
-        def of_one(x):
-            return (lambda x: unary(x)) if isinstance(x, Vector) else None
-
-        def of_two(x, y):
-            return (lambda x, y: binary(x, y)) if isinstance(x, Vector) and x is y else None
-
-        def of_three(x, y, z):
-            return (lambda x, y, z: ternary(x, y, z)) if isinstance(x, Vector) else None
-
-        def of_four(x, y, z, u):
-            return (lambda x, y, z, u: quaternary(x, y, z, u)) if isinstance(x, Vector) else None
-
-        values = build.__code__.co_argcount - 2
-        overload(meaning)({1: of_one, 2: of_two, 3: of_three, 4: of_four}[values])
         return build
 
     return decorate
-
-
-_RESULTS: dict[Callable[..., Any], Callable[[Vector], Any]] = {
-    any_reaches: lambda x: types.boolean,
-    total: lambda x: x.element,
-}
 
 
 @_operation(operator.add)
@@ -318,14 +279,14 @@ def _where_above(builder, vector, x, bound, y, z):
     return builder.select(builder.fcmp_ordered(">", x, bound), y, z)
 
 
-@_operation(any_reaches)
+@_operation(any_reaches, lambda x: types.boolean)
 def _any_reaches(builder, vector, x, bound):
     mask = ir.IntType(vector.lanes)
     reached = builder.bitcast(builder.fcmp_unordered(">=", x, bound), mask)
     return builder.icmp_unsigned("!=", reached, ir.Constant(mask, 0))
 
 
-@_operation(total)
+@_operation(total, lambda x: x.element)
 def _total(builder, vector, x):
     half = vector.lanes // 2
     while half:

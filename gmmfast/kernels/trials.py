@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.density import make_work
 from gmmfast.kernels.expectation import add_memberships, clear
 from gmmfast.kernels.loop import (
@@ -17,7 +18,6 @@ from gmmfast.kernels.loop import (
     copy_flat,
 )
 from gmmfast.kernels.maximization import FINE
-from gmmfast.kernels.options import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.passes import EPS, LOST_FLOAT64, collect_shards, move_far
 
 UNFINISHED = -3  # a start that needs rows in another layout

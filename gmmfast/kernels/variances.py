@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.options import kernel
+from gmmfast.kernels.compiling import kernel
 
 ROUND, COMMON, OWN = 0, 1, 2  # kinds of shape
 PRECISION = 1e-14  # relative: what is less is rounding

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.families import FamilyWork, diagonalize
 from gmmfast.kernels.maximization import Constraint, Mixture, StepWork, Totals, maximize
-from gmmfast.kernels.options import address_of
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 if TYPE_CHECKING:

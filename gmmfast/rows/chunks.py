@@ -16,8 +16,8 @@ from gmmfast.data.free_memory import rows_of
 from gmmfast.data.validation import require_total_weight
 from gmmfast.kernels.expectation import em_rows
 from gmmfast.kernels.moments import make_sums
-from gmmfast.kernels.options import thread_count
 from gmmfast.kernels.separation import separate
+from gmmfast.kernels.threads import thread_count
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     RowsElsewhere,

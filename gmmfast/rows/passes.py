@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.expectation import em_pass, em_shards, negligible
 from gmmfast.kernels.loop import Fit
 from gmmfast.kernels.moments import make_sums
-from gmmfast.kernels.options import address_of
 from gmmfast.kernels.passes import TRIANGLES, WIDE, Pass, prepare
 from gmmfast.kernels.separation import new_separation
 from gmmfast.parameters import Density

@@ -1,27 +1,21 @@
-"""How kernels are compiled, where their machine code is kept, and on which threads they run."""
+"""How kernels are compiled, and where their machine code is kept."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import pkgutil
-import threading
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
-import numpy as np
-from numba.core import caching, config, types
-from numba.core.compiler_lock import global_compiler_lock
-from numba.extending import intrinsic, overload
-from numpy.random import mtrand
-from numpy.typing import NDArray
+from numba.core import caching, codegen, compiler, config, types
+from numba.core.types.containers import BaseTuple
 
 from gmmfast import kernels
+from gmmfast.kernels.lowering import compiled_as
 from gmmfast.kernels.simd import HAS_FMA, REGISTER_BYTES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -147,6 +141,43 @@ class KernelCache(caching.FunctionCache):
         self.disable()
 
 
+class _Part(codegen.JITCodeLibrary):
+    """Code that is only ever part of other code.
+
+    It is neither optimized nor made into machine code on its own: that took a fifth of the time.
+    """
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """There is no machine code."""
+        self._ensure_finalized()
+        return 0
+
+    def serialize_using_object_code(self) -> Any:
+        """So there is none to store."""
+        return self.serialize_using_bitcode()
+
+    @property
+    def codegen(self) -> _Part:
+        """Whoever sets the environment of the code: its globals, of which kernels have none."""
+        return self
+
+    def set_env(self, name: str, environment: Any) -> None:
+        """There is none to set."""
+
+
+class _PartCompiler(compiler.Compiler):
+    def define_pipelines(self) -> Any:
+        state = self.state
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return super().define_pipelines()
+
+
 def _compiled(function: Function, **options: Any) -> Function:
     dispatcher: Any = numba.njit(error_model="numpy", **options)(function)
     if dispatcher is not function:  # it is under NUMBA_DISABLE_JIT
@@ -159,7 +190,7 @@ def _compiled(function: Function, **options: Any) -> Function:
 
 # what only other kernels call needs no entry for Python, which takes a sixth of a first fit's time
 _ALONE = {"no_cfunc_wrapper": True}
-_INSIDE = {**_ALONE, "no_cpython_wrapper": True}
+_PART = {**_ALONE, "no_cpython_wrapper": True, "pipeline_class": _PartCompiler}
 
 
 def kernel(function: Function) -> Function:
@@ -168,12 +199,12 @@ def kernel(function: Function) -> Function:
     It does not count references either, as Numba does atomically for every view of an array, which
     took two thirds of the time at d = 2. So it cannot return an array to whoever counts them.
     """
-    return _compiled(function, nogil=True, _nrt=False, forceinline=True, **_INSIDE)
+    return _compiled(function, nogil=True, _nrt=False, forceinline=True, **_PART)
 
 
 def called_kernel(function: Function) -> Function:
     """Compile a serial kernel that others call as it is: long ones are not compiled again."""
-    return _compiled(function, nogil=True, _nrt=False, forceinline=False, **_INSIDE)
+    return _compiled(function, nogil=True, _nrt=False, forceinline=False, **_PART)
 
 
 def entry_kernel(function: Function) -> Function:
@@ -191,20 +222,6 @@ def parallel_kernel(function: Function) -> Function:
     return _compiled(function, nogil=True, parallel=True, **_ALONE)
 
 
-@intrinsic
-def _invoke(typingctx, address, arguments):
-    def codegen(context, builder, signature, values):
-        pointer, packed = values
-        own = signature.args[1].types
-        unpacked = [builder.extract_value(packed, i) for i in range(len(own))]
-        convention = context.call_conv
-        function = convention.get_function_type(types.int64, own)
-        callee = builder.inttoptr(pointer, function.as_pointer())
-        return convention.call_function(builder, callee, types.int64, own, unpacked)[1]
-
-    return types.int64(address, arguments), codegen
-
-
 def invoke(address, arguments):
     """Call an entry kernel, which returns an int64, by its address.
 
@@ -213,9 +230,15 @@ def invoke(address, arguments):
     return address(*arguments)
 
 
-@overload(invoke)
-def _compiled_invoke(address, arguments):
-    return lambda address, arguments: _invoke(address, arguments)
+@compiled_as(invoke, (types.Integer, BaseTuple), lambda *types_of: types.int64)
+def _call(context, builder, signature, values):
+    pointer, packed = values
+    own = signature.args[1].types
+    unpacked = [builder.extract_value(packed, i) for i in range(len(own))]
+    convention = context.call_conv
+    function = convention.get_function_type(types.int64, own)
+    callee = builder.inttoptr(pointer, function.as_pointer())
+    return convention.call_function(builder, callee, types.int64, own, unpacked)[1]
 
 
 _addresses: dict[Any, Any] = {}
@@ -244,175 +267,6 @@ def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
     return _addresses[key]
 
 
-# -------------------------------------------------------------------------------------- threads
-
-MAX_SHARDS = 64
-_team = threading.Lock()  # Numba's workqueue layer aborts when two threads run parallel kernels
-# around Numba's own functions, which hold locks that a fork may catch
-_settings = threading.RLock()
-_forked = False  # the OpenMP layer kills a forked child that runs one
-
-
-def _locks() -> tuple[Any, ...]:
-    """Locks that a fit takes and that its other threads would leave locked in a forked child.
-
-    Numba's compiler, its threads, and NumPy's global generator. So a fork waits for a compilation
-    in another thread.
-    """
-    return global_compiler_lock, _settings, mtrand.get_bit_generator().lock
-
-
-_held: list[Any] = []  # by a fork
-
-
-def _before_fork() -> None:
-    for lock in _locks():
-        lock.acquire()
-        _held.append(lock)
-
-
-def _after_fork() -> None:
-    held = _held[::-1]
-    _held.clear()  # before the first lock is released: another thread may be waiting to fork
-    for lock in held:
-        lock.release()
-
-
-def _in_child() -> None:
-    global _forked
-    _forked = True
-    _after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
-
-
-def thread_count(n_jobs: int | None) -> int:
-    """Threads for `n_jobs`: None is as many as Numba is set to, -1 all that it began with."""
-    with _settings:
-        allowed = numba.get_num_threads()
-    if n_jobs is None:
-        return int(allowed)
-    wanted = n_jobs if n_jobs > 0 else config.NUMBA_NUM_THREADS + 1 + n_jobs
-    return int(min(max(wanted, 1), config.NUMBA_NUM_THREADS))
-
-
-def set_thread_count(count: int) -> None:
-    """Let this Python thread use so many threads."""
-    with _settings:
-        numba.set_num_threads(count)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = thread_count(None)
-    set_thread_count(count)
-    try:
-        yield
-    finally:
-        set_thread_count(before)
-
-
-@contextmanager
-def team(n_jobs: int | None, n_shards: int) -> Iterator[int]:
-    """Take the threads, and say how many there are; one where another fit has them, or need be.
-
-    The shards, and the order in which they are added up, do not depend on who computes them, so
-    that the result is the same to the last bit.
-    """
-    count = min(thread_count(n_jobs), n_shards) if n_shards > 1 else 1
-    if count == 1 or _forked or not _team.acquire(blocking=False):
-        yield 1
-        return
-    try:
-        with _threads(count):
-            yield count
-    finally:
-        _team.release()
-
-
-def run(
-    parallel: Callable[..., None],
-    serial: Callable[..., None],
-    n_jobs: int | None,
-    n_shards: int,
-    work: int,
-    *args: Any,
-) -> None:
-    """Run ``parallel(begin, end, n_shards, *args)`` where threads may be used, else `serial`.
-
-    `work` counts multiplications; long loops are cut into several calls.
-    """
-    with team(n_jobs, n_shards) as count:
-        function = parallel if count > 1 else serial
-        for part in slices(n_shards, work // n_shards // count, count):
-            function(part.start, part.stop, n_shards, *args)
-
-
-# ------------------------------------------------------------------------------------ stopping
-
-SLICE = 1 << 28  # multiplications, some 0.1 s: Python handles Ctrl-C between compiled calls
-GO_ON, END, ABANDON = 0, 1, 2  # what a stop says
-_own = threading.local()
-
-
-class AbandonedError(Exception):
-    """Nobody waits for what this thread computes."""
-
-
-def new_stop() -> NDArray[np.int8]:
-    """Return a stop (1,) for threads to obey; compiled code can read it."""
-    return np.zeros(1, np.int8)
-
-
-def obey(stop: NDArray[np.int8]) -> None:
-    """Make this thread obey a stop.
-
-    At END its fits return what they have; at ABANDON they raise AbandonedError.
-    """
-    _own.stop = stop
-
-
-def current_stop() -> NDArray[np.int8]:
-    """Return this thread's stop."""
-    stop: NDArray[np.int8] | None = getattr(_own, "stop", None)
-    return new_stop() if stop is None else stop
-
-
-def slices(n_items: int, work: int, at_least: int = 1) -> Iterator[slice]:
-    """Cut a loop into compiled calls of no more than `SLICE` multiplications.
-
-    Parameters
-    ----------
-    n_items : int
-        To loop over.
-    work : int
-        Multiplications for each of them.
-    at_least : int
-        Fewest items per call; the last call may have fewer.
-
-    Raises
-    ------
-    AbandonedError
-        Once this thread's stop says so.
-    """
-    step = max(at_least, SLICE // max(work, 1))
-    step -= step % at_least
-    for begin in range(0, n_items, step):
-        require_somebody()
-        yield slice(begin, min(begin + step, n_items))
-
-
-def require_somebody() -> None:
-    """Raise AbandonedError where nobody waits for this thread."""
-    if current_stop()[0] == ABANDON:
-        raise AbandonedError
-
-
-# ------------------------------------------------------------------------------- what there is
-
-
 def cache_folder() -> str | None:
     """Where machine code is kept, None where no folder can be written."""
     try:
@@ -428,17 +282,3 @@ def is_cached(kernels: str = "expectation") -> bool:
         return False
     stamp = DIGEST.encode()
     return any(stamp in index.read_bytes() for index in Path(folder).glob(f"{kernels}.*.nbi"))
-
-
-def describe() -> dict[str, str]:
-    """What ``gmmfast info`` says of the machine: threads, threading layer, vectors, cache."""
-    try:
-        layer = numba.threading_layer()
-    except ValueError:  # not chosen before the first parallel kernel
-        layer = f"{config.THREADING_LAYER} (chosen when the first parallel kernel runs)"
-    return {
-        "threads": str(thread_count(None)),
-        "threading layer": layer,
-        "vector width": f"{8 * REGISTER_BYTES} bits ({REGISTER_BYTES // 8} float64 rows)",
-        "cache folder": cache_folder() or "none: every process compiles anew",
-    }

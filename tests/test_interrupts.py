@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gmmfast.kernels.options import ABANDON, SLICE, AbandonedError, new_stop, obey, slices
+from gmmfast.kernels.threads import ABANDON, SLICE, AbandonedError, new_stop, obey, slices
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a process sends itself SIGINT")
 
@@ -38,7 +38,7 @@ def mixture(X, n_components, **options):
 LOOP, PASS, LABELS = "rows.memory.iterate", "rows.memory.em_shards", "rows.memory.evaluate_shards"
 CASES = {
     "trees": (lambda: search(few, [2]), "em.trees.ward_tree"),
-    "k-means": (lambda: search(few, range(1, 999)), "em.kmeans.move_centers"),
+    "k-means": (lambda: search(few, range(1, 999)), "em.kmeans.seek"),
     "small": (lambda: search(few, [39, 40]), LOOP),
     "small, one thread": (lambda: search(few, [39, 40], n_jobs=1), LOOP),
     "neighbours": (lambda: search(few, [38, 39], tol=1e-2), "search.candidates.splits"),
@@ -49,7 +49,7 @@ CASES = {
     "chunks, start": (lambda: search(chunks(many), [99]), LOOP),
     "a fit": (lambda: mixture(many, 300, n_jobs=1, init_params="random_from_data"), PASS),
     "labels": (lambda: mixture(many, 400, n_jobs=1, init_params="random_from_data"), LABELS),
-    "k-means of many": (lambda: mixture(many, 900, n_jobs=1), "em.kmeans.move_centers"),
+    "k-means of many": (lambda: mixture(many, 900, n_jobs=1), "em.kmeans.seek"),
     "hierarchical": (lambda: mixture(few, 2, init_params="hierarchical"), "em.trees.ward_tree"),
 }
 

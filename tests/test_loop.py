@@ -11,13 +11,13 @@ from data import TYPES, mixture
 
 from gmmfast import GaussianMixture, em
 from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.em.kmeans import partition_around
 from gmmfast.em.starts import begun as begin
-from gmmfast.em.starts import likeliest, partition_around, tried
+from gmmfast.em.starts import likeliest, tried
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import iterate
 from gmmfast.kernels.maximization import maximize
 from gmmfast.models import MODELS
-from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
 
 X = mixture(500, 3, 3, separation=1.2, seed=5)[0]
@@ -105,10 +105,10 @@ def test_starts_of_few_rows__are_those_of_the_loop(code, weighted):
     ways = [partition_around(rows, few[rng.integers(0, 300, 3)] - rows.centre) for _ in range(3)]
     assert rows.are_few(3)
     found = likeliest(rows, model, ways)
-    least = rows.least_variance(model.scatter is Scatter.DIAGONAL)
+    total = rows.total(model.scatter)
     expected = None
     for way in ways:
-        trial = tried(begin(rows, model, way), model, least)
+        trial = tried(begin(rows, model, way), model, total)
         expected = trial if trial.beats(expected) else expected
     assert found.is_sound == expected.is_sound
     assert found.lower_bound == pytest.approx(expected.lower_bound, rel=1e-12)

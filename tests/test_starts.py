@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from gmmfast import GaussianMixture
-from gmmfast.em.kmeans import lloyd, plus_plus
+from gmmfast.em.kmeans import k_means, partition_around, plus_plus
 from gmmfast.rows import MemoryRows
 
 INITS = ("kmeans", "k-means++", "random", "random_from_data")
@@ -114,7 +114,7 @@ def test_sample_draws_rows_by_their_weights():
 def test_kmeans_finds_separate_clusters():
     X, labels = mixture(150, 2, 3, separation=30.0, seed=1)
     rows = MemoryRows(X)
-    centres = lloyd(rows, plus_plus(rows, 3, np.random.default_rng(0))) + rows.centre
+    centres = k_means(rows, 3, np.random.default_rng(0))[0].means + rows.centre
     expected = np.stack([X[labels == k].mean(axis=0) for k in range(3)])
     order = np.argmin(((expected[:, None] - centres) ** 2).sum(axis=2), axis=1)
     assert sorted(order) == [0, 1, 2]
@@ -130,7 +130,7 @@ def test_distances_to_centres(d):
     rows = MemoryRows(X, weights)
     centres = 4 * rng.normal(size=(5, d))
     squares = ((X[:, None] - rows.centre - centres) ** 2).sum(axis=2)
-    nearest = rows.nearest(centres).ravel()[:150]
+    nearest = partition_around(rows, centres).labels.ravel()[:150]
     np.testing.assert_array_equal(nearest, squares.argmin(axis=1))
 
 
@@ -152,7 +152,7 @@ def test_seeds__are_the_nearest_of_those_that_are_drawn(d):
         expected.append(drawn[best])
         nearest = reached[best]
         chances = weights * nearest
-    found = plus_plus(rows, 4, np.random.default_rng(3))
+    found = plus_plus(rows, 4, np.random.default_rng(3))[0].means
     np.testing.assert_array_equal(found, expected)
 
 

@@ -95,14 +95,16 @@ def check_precisions_init(
         if (array <= 0).any():
             raise ValueError(f"'{label}' should be positive; got {array.min():g}")
         return array
-    for matrix in array if array.ndim == 3 else [array]:
-        symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
-        smallest = np.linalg.eigvalsh(matrix)[0]
-        if not symmetric or smallest <= 0:
-            got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
-            if not symmetric:
-                got = "one that is not symmetric. Use (A + A.T) / 2."
-            raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
+    matrices = array.reshape(-1, n_features, n_features)
+    turned = matrices.swapaxes(1, 2)
+    sizes = np.abs(matrices).max(axis=(1, 2), keepdims=True)
+    symmetric = np.abs(matrices - turned) <= 1e-8 * sizes + 1e-5 * np.abs(turned)
+    smallest = np.linalg.eigvalsh(matrices)[:, 0].min()
+    if not symmetric.all() or smallest <= 0:
+        got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
+        if not symmetric.all():
+            got = "one that is not symmetric. Use (A + A.T) / 2."
+        raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
     return array
 
 

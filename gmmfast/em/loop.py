@@ -34,7 +34,7 @@ from gmmfast.kernels.loop import (
     advance_elsewhere,
 )
 from gmmfast.kernels.maximization import Totals
-from gmmfast.kernels.options import END, current_stop
+from gmmfast.kernels.threads import END, current_stop
 from gmmfast.models import Model
 from gmmfast.models.step import load_mixture, load_totals, parameters_from, statistics_from
 from gmmfast.parameters import Parameters, SufficientStatistics

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.em.kmeans import Random, lloyd, plus_plus
+from gmmfast.em.kmeans import Partition, Random, k_means, partition_around, plus_plus
 from gmmfast.em.loop import Control, Course
 from gmmfast.em.state import fit_after_m_step, ill_defined, new_fit, restarted, rule_of
 from gmmfast.em.trees import trees
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import Fit
 from gmmfast.kernels.maximization import FINE
-from gmmfast.kernels.options import END, current_stop
+from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED
 from gmmfast.models import Model
 from gmmfast.models.step import parameters_from, state_in, state_shapes
@@ -37,13 +37,6 @@ class Start(NamedTuple):
     rows: Rows
     begin: Fit | Parameters
     hints: Hints | None = None  # scratch of passes over these rows
-
-
-class Partition(NamedTuple):
-    """Rows divided into K parts."""
-
-    labels: NDArray[np.int32]  # (n_tiles, TILE) of packed rows that are not sorted
-    means: Floats  # (K, d) of the parts, or near them
 
 
 class Trial(NamedTuple):
@@ -168,14 +161,14 @@ def likeliest(
         found = _likeliest_of_few(points, model, partitions)
         if found is not None:
             return found
-    least = points.least_variance(model.scatter is Scatter.DIAGONAL)
+    total = points.total(model.scatter)
     best: Trial | None = None
     failure: IllDefinedCovarianceError | None = None
     for way in ways:
         if best is not None and current_stop()[0] == END:
             break
         try:
-            trial = tried(begun(points, model, way), model, least)
+            trial = tried(begun(points, model, way), model, total)
         except IllDefinedCovarianceError as error:
             failure = error
             continue
@@ -195,17 +188,16 @@ def _likeliest_of_few(
     fit = new_fit(model, points, K, -math.inf)
     rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)
     hints = points.hints()
-    labels = np.array([own.labels for own in partitions])
-    means = np.array([own.means for own in partitions])
+    labels, means = map(np.array, zip(*partitions, strict=True))
     attempts = points.try_partitions(rule, fit, hints, TRIAL.max_iter, labels, means)
     found, bounds, failed = attempts
     if UNFINISHED in failed and current_stop()[0] != END:
         return None
     best, shapes = None, state_shapes(model, K, d)
-    least = points.least_variance(model.scatter is Scatter.DIAGONAL)
+    total = points.total(model.scatter)
     for p in np.flatnonzero(failed == FINE):
         parameters = parameters_from(model, state_in(found[p], shapes).mixture)
-        is_sound = not model.collapsed(parameters, points.n_rows, least).any()
+        is_sound = not model.collapsed(parameters, points.n_rows, total).any()
         trial = Trial(points, fit, is_sound, float(bounds[p]), hints)
         if trial.beats(best):
             best, fit.flat[...] = trial, found[p]
@@ -222,12 +214,12 @@ def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistic
     return Trial(points, fit_after_m_step(model, points, way))
 
 
-def tried(trial: Trial, model: Model, least: float) -> Trial:
+def tried(trial: Trial, model: Model, total: Floats) -> Trial:
     """Take the first EM passes of a start."""
     course = Course(trial.points, trial.fit, model, TRIAL)
     course.complete()
     parameters = parameters_from(model, trial.fit.mixture)
-    collapsed = model.collapsed(parameters, trial.points.n_rows, least)
+    collapsed = model.collapsed(parameters, trial.points.n_rows, total)
     return trial._replace(is_sound=not collapsed.any(), lower_bound=course.lower_bound)
 
 
@@ -241,24 +233,14 @@ def memberships(
         return [partition_of(points, points.of_all(own.labels(K)), K) for own in hierarchies]
     if init_params == "random":
         return [points.random_memberships(K, model.scatter, rng) for _ in range(TRIALS)]
-    return [partition_around(points, _seeds(points, K, init_params, rng)) for _ in range(TRIALS)]
-
-
-def _seeds(points: MemoryRows, n_components: int, init_params: str, rng: Random) -> Floats:
     if init_params == "random_from_data":
-        return _distinct(points, n_components, rng)
-    seeds = plus_plus(points, n_components, rng)
-    return lloyd(points, seeds) if init_params == "kmeans" else seeds
+        return [partition_around(points, _distinct(points, K, rng)) for _ in range(TRIALS)]
+    return list((k_means if init_params == "kmeans" else plus_plus)(points, K, rng, TRIALS))
 
 
 def partition_of(points: MemoryRows, labels: NDArray[np.int64], n_components: int) -> Partition:
     """Divide rows by their labels (n,)."""
     return Partition(points.tiled(labels), points.means_of(labels, n_components))
-
-
-def partition_around(points: MemoryRows, seeds: Floats) -> Partition:
-    """Give each row to the nearest seed."""
-    return Partition(points.nearest(seeds), seeds)
 
 
 def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:

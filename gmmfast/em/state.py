@@ -25,6 +25,7 @@ from gmmfast.kernels.anderson import (
     leap_in,
     leap_size,
 )
+from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.loop import (
     BROKEN,
     CONVERGED,
@@ -39,7 +40,6 @@ from gmmfast.kernels.loop import (
     Rule,
 )
 from gmmfast.kernels.maximization import FINE, SHARED, maximize
-from gmmfast.kernels.options import address_of
 from gmmfast.models import Model
 from gmmfast.models.step import (
     EMPTY_MASS,

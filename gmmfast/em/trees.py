@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.linkage import cut_tree, ward_tree
-from gmmfast.kernels.options import slices
+from gmmfast.kernels.threads import slices
 from gmmfast.parameters import Floats
 
 

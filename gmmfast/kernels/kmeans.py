@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.kernels.compiling import entry_kernel, kernel
 from gmmfast.kernels.density import TILE
-from gmmfast.kernels.options import entry_kernel, kernel
 from gmmfast.kernels.simd import any_reaches, fma, lanes, load, splat, store, total, where_above
 
 BLOCK = 16  # features after which a distance may be known to be too large
+PARTITION, SEEDS, PASSES, NEXT_TILE = range(4)  # of the place that `seek` has reached
+
+
+class Seeking(NamedTuple):
+    """Scratch of `seek`."""
+
+    nearest: NDArray  # (n_tiles, TILE) squared distance to the nearest seed
+    distances: NDArray  # (C, n_tiles, TILE) the same with each of the rows drawn as one more seed
+    cumulated: NDArray  # (n_tiles, TILE)
+    mass: NDArray  # (K,) of the rows nearest to each center
+    sums: NDArray  # (K, d) of these rows
+    found: NDArray  # (TILE,)
 
 
 @kernel
@@ -94,40 +109,39 @@ def drawn_row(
     return low
 
 
-@entry_kernel
-def add_seeds(
-    begin,  # in: the first seed to draw
-    end,  # in: the first not to draw any more
+@kernel
+def add_seed(
+    k,  # in: which seed
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    u,  # in (K, C): what the draws follow from; only one of the first seed's is used
-    nearest,  # in, out (n_tiles, TILE) squared distance to the nearest seed; first infinite
-    distances,  # scratch (C, n_tiles, TILE)
-    cumulated,  # scratch (n_tiles, TILE)
-    seeds,  # out (K, d)
+    u,  # in (C,): what the draws follow from; only one of the first seed's is used
+    work,  # in, out: the distance of each row to the nearest seed
+    seed,  # out (d,)
 ):
     """k-means++: of C rows drawn by their distance from earlier seeds, the one nearest to all."""
-    for k in range(begin, end):
-        total_chance = 0.0
-        for t in range(tiles.shape[0]):
-            for p in range(TILE):
-                distance = 1.0 if k == 0 else np.float64(nearest[t, p])
-                total_chance += np.float64(row_weights[t, p]) * distance
-                cumulated[t, p] = total_chance
-        best, lowest = 0, np.inf
-        for c in range(1 if k == 0 else u.shape[1]):
-            row = drawn_row(u[k, c], cumulated)
-            for j in range(seeds.shape[1]):
-                seeds[k, j] = tiles[row // TILE, j, row % TILE]
-            potential = reach(tiles, row_weights, seeds[k], nearest, distances[c])
-            if potential < lowest:
-                best, lowest = c, potential
-        row = drawn_row(u[k, best], cumulated)
-        for j in range(seeds.shape[1]):
-            seeds[k, j] = tiles[row // TILE, j, row % TILE]
-        for t in range(tiles.shape[0]):
-            for p in range(TILE):
-                nearest[t, p] = distances[best, t, p]
+    nearest, cumulated = work.nearest, work.cumulated
+    total_chance = 0.0
+    for t in range(tiles.shape[0]):
+        for p in range(TILE):
+            if k == 0:
+                nearest[t, p] = np.inf
+            distance = 1.0 if k == 0 else np.float64(nearest[t, p])
+            total_chance += np.float64(row_weights[t, p]) * distance
+            cumulated[t, p] = total_chance
+    best, smallest = 0, np.inf
+    for c in range(1 if k == 0 else u.size):
+        row = drawn_row(u[c], cumulated)
+        for j in range(seed.size):
+            seed[j] = tiles[row // TILE, j, row % TILE]
+        potential = reach(tiles, row_weights, seed, nearest, work.distances[c])
+        if potential < smallest:
+            best, smallest = c, potential
+    row = drawn_row(u[best], cumulated)
+    for j in range(seed.size):
+        seed[j] = tiles[row // TILE, j, row % TILE]
+    for t in range(tiles.shape[0]):
+        for p in range(TILE):
+            nearest[t, p] = work.distances[best, t, p]
 
 
 @kernel
@@ -146,36 +160,37 @@ def find_nearest(
         store(labels, (p,), label)
 
 
-@entry_kernel
-def label_pass(
-    tiles,  # in (n_tiles, d, TILE)
+@kernel
+def label_tile(
+    x,  # in (d, TILE)
     centers,  # in (K, d)
-    nearest,  # scratch (TILE,)
-    labels,  # out (n_tiles, TILE): which center is nearest
+    found,  # scratch (TILE,)
+    labels,  # out (TILE,): which center is nearest
 ):
-    """Label all rows with the nearest center."""
-    for t in range(tiles.shape[0]):
-        find_nearest(tiles[t], centers, nearest)
-        for p in range(TILE):
-            labels[t, p] = np.int32(nearest[p])
+    """Label the rows of a tile with the nearest center."""
+    find_nearest(x, centers, found)
+    for p in range(TILE):
+        labels[p] = np.int32(found[p])
 
 
 @kernel
 def add_nearest(
+    t,  # in: number of the tile; the first one begins a pass
     x,  # in (d, TILE)
     row_weight,  # in (TILE,)
     centers,  # in (K, d)
-    nearest,  # scratch (TILE,)
-    mass,  # in, out (K,)
-    sums,  # in, out (K, d)
+    work,  # in, out: sums and masses of the centers
 ):
     """Add each row of a tile to the sums of its nearest center."""
-    find_nearest(x, centers, nearest)
+    if t == 0:
+        work.mass[:] = 0.0
+        work.sums[:] = 0.0
+    find_nearest(x, centers, work.found)
     for p in range(TILE):
-        k = int(nearest[p])
-        mass[k] += row_weight[p]
+        k = np.int64(work.found[p])
+        work.mass[k] += row_weight[p]
         for j in range(centers.shape[1]):
-            sums[k, j] += row_weight[p] * x[j, p]
+            work.sums[k, j] += row_weight[p] * x[j, p]
 
 
 @kernel
@@ -190,31 +205,49 @@ def move_to_means(
         if mass[k] > 0:
             for j in range(centers.shape[1]):
                 mean = sums[k, j] / mass[k]
-                moved += (mean - centers[k, j]) ** 2
+                moved += (mean - centers[k, j]) * (mean - centers[k, j])
                 centers[k, j] = mean
     return moved
 
 
 @entry_kernel
-def move_centers(
+def seek(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
+    u,  # in (P, S, C): what draws of the first S seeds follow from
+    n_passes,  # in: of Lloyd's algorithm, at most
     tolerance,  # in: squared and summed movement with which the passes end
-    budget,  # in: tiles to look at in this call
-    mass,  # scratch (K,)
-    sums,  # scratch (K, d)
-    nearest,  # scratch (TILE,)
-    place,  # in, out (1,): the next tile
-    centers,  # in, out (K, d)
+    budget,  # in: multiplications after which to return
+    place,  # in, out (4,): partition, its seeds and passes so far, and the next tile
+    work,  # in, out: Seeking
+    centers,  # in, out (P, K, d)
+    labels,  # out (P, n_tiles, TILE): which center is nearest
 ):
-    """Passes of Lloyd's algorithm; whether the centers stand still."""
-    for _ in range(budget):
-        t = place[0]
-        if t == 0:
-            mass[:] = 0.0
-            sums[:] = 0.0
-        add_nearest(tiles[t], row_weights[t], centers, nearest, mass, sums)
-        place[0] = (t + 1) % tiles.shape[0]
-        if place[0] == 0 and move_to_means(mass, sums, centers) <= tolerance:
-            return True
-    return False
+    """Find P partitions: seeds, passes of Lloyd's algorithm, labels. Whether all are found."""
+    spent = 0
+    while place[PARTITION] < u.shape[0] and spent < budget:
+        own = centers[place[PARTITION]]
+        if place[SEEDS] < u.shape[1]:
+            k = place[SEEDS]
+            add_seed(k, tiles, row_weights, u[place[PARTITION], k], work, own[k])
+            place[SEEDS] += 1
+            spent += tiles.size * u.shape[2]
+            continue
+        t = place[NEXT_TILE]
+        if place[PASSES] < n_passes:
+            add_nearest(t, tiles[t], row_weights[t], own, work)
+        else:
+            label_tile(tiles[t], own, work.found, labels[place[PARTITION], t])
+        spent += TILE * own.size
+        place[NEXT_TILE] += 1
+        if place[NEXT_TILE] < tiles.shape[0]:
+            continue
+        place[NEXT_TILE] = 0
+        if place[PASSES] >= n_passes:
+            place[PARTITION] += 1
+            place[SEEDS] = place[PASSES] = 0
+        elif move_to_means(work.mass, work.sums, own) <= tolerance:
+            place[PASSES] = n_passes
+        else:
+            place[PASSES] += 1
+    return place[PARTITION] == u.shape[0]

@@ -86,14 +86,14 @@ class Model(ABC):
         and below `ROUNDING` of it if it has many, which may well be a narrow cluster.
         """
         if statistics is None:
-            return self.collapsed(parameters, 0, 0.0)
+            return self.collapsed(parameters, 0, np.zeros(1))
         mean = parameters.weights @ parameters.means
         with np.errstate(over="ignore", invalid="ignore"):
             moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
             total = moments.scatter.sum(axis=0) / statistics.weight
-        return self.collapsed(parameters, statistics.n_rows, smallest_variance(total))
+        return self.collapsed(parameters, statistics.n_rows, total)
 
-    def collapsed(self, parameters: Parameters, n_rows: int, least: float) -> NDArray[np.bool_]:
+    def collapsed(self, parameters: Parameters, n_rows: int, total: Floats) -> NDArray[np.bool_]:
         """Return which components (K,) have collapsed, as `degenerate` says.
 
         Parameters
@@ -102,14 +102,18 @@ class Model(ABC):
             The mixture.
         n_rows : int
             Rows of positive weight.
-        least : float
-            The smallest variance of all rows.
+        total : ndarray of shape (d, d) or (d,)
+            Covariance of all rows, or the variances of their features.
         """
         few = parameters.weights * n_rows < few_rows(parameters.means.shape[1])
-        floor = np.where(few, SPIKE, ROUNDING) * least
+        share, least = np.where(few, SPIKE, ROUNDING), total.min()
+        if total.ndim == 2:
+            least = total.diagonal().min()  # no less than the smallest variance
         gone = parameters.weights == 0
-        if (parameters.least_variances() > np.maximum(floor, 1.001 * self.reg_covar)).all():
+        floor = np.maximum(share * least, 1.001 * self.reg_covar)
+        if (parameters.least_variances() > floor).all():
             return np.asarray(gone)
+        floor = share * smallest_variance(total)
         smallest = self.smallest_variances(parameters)
         return np.asarray((smallest <= 1.001 * self.reg_covar) | (smallest < floor) | gone)
 

@@ -9,28 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
-from gmmfast.kernels.kmeans import label_pass
 from gmmfast.kernels.loop import Fit, Rule, expect_at, iterate
 from gmmfast.kernels.moments import Sums, make_sums
-from gmmfast.kernels.options import (
-    GO_ON,
-    MAX_SHARDS,
-    SLICE,
-    address_of,
-    current_stop,
-    require_somebody,
-    run,
-    slices,
-    team,
-)
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
 from gmmfast.kernels.separation import no_separation, separate
+from gmmfast.kernels.threads import (
+    GO_ON,
+    MAX_SHARDS,
+    SLICE,
+    current_stop,
+    require_somebody,
+    run,
+    team,
+)
 from gmmfast.kernels.trials import divide, try_partitions
-from gmmfast.models.base import smallest_variance
 from gmmfast.models.step import statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
@@ -208,16 +205,6 @@ class MemoryRows:
         if own is not None and not own.any():
             raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
         return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, centre=self.centre)
-
-    def nearest(self, centers: Floats) -> NDArray[np.int32]:
-        """Return the nearest center of each packed row (n_tiles, TILE), the first of equals."""
-        tiles = self.packed.tiles
-        found = np.empty(self.packed.labels.shape, np.int32)
-        centers = np.ascontiguousarray(centers, tiles.dtype)
-        scratch = np.empty(TILE, tiles.dtype)
-        for part in slices(len(tiles), TILE * centers.size):
-            label_pass(tiles[part], centers, scratch, found[part])
-        return found
 
     def of_all(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
         """Labels of the rows of positive weight as labels of all rows: the first for the rest."""
@@ -412,9 +399,9 @@ class MemoryRows:
         whole = self._divided(labels, mean[None], Scatter.DIAGONAL)
         return np.asarray(whole.scatter[0] / self.weight)
 
-    def least_variance(self, of_features: bool) -> float:
-        """Return the smallest variance of a feature, or in any direction."""
-        return smallest_variance(self.variances if of_features else self.covariance)
+    def total(self, scatter: Scatter) -> Floats:
+        """Return variances of the features where a family needs no more, else the covariance."""
+        return self.variances if scatter is Scatter.DIAGONAL else self.covariance
 
     def random_memberships(
         self,

@@ -11,20 +11,13 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from gmmfast import criteria
-from gmmfast.em.kmeans import Random
+from gmmfast.em.kmeans import Partition, Random
 from gmmfast.em.loop import Control, Course, EMResult
 from gmmfast.em.observers import Deadline
-from gmmfast.em.starts import SAME, Partition, likeliest, on_all
+from gmmfast.em.starts import SAME, likeliest, on_all
 from gmmfast.em.state import restarted
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.options import (
-    ABANDON,
-    END,
-    new_stop,
-    obey,
-    set_thread_count,
-    thread_count,
-)
+from gmmfast.kernels.threads import ABANDON, END, new_stop, obey, set_thread_count, thread_count
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows

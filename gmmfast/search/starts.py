@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.em.kmeans import Random, lloyd, plus_plus
-from gmmfast.em.starts import SMALLEST_SAMPLE, Partition, partition_of
+from gmmfast.em.kmeans import Partition, Random, k_means
+from gmmfast.em.starts import SMALLEST_SAMPLE, partition_of
 from gmmfast.em.trees import trees
 from gmmfast.parameters import Parameters
 from gmmfast.rows import MemoryRows, Rows
@@ -52,8 +52,8 @@ class Starts:
             if self.choices and is_late():
                 break
             labels = [points.of_all(tree.labels(k)) for tree in hierarchies]
-            nearest = points.nearest(lloyd(points, plus_plus(points, k, rng)))
-            labels.append(points.of_all(nearest.ravel()[: points.n_rows]))
+            found = k_means(points, k, rng)[0].labels
+            labels.append(points.of_all(found.ravel()[: points.n_rows]))
             self.choices[k] = self.choice(labels, k)
 
     def choice(self, partitions: Sequence[Labels], n_components: int) -> list[Partition]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import factorize
-from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.compiling import addressed_kernel, called_kernel, invoke, kernel
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
 from gmmfast.kernels.maximization import FINE, Totals
 
@@ -88,15 +88,6 @@ def leap_in(memory, reference, scatter, n_flat):
 
 
 _leap_in = kernel(leap_in)
-
-
-@kernel
-def leap_of(
-    fit,  # in: Fit
-):
-    """Views of the memory of a fit."""
-    totals = fit.totals
-    return _leap_in(fit.leap, totals.first, totals.scatter, fit.flat.size)
 
 
 @kernel
@@ -332,10 +323,11 @@ def find_fixed_point(
 
 @kernel
 def take_back(
+    leap,  # in, out: Leap
     fit,  # in, out: Fit
 ):
     """Go on from plain EM's step, and do not leap for a while."""
-    leap, counts = leap_of(fit), fit.leap_counts
+    counts = fit.leap_counts
     copy_flat(leap.fallback, fit.flat)
     copy_flat(leap.images[counts[N_POINTS] - 1], leap.inputs)
     counts[PAUSE] = min(max(1, 2 * counts[PAUSE]), LONGEST_PAUSE)
@@ -345,10 +337,11 @@ def take_back(
 
 @kernel
 def remember(
+    leap,  # in, out: Leap
     fit,  # in, out: Fit, with the totals of the E pass at the mixture made of leap.inputs
 ):
     """Record the last EM step: its point and image."""
-    leap, counts, totals = leap_of(fit), fit.leap_counts, fit.totals
+    counts, totals = fit.leap_counts, fit.totals
     if counts[HAS_INPUTS] == 0:
         counts[HAS_INPUTS] = 1
         for k in range(leap.reference.shape[0]):
@@ -364,10 +357,11 @@ def remember(
 
 @kernel
 def has_settled(
+    gains,  # in, out (RATES + 1,)
     fit,  # in, out: Fit
 ):
     """Whether EM has settled into its linear rate."""
-    counts, gains = fit.leap_counts, leap_of(fit).gains
+    counts = fit.leap_counts
     if counts[IS_SETTLED] == 0:
         for i in range(RATES):
             gains[i] = gains[i + 1]
@@ -384,10 +378,11 @@ def leap_ahead(
     scale,  # in: of a sum over rows, to the mean of a row
     reached,  # in: mean log-likelihood of the mixture before the EM step
     start,  # in: expected log-likelihood of that mixture
+    leap,  # in, out: Leap
     fit,  # in, out: Fit, after the EM step
 ):
     """Replace the EM step by a leap on trial, where there is one."""
-    leap, counts, totals = leap_of(fit), fit.leap_counts, fit.totals
+    counts, totals = fit.leap_counts, fit.totals
     write_scales(totals, totals.scatter, leap.scales)
     if not find_fixed_point(counts[N_POINTS], leap, leap.inputs):
         copy_flat(leap.images[counts[N_POINTS] - 1], leap.inputs)
@@ -403,10 +398,10 @@ def leap_ahead(
         leap.required[0] = reached + 2 * scale * max(rise, 0.0)
         counts[ON_TRIAL] = 1
     else:
-        take_back(fit)
+        take_back(leap, fit)
 
 
-@entry_kernel
+@addressed_kernel
 def extrapolate(
     rule,  # in: Rule
     scale,  # in: of a sum over rows, to the mean of a row
@@ -414,19 +409,20 @@ def extrapolate(
     reached,  # in: mean log-likelihood of the mixture
 ):
     """EM step, or a leap; FINE, or what is not positive definite."""
-    leap, counts, totals = leap_of(fit), fit.leap_counts, fit.totals
+    counts, totals = fit.leap_counts, fit.totals
+    leap = _leap_in(fit.leap, totals.first, totals.scatter, fit.flat.size)
     was_on_trial, before = counts[ON_TRIAL] != 0, fit.numbers[LOWER_BOUND]
     counts[ON_TRIAL] = 0
     if was_on_trial and not reached >= leap.required[0]:
-        take_back(fit)
+        take_back(leap, fit)
         return FINE
     start = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter)
     failed = step(rule, fit, reached)
     if failed != FINE:
         return failed
-    if not was_on_trial and not has_settled(fit):
+    if not was_on_trial and not has_settled(leap.gains, fit):
         return FINE
-    remember(fit)
+    remember(leap, fit)
     if was_on_trial:
         fit.numbers[GAIN] = np.inf
         counts[PAUSE] = 0
@@ -437,5 +433,5 @@ def extrapolate(
     if counts[WAIT] > 0:
         counts[WAIT] -= 1
         return FINE
-    leap_ahead(rule, scale, reached, start, fit)
+    leap_ahead(rule, scale, reached, start, leap, fit)
     return FINE

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import called_kernel, entry_kernel, kernel
+from gmmfast.kernels.compiling import addressed_kernel, called_kernel, entry_kernel, kernel
 from gmmfast.kernels.variances import ITERATIONS, PRECISION, fill_variances
 
 NO_MORE = 1e-16  # correlation that a rotation would not take away: below the rounding of p and q
@@ -260,7 +260,7 @@ class FamilyWork(NamedTuple):
     variances: NDArray  # (K, d) along the axes
 
 
-@entry_kernel
+@addressed_kernel
 def own_matrices(
     family,  # in: Family
     is_first,  # in
@@ -277,7 +277,7 @@ def own_matrices(
     return 0
 
 
-@entry_kernel
+@addressed_kernel
 def pooled_matrix(
     family,  # in: Family
     is_first,  # in
@@ -296,7 +296,7 @@ def pooled_matrix(
     return 0
 
 
-@entry_kernel
+@addressed_kernel
 def variances_of_features(
     family,  # in: Family
     is_first,  # in: whether to forget the variances from before
@@ -310,7 +310,7 @@ def variances_of_features(
     return 0
 
 
-@entry_kernel
+@addressed_kernel
 def matrices_of_common_axes(
     family,  # in: Family
     is_first,  # in: whether axes have to be found; else they begin at those of before
@@ -328,7 +328,7 @@ def matrices_of_common_axes(
     return 0
 
 
-@entry_kernel
+@addressed_kernel
 def matrices_of_own_axes(
     family,  # in: Family
     is_first,  # in: whether axes have to be found; else they begin at those of before

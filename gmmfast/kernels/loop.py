@@ -11,6 +11,7 @@ from gmmfast.kernels.maximization import FINE, Constraint, Mixture, StepWork, To
 from gmmfast.kernels.passes import expect, layout_of
 
 UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3
+EXPECT = -1  # the last pass of `iterate`, where no step is to follow the E pass
 FALL = 1e-9  # relative fall of the likelihood that ends a fit: only rounding causes one
 
 
@@ -142,29 +143,21 @@ def iterate(
     rule,  # in: Rule
     rows,  # in, out: Pass
     fit,  # in, out: Fit
-    last,  # in: number of the pass to stop after
+    last,  # in: number of the pass to stop after, or EXPECT: an E pass alone
     stop,  # in (1,): another thread sets it to end the fit after the present pass
 ):
     """EM passes until the fit ends, `last` is done, or rows are needed in another layout."""
     mixture = fit.mixture
-    while fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last:
+    while last == EXPECT or (fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last):
         layout = layout_of(
             rows.is_narrow, mixture.weights, mixture.means, mixture.factors, mixture.whitening
         )
         if rows.layout != layout:
             break
         expect(rows, mixture, fit.shifts, fit.totals)
+        if last == EXPECT:
+            break
         advance(rule, rows.scale, fit)
         if stop[0] != 0:
             break
-    return 0
-
-
-@entry_kernel
-def expect_at(
-    rows,  # in, out: Pass
-    fit,  # in, out: Fit, whose totals are replaced
-):
-    """E pass at the mixture of a fit."""
-    expect(rows, fit.mixture, fit.shifts, fit.totals)
     return 0

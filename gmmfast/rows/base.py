@@ -74,7 +74,7 @@ class Rows(Protocol):
         """EM passes until the fit ends or pass `last` is done."""
         ...
 
-    def expect(self, fit: Fit, hints: Hints) -> None:
+    def expect(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
         ...
 
@@ -194,7 +194,7 @@ class RowsElsewhere(ABC):
         while fit.is_under_way and fit.n_passes < last:
             iterate_here(self, rule, fit, hints)
 
-    def expect(self, fit: Fit, hints: Hints) -> None:
+    def expect(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
         expect_here(self, fit, hints)
 

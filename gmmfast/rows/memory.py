@@ -13,7 +13,7 @@ from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
-from gmmfast.kernels.loop import Fit, Rule, expect_at, iterate
+from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
@@ -246,12 +246,12 @@ class MemoryRows:
             if stop[0] != GO_ON:
                 break
 
-    def expect(self, fit: Fit, hints: Hints) -> None:
+    def expect(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
         if work_of_loop(self.n_rows, fit) > SLICE:
             expect_here(self, fit, hints)
         else:
-            expect_at(self._pass(fit, hints), fit)
+            iterate(rule, self._pass(fit, hints), fit, EXPECT, current_stop())
 
     def _pass(self, fit: Fit, hints: Hints) -> Pass:
         """Scratch of the passes near the mixture of a fit."""

@@ -101,7 +101,7 @@ def plot_mixture(
     mixture : GaussianMixture
         Fitted.
     X : array-like of shape (n, d), optional
-        Rows to show, coloured by component; of more than 5000, an even sample.
+        Rows to show, colored by component; of more than 5000, an even sample.
     features : pair of int, default=(0, 1)
         Which features to show; one, for a density.
     sigmas : sequence of float, default=(1, 2, 3)

@@ -257,10 +257,10 @@ def test_weight_zero_is_an_absent_row(covariance_type, dtype):
     w = (np.arange(300) % 3 > 0).astype(float)
     params = {**start_of(covariance_type), "tol": 1e-8, "max_iter": 30}
     absent = GaussianMixture(**params).fit(rows[w > 0])
-    # what lies anywhere else does not matter either, also not for the centre
+    # what lies anywhere else does not matter either, also not for the center
     rows = np.where(w[:, None] > 0, rows, rows.dtype.type(1e6))
     weighted = GaussianMixture(**params).fit(rows, sample_weight=w)
-    # float32: the centre is summed in another order and rounds every row anew
+    # float32: the center is summed in another order and rounds every row anew
     assert_same_fit(weighted, absent, 1e-10 if dtype == "f8" else 2e-5)
     for method in ("score", "bic", "aic", "icl"):
         a, b = (
@@ -423,12 +423,12 @@ def again(mixture, how, folder):
         *({"covariance_type": kind} for kind in ("VVV", "EII", "tied", "diag")),
     ],
 )
-def test_what_has_been_learnt_goes_on_as_the_same_model(change, how, method, tmp_path):
+def test_what_has_been_learned_goes_on_as_the_same_model(change, how, method, tmp_path):
     """A converged EII would pass for a converged VVV: the likelihood has not changed yet."""
     mixture = GaussianMixture(3, warm_start=True, random_state=0).fit(X)
     mixture = again(mixture, how, tmp_path).set_params(**change)
     means = mixture.means_
-    with pytest.raises(ValueError, match="learnt has 3 components of covariance_type='full'"):
+    with pytest.raises(ValueError, match="learned has 3 components of covariance_type='full'"):
         getattr(mixture, method)(X)
     assert mixture.means_ is means
     mixture.set_params(n_components=3, covariance_type="full")

@@ -329,11 +329,11 @@ def ward(points, weights, n_clusters):
     clusters = [[i] for i in range(len(points))]
 
     def cost(a, b):
-        difference = centre(a) - centre(b)
+        difference = center(a) - center(b)
         mass = weights[a].sum() * weights[b].sum() / weights[a + b].sum()
         return mass * difference @ difference
 
-    def centre(cluster):
+    def center(cluster):
         return weights[cluster] @ points[cluster] / weights[cluster].sum()
 
     while len(clusters) > n_clusters:
@@ -400,7 +400,7 @@ def test_components_that_share_rows_are_merged_first():
     assert len(set(first[:200])) == len(set(first[200:])) == 1
 
 
-def test_the_best_are_fitted_again_from_what_their_neighbours_found(monkeypatch):
+def test_the_best_are_fitted_again_from_what_their_neighbors_found(monkeypatch):
     X = load_wine().data
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     again = GaussianMixtureIC([2, 3], covariance_types=["VVE", "EVE"], random_state=0)
@@ -414,7 +414,7 @@ def test_the_best_are_fitted_again_from_what_their_neighbours_found(monkeypatch)
     assert again.best_estimator_.bic(X) == pytest.approx(again.results_["bic"][best], abs=1e-8)
 
 
-def test_neighbours_lower_the_bic_of_wine(monkeypatch):
+def test_neighbors_lower_the_bic_of_wine(monkeypatch):
     """The figures of docs/selection.md."""
     X = load_wine().data
     X = (X - X.mean(axis=0)) / X.std(axis=0)

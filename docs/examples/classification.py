@@ -1,6 +1,6 @@
 """Classify with one mixture a class, on the handwritten digits of scikit-learn.
 
-A row belongs to the class that maximises ``log prior + log p(row | class)``, where the density of
+A row belongs to the class that maximizes ``log prior + log p(row | class)``, where the density of
 a class is a Gaussian mixture that was fitted to the rows of that class alone.
 """
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Classes(NamedTuple):
-    """What has been learnt of each class."""
+    """What has been learned of each class."""
 
     labels: Array  # (C,)
     log_priors: Array  # (C,) log of its share of the rows
@@ -63,4 +63,4 @@ def accuracy(n_components: int = 2, reg_covar: float = 3.0) -> float:
 
 
 if __name__ == "__main__":
-    print(f"{accuracy():.1%} of the digits are recognised")
+    print(f"{accuracy():.1%} of the digits are recognized")

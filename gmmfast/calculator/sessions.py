@@ -16,7 +16,7 @@ import numpy as np
 
 from gmmfast.calculator.data import Loaded
 from gmmfast.calculator.settings import Settings
-from gmmfast.calculator.worker import CancelledFitError, Worker, WorkerError
+from gmmfast.calculator.worker import CanceledFitError, Worker, WorkerError
 from gmmfast.tables import Table
 
 MOST_SESSIONS = 32  # the one that was used longest ago makes room
@@ -39,13 +39,13 @@ class Job:
     session: Session
     loaded: Loaded
     settings: Settings
-    state: str = "waiting"  # then running; then done, failed or cancelled
+    state: str = "waiting"  # then running; then done, failed or canceled
     progress: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] | None = None
     error: str | None = None
     began: float = field(default_factory=time.monotonic)
     asked: float = field(default_factory=time.monotonic)  # when someone last asked about it
-    is_cancelled: bool = False
+    is_canceled: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -159,9 +159,9 @@ class Sessions:
         job = session.job
         if job is None or job.ended.is_set():
             return
-        job.is_cancelled = True
+        job.is_canceled = True
         if job.state == "waiting":
-            job.end("cancelled")
+            job.end("canceled")
         else:
             await asyncio.to_thread(self._worker.cancel, job)
             await job.ended.wait()
@@ -170,9 +170,9 @@ class Sessions:
         while True:
             job = await self._queue.get()
             if job.is_abandoned:
-                job.is_cancelled = True
-            if job.is_cancelled:
-                job.end("cancelled")
+                job.is_canceled = True
+            if job.is_canceled:
+                job.end("canceled")
             else:
                 await self._fit(job)
 
@@ -183,14 +183,14 @@ class Sessions:
         def tell(progress: dict[str, Any]) -> None:
             job.progress = progress
             if job.is_abandoned:
-                job.is_cancelled = True
+                job.is_canceled = True
                 self._worker.cancel(job)
 
         try:
             job.result = await asyncio.to_thread(self._worker.compute, job, order, tell)
             job.end("done")
-        except CancelledFitError:
-            job.end("cancelled")
+        except CanceledFitError:
+            job.end("canceled")
         except WorkerError as error:
             job.end("failed", str(error))
         except Exception as error:  # whatever it is, the next fit has to have its turn

@@ -70,8 +70,8 @@ LABELS = {  # what the page calls them, and what a program does
     "max_iter": "Maximum iterations (max_iter)",
     "tol": "The convergence tolerance (tol)",
     "n_init": "Restarts (n_init)",
-    "reg_covar": "Regularisation (reg_covar)",
-    "standardize": "Standardise columns (standardize)",
+    "reg_covar": "Regularization (reg_covar)",
+    "standardize": "Standardize columns (standardize)",
     "random_state": "The seed (random_state)",
 }
 

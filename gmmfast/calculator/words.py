@@ -59,7 +59,7 @@ def advice(findings: Findings) -> list[str]:
         found.append(
             f"{_capital(_listed(collapsed))} nearly lost all spread in some direction: the "
             "likelihood says little. Use fewer components, leave out columns that follow from "
-            "others, or raise the regularisation."
+            "others, or raise the regularization."
         )
     if report.n_rows < ROWS_A_PARAMETER * findings.n_parameters:
         found.append(
@@ -72,7 +72,7 @@ def advice(findings: Findings) -> list[str]:
     spread = _spreads(report)
     if not settings.standardize and spread.max() > 1000 * spread.min():
         found.append(
-            "The columns have very different scales. Standardising them can make the start better."
+            "The columns have very different scales. Standardizing them can make the start better."
         )
     return found
 

@@ -96,8 +96,8 @@ def _scaling(table: Table) -> Scaling:
     try:
         return Scaling.of([(table.values, None)], table.names)
     except ValueError as error:
-        text = str(error).replace("--standardize", "Standardising")
-        raise ValueError(text.replace(" with --columns", ", or do not standardise")) from None
+        text = str(error).replace("--standardize", "Standardizing")
+        raise ValueError(text.replace(" with --columns", ", or do not standardize")) from None
 
 
 def _chosen(table: Table, settings: Settings) -> Table:

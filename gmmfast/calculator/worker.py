@@ -16,7 +16,7 @@ from gmmfast.calculator.settings import Settings
 Order = tuple[Path, Origin, Settings]  # what `work.compute` takes
 
 
-class CancelledFitError(Exception):
+class CanceledFitError(Exception):
     """Someone wants no more of it."""
 
 
@@ -54,7 +54,7 @@ class Worker:
         Parameters
         ----------
         job : object
-            By which `cancel` knows it; its `is_cancelled` says why the process has ended.
+            By which `cancel` knows it; its `is_canceled` says why the process has ended.
         order : Order
             What to do.
         tell : callable
@@ -64,12 +64,12 @@ class Worker:
         ------
         WorkerError
             Where it fails, or the process ends.
-        CancelledFitError
-            Where it was cancelled.
+        CanceledFitError
+            Where it was canceled.
         """
         with self._lock:
-            if job.is_cancelled:
-                raise CancelledFitError
+            if job.is_canceled:
+                raise CanceledFitError
             self._start()
             self._job = job
         try:
@@ -85,8 +85,8 @@ class Worker:
                     return found
         except (EOFError, ConnectionError):
             self._process.join()
-            if job.is_cancelled:
-                raise CancelledFitError from None
+            if job.is_canceled:
+                raise CanceledFitError from None
             raise WorkerError(_why_it_ended(self._process.exitcode)) from None
         finally:
             with self._lock:

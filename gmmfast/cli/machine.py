@@ -33,7 +33,7 @@ def info(arguments: argparse.Namespace) -> None:
 def warmup(arguments: argparse.Namespace) -> None:
     """Compile what fits, also in pieces, predictions, scores and searches of few rows need."""
     rng = np.random.default_rng(0)
-    rows = np.concatenate([rng.standard_normal((20_000, 2)) + centre for centre in (0.0, 9.0)])
+    rows = np.concatenate([rng.standard_normal((20_000, 2)) + center for center in (0.0, 9.0)])
     begin = time.perf_counter()
     for covariance in COVARIANCES:
         for dtype in (np.float64, np.float32):

@@ -210,16 +210,16 @@ class FittedMixture(Estimator):
     def _rows(
         self, X: ArrayLike | Source, names: list[str] | None = None, first: int = 0
     ) -> tuple[MemoryRows, Parameters]:
-        """Rows to evaluate, and the fitted parameters about the same centre."""
+        """Rows to evaluate, and the fitted parameters about the same center."""
         means = self._attributes()[1]
         X, own = check_rows(X, first=first, columns=names)
         names = names or own
         check_features(self, names, X.shape[1], reset=False)
         if X.shape[1] != means.shape[1]:
             raise _other_features(X.shape[1], means.shape[1])
-        centre = centre_near(means, X.dtype)  # no look at X: rows stay independent
-        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
-        return rows, self._parameters(centre)
+        center = centre_near(means, X.dtype)  # no look at X: rows stay independent
+        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=center)
+        return rows, self._parameters(center)
 
     def _of_rows(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
         """Evaluate rows: at once; those of a source, one chunk after the other; Dask's, later."""
@@ -260,14 +260,14 @@ class FittedMixture(Estimator):
         columns = (blocks.chunks[0], (meta.shape[1],))
         return blocks.map_blocks(of_block, dtype=meta.dtype, chunks=columns, meta=meta)
 
-    def _parameters(self, centre: Floats) -> Parameters:
+    def _parameters(self, center: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
         names = ["precisions_cholesky_", *self._covariances()]
         weights, means, cholesky, *given = self._attributes(*names)
         covariances = given[0] if given else cholesky
-        if means.shape[1] != len(centre):
-            raise _other_features(len(centre), means.shape[1])
-        return self._model().from_cholesky(weights, means - centre, covariances, cholesky)
+        if means.shape[1] != len(center):
+            raise _other_features(len(center), means.shape[1])
+        return self._model().from_cholesky(weights, means - center, covariances, cholesky)
 
     def _covariances(self) -> list[str]:
         """Name of the covariances, which need not be set for densities."""

@@ -72,7 +72,7 @@ class GaussianMixture(FittedMixture):
         Starts; the one with the largest lower bound is kept.
     init_params : str, default="kmeans"
         "kmeans", "k-means++" and "random_from_data" give each row to the nearest of K seeds: the
-        centres that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
+        centers that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
         responsibilities; "hierarchical" cuts two of Ward's trees. Three starts of the kind are
         tried for up to ten EM passes each, where there are more rows over a sample of
         ``max(4096, 128 K)`` (full covariances: of at least ``4 K d``; a tree: 4096); the likeliest
@@ -130,7 +130,7 @@ class GaussianMixture(FittedMixture):
         `reg_covar`, or below 1e-6 of that of all the data if they have fewer than 10 (d + 1) rows
         (1e-24 if they have more). Their density means nothing.
     n_samples_seen_ : float
-        Rows that have been learnt from, by their weights.
+        Rows that have been learned from, by their weights.
     n_features_in_ : int
         d.
     feature_names_in_ : ndarray of str of shape (d,)
@@ -198,9 +198,9 @@ class GaussianMixture(FittedMixture):
         self.acceleration = acceleration
 
     n_iter_: int
-    _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
+    _stream: Stream | None = None  # of a mixture that has learned by partial_fit
     _resumed: Checkpoint | None = None  # of one whose next fit goes on from there
-    _learnt_type: str | None = None  # covariance_type of the attributes, where it is known
+    _learned_type: str | None = None  # covariance_type of the attributes, where it is known
 
     # ------------------------------------------------------------------------------- fitting
 
@@ -324,10 +324,10 @@ class GaussianMixture(FittedMixture):
         check_constructor(mixture)
         model, position = mixture._model(), point.position
         parameters = reached_by_em(model, position.parameters, position.memory)
-        mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
+        mixture._set_parameters(parameters, model, parameters.means + point.center, point.dtype)
         mixture._set_progress(position)
         mixture.n_samples_seen_ = point.weight
-        check_features(mixture, point.names, len(point.centre), reset=True)
+        check_features(mixture, point.names, len(point.center), reset=True)
         mixture._resumed = point
         return mixture
 
@@ -343,10 +343,10 @@ class GaussianMixture(FittedMixture):
         """Learn from rows that come a few at a time and need not come again: stepwise EM.
 
         The first rows are fitted as `fit` would. After that the averages over all rows, which the
-        M step needs, move a step towards those of the new ones: ``(w / W) ** decay``, where the
+        M step needs, move a step toward those of the new ones: ``(w / W) ** decay``, where the
         new rows weigh w and all so far W, and no less than `forgetting`. A mixture that has been
         fitted goes on from there; one that was made of parameters starts with them.
-        `lower_bound_` is that of the last rows, before they were learnt; `n_iter_` counts steps.
+        `lower_bound_` is that of the last rows, before they were learned; `n_iter_` counts steps.
 
         Parameters
         ----------
@@ -370,7 +370,7 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            As of `fit`; nothing is learnt then.
+            As of `fit`; nothing is learned then.
 
         References
         ----------
@@ -469,14 +469,14 @@ class GaussianMixture(FittedMixture):
             )
 
     def _require_same_model(self) -> None:
-        """Raise ValueError where a fit cannot go on from what has been learnt."""
-        learnt = len(self._attributes()[0]), self._learnt_type or self.covariance_type
+        """Raise ValueError where a fit cannot go on from what has been learned."""
+        learned = len(self._attributes()[0]), self._learned_type or self.covariance_type
         wanted = self.n_components, self.covariance_type
-        if learnt != wanted:
-            K, kind = learnt
+        if learned != wanted:
+            K, kind = learned
             raise ValueError(
                 f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but what has been "
-                f"learnt has {K} components of covariance_type={kind!r}. Set them back, or begin "
+                f"learned has {K} components of covariance_type={kind!r}. Set them back, or begin "
                 "with a new mixture."
             )
 
@@ -533,7 +533,7 @@ class GaussianMixture(FittedMixture):
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
-        self._learnt_type = self.covariance_type
+        self._learned_type = self.covariance_type
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)

@@ -45,7 +45,7 @@ class Checkpoint:
     settings: dict[str, Any]  # the estimator's parameters
     names: list[str] | None  # of the columns
     mean: Floats  # (d,) of the rows
-    centre: Floats  # (d,) that the parameters are relative to
+    center: Floats  # (d,) that the parameters are relative to
     dtype: np.dtype[Any]  # of the rows
     n_rows: int  # of positive weight
     weight: float  # of all rows
@@ -63,7 +63,7 @@ class Checkpoint:
             "lower_bounds": [float(bound) for bound in position.lower_bounds],
             "status": position.status.name,
         }
-        arrays = {"mean": self.mean, "centre": self.centre}
+        arrays = {"mean": self.mean, "center": self.center}
         arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
         if position.arranged_by is not None:
             arrays |= under(ORDER, position.arranged_by.to_arrays())
@@ -101,13 +101,13 @@ class Checkpoint:
     def _require_likelihood(self, statistics: SufficientStatistics) -> None:
         """Raise ValueError where the rows are less likely than EM can have left the same ones."""
         bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
-        slack = SLACK * len(self.centre)
+        slack = SLACK * len(self.center)
         is_more = bound > before + slack and self.position.status.is_end
         if bound < before - slack or is_more:
             raise _other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")
 
     def _position_about(self, rows: Rows, model: Model) -> Position:
-        """The position relative to the centre of the same rows, as they are read now."""
+        """The position relative to the center of the same rows, as they are read now."""
         parameters = self.position.parameters
         if rows.n_rows != self.n_rows or not math.isclose(rows.weight, self.weight, rel_tol=1e-9):
             raise _other_rows(
@@ -121,7 +121,7 @@ class Checkpoint:
             raise _other_rows(
                 f"the mean of feature {j} is {rows.mean[j]:.10g}, and was {self.mean[j]:.10g}"
             )
-        shift = self.centre - rows.centre
+        shift = self.center - rows.centre
         memory = memory_moved(model, self.position.memory, parameters, shift)
         order = self.position.arranged_by
         return replace(
@@ -189,7 +189,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
         "covariances": MODELS[model]().covariance_shape(K, d),
         "log_dets": (K,),
     }
-    shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "centre": (d,)}
+    shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "center": (d,)}
     shapes |= _named(MIXTURE, found, mixture, K, d)
     is_accelerated = settings["acceleration"] != "none"
     has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64"
@@ -244,7 +244,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
         settings=manifest["parameters"],
         names=None if names is None else check_feature_names(names, d),
         mean=arrays["mean"],
-        centre=arrays["centre"],
+        center=arrays["center"],
         dtype=np.dtype(manifest["dtype"]),
         n_rows=manifest["n_rows"],
         weight=manifest["weight"],

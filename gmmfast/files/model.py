@@ -146,7 +146,7 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
     K, d = mixture.means_.shape
     check_weights_init(mixture.weights_, K)
     _require_matrices(mixture)
-    mixture.n_features_in_, mixture._learnt_type = d, mixture.covariance_type
+    mixture.n_features_in_, mixture._learned_type = d, mixture.covariance_type
     if manifest["feature_names"] is not None:
         names = check_feature_names(manifest["feature_names"], d)
         mixture.feature_names_in_ = np.asarray(names, object)

@@ -88,7 +88,7 @@ def from_sklearn(cls: type[Any], mixture: Any) -> Any:
         )
     result = cls(**params)
     _copy(mixture, result)
-    result._learnt_type, result.n_samples_seen_ = result.covariance_type, 0.0
+    result._learned_type, result.n_samples_seen_ = result.covariance_type, 0.0
     model = result._model()
     parameters = result._parameters(np.zeros(result.means_.shape[1]))
     result.degenerate_ = model.degenerate(parameters, None)

@@ -84,7 +84,7 @@ class Search:
     rows : Rows
         The data; no more than `MANY` are in memory.
     folds : list of (MemoryRows, MemoryRows)
-        For cross-validation: rows to fit to, and rows that are held out, about the same centre.
+        For cross-validation: rows to fit to, and rows that are held out, about the same center.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
     is_singular : bool
@@ -130,9 +130,9 @@ class Search:
         return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
 
     def improved(self, fits: Sequence[Fit], criterion: str) -> list[Fit]:
-        """Fit the best candidates again, from what their neighbours have found.
+        """Fit the best candidates again, from what their neighbors have found.
 
-        Whichever fit is likelier is kept. A neighbour has the same K and another model, or the same
+        Whichever fit is likelier is kept. A neighbor has the same K and another model, or the same
         model and one component more or less.
         """
         sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
@@ -179,7 +179,7 @@ class Search:
     def _again(self, fit: Fit, others: Sequence[Fit]) -> Fit:
         begin = time.perf_counter()
         K, covariance_type = fit.candidate
-        partitions = self._from_neighbours(fit.candidate, others)
+        partitions = self._from_neighbors(fit.candidate, others)
         if not partitions:
             return fit
         model, starts = MODELS[covariance_type](self.reg_covar), self._starts
@@ -194,7 +194,7 @@ class Search:
             return replace(fit, seconds=seconds)
         return replace(fit, seconds=seconds, **found)
 
-    def _from_neighbours(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
+    def _from_neighbors(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
         K, covariance_type = candidate
         points, found = self._starts.points, []
         like = [other for other in others if other.candidate.n_components == K]

@@ -21,7 +21,7 @@ MERGES = 3  # pairs of components that are tried as one
 class Starts:
     """Partitions of the rows, made once for each K.
 
-    Ward's trees of the standardised and of the whitened rows, and k-means. Each model tries all of
+    Ward's trees of the standardized and of the whitened rows, and k-means. Each model tries all of
     them for a few EM passes.
 
     Parameters

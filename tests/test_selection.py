@@ -1,5 +1,6 @@
 """The search over K and covariance models."""
 
+import inspect
 import json
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmmfast import GaussianMixtureIC
+from gmmfast import GaussianMixture, GaussianMixtureIC
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import Tree, standardized, whitened
@@ -176,6 +177,15 @@ def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
     assert spike["degenerate"] and not sound["degenerate"] and spike["bic"] < sound["bic"]
     assert search.best_covariance_type_ == "VEE"
     assert "1 with a component that has collapsed" in search.summary()
+
+
+@pytest.mark.parametrize(
+    "name", ["predict", "predict_proba", "score_samples", "score", "bic", "aic", "icl", "sample"]
+)
+def test_methods_of_the_best__are_documented_as_its_own(name):
+    method, own = getattr(GaussianMixtureIC, name), getattr(GaussianMixture, name)
+    assert inspect.getdoc(method) == inspect.getdoc(own)
+    assert inspect.signature(method) == inspect.signature(own)
 
 
 def test_a_best_that_has_not_converged_is_told(X):

@@ -27,7 +27,6 @@ class Estimator:
     """Parameters are the constructor's arguments; attributes of a fit end in an underscore."""
 
     fit: Any
-    predict: Any
 
     @classmethod
     @lru_cache  # a signature takes as long as ten EM passes over few rows

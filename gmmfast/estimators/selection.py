@@ -6,10 +6,11 @@ import math
 import numbers
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from typing import Any, Self
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmmfast import em
 from gmmfast.data.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
@@ -27,6 +28,21 @@ from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source
 from gmmfast.search.candidates import MANY, SINGULAR, Candidate, Fit, Search
 from gmmfast.search.results import Results
+
+P = ParamSpec("P")  # arguments
+R = TypeVar("R")  # result
+
+
+def _of_best(
+    method: Callable[Concatenate[GaussianMixture, P], R],
+) -> Callable[Concatenate[GaussianMixtureIC, P], R]:
+    """A method of the best mixture as one of the search: same signature, same documentation."""
+
+    @wraps(method)
+    def forward(search: GaussianMixtureIC, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(search._best(), *args, **kwargs)
+
+    return forward
 
 
 class GaussianMixtureIC(Estimator):
@@ -322,39 +338,14 @@ class GaussianMixtureIC(Estimator):
         self._check_fitted()
         return self.results_.summary(self.criterion, n_best)
 
-    def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
-        """Label rows; see `GaussianMixture.predict`."""
-        return self._best().predict(X)
-
-    def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
-        """Posterior probabilities; see `GaussianMixture.predict_proba`."""
-        return self._best().predict_proba(X)
-
-    def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
-        """Log densities in nats; see `GaussianMixture.score_samples`."""
-        return self._best().score_samples(X)
-
-    def score(
-        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Mean log density of a row; see `GaussianMixture.score`."""
-        return self._best().score(X, y, sample_weight)
-
-    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Bayesian information criterion; see `GaussianMixture.bic`."""
-        return self._best().bic(X, sample_weight)
-
-    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike information criterion; see `GaussianMixture.aic`."""
-        return self._best().aic(X, sample_weight)
-
-    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Integrated completed likelihood; see `GaussianMixture.icl`."""
-        return self._best().icl(X, sample_weight)
-
-    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw rows; see `GaussianMixture.sample`."""
-        return self._best().sample(n_samples)
+    predict = _of_best(GaussianMixture.predict)
+    predict_proba = _of_best(GaussianMixture.predict_proba)
+    score_samples = _of_best(GaussianMixture.score_samples)
+    score = _of_best(GaussianMixture.score)
+    bic = _of_best(GaussianMixture.bic)
+    aic = _of_best(GaussianMixture.aic)
+    icl = _of_best(GaussianMixture.icl)
+    sample = _of_best(GaussianMixture.sample)
 
 
 def _are_all_singular(fits: Sequence[Fit]) -> bool:

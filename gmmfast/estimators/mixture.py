@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -38,6 +39,7 @@ from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import model as files
 from gmmfast.files import sklearn
 from gmmfast.files.archive import kept_parameters
+from gmmfast.files.attributes import FACTS
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
@@ -611,31 +613,59 @@ class GaussianMixture(FittedMixture):
         except IllDefinedCovarianceError as error:
             raise error.of_given() from None
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
-        mixture.converged_, mixture.n_iter_ = False, 0
-        mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
-        mixture.stop_reason_ = "Made from parameters, not fitted."
-        mixture.n_samples_seen_ = 0.0
+        vars(mixture).update(deepcopy(FACTS), stop_reason_="Made from parameters, not fitted.")
         names = None if feature_names is None else check_feature_names(feature_names, d)
         check_features(mixture, names, d, reset=True)
         return mixture
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted mixture to an ``.npz`` file; see `gmmfast.files.model.save`.
+        """Write the fitted mixture to an ``.npz`` file, for `gmmfast.load`.
+
+        Parameters that are arrays or random generators (`weights_init`, `random_state`, ...) belong
+        to the fit and are not kept; an int `random_state` is.
 
         Parameters
         ----------
         path : path-like
-            Written at once or not at all.
+            Written to a temporary file beside it and then put in its place, so that a failure
+            loses nothing.
+
+        Raises
+        ------
+        ValueError
+            If `gmmfast.load` would refuse the file: attributes are not finite, do not have the
+            shapes that the parameters require, or contradict each other. Nothing is written then.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, gmmfast
+        >>> mixture = gmmfast.GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.npz"
+        >>> mixture.save(path)
+        >>> gmmfast.load(path).means_
+        array([[0.]])
         """
         files.save(self, path, GaussianMixture)
 
     def to_sklearn(self) -> Any:
-        """Return the fitted mixture as a ``sklearn.mixture.GaussianMixture``."""
+        """Return a fitted ``sklearn.mixture.GaussianMixture`` with the same parameters.
+
+        Models named by mclust's codes, which scikit-learn does not know, become "full".
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        """
         return sklearn.to_sklearn(self)
 
     @classmethod
     def from_sklearn(cls, mixture: Any) -> Self:
-        """Make a mixture of a fitted ``sklearn.mixture.GaussianMixture``.
+        """Make a mixture from a fitted ``sklearn.mixture.GaussianMixture``.
 
         Parameters
         ----------
@@ -645,6 +675,11 @@ class GaussianMixture(FittedMixture):
         Returns
         -------
         GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If it is not fitted, or not a Gaussian mixture.
         """
         made: Self = sklearn.from_sklearn(cls, mixture)
         return made

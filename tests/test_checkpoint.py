@@ -166,7 +166,7 @@ def test_rows_that_are_not_the_same(X, tmp_path, after, change, sentence):
     interrupted(X, path, after, tol=1e-5, max_iter=1000, acceleration="auto")
     resumed = GaussianMixture.resume(path)
     assert resumed.converged_ == (after == 1000)
-    with pytest.raises(ValueError, match=f"not those of the checkpoint: {sentence}"):
+    with pytest.raises(ValueError, match=f"is of other rows: {sentence}"):
         resumed.fit(change(X))
     assert resumed.fit(X).converged_
 
@@ -200,7 +200,7 @@ def test_other_rows_are_refused(X, tmp_path):
     interrupted(X, path, 3)
     before = path.read_bytes()
     resumed = GaussianMixture.resume(path)
-    for other, sentence in [(X + 1, "not those of the checkpoint"), (X[:, :2], "expecting 3")]:
+    for other, sentence in [(X + 1, "is of other rows"), (X[:, :2], "expecting 3")]:
         with pytest.raises(ValueError, match=sentence):
             resumed.fit(other, checkpoint=path)
     assert path.read_bytes() == before

@@ -438,7 +438,7 @@ def test_what_has_been_learned_goes_on_as_the_same_model(change, how, method, tm
     mixture = GaussianMixture(3, warm_start=True, random_state=0).fit(X)
     mixture = again(mixture, how, tmp_path).set_params(**change)
     means = mixture.means_
-    with pytest.raises(ValueError, match="learned has 3 components of covariance_type='full'"):
+    with pytest.raises(ValueError, match="mixture has 3 components of covariance_type='full'"):
         getattr(mixture, method)(X)
     assert mixture.means_ is means
     mixture.set_params(n_components=3, covariance_type="full")

@@ -160,7 +160,7 @@ def test_bad_rows_change_nothing():
 def test_another_number_of_components_is_refused():
     X, _ = mixture(600, 2, 2, separation=3.0, seed=0)
     stream = streamed([X], n_components=2).set_params(n_components=3)
-    with pytest.raises(ValueError, match="n_components=3 and .* learned has 2 components"):
+    with pytest.raises(ValueError, match="n_components=3 and .* mixture has 2 components"):
         stream.partial_fit(X)
 
 

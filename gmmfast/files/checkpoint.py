@@ -1,4 +1,4 @@
-"""Where a fit stands after an iteration, in a file: enough to go on from."""
+"""Checkpoints: the state of a fit after an iteration, in a file, to resume it from."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from gmmfast.rows import Rows
 
 MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
 GUESSES = "guesses"
-SLACK = 0.02  # nats per feature: by less than this do `reg_covar` and rounding lower a likelihood
+SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by less than this
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A fit on its way."""
+    """The state of a fit between two iterations, and facts about its rows."""
 
     settings: dict[str, Any]  # the estimator's parameters
     names: list[str] | None  # of the columns
@@ -52,7 +52,7 @@ class Checkpoint:
     position: Position
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write all of it, at once or not at all; ValueError for what `read` would refuse."""
+        """Write the file at once or not at all; ValueError if `read` would refuse it."""
         position = self.position
         manifest = {
             "parameters": self.settings,
@@ -81,12 +81,12 @@ class Checkpoint:
                 )
 
     def go_on(self, rows: Rows, model: Model, control: Control) -> EMResult:
-        """Take the rest of the steps, to the same end as without the interruption.
+        """Finish the fit, with the same end as without the interruption.
 
         Raises
         ------
         ValueError
-            If these are not the rows.
+            If the rows are not the same.
         """
         position = self._position_about(rows, model)
         parameters, bounds = position.parameters, position.lower_bounds
@@ -99,7 +99,7 @@ class Checkpoint:
         return run(arranged, parameters, model, control, position=position)
 
     def _require_likelihood(self, statistics: SufficientStatistics) -> None:
-        """Raise ValueError where the rows are less likely than EM can have left the same ones."""
+        """Raise ValueError if the rows are less likely than the same rows can be after EM."""
         bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
         slack = SLACK * len(self.center)
         is_more = bound > before + slack and self.position.status.is_end
@@ -133,13 +133,11 @@ class Checkpoint:
 
 
 def _other_rows(how: str) -> ValueError:
-    return ValueError(
-        f"The rows are not those of the checkpoint: {how}. Fit the same rows, or start anew."
-    )
+    return ValueError(f"The checkpoint is of other rows: {how}. Fit the same rows, or start anew.")
 
 
 def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None) -> None:
-    """Raise before any row is read what would raise, or overwrite `data`, after an iteration."""
+    """Raise before any row is read if a checkpoint would fail or overwrite `data`."""
     if n_init > 1:
         raise ValueError(
             f"A checkpoint is of one start; got n_init={n_init}. Set n_init=1, or fit several "
@@ -152,7 +150,7 @@ def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None)
 def keeper(
     path: str | os.PathLike[str], settings: dict[str, Any], names: list[str] | None, rows: Rows
 ) -> Callable[[Position], None]:
-    """Return a function that writes a checkpoint of each position that it gets."""
+    """Return a function that writes a checkpoint of a position."""
 
     def keep(position: Position) -> None:
         facts = rows.mean, rows.centre, rows.dtype, rows.n_rows, rows.weight
@@ -167,7 +165,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, or it is damaged or something else.
+        If there is no such file, or it is damaged or not a checkpoint.
     """
     return archive.read(path, FORM)
 

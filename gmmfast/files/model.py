@@ -124,7 +124,7 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
 
 
 def _require_matrices(mixture: Any) -> None:
-    """Refuse matrices that are no covariances, precisions or triangles, or not of each other."""
+    """Refuse matrices that are not covariances, precisions and triangles, or that contradict."""
     given = [np.asarray(getattr(mixture, name)) for name in COVARIANCES]
     if mixture.covariance_type in ("diag", "spherical"):  # as matrices of one row
         given = [values.reshape(-1, 1, 1) for values in given]
@@ -159,7 +159,7 @@ def _require_inverses(
     """Refuse matrices (m, d, d) whose product with a vector shows that they do not belong together.
 
     With v the standard deviations, ``triangle @ triangle.T @ v`` is ``precision @ v``, and
-    ``covariance @ precision @ v`` is v, but for rounding.
+    ``covariance @ precision @ v`` is v, up to rounding.
     """
     deviations = np.sqrt(np.einsum("kii->ki", covariances, dtype=np.float64))
     roots = np.sqrt(np.einsum("kii->ki", precisions, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Fits to standardized columns, told in the units of the data."""
+"""Fits to standardized columns, reported in the units of the data."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ Parts = Iterable[tuple[Array, Array | None]]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Columns to mean 0 and standard deviation 1, and fitted parameters back."""
+    """Scales columns to mean 0 and standard deviation 1, and fitted parameters back."""
 
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
 
     @classmethod
     def of(cls, parts: Parts, names: list[str]) -> "Scaling":
-        """Return the scaling of rows, by their weights, read twice.
+        """Return the scaling of weighted rows, which are read twice.
 
         Parameters
         ----------
@@ -32,10 +32,10 @@ class Scaling:
         Raises
         ------
         ValueError
-            For weights that are none, or a constant column, which is named.
+            If weights are invalid, or a column is constant; the message names it.
         """
         weight, total, low, high = 0.0, np.zeros(len(names)), np.inf, -np.inf
-        with np.errstate(all="ignore"):  # what overflows is told below
+        with np.errstate(all="ignore"):  # an overflow raises below
             for values, weights in _present(parts):
                 weight += weights.sum()
                 total = total + (values * weights[:, None]).sum(axis=0)
@@ -80,7 +80,7 @@ class Scaling:
         return "diag", covariances * self.scale**2
 
     def log_volume(self) -> float:
-        """Log density lost a row by going back to the units of the data."""
+        """Log density that each row loses by going back to the units of the data."""
         return float(np.log(self.scale).sum())
 
 

@@ -1,7 +1,7 @@
 """Whether the first line of a text file is a header, and which columns are an index of the rows.
 
-Text does not say either. Both are decided by the first lines alone, so that a file that is read
-whole, in pieces, or again for a prediction is read alike.
+The format of the file says neither. Both follow from the first lines alone, so that a file is read
+alike whole, in pieces, or again for a prediction.
 """
 
 import re
@@ -56,7 +56,7 @@ def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: boo
 
 
 def count_index(names: Row, below: list[Row]) -> int:
-    """How many leading columns are an index of the rows.
+    """Return the number of leading columns that are an index of the rows.
 
     Such a column has no name, and holds distinct whole numbers or no numbers at all.
     """
@@ -112,7 +112,7 @@ def _counts(first: Row, below: list[Row]) -> bool:
 
 
 def _stands_out(first: Row, below: list[Row]) -> bool:
-    """Whether numbers could be names, and are of a kind that no number below is of.
+    """Whether numbers could be names, and are of a kind that does not occur below.
 
     One number alone is a header only where it is 0, 1 or a year, above numbers that are not whole.
     """

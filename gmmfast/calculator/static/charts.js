@@ -87,10 +87,10 @@ export function drawLine(id, data, name) {
 export function drawCurve(id, bounds, first = 1) {
   const trace = {
     x: bounds.map((_, i) => first + i), y: bounds, mode: bounds.length > 60 ? "lines" : "lines+markers",
-    line: { color: COLORS[0] }, name: "log-likelihood of a row",
+    line: { color: COLORS[0] }, name: "log-likelihood per row",
   };
   const whole = bounds.length < 12 ? { dtick: 1 } : {};
-  return draw(id, [trace], { xaxis: { ...title("iteration"), ...whole }, yaxis: title("nats a row"), showlegend: false });
+  return draw(id, [trace], { xaxis: { ...title("iteration"), ...whole }, yaxis: title("nats per row"), showlegend: false });
 }
 
 export function drawCriteria(id, candidates, criterion) {

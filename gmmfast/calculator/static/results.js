@@ -68,7 +68,7 @@ export class Results {
     );
     const rows = [
       ["log-likelihood", report.log_likelihood],
-      ["log-likelihood a row", report.log_likelihood_per_row],
+      ["log-likelihood per row", report.log_likelihood_per_row],
       ["BIC (lower is better)", report.bic],
       ["AIC (lower is better)", report.aic],
       ["components K, dimensions D", `${report.n_components}, ${report.columns.length}`],

@@ -1,4 +1,4 @@
-"""Classify with one mixture a class, on the handwritten digits of scikit-learn.
+"""Classify with one mixture per class, on the handwritten digits of scikit-learn.
 
 A row belongs to the class that maximizes ``log prior + log p(row | class)``, where the density of
 a class is a Gaussian mixture that was fitted to the rows of that class alone.

@@ -300,7 +300,7 @@ ROWS = mixture(300, 2, 3, separation=5.0, seed=0)[0]
 
 @functools.cache
 def fit_scaled(scale, covariance_type, init_params="kmeans", dtype=np.float64):
-    """A fit of rows times `scale`, told in the units of the rows."""
+    """A fit of rows times `scale`, in the units of the rows."""
     fitted = GaussianMixture(
         3, covariance_type=covariance_type, init_params=init_params, reg_covar=0, random_state=0,
         tol=0, max_iter=20,

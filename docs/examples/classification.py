@@ -23,7 +23,7 @@ class Classes(NamedTuple):
 
 
 def learn(X: Array, y: Array, **params: Any) -> Classes:
-    """Fit a mixture to the rows of each class; `params` are those of GaussianMixture."""
+    """Fit a mixture to the rows of each class; `params` go to GaussianMixture."""
     labels, counts = np.unique(y, return_counts=True)
     mixtures = [GaussianMixture(**params).fit(X[y == label]) for label in labels]
     return Classes(labels, np.log(counts / counts.sum()), mixtures)

@@ -31,7 +31,7 @@ def customers():
         label="less than 0.9 sure",
     )
     axes.set_xlabel("average order value (euros)")
-    axes.set_ylabel("orders a month")
+    axes.set_ylabel("orders per month")
     axes.legend(frameon=False)
 
 

@@ -51,7 +51,7 @@ def calculator(port: int = PORT, host: str = "127.0.0.1", open_browser: bool = T
     if any_address:
         print(
             "gmmfast: warning: everyone who can reach this machine and knows the address can use "
-            "the calculator; what is sent is not encrypted",
+            "the calculator; the connection is not encrypted",
             file=sys.stderr,
         )
     config = uvicorn.Config(

@@ -212,7 +212,7 @@ def _may_mean_more(kind: type) -> bool:
     return any(hasattr(kind, name) for name in ("mask", "unit", "units"))
 
 
-# ------------------------------------------------------------------------ what is not finite
+# ------------------------------------------------------------------------ non-finite values
 
 
 class NonFinite(NamedTuple):

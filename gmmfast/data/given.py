@@ -101,7 +101,7 @@ def check_precisions_init(
         if not symmetric or smallest <= 0:
             got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
             if not symmetric:
-                got = "one that is not symmetric. Use (A + A.T) / 2."
+                got = "a matrix that is not symmetric. Use (A + A.T) / 2."
             raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
     return array
 

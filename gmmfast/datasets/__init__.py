@@ -15,7 +15,7 @@ __all__ = ["EXAMPLES", "Dataset", "load_customers", "load_sensors"]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows to cluster, and what is known about them.
+    """Rows to cluster, and facts about them.
 
     Attributes
     ----------

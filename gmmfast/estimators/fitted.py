@@ -73,7 +73,7 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n, K)
-            Each row sums to one. In pieces or lazy where those of `predict` are.
+            Each row sums to one. In pieces or lazy as by `predict`.
         """
         resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
         return resp
@@ -89,8 +89,8 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n,)
-            ``log p(x)``; the density is in the inverse units of the data. In pieces or lazy where
-            the labels of `predict` are.
+            ``log p(x)``; the density is in the inverse units of the data. In pieces or lazy as by
+            `predict`.
         """
         log_density: NDArray[Any] = self._of_rows(X, MemoryRows.log_densities)
         return log_density

@@ -471,7 +471,7 @@ class GaussianMixture(FittedMixture):
             )
 
     def _require_same_model(self) -> None:
-        """Raise ValueError unless K and the covariance type are those of the last fit."""
+        """Raise ValueError unless K and the covariance type match the last fit."""
         learned = len(self._attributes()[0]), self._learned_type or self.covariance_type
         wanted = self.n_components, self.covariance_type
         if learned != wanted:

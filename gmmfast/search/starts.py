@@ -62,7 +62,7 @@ class Starts:
 
 
 def different(partitions: Sequence[Labels]) -> list[Labels]:
-    """Return the partitions, without those that only renumber the labels of an earlier one."""
+    """Return the partitions, without mere renumberings of an earlier one."""
     found: dict[bytes, Labels] = {}
     for labels in partitions:
         _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)

@@ -21,8 +21,8 @@ _UNNAMED = re.compile(r"|Unnamed: [0-9.]+")  # pandas calls unnamed columns so w
 def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: bool) -> bool:
     """Whether the first line holds the names of the columns.
 
-    Names that are asked for decide where they can: the line holds all of them, or they are those
-    of columns without names. Otherwise a line without numbers is a header. So is a line of
+    Requested names decide if they can: the line holds all of them, or they are default names such
+    as ``x1``. Otherwise a line without numbers is a header. So is a line of
     numbers that are 0, 1, ..., d - 1 or 1, 2, ..., d, unless the rows below go on counting or
     hold the same line again; a line of distinct whole numbers where no cell below is one; a line
     of years where no cell below is one; and a line in quotes above numbers without. A line of

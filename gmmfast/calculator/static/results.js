@@ -1,4 +1,4 @@
-// What was found: words, tables, pictures, and ways to take it along.
+// The result: words, tables, pictures, and exports.
 
 import * as api from "./api.js";
 import { color, drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";

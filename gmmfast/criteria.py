@@ -72,7 +72,7 @@ def aic(log_likelihood: float, n_parameters: int) -> float:
 
 
 def doubt(largest_responsibilities: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
-    """How far rows are from being clearly of one component.
+    """How far rows are from being clearly assigned to one component.
 
     ``-sum_i w_i log max_k r_ik``
 

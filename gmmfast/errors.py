@@ -1,4 +1,4 @@
-"""Warnings and errors; where scikit-learn's users know a sentence, it comes first."""
+"""Warnings and errors; sentences that scikit-learn's users know come first."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class IllDefinedCovarianceError(ValueError):
     Parameters
     ----------
     component : int or None
-        Which; None is the one that all components share.
+        Its index; None is the covariance that all components share.
     iteration : int
         EM iteration; 0 is the start.
     reg_covar : float, optional
-        What the fit added to the diagonals.
+        Value that the fit added to the diagonals.
     is_float32 : bool
         Whether the rows are float32.
     remedy : str
-        What helps where the rows themselves are at fault.
+        Advice if the rows themselves are at fault.
     is_single : bool
         Whether there is one component, so that scikit-learn's advice to take fewer does not apply.
     """
@@ -78,11 +78,11 @@ class IllDefinedCovarianceError(ValueError):
         )
 
     def at(self, iteration: int) -> Self:
-        """Return the same error, in an iteration."""
+        """Return the same error with its iteration."""
         return type(self)(self.component, iteration, *self.args[2:])
 
     def of_given(self) -> ValueError:
-        """Return the error of a covariance that no fit has found, but the user has given."""
+        """Return the error for a covariance that the user gave."""
         return ValueError(
             f"The {self._which()} must be positive definite, and not singular to rounding. Leave "
             "out features that follow from others, add to its diagonal, or rescale the features."
@@ -93,7 +93,7 @@ class IllDefinedCovarianceError(ValueError):
         return "shared covariance" if shared else f"covariance of component {self.component}"
 
     def during_fit(self, reg_covar: float, is_float32: bool, remedy: str, is_single: bool) -> Self:
-        """Return the same error, of a fit."""
+        """Return the same error with the facts of the fit."""
         own = (self.component, self.iteration)
         return type(self)(*own, reg_covar, is_float32, remedy, is_single)
 
@@ -115,12 +115,12 @@ def not_fitted_error_class() -> type[Exception]:
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line that called into gmmfast, however deep inside this one is.
+    """Warn at the line that called into gmmfast, at any depth of calls inside it.
 
     Parameters
     ----------
     message : str
-        What to say.
+        Text of the warning.
     category : type of Warning
         Its class.
     """

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from gmmfast.estimators.selection import GaussianMixtureIC
 
 SIGMAS = (1.0, 2.0, 3.0)
-MOST_POINTS = 5000  # that are drawn; more hide each other
+MOST_POINTS = 5000  # to draw; more would hide each other
 MARKERS = "osD^v<>phXP*d8"
 GRID = 200  # points of a density along an axis
 
 
 def plot_criterion(search: GaussianMixtureIC, ax: Any = None) -> Any:
-    """Draw the criterion of a search against K, a curve a model.
+    """Draw the criterion of a search against K, one curve per model.
 
     Candidates that are not ranked leave a gap; the best is ringed.
 
@@ -101,7 +101,7 @@ def plot_mixture(
     mixture : GaussianMixture
         Fitted.
     X : array-like of shape (n, d), optional
-        Rows to show, coloured by component; of more than 5000, an even sample.
+        Rows to show, colored by component; of more than 5000, an even sample.
     features : pair of int, default=(0, 1)
         Which features to show; one, for a density.
     sigmas : sequence of float, default=(1, 2, 3)
@@ -120,7 +120,7 @@ def plot_mixture(
     ValueError
         If there is no such feature.
     TypeError
-        If the rows are a source, or Dask's.
+        If the rows are a source or a Dask collection.
     """
     mixture._check_fitted()
     d = mixture.means_.shape[1]

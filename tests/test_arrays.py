@@ -228,7 +228,7 @@ def test_rows__are_checked_without_warnings():
             GaussianMixture(1, means_init=[[10**400, 0]]).fit(X)
 
 
-# --------------------------------------------------------------------------- what is no array
+# ------------------------------------------------------------------------------- not an array
 
 NO_ARRAY = {
     "None": (None, "X must be an array or a frame of numbers; got None"),

@@ -384,7 +384,7 @@ def test_a_choice_is_that_of_the_library(tmp_path):
     assert told[-1]["candidates"] == told[-1]["of"] == 42
 
 
-def test_standardised_columns_are_told_in_their_own_units(tmp_path):
+def test_standardized_columns_are_told_in_their_own_units(tmp_path):
     X = mixture(300, 2, 2, separation=8.0)[0] * [1.0, 1000.0]
     found, _ = computed(tmp_path, X, ["a", "b"], n_components=2, standardize=True)
     np.testing.assert_allclose(
@@ -401,8 +401,8 @@ def test_fewer_rows_than_components(tmp_path):
         computed(tmp_path, np.eye(3), NAMES, n_components=5)
 
 
-def test_a_constant_column_cannot_be_standardised(tmp_path):
-    with pytest.raises(ValueError, match="^Standardising needs columns that vary; column 'b'") as e:
+def test_a_constant_column_cannot_be_standardized(tmp_path):
+    with pytest.raises(ValueError, match="^Standardizing needs columns that vary; column 'b'") as e:
         X = np.column_stack([np.arange(9.0), np.ones(9)])
         computed(tmp_path, X, ["a", "b"], standardize=True)
     assert "--" not in str(e.value)
@@ -723,13 +723,13 @@ def until(condition, seconds=90):
         time.sleep(0.02)
 
 
-def test_api__cancelling_a_fit(ask):
+def test_api__canceling_a_fit(ask):
     slow_fit(ask)
     until(lambda: ask("GET", "fit").json()["progress"].get("iteration"))
     assert ask("POST", "fit", json={}).status_code == 409  # one at a time
     assert ask("POST", "data", content=SAMPLE, params={"name": "s.csv"}).status_code == 409
-    assert ask("DELETE", "fit").json()["state"] == "cancelled"
-    assert waited(ask)["state"] == "cancelled"
+    assert ask("DELETE", "fit").json()["state"] == "canceled"
+    assert waited(ask)["state"] == "canceled"
     assert fitted(ask, n_components=2)["state"] == "done"
     assert ask("DELETE", "fit").json()["state"] == "done"  # nothing is left to cancel
 
@@ -758,21 +758,21 @@ def test_api__the_queue_has_a_limit(ask, server):
     full = server.post("/api/fit", params=other(), json={})
     assert full.status_code == 503 and "Too many fits" in full.json()["error"]
     gone = server.delete("/api/fit", params=waiting[0]).json()
-    assert gone["state"] == "cancelled"
+    assert gone["state"] == "canceled"
     ask("DELETE", "fit")
     last = waiting[-1]
     until(lambda: server.get("/api/fit", params=last).json()["state"] == "done")
-    assert server.get("/api/fit", params=waiting[0]).json()["state"] == "cancelled"
+    assert server.get("/api/fit", params=waiting[0]).json()["state"] == "canceled"
 
 
-def test_api__cancelled_fits_leave_the_queue(ask, server):
+def test_api__canceled_fits_leave_the_queue(ask, server):
     slow_fit(ask)
     until(lambda: ask("GET", "fit").json()["state"] == "running")
     params = {"session": server.post("/api/session").json()["session"]}
     server.post("/api/data", params={**params, "name": "s.csv"}, content=SAMPLE)
     for _ in range(2 * MOST_WAITING):
         assert server.post("/api/fit", params=params, json={}).status_code == 202
-        assert server.delete("/api/fit", params=params).json()["state"] == "cancelled"
+        assert server.delete("/api/fit", params=params).json()["state"] == "canceled"
     assert server.post("/api/fit", params=params, json={}).status_code == 202
     ask("DELETE", "fit")
     until(lambda: server.get("/api/fit", params=params).json()["state"] == "done")
@@ -784,7 +784,7 @@ def test_api__a_fit_that_nobody_asks_about_is_ended(ask, server, monkeypatch):
     session = server.app.state.sessions._all
     job = next(reversed(session.values())).job
     until(lambda: job.ended.is_set())
-    assert job.state == "cancelled"
+    assert job.state == "canceled"
     monkeypatch.setattr(sessions, "ABANDONED", 60.0)
     assert fitted(ask, n_components=2)["state"] == "done"
 

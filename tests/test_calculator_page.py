@@ -218,7 +218,7 @@ def test_cancel_in_mid_fit(page):
     assert buttons(page, "progress-chart") == ZOOMING
     picture(page, "progress")
     page.click("#cancel")
-    expect(page.locator("#message")).to_have_text("Cancelled.")
+    expect(page.locator("#message")).to_have_text("Canceled.")
     expect(page.locator("#calculate")).to_be_enabled()
     page.click("#reset")
     page.fill("#k", "1")

@@ -160,13 +160,13 @@ def test_a_killed_process_loses_one_iteration_at_most(X, tmp_path):
     ],
 )
 def test_rows_that_are_not_the_same(X, tmp_path, after, change, sentence):
-    """Of a mean that is the same: standardised rows have no other."""
+    """Of a mean that is the same: standardized rows have no other."""
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     path = tmp_path / "fit.npz"
     interrupted(X, path, after, tol=1e-5, max_iter=1000, acceleration="auto")
     resumed = GaussianMixture.resume(path)
     assert resumed.converged_ == (after == 1000)
-    with pytest.raises(ValueError, match=f"not those of the checkpoint: {sentence}"):
+    with pytest.raises(ValueError, match=f"is of other rows: {sentence}"):
         resumed.fit(change(X))
     assert resumed.fit(X).converged_
 
@@ -185,7 +185,7 @@ def test_what_a_fit_that_was_interrupted_says(X, tmp_path):
 
 
 def test_a_stream_goes_on_from_a_checkpoint(X, tmp_path):
-    """What the fit has learnt counts as much as its rows."""
+    """What the fit has learned counts as much as its rows."""
     path = tmp_path / "fit.npz"
     fitted = GaussianMixture(4, random_state=0).fit(X, checkpoint=path)
     resumed = GaussianMixture.resume(path)
@@ -200,7 +200,7 @@ def test_other_rows_are_refused(X, tmp_path):
     interrupted(X, path, 3)
     before = path.read_bytes()
     resumed = GaussianMixture.resume(path)
-    for other, sentence in [(X + 1, "not those of the checkpoint"), (X[:, :2], "expecting 3")]:
+    for other, sentence in [(X + 1, "is of other rows"), (X[:, :2], "expecting 3")]:
         with pytest.raises(ValueError, match=sentence):
             resumed.fit(other, checkpoint=path)
     assert path.read_bytes() == before
@@ -289,7 +289,7 @@ def test_what_is_changed_here_is_otherwise_sound(X, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["centre", "mixture_means", "mixture_factors", "mixture_whitening", "steps_points",
+    ["center", "mixture_means", "mixture_factors", "mixture_whitening", "steps_points",
      "steps_gains", "steps_fallback_means", "extra"],
 )  # fmt: skip
 def test_small_files__do_not_become_large(X, name, tmp_path):
@@ -323,7 +323,7 @@ def test_small_files__do_not_become_large(X, name, tmp_path):
         ("steps_leap_counts", lambda a: a + 99, "the counts of its steps are damaged"),
         ("steps_counts", lambda a: a + [0, 7, 0, 0], "the counts of its steps are damaged"),
         ("steps_counts", lambda a: a + 0.5, "the counts of its steps are damaged"),
-        ("centre", lambda a: a.astype("f4"), "centre is of type float32 instead of float64"),
+        ("center", lambda a: a.astype("f4"), "center is of type float32 instead of float64"),
         ("lower_bounds", lambda a: [], "there are no lower_bounds"),
         ("lower_bounds", lambda a: "abc", "there are no lower_bounds"),
         ("lower_bounds", lambda a: [0.0] * 1_100_000, "have more than 1048576 entries"),

@@ -172,14 +172,14 @@ def test_fit__standardize_gives_results_in_the_units_of_the_data(
     table = read_table(customers, ["value", "rate"], "w" if weighted else None)
     X, w = table.values, table.weights
     mass = np.ones(len(X)) if w is None else w
-    centre = np.average(X, axis=0, weights=mass)
-    scale = np.sqrt(np.average((X - centre) ** 2, axis=0, weights=mass))
+    center = np.average(X, axis=0, weights=mass)
+    scale = np.sqrt(np.average((X - center) ** 2, axis=0, weights=mass))
     fitted = GaussianMixture(
         2, covariance_type=covariance, reg_covar=0, random_state=0, acceleration="auto"
     )
-    fitted.fit((X - centre) / scale, sample_weight=w)
+    fitted.fit((X - center) / scale, sample_weight=w)
     order = np.argsort(-fitted.weights_)
-    np.testing.assert_allclose(found["means"], fitted.means_[order] * scale + centre)
+    np.testing.assert_allclose(found["means"], fitted.means_[order] * scale + center)
     np.testing.assert_array_equal(saved.means_, found["means"])
     # The saved mixture has the printed log-likelihood on the data as they are: the Jacobian is in.
     total = float(saved.score(X, sample_weight=w)) * mass.sum()
@@ -188,8 +188,8 @@ def test_fit__standardize_gives_results_in_the_units_of_the_data(
     np.testing.assert_allclose(saved.lower_bounds_, bounds)
     np.testing.assert_allclose(saved.lower_bound_, bounds[-1])
     # BIC counts the parameters of the model that was fitted.
-    penalty = fitted.bic((X - centre) / scale, sample_weight=w)
-    penalty += 2 * mass.sum() * fitted.score((X - centre) / scale, sample_weight=w)
+    penalty = fitted.bic((X - center) / scale, sample_weight=w)
+    penalty += 2 * mass.sum() * fitted.score((X - center) / scale, sample_weight=w)
     np.testing.assert_allclose(found["bic"], penalty - 2 * total, rtol=1e-9)
     assert found["standardized"] is True
     assert found["covariance_type"] == covariance

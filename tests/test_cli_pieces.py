@@ -196,7 +196,7 @@ def test_checkpoints(run, fails, files, short, monkeypatch):
         code, _, err = run(*fit, "--checkpoint", "c.npz", "--max-iter", "3")
         assert code == 0 and "did not converge" in err
         err = fails(*fit, "--checkpoint", "c.npz")
-        assert "there is a checkpoint already. Go on from it with --resume, or remove it" in err
+        assert "the checkpoint exists already. Resume from it with --resume, or remove it" in err
         err = fails(*fit, "--covariance", "diag", "--checkpoint", "c.npz", "--resume")
         assert "the checkpoint is of a fit with --covariance full; got diag" in err
         err = fails(*fit, "--seed", "3", "--checkpoint", "c.npz", "--resume")

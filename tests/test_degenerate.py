@@ -45,7 +45,7 @@ def matrices(fitted):
 
 
 def assert_sound(fitted, rows, reg_covar=1e-6):
-    """Finite, normalised, positive definite, and of use."""
+    """Finite, normalized, positive definite, and of use."""
     for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
         assert np.isfinite(getattr(fitted, name)).all(), name
     assert np.isfinite(fitted.lower_bounds_).all()
@@ -72,7 +72,7 @@ def test_an_emptied_component(covariance_type, reg_covar):
     fitted = start_at(means, covariance_type, reg_covar=reg_covar, max_iter=3, tol=0).fit(X)
     assert_sound(fitted, X, reg_covar)
     np.testing.assert_array_equal(fitted.weights_, [1.0, 0.0])
-    np.testing.assert_allclose(fitted.means_[1], means[1], rtol=1e-14)  # to the centre and back
+    np.testing.assert_allclose(fitted.means_[1], means[1], rtol=1e-14)  # to the center and back
     alone = GaussianMixture(covariance_type=covariance_type, reg_covar=reg_covar).fit(X)
     np.testing.assert_allclose(fitted.means_[0], alone.means_[0], atol=1e-13)
     if covariance_type == "tied":
@@ -300,7 +300,7 @@ ROWS = mixture(300, 2, 3, separation=5.0, seed=0)[0]
 
 @functools.cache
 def fit_scaled(scale, covariance_type, init_params="kmeans", dtype=np.float64):
-    """A fit of rows times `scale`, told in the units of the rows."""
+    """A fit of rows times `scale`, in the units of the rows."""
     fitted = GaussianMixture(
         3, covariance_type=covariance_type, init_params=init_params, reg_covar=0, random_state=0,
         tol=0, max_iter=20,
@@ -378,7 +378,7 @@ def test_columns_in_different_units(covariance_type, ratio):
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
 def test_one_far_row_costs_the_others_no_digits(covariance_type):
-    """It moves the centre by 1e6: rows are then known to 1e-10 of a standard deviation."""
+    """It moves the center by 1e6: rows are then known to 1e-10 of a standard deviation."""
     rows = np.concatenate([ROWS, [[1e8, 1e8]]])
     means = [ROWS[0], ROWS[1], rows[-1]]
     fitted = start_at(means, covariance_type, max_iter=10, tol=0).fit(rows)

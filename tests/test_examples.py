@@ -21,7 +21,7 @@ def script(name):
     return module
 
 
-def test_one_mixture_a_class_recognises_digits():
+def test_one_mixture_a_class_recognizes_digits():
     assert script("classification").accuracy() > 0.97
 
 

@@ -18,7 +18,7 @@ MANY = [(300, 2, 70), (130, 5, 65), (63, 3, 64)]
 
 
 def parameters_about(rows, covariance_type, start):
-    """The model, and the start's parameters relative to the rows' centre."""
+    """The model, and the start's parameters relative to the rows' center."""
     weights, means, covariances, init = start
     model = MODELS[covariance_type]()
     structured = model.covariances_from(init["precisions_init"])
@@ -172,8 +172,8 @@ def test_statistics_add_and_move():
     X, _ = mixture(300, 3, 3)
     for covariance_type in TYPES:
         start = random_start(X, 3, covariance_type)
-        centre = np.zeros(3)
-        whole, first, second = (MemoryRows(part, centre=centre) for part in (X, X[:130], X[130:]))
+        center = np.zeros(3)
+        whole, first, second = (MemoryRows(part, centre=center) for part in (X, X[:130], X[130:]))
         model, parameters = parameters_about(whole, covariance_type, start)
         a, b, both = (
             rows.expectation(parameters, model.scatter) for rows in (first, second, whole)

@@ -41,7 +41,7 @@ CASES = {
     "k-means": (lambda: search(few, range(1, 999)), "em.kmeans.seek"),
     "small": (lambda: search(few, [39, 40]), LOOP),
     "small, one thread": (lambda: search(few, [39, 40], n_jobs=1), LOOP),
-    "neighbours": (lambda: search(few, [38, 39], tol=1e-2), "search.candidates.splits"),
+    "neighbors": (lambda: search(few, [38, 39], tol=1e-2), "search.candidates.splits"),
     "cross-validation": (lambda: search(few, [40], criterion="cv"), LOOP),
     "float32": (lambda: search(few.astype("f4"), [40], n_jobs=1), LOOP),
     "many": (lambda: search(many, [30], n_jobs=1), PASS),
@@ -113,7 +113,7 @@ assert 2 <= len(seen) < 6
 assert model.results_["bic"][model.results_["failure"] != "not reached"].tolist() == seen
 """
 CASES = [
-    "trees", "k-means", "small", "small, one thread", "neighbours", "cross-validation", "float32",
+    "trees", "k-means", "small", "small, one thread", "neighbors", "cross-validation", "float32",
     "many", "chunks", "chunks, start", "a fit", "labels", "k-means of many", "hierarchical",
     "max_seconds", "keep",
 ]  # fmt: skip

@@ -34,8 +34,8 @@ def problems(draw, max_components=4, min_rows=20):
     separation = draw(st.sampled_from([0.0, 1.0, 5.0]))
     rng = np.random.default_rng(draw(st.integers(0, 1 << 16)))
     shape = np.eye(d) + 0.5 * rng.normal(size=(d, d)) / d
-    centres = separation * rng.normal(size=(K, d))
-    rows = rng.normal(size=(n, d)) @ shape + centres[rng.integers(0, K, n)]
+    centers = separation * rng.normal(size=(K, d))
+    rows = rng.normal(size=(n, d)) @ shape + centers[rng.integers(0, K, n)]
     return rows, K
 
 
@@ -43,7 +43,7 @@ types = st.sampled_from([*TYPES, *MODEL_CODES])
 
 
 def started(rows, K, covariance_type, **params):
-    """A mixture with a start that depends on the rows, and no regularisation of its own."""
+    """A mixture with a start that depends on the rows, and no regularization of its own."""
     init = random_start(rows, K, covariance_type, seed=1)[3]
     defaults = {"tol": 0, "max_iter": 4, "reg_covar": 1e-6}
     return GaussianMixture(K, covariance_type=covariance_type, **{**defaults, **init, **params})
@@ -74,7 +74,7 @@ def test_responsibilities_sum_to_one(problem, covariance_type):
 @few
 @given(problem=problems(), covariance_type=types, weighted=st.booleans())
 def test_likelihood_never_falls(problem, covariance_type, weighted):
-    """Without regularisation: with it, EM climbs another function."""
+    """Without regularization: with it, EM climbs another function."""
     rows, K = problem
     weights = np.random.default_rng(0).uniform(0.1, 3, len(rows)) if weighted else None
     fitted = started(rows, K, covariance_type, reg_covar=0, max_iter=6)
@@ -122,7 +122,7 @@ def test_rows_may_be_shifted(problem, covariance_type, shift):
     fitted = started(rows, K, covariance_type).fit(rows)
     init = {"means_init": fitted.means_init + shift, "precisions_init": fitted.precisions_init}
     moved = started(rows, K, covariance_type, **init).fit(shifted)
-    # the centre, and with it each row about it, is rounded to 1e-16 of the shift: 1e-10
+    # the center, and with it each row about it, is rounded to 1e-16 of the shift: 1e-10
     np.testing.assert_allclose(moved.lower_bounds_, fitted.lower_bounds_, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(moved.means_ - shift, fitted.means_, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(matrices(moved), matrices(fitted), rtol=1e-6, atol=1e-6)

@@ -1,10 +1,12 @@
 """The estimator's own promises: weights, criteria, starts, stopping, going on, showing."""
 
+import inspect
 import re
 import sys
 from types import SimpleNamespace
 
 import numpy as np
+import pandas
 import pytest
 import reference
 from data import TYPES, mixture, random_start
@@ -13,13 +15,13 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 import gmmfast
 from gmmfast import GaussianMixture
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.files.attributes import FITTED, PARAMETERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
 BOTH = (SklearnMixture, GaussianMixture)
 X = mixture(300, 3, 3, separation=2.0, seed=6)[0]
 SMALL = X[:70]
-ATTRIBUTES = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 
 
 def start_of(covariance_type, rows=X, K=3):
@@ -83,7 +85,7 @@ def test_from_parameters_has_every_attribute_of_a_fit(covariance_type):
     fitted, mixture = GaussianMixture(**start_of(covariance_type)).fit(X), made(covariance_type)
     assert {*vars(mixture)} == {*vars(fitted)}
     theirs = SklearnMixture(3, covariance_type=covariance_type).fit(X[:, :2])
-    for name in ATTRIBUTES:
+    for name in PARAMETERS:
         assert getattr(mixture, name).shape == getattr(theirs, name).shape
     precision = mixture.precisions_
     if covariance_type in ("full", "tied"):
@@ -93,6 +95,14 @@ def test_from_parameters_has_every_attribute_of_a_fit(covariance_type):
         np.testing.assert_allclose(U @ U.swapaxes(-1, -2), precision, rtol=1e-14)
     else:
         np.testing.assert_allclose(precision * mixture.covariances_, 1, rtol=1e-15)
+
+
+def test_fitted_attributes__are_those_of_the_table():
+    """What a fit sets and the documentation names, and nothing else."""
+    fitted = GaussianMixture().fit(pandas.DataFrame(SMALL, columns=["a", "b", "c"]))
+    documented = re.findall(r"^(\w+_) : ", inspect.getdoc(GaussianMixture), re.MULTILINE)
+    attributes = [name for name in vars(fitted) if name.endswith("_")]
+    assert sorted(attributes) == sorted(documented) == sorted(FITTED)
 
 
 @pytest.mark.plain
@@ -243,7 +253,7 @@ def assert_same_fit(ours, expected, tolerance=1e-10):
     """Which is what the issue asks of weights."""
     assert ours.n_iter_ == expected.n_iter_
     np.testing.assert_allclose(ours.lower_bounds_, expected.lower_bounds_, rtol=tolerance)
-    for name in ATTRIBUTES:
+    for name in PARAMETERS:
         a, b = getattr(ours, name), getattr(expected, name)
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
     np.testing.assert_array_equal(ours.degenerate_, expected.degenerate_)
@@ -257,10 +267,10 @@ def test_weight_zero_is_an_absent_row(covariance_type, dtype):
     w = (np.arange(300) % 3 > 0).astype(float)
     params = {**start_of(covariance_type), "tol": 1e-8, "max_iter": 30}
     absent = GaussianMixture(**params).fit(rows[w > 0])
-    # what lies anywhere else does not matter either, also not for the centre
+    # what lies anywhere else does not matter either, also not for the center
     rows = np.where(w[:, None] > 0, rows, rows.dtype.type(1e6))
     weighted = GaussianMixture(**params).fit(rows, sample_weight=w)
-    # float32: the centre is summed in another order and rounds every row anew
+    # float32: the center is summed in another order and rounds every row anew
     assert_same_fit(weighted, absent, 1e-10 if dtype == "f8" else 2e-5)
     for method in ("score", "bic", "aic", "icl"):
         a, b = (
@@ -423,12 +433,12 @@ def again(mixture, how, folder):
         *({"covariance_type": kind} for kind in ("VVV", "EII", "tied", "diag")),
     ],
 )
-def test_what_has_been_learnt_goes_on_as_the_same_model(change, how, method, tmp_path):
+def test_what_has_been_learned_goes_on_as_the_same_model(change, how, method, tmp_path):
     """A converged EII would pass for a converged VVV: the likelihood has not changed yet."""
     mixture = GaussianMixture(3, warm_start=True, random_state=0).fit(X)
     mixture = again(mixture, how, tmp_path).set_params(**change)
     means = mixture.means_
-    with pytest.raises(ValueError, match="learnt has 3 components of covariance_type='full'"):
+    with pytest.raises(ValueError, match="mixture has 3 components of covariance_type='full'"):
         getattr(mixture, method)(X)
     assert mixture.means_ is means
     mixture.set_params(n_components=3, covariance_type="full")
@@ -455,7 +465,7 @@ def test_callback_stops_and_keeps_what_there_is(recwarn):
     assert (stopped.n_iter_, stopped.converged_) == (4, False)
     assert stopped.stop_reason_ == "Stopped by the callback."
     four = GaussianMixture(**params, max_iter=4).fit(X)
-    for name in ATTRIBUTES:
+    for name in PARAMETERS:
         np.testing.assert_array_equal(getattr(stopped, name), getattr(four, name))
 
 
@@ -639,7 +649,7 @@ def test_a_fit_is_silent(capsys):
 # ------------------------------------------------------------------------ attributes by hand
 
 
-def by_hand(cls, names=ATTRIBUTES, **params):
+def by_hand(cls, names=PARAMETERS, **params):
     """A mixture that never saw `fit`: as scikit-learn's users make one."""
     source = made(params.get("covariance_type", "full"))
     mixture = cls(3, **params)
@@ -650,7 +660,7 @@ def by_hand(cls, names=ATTRIBUTES, **params):
 
 @pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
-@pytest.mark.parametrize("names", [ATTRIBUTES, ("weights_", "means_", "precisions_cholesky_")])
+@pytest.mark.parametrize("names", [PARAMETERS, ("weights_", "means_", "precisions_cholesky_")])
 def test_attributes_set_by_hand(covariance_type, names):
     theirs, ours = (by_hand(cls, names, covariance_type=covariance_type) for cls in BOTH)
     rows = np.random.default_rng(0).normal(scale=4, size=(50, 2))
@@ -726,7 +736,7 @@ def test_n_init_keeps_the_best(init_params):
     several = GaussianMixture(**params, n_init=5, random_state=0).fit(X)
     best = singles[int(np.argmax(bounds))]
     assert several.lower_bound_ == best.lower_bound_ == max(bounds)
-    for name in (*ATTRIBUTES, "lower_bounds_", "n_iter_", "converged_"):
+    for name in (*PARAMETERS, "lower_bounds_", "n_iter_", "converged_"):
         np.testing.assert_array_equal(getattr(several, name), getattr(best, name))
 
 

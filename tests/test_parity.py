@@ -1,4 +1,4 @@
-"""From a given start: scikit-learn's iterates; off-centre, those of extended precision."""
+"""From a given start: scikit-learn's iterates; off-center, those of extended precision."""
 
 import extended
 import numpy as np
@@ -93,11 +93,11 @@ def test_against_plain_numpy(covariance_type):
 
 @pytest.mark.parametrize("offset", [0.0, 1e4, 1e8])
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_off_centre_against_extended_precision(covariance_type, offset):
+def test_off_center_against_extended_precision(covariance_type, offset):
     """Rows far from the origin cost no digits beyond those that float64 rows have lost.
 
     Rows at 1e8 are known to 1.5e-8 of a standard deviation, but exactly so to both sides; what
-    may differ is the rounding of the centre and of the means.
+    may differ is the rounding of the center and of the means.
     """
     X = mixture(400, 3, 3, separation=2.0, seed=2)[0] + offset
     weights, means, covariances, init = random_start(X, 3, covariance_type, seed=2)

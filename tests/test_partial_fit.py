@@ -160,12 +160,12 @@ def test_bad_rows_change_nothing():
 def test_another_number_of_components_is_refused():
     X, _ = mixture(600, 2, 2, separation=3.0, seed=0)
     stream = streamed([X], n_components=2).set_params(n_components=3)
-    with pytest.raises(ValueError, match="n_components=3 and .* learnt has 2 components"):
+    with pytest.raises(ValueError, match="n_components=3 and .* mixture has 2 components"):
         stream.partial_fit(X)
 
 
 def test_what_is_told_of_a_step():
-    """The bound is of rows that were not learnt yet; a long stream keeps no list."""
+    """The bound is of rows that were not learned yet; a long stream keeps no list."""
     X, _ = mixture(900, 2, 2, separation=3.0, seed=0)
     stream = streamed([X[:300]], n_components=2)
     before, n_iter = stream.score(X[300:600]), stream.n_iter_

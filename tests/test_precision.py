@@ -200,11 +200,11 @@ def extent(values, dtype=np.float64):
     ],
 )
 def test_center__is_subtracted_only_where_that_is_exact(values, is_subtracted, dtype):
-    centre = extent(values, dtype).centre_for(np.dtype(dtype))[0]
-    assert (centre != 0) == is_subtracted
+    center = extent(values, dtype).centre_for(np.dtype(dtype))[0]
+    assert (center != 0) == is_subtracted
     for value in np.asarray(values, dtype):
-        exactly = np.longdouble(value) - np.longdouble(centre)
-        assert dtype(float(value) - centre) == exactly
+        exactly = np.longdouble(value) - np.longdouble(center)
+        assert dtype(float(value) - center) == exactly
 
 
 def test_center__of_equal_values_leaves_nothing():

@@ -29,7 +29,7 @@ WEIGHTS = {"equal": None, "over 12 orders": 10.0 ** rng.uniform(-12, 0, N)}
 
 
 def parameters_of(rows, covariance_type, iterations=5):
-    """Where EM is after some iterations over the clusters, about the centre of all rows."""
+    """Where EM is after some iterations over the clusters, about the center of all rows."""
     fitted = GaussianMixture(
         K, covariance_type=covariance_type, max_iter=iterations, tol=0, random_state=0
     ).fit(rows[:N])

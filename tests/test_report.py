@@ -68,7 +68,7 @@ def test_fit_as_text__is_what_a_person_reads():
         "height                     0.020000   0",
         "mass                       0         16.000",
         "",
-        "log-likelihood  -250.00  (-2.5000 a row)",
+        "log-likelihood  -250.00  (-2.5000 per row)",
         "BIC              550.12  (lower is better)",
         "AIC              520.00  (lower is better)",
         "iterations            7",
@@ -87,7 +87,7 @@ def test_fit_as_text__tells_weights_scaling_and_degenerate_components():
         dataclasses.replace(REPORT, total_weight=250.0)
     )
     assert "fitted to standardized columns" in text
-    assert "(-20.000 a unit of weight)" in text
+    assert "(-20.000 per unit of weight)" in text
     assert "degenerate      component 1: " in text and "--reg-covar" in text
     both = fit_as_text(dataclasses.replace(REPORT, degenerate=np.array([True, True])))
     assert "degenerate      components 0, 1: " in both

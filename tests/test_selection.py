@@ -1,5 +1,6 @@
 """The search over K and covariance models."""
 
+import inspect
 import json
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmmfast import GaussianMixtureIC
+from gmmfast import GaussianMixture, GaussianMixtureIC
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import Tree, standardized, whitened
@@ -178,6 +179,15 @@ def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
     assert "1 with a component that has collapsed" in search.summary()
 
 
+@pytest.mark.parametrize(
+    "name", ["predict", "predict_proba", "score_samples", "score", "bic", "aic", "icl", "sample"]
+)
+def test_methods_of_the_best__are_documented_as_its_own(name):
+    method, own = getattr(GaussianMixtureIC, name), getattr(GaussianMixture, name)
+    assert inspect.getdoc(method) == inspect.getdoc(own)
+    assert inspect.signature(method) == inspect.signature(own)
+
+
 def test_a_best_that_has_not_converged_is_told(X):
     with pytest.warns(UserWarning, match="did not converge.*max_iter=2"):
         GaussianMixtureIC(5, covariance_types=["VVV"], max_iter=2, tol=0, random_state=0).fit(X)
@@ -329,11 +339,11 @@ def ward(points, weights, n_clusters):
     clusters = [[i] for i in range(len(points))]
 
     def cost(a, b):
-        difference = centre(a) - centre(b)
+        difference = center(a) - center(b)
         mass = weights[a].sum() * weights[b].sum() / weights[a + b].sum()
         return mass * difference @ difference
 
-    def centre(cluster):
+    def center(cluster):
         return weights[cluster] @ points[cluster] / weights[cluster].sum()
 
     while len(clusters) > n_clusters:
@@ -400,7 +410,7 @@ def test_components_that_share_rows_are_merged_first():
     assert len(set(first[:200])) == len(set(first[200:])) == 1
 
 
-def test_the_best_are_fitted_again_from_what_their_neighbours_found(monkeypatch):
+def test_the_best_are_fitted_again_from_what_their_neighbors_found(monkeypatch):
     X = load_wine().data
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     again = GaussianMixtureIC([2, 3], covariance_types=["VVE", "EVE"], random_state=0)
@@ -414,7 +424,7 @@ def test_the_best_are_fitted_again_from_what_their_neighbours_found(monkeypatch)
     assert again.best_estimator_.bic(X) == pytest.approx(again.results_["bic"][best], abs=1e-8)
 
 
-def test_neighbours_lower_the_bic_of_wine(monkeypatch):
+def test_neighbors_lower_the_bic_of_wine(monkeypatch):
     """The figures of docs/selection.md."""
     X = load_wine().data
     X = (X - X.mean(axis=0)) / X.std(axis=0)

@@ -114,23 +114,23 @@ def test_sample_draws_rows_by_their_weights():
 def test_kmeans_finds_separate_clusters():
     X, labels = mixture(150, 2, 3, separation=30.0, seed=1)
     rows = MemoryRows(X)
-    centres = k_means(rows, 3, np.random.default_rng(0))[0].means + rows.centre
+    centers = k_means(rows, 3, np.random.default_rng(0))[0].means + rows.centre
     expected = np.stack([X[labels == k].mean(axis=0) for k in range(3)])
-    order = np.argmin(((expected[:, None] - centres) ** 2).sum(axis=2), axis=1)
+    order = np.argmin(((expected[:, None] - centers) ** 2).sum(axis=2), axis=1)
     assert sorted(order) == [0, 1, 2]
-    np.testing.assert_allclose(centres[order], expected, rtol=1e-10)
+    np.testing.assert_allclose(centers[order], expected, rtol=1e-10)
 
 
 @pytest.mark.plain
 @pytest.mark.parametrize("d", [1, 3, 4, 16, 17, 35])
-def test_distances_to_centres(d):
+def test_distances_to_centers(d):
     """Against NumPy, for widths on both sides of where a distance may be given up."""
     rng = np.random.default_rng(d)
     X, weights = rng.normal(size=(150, d)), rng.uniform(size=150)
     rows = MemoryRows(X, weights)
-    centres = 4 * rng.normal(size=(5, d))
-    squares = ((X[:, None] - rows.centre - centres) ** 2).sum(axis=2)
-    nearest = partition_around(rows, centres).labels.ravel()[:150]
+    centers = 4 * rng.normal(size=(5, d))
+    squares = ((X[:, None] - rows.centre - centers) ** 2).sum(axis=2)
+    nearest = partition_around(rows, centers).labels.ravel()[:150]
     np.testing.assert_array_equal(nearest, squares.argmin(axis=1))
 
 

@@ -1,6 +1,6 @@
-"""Classify with one mixture a class, on the handwritten digits of scikit-learn.
+"""Classify with one mixture per class, on the handwritten digits of scikit-learn.
 
-A row belongs to the class that maximises ``log prior + log p(row | class)``, where the density of
+A row belongs to the class that maximizes ``log prior + log p(row | class)``, where the density of
 a class is a Gaussian mixture that was fitted to the rows of that class alone.
 """
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Classes(NamedTuple):
-    """What has been learnt of each class."""
+    """What has been learned of each class."""
 
     labels: Array  # (C,)
     log_priors: Array  # (C,) log of its share of the rows
@@ -23,7 +23,7 @@ class Classes(NamedTuple):
 
 
 def learn(X: Array, y: Array, **params: Any) -> Classes:
-    """Fit a mixture to the rows of each class; `params` are those of GaussianMixture."""
+    """Fit a mixture to the rows of each class; `params` go to GaussianMixture."""
     labels, counts = np.unique(y, return_counts=True)
     mixtures = [GaussianMixture(**params).fit(X[y == label]) for label in labels]
     return Classes(labels, np.log(counts / counts.sum()), mixtures)
@@ -63,4 +63,4 @@ def accuracy(n_components: int = 2, reg_covar: float = 3.0) -> float:
 
 
 if __name__ == "__main__":
-    print(f"{accuracy():.1%} of the digits are recognised")
+    print(f"{accuracy():.1%} of the digits are recognized")

@@ -24,7 +24,7 @@ def write_rows(path: Path, n_rows: int) -> None:
 
 
 def main(n_rows: int) -> GaussianMixture:
-    """Fit, label, and say what was found."""
+    """Fit, label, and print the result."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         write_rows(path, n_rows)

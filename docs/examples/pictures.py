@@ -12,16 +12,16 @@ BLUE, ORANGE, GREEN, RED = "#0072b2", "#e69f00", "#009e73", "#d1495b"
 
 
 def customers():
-    """Rows in the colours of their segments, the undecided ones marked."""
+    """Rows in the colors of their segments, the undecided ones marked."""
     customers = load_customers()
     mixture = GaussianMixture(2, random_state=0).fit(customers.data)
     labels = mixture.predict(customers.data)
     undecided = mixture.predict_proba(customers.data).max(axis=1) < 0.9
     axes = plt.subplots()[1]
     draw_density(axes, mixture, customers.data)
-    for k, colour in enumerate((ORANGE, BLUE)):
+    for k, color in enumerate((ORANGE, BLUE)):
         rows = customers.data[labels == k]
-        axes.scatter(*rows.T, s=14, color=colour, linewidths=0)
+        axes.scatter(*rows.T, s=14, color=color, linewidths=0)
     axes.scatter(*mixture.means_.T, s=130, marker="+", color="black", label="means", zorder=3)
     axes.scatter(
         *customers.data[undecided].T,
@@ -31,7 +31,7 @@ def customers():
         label="less than 0.9 sure",
     )
     axes.set_xlabel("average order value (euros)")
-    axes.set_ylabel("orders a month")
+    axes.set_ylabel("orders per month")
     axes.legend(frameon=False)
 
 
@@ -44,9 +44,9 @@ def sensors():
     flagged = np.argsort(log_density)[:20]
     axes = plt.subplots()[1]
     draw_density(axes, mixture, sensors.data)
-    for k, colour in enumerate((GREEN, BLUE, ORANGE)):
+    for k, color in enumerate((GREEN, BLUE, ORANGE)):
         rows = sensors.data[labels == k]
-        axes.scatter(*rows.T, s=8, color=colour, linewidths=0)
+        axes.scatter(*rows.T, s=8, color=color, linewidths=0)
     axes.scatter(
         *sensors.data[flagged].T,
         s=80,

@@ -1,4 +1,4 @@
-"""The server: routes, what they take, and what they answer in JSON."""
+"""The server: routes, their input, and their answers in JSON."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TYPES = {
 LARGEST_FILE = 512 * MEGABYTE
 LARGEST_JSON = MEGABYTE
 LARGEST_ROWS = 16 * MEGABYTE
-MOST_NEW_ROWS = 2000  # that a page shows of those to apply a model to
+MOST_NEW_ROWS = 2000  # to show on the page after a model is applied
 DOWNLOADS = {
     "model.npz": "application/octet-stream",
     "result.json": "application/json",
@@ -58,9 +58,9 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
     Parameters
     ----------
     token : str
-        The secret that opens it.
+        Secret that grants access.
     port : int
-        Where the server listens.
+        Port of the server.
     any_address : bool
         Whether other addresses than this machine's own are served.
     """
@@ -127,7 +127,7 @@ def _as_json(request: Request, error: Exception) -> Response:
     return failure(error.status_code, str(error.detail))
 
 
-# ------------------------------------------------------------------------------- what is sent
+# ------------------------------------------------------------------------------- request bodies
 
 
 async def _pieces(request: Request, limit: int) -> AsyncIterator[bytes]:
@@ -192,7 +192,7 @@ def _done(session: Session) -> Job:
 
 
 async def options(request: Request) -> Response:
-    """What there is to choose from."""
+    """Return the choices for the settings."""
     return JSONResponse(
         {
             "defaults": DEFAULTS,
@@ -203,7 +203,7 @@ async def options(request: Request) -> Response:
 
 
 async def new_session(request: Request) -> Response:
-    """Begin."""
+    """Start a session."""
     return JSONResponse({"session": request.app.state.sessions.new().id}, 201)
 
 
@@ -239,19 +239,19 @@ async def start_fit(request: Request) -> Response:
 
 
 async def fit_status(request: Request) -> Response:
-    """How far it is; the result once there is one."""
+    """Return the progress of the fit, with the result once there is one."""
     return JSONResponse(_session(request).status())
 
 
 async def cancel_fit(request: Request) -> Response:
-    """End it."""
+    """End the fit."""
     session = _session(request)
     await request.app.state.sessions.cancel(session)
     return JSONResponse(session.status())
 
 
 async def draw(request: Request) -> Response:
-    """What a chart of one or two columns needs."""
+    """Return the numbers for a chart of one or two columns."""
     session = _session(request)
     job, body = _done(session), await _json(request)
     columns, asked = job.settings.columns, body.get("columns")
@@ -279,7 +279,7 @@ def _picture_of(job: Job, asked: list[str], with_density: bool) -> dict[str, Any
 
 
 async def use_model(request: Request) -> Response:
-    """Component, probabilities, log density of new rows, and whether they are outliers."""
+    """Return components, probabilities and log densities of new rows, and mark outliers."""
     session = _session(request)
     job, rate = _done(session), _rate(request.query_params.get("rate", "0.01"))
     path = await _file(request, LARGEST_ROWS, session, ".csv")

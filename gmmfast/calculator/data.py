@@ -1,4 +1,4 @@
-"""Rows that a page sends: files and pasted text, into a table."""
+"""Uploads of the page, files and pasted text, into a table."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from gmmfast.tables.arrow import ArrowFile
 from gmmfast.tables.base import TableFile, unusable
 from gmmfast.tables.text import TextFile
 
-PREVIEW = 200  # rows that a page shows
+PREVIEW = 200  # rows to show on the page
 MEGABYTE = 1 << 20
 LARGEST_TABLE = 512 * MEGABYTE  # once it is decoded: a small file may hold a large table
 MOST_COLUMNS = 10_000
-REMEDIES = {  # what to do about data, on a page that has no options and no Python
+REMEDIES = {  # on the page, which has no options and no Python
     CHOOSE: "Correct it, or take the column out.",
     AS_ROW: "If it is a row, put a line of names above it.",
     AS_HEADER: "If it holds the names of the columns, begin them with letters.",
@@ -43,9 +43,9 @@ REMEDIES = {  # what to do about data, on a page that has no options and no Pyth
 
 @dataclass(frozen=True)
 class Origin:
-    """Where rows come from."""
+    """The origin of rows."""
 
-    source: str  # a file name, or what takes its place
+    source: str  # a file name, or its substitute
     names: list[str]  # columns of numbers
     has_names: bool  # whether the data came with them
     left_out: list[str]  # columns of text
@@ -53,7 +53,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A table, and what a page says of it."""
+    """A table, and notes on it for the page."""
 
     source: str
     table: Table
@@ -62,11 +62,11 @@ class Loaded:
 
     @property
     def origin(self) -> Origin:
-        """Where it comes from."""
+        """The origin of the table."""
         return Origin(self.source, self.table.names, self.table.has_names, self.left_out)
 
     def summary(self) -> dict[str, Any]:
-        """Return what the page shows: names, size, first rows."""
+        """Return the preview for the page: names, size, first rows."""
         return {
             "source": self.source,
             "columns": self.table.names,
@@ -88,16 +88,16 @@ def example(name: str) -> Loaded:
 def read_upload(
     path: Path, name: str, wanted: Sequence[str] | None = None, *, typed: bool = False
 ) -> Loaded:
-    """Read what was uploaded.
+    """Read an upload.
 
     Parameters
     ----------
     path : Path
-        Where it lies, with the suffix of its kind.
+        Its file, with the suffix of its kind.
     name : str
-        What the user calls it.
+        Its name for the user.
     wanted : sequence of str, optional
-        Columns to read, by name where the file has names; by default all of numbers.
+        Columns to read, by name if the file has names; by default all numeric columns.
     typed : bool
         Whether all columns are wanted, and rows are known by their number below the header.
 
@@ -136,7 +136,7 @@ def _in_words_of_the_page(text: str, path: Path, name: str) -> str:
 
 
 def suffix_of(name: str) -> str:
-    """Return the ending of a file name, which says its kind; ValueError for an unknown one."""
+    """Return the suffix of a file name, or raise ValueError for an unknown one."""
     suffix = Path(name).suffix.lower()
     if suffix not in READ_SUFFIXES:
         raise ValueError(f"{name}: the file must end in {', '.join(READ_SUFFIXES)}.")
@@ -161,7 +161,7 @@ def _require_few_cells(path: Path) -> None:
 
 
 def _require_small(source: TableFile) -> None:
-    """Refuse a table that would take too much memory, by what its file says of it."""
+    """Refuse a table that would take too much memory, judged before it is read."""
     _require_columns(source.path, len(source.names))
     _require_bytes(source.path, source.n_bytes)
 
@@ -183,7 +183,7 @@ def _require_columns(path: Path, count: int) -> None:
 
 
 def _numeric(source: TableFile, names: list[str]) -> tuple[list[str] | None, list[str]]:
-    """Columns of numbers, of a text file those that begin with one, None for all; the others."""
+    """Return the numeric columns (None for all) and the others, by the first rows of text."""
     text = _text_columns(source)
     numeric = [name for name in names if name not in text]
     if len(numeric) in (0, len(names)):

@@ -1,9 +1,8 @@
-"""Who may talk to the calculator: this machine's browser, with the token of this run.
+"""Access to the calculator: only this machine's browser, with the token of this run.
 
-A page on the web must neither read what is here nor make it do anything. So each request is
-checked for its Host (against DNS rebinding), its Origin and a cookie that only the address which
-the terminal shows can set; and each response says what its page may load, which is nothing from
-elsewhere, and that it may open no window elsewhere.
+Pages on the web must neither read from the calculator nor control it. So each request is checked
+for its Host (against DNS rebinding), its Origin, and a cookie that only the address in the terminal
+sets; each response forbids its page to load anything from elsewhere or to open windows.
 """
 
 from __future__ import annotations
@@ -34,16 +33,16 @@ CLOSED = "This calculator is open to the address that was shown in the terminal.
 
 
 class Guard:
-    """Lets requests with the right Host, Origin and token through.
+    """Middleware that passes requests with the right Host, Origin and token.
 
     Parameters
     ----------
     app : ASGI application
-        What is guarded.
+        The guarded application.
     token : str
-        The secret of this run.
+        Secret of this run.
     port : int
-        Where the server listens.
+        Port of the server.
     any_address : bool
         Whether other addresses than this machine's own are served.
     """
@@ -53,7 +52,7 @@ class Guard:
         self.cookie = f"gmmfast-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass on."""
+        """Answer a request, or pass it on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -95,7 +94,7 @@ class Guard:
 
 
 def is_known_host(host: str, any_address: bool) -> bool:
-    """Return whether a Host header can be this server's: never a name that someone else owns."""
+    """Return whether a Host header can be this server's, never a name that others own."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
     if name == "localhost":
         return True
@@ -107,5 +106,5 @@ def is_known_host(host: str, any_address: bool) -> bool:
 
 
 def failure(status: int, sentence: str) -> JSONResponse:
-    """Return the one form that errors have."""
+    """Return an error in the form that all errors have."""
     return JSONResponse({"error": sentence}, status)

@@ -1,4 +1,4 @@
-"""``gmmfast calculator``: listen, say where, and open the browser."""
+"""``gmmfast calculator``: listen, print the address, and open the browser."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def calculator(port: int = PORT, host: str = "127.0.0.1", open_browser: bool = T
     Parameters
     ----------
     port : int
-        Where to listen; 0 takes any free port.
+        Port to listen on; 0 takes any free port.
     host : str
-        Address to listen at.
+        Address to listen on.
     open_browser : bool
         Whether to open the page.
 
     Raises
     ------
     ImportError
-        Where the extra ``[calculator]`` is not installed.
+        If the extra ``[calculator]`` is not installed.
     OSError
-        Where the port is taken.
+        If the port is taken.
     """
     try:
         import plotly  # noqa: F401
@@ -51,7 +51,7 @@ def calculator(port: int = PORT, host: str = "127.0.0.1", open_browser: bool = T
     if any_address:
         print(
             "gmmfast: warning: everyone who can reach this machine and knows the address can use "
-            "the calculator; what is sent is not encrypted",
+            "the calculator; the connection is not encrypted",
             file=sys.stderr,
         )
     config = uvicorn.Config(

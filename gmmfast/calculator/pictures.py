@@ -1,7 +1,7 @@
-"""What the page draws: numbers for its charts, of a mixture seen along one or two columns.
+"""Numbers for the charts of the page: a mixture along one or two columns.
 
-A Gaussian mixture along some of its columns is one of the means and covariances of those columns,
-so a picture needs neither the rest of the data nor compiled code.
+The marginal of a Gaussian mixture has the means and covariances of its columns, so a picture needs
+neither the rest of the data nor compiled code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmfast.models.base import square_roots
 
-MOST_POINTS = 5000  # that a chart draws; of more rows, a sample
+MOST_POINTS = 5000  # per chart; more rows are sampled
 SIGMAS = (1, 2, 3)
 CORNERS = 72  # of an ellipse
 GRID = 90  # points of the density along an axis
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Mixture:
-    """What there is to draw."""
+    """The mixture to draw."""
 
     weights: Floats  # (K,)
     means: Floats  # (K, d)
@@ -42,7 +42,7 @@ class Mixture:
 
 
 def coverage(sigmas: float) -> float:
-    """Share of a two-dimensional Gaussian within its ellipse of so many standard deviations."""
+    """Share of a two-dimensional Gaussian within its ellipse of some standard deviations."""
     return float(-np.expm1(-0.5 * sigmas**2))
 
 

@@ -19,7 +19,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
     lines, imports = _reading(settings, origin, table)
     values = "X"
     if settings.standardize:
-        lines += ["centre, scale = X.mean(axis=0), X.std(axis=0)", "Z = (X - centre) / scale"]
+        lines += ["center, scale = X.mean(axis=0), X.std(axis=0)", "Z = (X - center) / scale"]
         values = "Z"
     options = [
         f"tol={settings.tol!r}",
@@ -49,7 +49,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
             f").fit({values})",
         ]
     lines += ["order = (-mixture.weights_).argsort()", "print(mixture.weights_[order])"]
-    back = " * scale + centre" if settings.standardize else ""
+    back = " * scale + center" if settings.standardize else ""
     lines.append(f"print(mixture.means_[order]{back})")
     return "\n".join([*imports, "", *lines, ""])
 

@@ -1,4 +1,4 @@
-"""Who uses the calculator: a session has one table, one fit, and a folder for both."""
+"""Sessions of the calculator: each has one table, one fit, and a folder for both."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import numpy as np
 
 from gmmfast.calculator.data import Loaded
 from gmmfast.calculator.settings import Settings
-from gmmfast.calculator.worker import CancelledFitError, Worker, WorkerError
+from gmmfast.calculator.worker import CanceledFitError, Worker, WorkerError
 from gmmfast.tables import Table
 
-MOST_SESSIONS = 32  # the one that was used longest ago makes room
+MOST_SESSIONS = 32  # beyond which the least recently used one is dropped
 MOST_WAITING = 8  # fits in the queue
-ABANDONED = 60.0  # seconds in which nobody asks about a fit: it is ended
+ABANDONED = 60.0  # seconds without a question about a fit, which is then ended
 
 
 class QueueFullError(Exception):
@@ -34,34 +34,34 @@ class BusyError(Exception):
 
 @dataclass(eq=False)
 class Job:
-    """A fit, from the time that it is asked for."""
+    """A fit, from the moment it is requested."""
 
     session: Session
     loaded: Loaded
     settings: Settings
-    state: str = "waiting"  # then running; then done, failed or cancelled
+    state: str = "waiting"  # then running; then done, failed or canceled
     progress: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] | None = None
     error: str | None = None
     began: float = field(default_factory=time.monotonic)
-    asked: float = field(default_factory=time.monotonic)  # when someone last asked about it
-    is_cancelled: bool = False
+    asked: float = field(default_factory=time.monotonic)  # time of the last question about it
+    is_canceled: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody seems to wait for it any more."""
+        """Whether nobody seems to be waiting for it."""
         return time.monotonic() - self.asked > ABANDONED
 
     def end(self, state: str, error: str | None = None) -> None:
-        """Say what became of it."""
+        """Record the outcome."""
         self.state, self.error = state, error
         self.ended.set()
 
 
 @dataclass
 class Session:
-    """What a page has sent, and its last fit."""
+    """The data that a page has sent, and its last fit."""
 
     id: str
     folder: Path
@@ -74,19 +74,19 @@ class Session:
         return self.job is not None and not self.job.ended.is_set()
 
     def take(self, loaded: Loaded) -> None:
-        """Use other data from now on; they are kept in a file."""
+        """Replace the data, which are kept in a file."""
         if self.is_busy:
             raise BusyError
         path, table = self.folder / "data.npy", loaded.table
         new = self.folder / f"{secrets.token_hex(8)}.npy"
         np.save(new, table.values)
-        new.replace(path)  # what still reads the old one goes on doing so
+        new.replace(path)  # readers of the old file keep it
         values = np.load(path, mmap_mode="r")
         self.loaded = replace(loaded, table=Table(values, table.names, table.has_names))
         self.job = None
 
     def status(self) -> dict[str, Any]:
-        """Return what a page has to know; the result once there is one."""
+        """Return the status for the page, with the result once there is one."""
         job = self.job
         if job is None:
             return {"state": "idle", "progress": {}, "seconds": None, "error": None, "result": None}
@@ -111,7 +111,7 @@ class Sessions:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to work off the queue."""
+        """Start to process the queue."""
         self._worker.start()
         self._task = asyncio.create_task(self._work())
 
@@ -133,7 +133,7 @@ class Sessions:
         return session
 
     def get(self, id: str) -> Session | None:
-        """Return a session; None where there is none of that id."""
+        """Return the session with an id, or None."""
         session = self._all.get(id)
         if session is not None:
             self._all.move_to_end(id)
@@ -159,9 +159,9 @@ class Sessions:
         job = session.job
         if job is None or job.ended.is_set():
             return
-        job.is_cancelled = True
+        job.is_canceled = True
         if job.state == "waiting":
-            job.end("cancelled")
+            job.end("canceled")
         else:
             await asyncio.to_thread(self._worker.cancel, job)
             await job.ended.wait()
@@ -170,9 +170,9 @@ class Sessions:
         while True:
             job = await self._queue.get()
             if job.is_abandoned:
-                job.is_cancelled = True
-            if job.is_cancelled:
-                job.end("cancelled")
+                job.is_canceled = True
+            if job.is_canceled:
+                job.end("canceled")
             else:
                 await self._fit(job)
 
@@ -183,15 +183,15 @@ class Sessions:
         def tell(progress: dict[str, Any]) -> None:
             job.progress = progress
             if job.is_abandoned:
-                job.is_cancelled = True
+                job.is_canceled = True
                 self._worker.cancel(job)
 
         try:
             job.result = await asyncio.to_thread(self._worker.compute, job, order, tell)
             job.end("done")
-        except CancelledFitError:
-            job.end("cancelled")
+        except CanceledFitError:
+            job.end("canceled")
         except WorkerError as error:
             job.end("failed", str(error))
-        except Exception as error:  # whatever it is, the next fit has to have its turn
+        except Exception as error:  # whatever it is, the next fit must have its turn
             job.end("failed", f"The fit could not be made: {error}. Try again.")

@@ -1,4 +1,4 @@
-"""What the calculator is asked to do, read from JSON and checked."""
+"""The settings of a fit, read from JSON and checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Settings:
     components : tuple of int
         Numbers of components to try; one alone is fitted.
     criterion : str
-        What is least at the best of several.
+        Criterion to minimize among several candidates.
     covariance_type : str
         A model of `GaussianMixture`, or "all" among several candidates.
     max_iter, tol, n_init, reg_covar, random_state : int, float, int, float, int
@@ -47,7 +47,7 @@ class Settings:
 
     @property
     def is_choice(self) -> bool:
-        """Whether something is to be chosen."""
+        """Whether there are several candidates."""
         return len(self.components) > 1 or self.covariance_type == "all"
 
 
@@ -64,14 +64,14 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-LABELS = {  # what the page calls them, and what a program does
+LABELS = {  # names on the page, and in programs
     "criterion": "The criterion (criterion)",
     "covariance_type": "The covariance model (covariance_type)",
     "max_iter": "Maximum iterations (max_iter)",
     "tol": "The convergence tolerance (tol)",
     "n_init": "Restarts (n_init)",
-    "reg_covar": "Regularisation (reg_covar)",
-    "standardize": "Standardise columns (standardize)",
+    "reg_covar": "Regularization (reg_covar)",
+    "standardize": "Standardize columns (standardize)",
     "random_state": "The seed (random_state)",
 }
 
@@ -82,7 +82,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
     Parameters
     ----------
     body : object
-        Parsed JSON; members that are missing are those of `DEFAULTS`.
+        Parsed JSON; missing members come from `DEFAULTS`.
     names : sequence of str
         Columns of the data.
 
@@ -93,7 +93,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
     Raises
     ------
     ValueError
-        With one sentence that a person can act upon.
+        With one sentence that the user can act on.
     """
     if not isinstance(body, dict):
         raise ValueError("The settings must be a JSON object.")
@@ -180,7 +180,7 @@ def _number(asked: Mapping[str, Any], name: str) -> float:
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message, not more of it than a person reads."""
+    """Return a value for a message, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

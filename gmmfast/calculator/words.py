@@ -1,4 +1,4 @@
-"""A result in plain words, and what to beware of."""
+"""A result in plain words, with warnings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gmmfast.calculator.settings import Settings
 from gmmfast.reporting.report import FitReport, full_matrices
 
 OVERLAPPING = 0.05  # share of two components' rows that could belong to either
-ROWS_A_PARAMETER = 5  # fewer make parameters uncertain
+ROWS_PER_PARAMETER = 5  # fewer make parameters uncertain
 WIDER = 1.5  # times the width of the narrowest
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What there is to talk about."""
+    """The facts to describe."""
 
     report: FitReport
     sizes: NDArray[np.int64]  # (K,) rows of which each component is the likeliest
@@ -29,7 +29,7 @@ class Findings:
 
 
 def sentences(findings: Findings) -> list[str]:
-    """Return what was found, for a person who knows the data and not the method."""
+    """Describe the result for a person who knows the data but not the method."""
     report, sizes = findings.report, findings.sizes
     K = len(report.weights)
     if K == 1:
@@ -59,9 +59,9 @@ def advice(findings: Findings) -> list[str]:
         found.append(
             f"{_capital(_listed(collapsed))} nearly lost all spread in some direction: the "
             "likelihood says little. Use fewer components, leave out columns that follow from "
-            "others, or raise the regularisation."
+            "others, or raise the regularization."
         )
-    if report.n_rows < ROWS_A_PARAMETER * findings.n_parameters:
+    if report.n_rows < ROWS_PER_PARAMETER * findings.n_parameters:
         found.append(
             f"{report.n_rows} rows for {findings.n_parameters} free parameters are few: expect "
             "other data to give other values. Use fewer components or a simpler covariance model."
@@ -72,7 +72,7 @@ def advice(findings: Findings) -> list[str]:
     spread = _spreads(report)
     if not settings.standardize and spread.max() > 1000 * spread.min():
         found.append(
-            "The columns have very different scales. Standardising them can make the start better."
+            "The columns have very different scales. Standardizing them can make the start better."
         )
     return found
 

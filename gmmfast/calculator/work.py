@@ -1,4 +1,4 @@
-"""What the worker process does: one fit, from a table to all that a page shows of it."""
+"""The work of the worker process: one fit, from a table to everything that the page shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gmmfast.tables import Table, write_table
 
 Tell = Callable[[dict[str, Any]], None]
 
-OVERLAP_ROWS = 20_000  # rows that tell how far components overlap
+OVERLAP_ROWS = 20_000  # rows to measure overlaps with
 TELL_EVERY = 0.1  # seconds
 
 
@@ -37,14 +37,14 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     Parameters
     ----------
     folder : Path
-        Has ``data.npy``; gets ``model.npz``, ``labels.csv``, ``labels.npy``, and
+        Holds ``data.npy``; receives ``model.npz``, ``labels.csv``, ``labels.npy``, and
         ``log_densities.npy``.
     origin : Origin
-        Where the data come from.
+        Origin of the data.
     settings : Settings
         What to fit.
     tell : callable
-        Called now and then with how far the fit is.
+        Called with the progress of the fit from time to time.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     Raises
     ------
     ValueError
-        If the data and the settings do not go together.
+        If the data and the settings do not match.
     """
     table = _chosen(Table(np.load(folder / "data.npy"), origin.names, origin.has_names), settings)
     most = max(settings.components) if not settings.is_choice else 1
@@ -65,7 +65,7 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     scaling = _scaling(table) if settings.standardize else None
     values = table.values if scaling is None else scaling.apply(table.values)
     begin = time.perf_counter()
-    with warnings.catch_warnings(record=True):  # the page says it in its own words
+    with warnings.catch_warnings(record=True):  # the page has its own words for them
         warnings.simplefilter("always")
         mixture, search = _fit(values, settings, tell)
     seconds = time.perf_counter() - begin
@@ -96,8 +96,8 @@ def _scaling(table: Table) -> Scaling:
     try:
         return Scaling.of([(table.values, None)], table.names)
     except ValueError as error:
-        text = str(error).replace("--standardize", "Standardising")
-        raise ValueError(text.replace(" with --columns", ", or do not standardise")) from None
+        text = str(error).replace("--standardize", "Standardizing")
+        raise ValueError(text.replace(" with --columns", ", or do not standardize")) from None
 
 
 def _chosen(table: Table, settings: Settings) -> Table:
@@ -153,7 +153,7 @@ def _fit(
 def _use(
     folder: Path, saved: GaussianMixture, table: Table
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Label the rows and write what they are; return labels, and how far components overlap."""
+    """Label the rows and write the files; return the labels, and the overlaps of components."""
     model = GaussianMixture.from_parameters(
         saved.weights_, saved.means_, saved.covariances_, covariance_type=saved.covariance_type
     )

@@ -13,25 +13,25 @@ from typing import Any
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import Settings
 
-Order = tuple[Path, Origin, Settings]  # what `work.compute` takes
+Order = tuple[Path, Origin, Settings]  # arguments of `work.compute`
 
 
-class CancelledFitError(Exception):
-    """Someone wants no more of it."""
+class CanceledFitError(Exception):
+    """The fit was canceled."""
 
 
 class WorkerError(Exception):
-    """What was asked for cannot be done; the message is for the user."""
+    """The request cannot be fulfilled; the message is for the user."""
 
 
 class Worker:
-    """A spawned process; a new one where the last has ended."""
+    """A spawned process, replaced by a new one when it has ended."""
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._process: Any = None
-        self._job: Any = None  # what the process is at
+        self._job: Any = None  # the current job
         self._connection: Connection
 
     def start(self) -> None:
@@ -54,22 +54,22 @@ class Worker:
         Parameters
         ----------
         job : object
-            By which `cancel` knows it; its `is_cancelled` says why the process has ended.
+            Identifies the fit for `cancel`; its `is_canceled` explains the end of the process.
         order : Order
-            What to do.
+            Arguments of `work.compute`.
         tell : callable
             Called with the progress.
 
         Raises
         ------
         WorkerError
-            Where it fails, or the process ends.
-        CancelledFitError
-            Where it was cancelled.
+            If the fit fails, or the process ends.
+        CanceledFitError
+            If it was canceled.
         """
         with self._lock:
-            if job.is_cancelled:
-                raise CancelledFitError
+            if job.is_canceled:
+                raise CanceledFitError
             self._start()
             self._job = job
         try:
@@ -85,21 +85,21 @@ class Worker:
                     return found
         except (EOFError, ConnectionError):
             self._process.join()
-            if job.is_cancelled:
-                raise CancelledFitError from None
+            if job.is_canceled:
+                raise CanceledFitError from None
             raise WorkerError(_why_it_ended(self._process.exitcode)) from None
         finally:
             with self._lock:
                 self._job = None
 
     def cancel(self, job: Any) -> None:
-        """End the process, if it is at this job."""
+        """End the process, if this is its current job."""
         with self._lock:
             if self._job is job:
                 self._process.kill()
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
+        """End the process."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()
@@ -107,7 +107,7 @@ class Worker:
 
 
 def serve(connection: Connection) -> None:
-    """Do orders until there are no more: the process itself."""
+    """Run the process: compute orders until the connection closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server
     from gmmfast.calculator.work import compute
 

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments without the program's name; by default those of the process.
+        Arguments without the program's name; by default the process's own.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     code = _run(argv)
     if argv is None and any(not thread.daemon for thread in _other_threads()):
-        # those of a search that was interrupted: Python would wait until they have compiled
+        # of an interrupted search: Python would wait until they have compiled
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -70,7 +70,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 @contextlib.contextmanager
 def _interrupts_in_compiler() -> Iterator[None]:
-    """Repeat an interrupt that came in a callback of the compiler, where it would be dropped."""
+    """Repeat an interrupt that arrives in a callback of the compiler, which drops it."""
     hook = sys.unraisablehook
 
     def repeat(unraisable: Any) -> None:
@@ -87,7 +87,7 @@ def _interrupts_in_compiler() -> Iterator[None]:
 
 
 def _discard_output() -> None:
-    """Send what is still in the buffer of stdout nowhere, so that the exit is silent."""
+    """Discard the buffer of stdout, so that the exit is silent."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())

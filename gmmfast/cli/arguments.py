@@ -1,4 +1,4 @@
-"""What the commands take."""
+"""Arguments of the commands."""
 
 import argparse
 import csv
@@ -14,18 +14,18 @@ from gmmfast.version import __version__
 
 DATA = ".csv, .tsv, .txt, .npy, .parquet, .feather, .arrow, or a folder of .parquet files"
 
-WRITTEN = ("out", "plot", "checkpoint")  # options of files
+WRITTEN = ("out", "plot", "checkpoint")  # options for files
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, told like all others."""
+    """A parser whose errors are one line, printed like all others."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message} (see {self.prog} --help)")
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; what it finds has `run`, the command's function."""
+    """Return the parser of all commands; its result has `run`, the command's function."""
     parser = _Parser(
         prog="gmmfast",
         description="Fit Gaussian mixtures to the rows of a file, and use fitted ones.",
@@ -47,9 +47,9 @@ def parser() -> argparse.ArgumentParser:
 
 
 def require_files_apart(arguments: argparse.Namespace) -> None:
-    """Raise ValueError where a command would write over what it reads, or one file twice.
+    """Raise ValueError if a command would overwrite its input, or write one file twice.
 
-    Standard output may have been redirected to a file of the command's own.
+    Standard output may have been redirected to one of the command's files.
     """
     read = {f"the {name}": getattr(arguments, name, None) for name in ("data", "model")}
     written = {f"--{name}": getattr(arguments, name, None) for name in WRITTEN}
@@ -83,8 +83,8 @@ def _add_fit(commands: Any) -> None:
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
-    add("--checkpoint", type=Path, metavar="FILE.npz", help="write where the fit stands here")
-    add("--resume", action="store_true", help="go on from the --checkpoint, where there is one")
+    add("--checkpoint", type=Path, metavar="FILE.npz", help="write checkpoints of the fit here")
+    add("--resume", action="store_true", help="resume from --checkpoint, if it exists")
     add("--out", type=Path, metavar="MODEL.npz", help="save the model here")
     add("--json", action="store_true", help="print JSON instead of tables")
 
@@ -102,10 +102,10 @@ def _add_select(commands: Any) -> None:
         metavar="MODELS",
         help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes)",
     )
-    add("--criterion", choices=CRITERIA, default="bic", help="what is least at the best (bic)")
-    add("--tol", type=float, default=1e-6, help="stop a fit when a row gains less (1e-6)")
+    add("--criterion", choices=CRITERIA, default="bic", help="criterion to minimize (bic)")
+    add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")
     add("--max-iter", type=_whole, default=1000, metavar="N", help="stop a fit after N iterations")
-    add("--max-seconds", type=float, metavar="S", help="try no more models after this time")
+    add("--max-seconds", type=float, metavar="S", help="start no more fits after this time")
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
@@ -160,13 +160,13 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add(
         "--header",
         action=argparse.BooleanOptionalAction,
-        help="the first line of a text file holds the names of the columns, or does not; "
-        "detected by default",
+        help="whether the first line of a text file holds the names of the columns "
+        "(detected by default)",
     )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, help="model file of: gmmfast fit --out")
+    parser.add_argument("model", type=Path, help="model file, from gmmfast fit --out")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Rows that the commands work on, and what they say on the way."""
+"""Input rows of the commands, and their notes on stderr."""
 
 import argparse
 import contextlib
@@ -25,10 +25,10 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Rows that a command works on."""
+    """Input rows of a command."""
 
     rows: Array | Chunks  # in memory, or read in pieces
-    weights: Array | None  # of rows in memory; those of pieces come with them
+    weights: Array | None  # of rows in memory; pieces bring their own
     names: list[str]
     has_names: bool  # whether the names come from the file
 
@@ -41,7 +41,7 @@ class Data:
             yield self.rows, self.weights
 
     def scaled(self, scaling: Scaling | None) -> Array | Chunks:
-        """Return the rows in units of their standard deviation, where that is wanted."""
+        """Return the rows in units of their standard deviation, if there is a scaling."""
         if scaling is None:
             return self.rows
         if isinstance(self.rows, Chunks):
@@ -63,7 +63,7 @@ class _Scaled:
 
 
 def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Data:
-    """Rows that `data`, `--example`, `--columns` and `--weight-column` name.
+    """Read the rows that `data`, `--example`, `--columns` and `--weight-column` select.
 
     A file that would take too much of the memory is read in pieces, and a note says so.
     """
@@ -106,7 +106,7 @@ def _of_file(
 
 
 def data_path(arguments: argparse.Namespace) -> Path | None:
-    """Path of the data file, None for an example."""
+    """Return the path of the data file, or None for an example."""
     path: Path | None = arguments.data
     if (path is None) == (arguments.example is None):
         given = "neither" if path is None else "both"
@@ -115,12 +115,12 @@ def data_path(arguments: argparse.Namespace) -> Path | None:
 
 
 def source(arguments: argparse.Namespace) -> str:
-    """Return where the rows come from, for messages."""
+    """Return the origin of the rows, for messages."""
     return str(arguments.data or arguments.example)
 
 
 def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
-    """Rows in the order of the model's features: by name where both have names."""
+    """Read rows with columns in the order of the model's features, by name if both have names."""
     expected = feature_names(model)
     if expected and sorted(arguments.columns or []) == sorted(expected):
         arguments.columns = expected
@@ -150,7 +150,7 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
 
 
 def feature_names(model: GaussianMixture) -> list[str]:
-    """Names of the model's features; empty where it has none."""
+    """Return the names of the model's features; empty if it has none."""
     return [str(name) for name in getattr(model, "feature_names_in_", ())]
 
 
@@ -158,19 +158,19 @@ def feature_names(model: GaussianMixture) -> list[str]:
 
 
 def note(text: str) -> None:
-    """Tell something on stderr, in one line."""
+    """Print a note on stderr, in one line."""
     print(f"gmmfast: note: {' '.join(text.split())}", file=sys.stderr)
 
 
 def announce_compilation(kernels: str = "expectation", seconds: int = 20) -> None:
-    """Say that kernels will be compiled, where they have not been yet."""
+    """Announce that kernels will be compiled, unless they have been."""
     if not is_cached(kernels):
         note(f"compiling once for this machine, which can take {seconds} seconds ...")
 
 
 @contextlib.contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Tell warnings in one line each, without a place in the source."""
+    """Print warnings as notes, one line each, without a place in the source."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

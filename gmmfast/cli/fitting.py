@@ -16,7 +16,7 @@ from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.sources import Chunks
 from gmmfast.tables import require_writable
 
-OPTIONS = {  # that are not named like the parameter which they are
+OPTIONS = {  # with other names than their parameters
     "n_components": "-k",
     "covariance_type": "--covariance",
     "init_params": "--init",
@@ -67,28 +67,28 @@ def fit(arguments: argparse.Namespace) -> None:
 
 
 def _is_resumed(arguments: argparse.Namespace) -> bool:
-    """Whether there is a fit to go on with; one that is there is not lost by accident."""
+    """Whether there is a fit to resume; an existing one is not overwritten by accident."""
     path = arguments.checkpoint
     if path is None:
         if arguments.resume:
-            raise ValueError("--resume needs the --checkpoint to go on from.")
+            raise ValueError("--resume needs a --checkpoint to resume from.")
         return False
     if path.exists() and not arguments.resume:
         raise ValueError(
-            f"{path}: there is a checkpoint already. Go on from it with --resume, or remove it."
+            f"{path}: the checkpoint exists already. Resume from it with --resume, or remove it."
         )
     return bool(path.exists())
 
 
 def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
-    """Take up a fit, which must be the one that is asked for; it may get more iterations."""
+    """Resume a fit, whose options must be the same; only the iterations may differ."""
     model = GaussianMixture.resume(path)
     for name, value in settings.items():
         if name != "max_iter" and getattr(model, name) != value:
             option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
             raise ValueError(
                 f"{path}: the checkpoint is of a fit with {option} {getattr(model, name)}; got "
-                f"{value}. Ask for the same fit, or begin another --checkpoint."
+                f"{value}. Use the same options, or another --checkpoint."
             )
     return model.set_params(max_iter=settings["max_iter"])
 

@@ -18,7 +18,7 @@ COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
 def info(arguments: argparse.Namespace) -> None:
-    """Print what a bug report should say of the machine."""
+    """Print facts about the machine for a bug report."""
     facts = {
         "gmmfast": __version__,
         "Python": platform.python_version(),
@@ -31,15 +31,15 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def warmup(arguments: argparse.Namespace) -> None:
-    """Compile what fits, also in pieces, predictions, scores and searches of few rows need."""
+    """Compile the kernels of fits (also in pieces), predictions, scores and small searches."""
     rng = np.random.default_rng(0)
-    rows = np.concatenate([rng.standard_normal((20_000, 2)) + centre for centre in (0.0, 9.0)])
+    rows = np.concatenate([rng.standard_normal((20_000, 2)) + center for center in (0.0, 9.0)])
     begin = time.perf_counter()
     for covariance in COVARIANCES:
         for dtype in (np.float64, np.float32):
             start = time.perf_counter()
             values = rows.astype(dtype)
-            for n_jobs in (None, 1):  # the parallel kernels, and those of a thread of its own
+            for n_jobs in (None, 1):  # parallel and serial kernels
                 model = GaussianMixture(
                     2, covariance_type=covariance, random_state=0, n_jobs=n_jobs
                 ).fit(values)

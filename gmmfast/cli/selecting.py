@@ -52,11 +52,11 @@ def select(arguments: argparse.Namespace) -> None:
         if arguments.plot is not None:
             _draw(search, arguments.plot)
     if scaling is not None and not arguments.json:
-        note("the ranking is of the standardized columns; the best is told in the data's units")
+        note("the ranking is of the standardized columns; the best is reported in the data's units")
 
 
 def _as_json(search: GaussianMixtureIC, best: str) -> str:
-    """One object: the criterion, all candidates, and the best as ``fit --json`` tells it."""
+    """One object: the criterion, all candidates, and the best fit as by ``fit --json``."""
     rows = ",\n".join(f"    {json.dumps(one)}" for one in search.results_.to_dicts())
     inner = best.replace("\n", "\n  ")
     criterion = json.dumps(search.criterion)

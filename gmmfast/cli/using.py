@@ -36,7 +36,7 @@ def _assignments(model: GaussianMixture, rows: Array) -> dict[str, NDArray[Any]]
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Write log densities, and which rows are outliers."""
+    """Write log densities, and mark outliers."""
     model, data = _open(arguments)
     parts = (model.score_samples(rows) for rows, _ in data)
     if arguments.outliers is None:
@@ -59,7 +59,7 @@ def _numbered(parts: Iterable[NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]
 
 
 def sample(arguments: argparse.Namespace) -> None:
-    """Write rows that a model draws."""
+    """Write rows drawn from a model."""
     if arguments.out is not None:
         require_writable(arguments.out, WRITE_SUFFIXES)
     model = load(arguments.model).set_params(random_state=arguments.seed)
@@ -75,7 +75,7 @@ def sample(arguments: argparse.Namespace) -> None:
 
 
 def _open(arguments: argparse.Namespace) -> tuple[GaussianMixture, Data]:
-    """Model and rows of a command that applies one to the other."""
+    """Open the model and the rows to apply it to."""
     if arguments.out is not None:
         require_writable(arguments.out, WRITE_SUFFIXES)
     model = load(arguments.model)

@@ -1,4 +1,4 @@
-"""Array-likes to arrays of floats; what would lose its meaning (masks, units) is refused."""
+"""Array-likes to arrays of floats; masks and units are refused, as they would be lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.frames import from_series, is_missing
 
-BLOCK = 1 << 18  # values that a scan for NaN looks at at once
+BLOCK = 1 << 18  # values per step of a scan for NaN
 NO_UNITS = ("", "dimensionless")
 
 
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 def to_floats(values: Any, name: str, place: Place = Place()) -> NDArray[Any]:  # noqa: B008
-    """Return values as float64, or float32 where they are.
+    """Return values as float64, or as float32 if they are float32.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ def to_floats(values: Any, name: str, place: Place = Place()) -> NDArray[Any]:  
         Arrays of float64 and float32 are not copied. Missing values become NaN, and
         values too large for float64 become infinity.
     name : str
-        What they are, for messages.
+        Their name, for messages.
     place : Place
         How messages name a value.
 
     Raises
     ------
     TypeError, ValueError
-        If they are no numbers, or mean more than their numbers: sparse, masked, with units.
+        If they are not numbers, or are sparse, masked or have units.
     """
     refuse_sparse(values, name)
     if isinstance(values, np.matrix):
@@ -106,7 +106,7 @@ def _as_float64(array: NDArray[Any], values: Any, name: str, place: Place) -> ND
 def _cell_by_cell(
     array: NDArray[Any], error: Exception, name: str, place: Place
 ) -> NDArray[np.float64]:
-    """Convert what NumPy could not: missing values, huge ints; the first other one is named."""
+    """Convert the cells that NumPy could not, missing values and huge ints; name any other."""
     floats = np.empty(array.shape)
     for index, cell in np.ndenumerate(array):
         try:
@@ -121,13 +121,13 @@ def _cell_by_cell(
 
 
 def _explained(error: Exception, sentence: str) -> TypeError | ValueError:
-    """NumPy's sentence, which people look for, and then ours."""
+    """NumPy's sentence, which people search for, followed by ours."""
     kind = TypeError if isinstance(error, TypeError) else ValueError
     return kind(f"{str(error).rstrip('.')}. {sentence}")
 
 
 def _lengths(values: Any) -> str:
-    """What is wrong with the lengths of rows, where something is."""
+    """Say how the lengths of rows differ, if they do."""
     rows = values if isinstance(values, list | tuple) else []
     lengths = [len(row) if hasattr(row, "__len__") else 1 for row in rows]
     for i, length in enumerate(lengths):
@@ -160,11 +160,11 @@ def require_length(rows: Any) -> int:
     return len(rows)
 
 
-# ------------------------------------------------------------------- what numbers would not say
+# ------------------------------------------------------------------- sparse, masked, with units
 
 
 def refuse_sparse(X: Any, name: str) -> None:
-    """Raise TypeError for matrices and frames that store no zeros."""
+    """Raise TypeError for sparse matrices and frames."""
     matrix = hasattr(X, "nnz") and (hasattr(X, "toarray") or hasattr(X, "todense"))
     # pandas has `sparse` where all columns are, also where there are none
     frame = hasattr(getattr(X, "sparse", None), "to_coo") and len(getattr(X, "columns", ())) > 0
@@ -178,7 +178,7 @@ def refuse_sparse(X: Any, name: str) -> None:
 def _refuse_masks_and_units(
     values: Any, name: str, place: Place, outer: tuple[int, ...] = ()
 ) -> None:
-    """Raise where `np.asarray` would drop a mask or units, also of what lists hold."""
+    """Raise where `np.asarray` would drop a mask or units, also inside lists."""
     if isinstance(values, list | tuple):
         if any(map(_may_mean_more, {*map(type, values)})):
             for i, item in enumerate(values):
@@ -206,17 +206,17 @@ def _refuse_masks_and_units(
 
 
 def _may_mean_more(kind: type) -> bool:
-    """Whether there may be a mask or units in objects of a type, or in what they hold."""
+    """Whether objects of a type, or their items, may have a mask or units."""
     if issubclass(kind, np.ndarray | list | tuple):
         return kind is not np.ndarray
     return any(hasattr(kind, name) for name in ("mask", "unit", "units"))
 
 
-# ------------------------------------------------------------------------ what is not finite
+# ------------------------------------------------------------------------ non-finite values
 
 
 class NonFinite(NamedTuple):
-    """The first value that is not finite: what it is, and where."""
+    """The first value that is not finite: its kind and its place."""
 
     what: str
     where: tuple[int, ...]

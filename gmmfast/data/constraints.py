@@ -1,4 +1,4 @@
-"""What the parameters of constructors and methods may be, in scikit-learn's sentences."""
+"""Constraints on the parameters of constructors and methods, in scikit-learn's wording."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MOST = (1 << 63) - 1  # what an array can count
 
 
 class Constraint(NamedTuple):
-    """What a parameter may be."""
+    """The values that a parameter may have."""
 
     description: str
     allows: Callable[[Any], bool]
 
 
 def is_int(value: Any) -> bool:
-    """Whether a value is a whole number; True and False count nothing."""
+    """Whether a value is a whole number; True and False are not."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -79,7 +79,7 @@ def _is_array_like(value: Any) -> bool:
 
 
 def as_list(value: Any) -> list[Any]:
-    """One thing, or some, as a list."""
+    """Return one value, or several, as a list."""
     is_scalar = isinstance(value, str) or getattr(value, "ndim", 1) == 0
     is_several = isinstance(value, Iterable) and not is_scalar
     return list(value) if is_several else [value]
@@ -186,19 +186,19 @@ SEARCH = {
 
 
 def check_constructor(estimator: Any, constraints: Mapping[str, Constraint] = MIXTURE) -> None:
-    """Hold an estimator's parameters against a table.
+    """Check an estimator's parameters against a table.
 
     Parameters
     ----------
     estimator : Estimator
-        Whose parameters.
+        The estimator.
     constraints : mapping of str to Constraint
-        What each may be; one without a constraint, of a subclass, may be anything.
+        By parameter; a subclass's parameter without a constraint may be anything.
 
     Raises
     ------
     InvalidParameterError
-        For the first that may not be what it is.
+        For the first invalid parameter.
     """
     check_parameters(type(estimator).__name__, estimator.get_params(deep=False), constraints)
 
@@ -206,7 +206,7 @@ def check_constructor(estimator: Any, constraints: Mapping[str, Constraint] = MI
 def check_parameters(
     owner: str, values: Mapping[str, Any], constraints: Mapping[str, Constraint]
 ) -> None:
-    """Hold parameters, of an estimator or of a method, against a table, as `check_constructor`."""
+    """Check the parameters of an estimator or a method against a table."""
     for name, value in values.items():
         constraint = constraints.get(name)
         if constraint is not None and not constraint.allows(value):

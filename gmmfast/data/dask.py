@@ -1,4 +1,4 @@
-"""Dask's arrays and frames as partitions of rows: what is known of them without computing any."""
+"""Dask's arrays and frames as partitions of rows, without computing any."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gmmfast.data.validation import check_sample_weight
 
 
 def is_dask(data: Any) -> bool:
-    """Whether data are a Dask collection; Dask is imported by whoever made it."""
+    """Whether data are a Dask collection; this does not import Dask."""
     return hasattr(data, "__dask_graph__") and hasattr(data, "to_delayed")
 
 
@@ -26,14 +26,14 @@ class Partitions:
     names: list[str] | None  # of the columns
 
     def __iter__(self) -> Iterator[Any]:
-        """Compute one after the other, here."""
+        """Compute one after the other, in this process."""
         for rows, weights in zip(self.rows, self.weights, strict=True):
             part = rows.compute()
             yield part if weights is None else (part, weights.compute())
 
 
 def partitions_of(X: Any, sample_weight: Any = None) -> Partitions:
-    """Take a Dask collection apart.
+    """Split a Dask collection into its partitions.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def _like(sample_weight: Any, X: Any) -> Any:
     if not is_dask(sample_weight):
         if not are_known:
             raise ValueError(
-                "The lengths of the partitions of X are not known, so that weights in memory "
-                "cannot be divided like them: give a Dask series or array."
+                "The partitions of X have unknown lengths, so that weights in memory cannot "
+                "be split like them. Pass a Dask series or array."
             )
         checked = check_sample_weight(sample_weight, len(X))
         return dask.array.from_array(checked, chunks=(lengths,))

@@ -36,9 +36,9 @@ def from_frame(X: object) -> tuple[Floats, list[str] | None] | None:
     Raises
     ------
     ValueError
-        A column does not hold numbers; the column is named.
+        If a column does not hold numbers; the message names it.
     TypeError
-        Some column names are strings and some are not.
+        If some column names are strings and some are not.
     """
     package, frame = _package_of(X), X
     if package is None:
@@ -54,7 +54,7 @@ def from_series(column: Any, name: str) -> Floats | None:
     column : object
         A ``Series`` of pandas or polars, a ``pyarrow.Array`` or ``ChunkedArray``, or anything else.
     name : str
-        What it is, for messages.
+        Its name, for messages.
     """
     package = _package_of(column, COLUMNS)
     if package is None:
@@ -123,7 +123,7 @@ def _text_column(name: object, value: object) -> ValueError:
 
 
 def _empty(shape: tuple[int, int], single: bool) -> Floats:
-    """Array to be filled column by column."""
+    """Return an array to fill column by column."""
     return np.empty(shape, np.float32 if single else np.float64, order="F")
 
 
@@ -152,7 +152,7 @@ def _from_pandas(pandas: Any, frame: Any) -> Floats:
 
 
 def _float_of(name: object, dtype: object, cell: object) -> float:
-    """Value of one cell of a column that is not numeric by its type."""
+    """Return the number in a cell of a column whose type is not numeric."""
     if is_missing(cell):
         return math.nan
     if isinstance(cell, str | bytes):

@@ -1,4 +1,4 @@
-"""How much memory there is, what is too large for it, and how much is read at a time."""
+"""Free memory, data that are too large for it, and the rows of a chunk."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-PART = 4  # data that would take more than one in so many bytes of what is free are large
-CHUNK_BYTES = 1 << 21  # of a chunk, where nothing else is asked for: it stays in the cache
+PART = 4  # data are large if they take more than this part of the free memory: one in so many bytes
+CHUNK_BYTES = 1 << 21  # of a chunk, by default: it stays in the cache
 
 GROUPS = Path("/sys/fs/cgroup")  # control groups of version 2
 
@@ -31,7 +31,7 @@ def _of_machine() -> float:
 
 
 def _of_groups() -> float:
-    """What the limits of this process's control groups leave, such as that of a container."""
+    """Bytes that the limits of this process's control groups leave, such as a container's."""
     own = _own_group()
     return min(_left_of(GROUPS.joinpath(*own[:depth])) for depth in range(len(own) + 1))
 
@@ -56,10 +56,10 @@ def _left_of(group: Path) -> float:
 
 
 def is_large(n_bytes: float) -> bool:
-    """Whether data are better read in pieces than kept: a fit makes a copy, and needs room."""
+    """Whether data should be read in pieces: a fit needs room for a copy of them."""
     return PART * n_bytes > free()
 
 
 def rows_of(n_columns: int, dtype: np.dtype[Any]) -> int:
-    """Return how many rows make a chunk."""
+    """Return the number of rows per chunk."""
     return max(1, CHUNK_BYTES // (max(dtype.itemsize, 4) * max(n_columns, 1)))

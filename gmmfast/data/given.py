@@ -1,4 +1,4 @@
-"""Checks of parameters that users give: where a fit starts, and what `from_parameters` takes."""
+"""Checks of parameters that users give, for a start or to `from_parameters`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gmmfast.data.frames import from_frame
 
 Floats = NDArray[np.float64]
 
-ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times that of float32, 7 printed digits
+ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times float32's, or 7 printed digits
 
 
 def _require_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
@@ -82,7 +82,7 @@ def check_precisions_init(
 ) -> Floats:
     """Return precisions, or covariances, in the structure of a type: positive (definite).
 
-    As a start they need not be of its family.
+    As a start they need not satisfy the constraint of the type.
     """
     shape = {
         "tied": (n_features, n_features),
@@ -95,6 +95,7 @@ def check_precisions_init(
         if (array <= 0).any():
             raise ValueError(f"'{label}' should be positive; got {array.min():g}")
         return array
+<<<<<<< HEAD
     matrices = array.reshape(-1, n_features, n_features)
     turned = matrices.swapaxes(1, 2)
     sizes = np.abs(matrices).max(axis=(1, 2), keepdims=True)
@@ -105,6 +106,16 @@ def check_precisions_init(
         if not symmetric.all():
             got = "one that is not symmetric. Use (A + A.T) / 2."
         raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
+=======
+    for matrix in array if array.ndim == 3 else [array]:
+        symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
+        smallest = np.linalg.eigvalsh(matrix)[0]
+        if not symmetric or smallest <= 0:
+            got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
+            if not symmetric:
+                got = "a matrix that is not symmetric. Use (A + A.T) / 2."
+            raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
+>>>>>>> a2773d864bcdf91d3a87d14c49772aad15a36080
     return array
 
 
@@ -114,9 +125,9 @@ def check_precisions_init(
 def require_family(covariances: Floats, covariance_type: str) -> None:
     """Raise ValueError unless covariances are of the model that mclust's code names.
 
-    A covariance is ``volume * axes @ diag(shape) @ axes.T``; the code says what of it all
-    components have in common (Celeux & Govaert 1995, table 1). Entries may be off by `ROUNDING`,
-    as those of a float32 fit are. scikit-learn's types follow from the shape of the array.
+    A covariance is ``volume * axes @ diag(shape) @ axes.T``; the code says which of the three all
+    components share (Celeux & Govaert 1995, table 1). Entries may be off by `ROUNDING`, as after a
+    float32 fit. For scikit-learn's types, the shape of the array is enough.
 
     Parameters
     ----------
@@ -138,7 +149,7 @@ def require_family(covariances: Floats, covariance_type: str) -> None:
 
 
 def _rules(covariances: Floats, code: str) -> Iterator[tuple[str, Floats]]:
-    """What a code asks of covariances, and how far components (K,) miss it, in tolerances."""
+    """Yield each rule of a code, and by how many tolerances the components (K,) violate it."""
     volume, shape, axes = tuple(code)
     d = covariances.shape[-1]
     variances = np.einsum("kii->ki", covariances)
@@ -177,10 +188,10 @@ def _correlations(covariances: Floats) -> Floats:
 
 
 def _turns(covariances: Floats) -> Floats:
-    """How far eigenvectors (K,) are from common ones, which symmetric matrices have that commute.
+    """Return how far the components (K,) are from common eigenvectors, that is, from commuting.
 
-    A multiple of the unit matrix changes no commutator. It is subtracted, so that matrices that
-    are almost round are held to the same measure.
+    A multiple of the unit matrix changes no commutator. It is subtracted, so that almost round
+    matrices are judged by the same measure.
     """
     S = covariances / np.linalg.norm(covariances, axis=(1, 2), keepdims=True)
     S = S - np.einsum("kii->k", S)[:, None, None] / S.shape[1] * np.eye(S.shape[1])
@@ -194,7 +205,7 @@ def _turns(covariances: Floats) -> Floats:
 
 
 def _log_determinants(covariances: Floats) -> tuple[Floats, Floats]:
-    """Logarithms of the determinants (K,), and what rounding the entries changes them by."""
+    """Return log determinants (K,), and how much rounding the entries changes them."""
     correlations = _correlations(covariances)
     values, vectors = np.linalg.eigh(correlations)
     inverses = (vectors / values[:, None]) @ vectors.swapaxes(-1, -2)

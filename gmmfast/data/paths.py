@@ -1,4 +1,4 @@
-"""Files that are written: where they may be, and that none is an input or another output."""
+"""Checks of output files: a writable folder, and no file that is an input or another output."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 def require_apart(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path | None]) -> None:
-    """Raise ValueError where a file that is read would be written, or one would be written twice.
+    """Raise ValueError if a file would be both read and written, or written twice.
 
     Files are compared, not their names: links and other ways to the same file are seen.
 
     Parameters
     ----------
     inputs, outputs : mapping of str to Path or None
-        By what messages call them. An input may be a folder, of Parquet files.
+        By their names in messages. An input may be a folder of Parquet files.
     """
     read = [(name, path) for name, path in inputs.items() if path is not None]
     written: list[tuple[str, Path]] = []
@@ -33,7 +33,7 @@ def require_apart(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path 
 
 
 def _is_part(path: Path, whole: Path) -> bool:
-    """Whether a path is a file, or one of those in a folder, or would be."""
+    """Whether a path is this file, or is or would be a Parquet file of this folder."""
     if not whole.is_dir():
         return _are_same(path, whole)
     folder, target = Path(os.path.realpath(whole)), Path(os.path.realpath(path))
@@ -50,7 +50,7 @@ def _are_same(one: Path, other: Path) -> bool:
 
 
 def require_folder(path: str | os.PathLike[str]) -> None:
-    """Raise, before a long run, what would make writing a file fail after it."""
+    """Raise before a long run if writing a file after it would fail."""
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
     if not Path(path).resolve().parent.is_dir():
@@ -61,7 +61,7 @@ def require_folder(path: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def naming(path: Path, temporary: Path) -> Iterator[None]:
-    """Let errors of a file that is written beside `path` name that one: they say what is wrong."""
+    """Make errors of the temporary file beside `path` name `path` instead."""
     try:
         yield
     except OSError as error:

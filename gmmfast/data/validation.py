@@ -1,4 +1,4 @@
-"""Input is checked here, once, at the public door, in scikit-learn's sentences."""
+"""Checks of the user's input, made once, in scikit-learn's wording."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def check_rows(
     first: int = 0,
     columns: Sequence[str] | None = None,
 ) -> tuple[NDArray[Any], list[str] | None]:
-    """Turn what the user calls X into a finite float array, with column names where it has them.
+    """Turn X into an array of finite floats, and its column names if it has any.
 
     Parameters
     ----------
     X : array-like or frame of shape (n, d)
         float64 and float32 arrays of any memory order are not copied.
     name : str
-        Estimator that asks, for the message.
+        Name of the estimator, for messages.
     min_rows : int
-        Rows that it needs.
+        Number of rows that the estimator needs.
     are_finite : bool
         Whether all values are known to be finite.
     first : int
@@ -58,8 +58,7 @@ def check_rows(
     Raises
     ------
     TypeError
-        If X is sparse or no array, has units, or some of its column names are strings and some
-        are not.
+        If X is sparse or not an array, has units, or has both strings and others as column names.
     ValueError
         If X is not two-dimensional, not numeric, empty, masked, or not finite.
     """
@@ -128,7 +127,7 @@ def check_sample_weight(
     n_rows : int
         n.
     are_all : bool
-        Whether there are no other rows; else these may all have weight zero.
+        Whether these are all rows; otherwise all their weights may be zero.
     first : int
         Number of the first row, for messages.
 
@@ -139,7 +138,7 @@ def check_sample_weight(
     Raises
     ------
     ValueError
-        Otherwise.
+        If they are anything else.
     """
     if sample_weight is None:
         return None
@@ -183,23 +182,23 @@ def require_total_weight(total: float) -> None:
 def check_features(
     estimator: Any, names: list[str] | None, n_features: int, *, reset: bool
 ) -> None:
-    """Set ``n_features_in_`` and ``feature_names_in_``, or hold rows against them.
+    """Set ``n_features_in_`` and ``feature_names_in_``, or check rows against them.
 
     Parameters
     ----------
     estimator : Estimator
-        Whose attributes.
+        The estimator.
     names : list of str or None
         Column names of the rows.
     n_features : int
         Their number of columns.
     reset : bool
-        Set instead of compare.
+        Whether to set the attributes instead of comparing.
 
     Raises
     ------
     ValueError
-        If names or their number differ from those of the fit.
+        If the names or the number of columns differ from the fit.
     """
     if reset:
         estimator.n_features_in_ = n_features
@@ -217,12 +216,13 @@ def check_features(
 
 
 def check_feature_names(names: Iterable[Any], n_features: int) -> list[str]:
-    """Return column names that were given as such: a different string for each feature."""
+    """Return column names after a check: a different string for each feature."""
     checked = [names] if isinstance(names, str) else list(names)
     strings = [name for name in checked if isinstance(name, str)]
     if not len(set(strings)) == len(checked) == n_features:
         raise ValueError(
-            f"Feature names must be {n_features} different strings, one a feature; got {checked!r}."
+            f"Feature names must be {n_features} different strings, one per feature; "
+            f"got {checked!r}."
         )
     return strings
 
@@ -261,12 +261,12 @@ _ANY_STATE: Any = _AnyState()
 
 
 def check_random_state(seed: Any) -> Random:
-    """Return the source of chance that a seed stands for.
+    """Return the random generator for a seed.
 
     Parameters
     ----------
     seed : int, RandomState, Generator or None
-        None is NumPy's global one.
+        None is NumPy's global generator.
 
     Returns
     -------
@@ -275,7 +275,7 @@ def check_random_state(seed: Any) -> Random:
     Raises
     ------
     ValueError
-        If it is something else.
+        If it is anything else.
     """
     if isinstance(seed, np.random.RandomState | np.random.Generator):
         return seed

@@ -15,14 +15,14 @@ __all__ = ["EXAMPLES", "Dataset", "load_customers", "load_sensors"]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Rows to cluster, and what is known about them.
+    """Rows to cluster, and facts about them.
 
     Attributes
     ----------
     data : ndarray of shape (n_rows, n_features)
         The features, float64.
     feature_names : list of str
-        One name a feature.
+        One name per feature.
     target : ndarray of shape (n_rows,) or None
         The group that each row was drawn from.
     anomaly : ndarray of bool of shape (n_rows,) or None
@@ -39,7 +39,7 @@ class Dataset:
 
 
 def load_customers() -> Dataset:
-    """Load customers of a shop: average order value and orders a month.
+    """Load customers of a shop: average order value and orders per month.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def load_customers() -> Dataset:
         anomaly=None,
         description=(
             "350 customers of a shop over one year: average order value (euros) and purchase "
-            "frequency (orders a month). Two segments: small frequent orders, large rare ones."
+            "frequency (orders per month). Two segments: small frequent orders, large rare ones."
         ),
     )
 

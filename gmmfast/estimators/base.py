@@ -27,7 +27,6 @@ class Estimator:
     """Parameters are the constructor's arguments; attributes of a fit end in an underscore."""
 
     fit: Any
-    predict: Any
 
     @classmethod
     @lru_cache  # a signature takes as long as ten EM passes over few rows
@@ -41,7 +40,7 @@ class Estimator:
         Parameters
         ----------
         deep : bool, default=True
-            Also those of parameters that are estimators, as ``<name>__<its parameter>``.
+            Whether to include the parameters of nested estimators, as ``<name>__<parameter>``.
 
         Returns
         -------
@@ -62,7 +61,7 @@ class Estimator:
         Parameters
         ----------
         **params
-            Values by name; ``<name>__<its parameter>`` where a parameter is an estimator.
+            Values by name; ``<name>__<parameter>`` for a nested estimator.
 
         Returns
         -------
@@ -123,7 +122,7 @@ class Estimator:
         Returns
         -------
         ndarray of shape (n,)
-            The likeliest component of each row; of rows that are read in pieces as `predict` does.
+            The likeliest component of each row; in pieces or lazy as by `predict`.
         """
         return self.fit(X, y, sample_weight).predict(X)
 
@@ -186,8 +185,8 @@ class Estimator:
         Parameters
         ----------
         sample_weight : bool, str or None
-            True asks for them, False does not, None raises if they are given, a string is the
-            name by which they are given.
+            True requests them, False does not, None raises if they are passed; a string is the name
+            under which they are passed.
 
         Returns
         -------
@@ -198,7 +197,7 @@ class Estimator:
         RuntimeError
             If scikit-learn is loaded and its metadata routing is not enabled.
         ValueError
-            If it is something else.
+            If `sample_weight` is anything else.
         """
         return self._set_request("fit", sample_weight)
 

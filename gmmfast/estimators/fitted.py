@@ -1,4 +1,4 @@
-"""What a fitted mixture is for: labels, densities, criteria, samples."""
+"""The use of a fitted mixture: labels, densities, criteria, samples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gmmfast.tables import TEXT_SUFFIXES, column_names
 
 
 class FittedMixture(Estimator):
-    """The methods of `GaussianMixture` that need its attributes, and none of the data it saw."""
+    """Methods of `GaussianMixture` that need its fitted attributes, not the data of the fit."""
 
     covariance_type: str
     reg_covar: float
@@ -56,7 +56,8 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n,)
-            Component indices; of equals, the first.
+            Component indices; the first of equals. Sources give an iterator over the labels of each
+            piece, Dask collections a lazy Dask array.
         """
         labels: NDArray[np.int64] = self._of_rows(X, MemoryRows.labels)
         return labels
@@ -72,7 +73,7 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n, K)
-            Each row sums to one.
+            Each row sums to one. In pieces or lazy as by `predict`.
         """
         resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
         return resp
@@ -88,7 +89,8 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n,)
-            ``log p(x)``; the density is in the inverse units of the data.
+            ``log p(x)``; the density is in the inverse units of the data. In pieces or lazy as by
+            `predict`.
         """
         log_density: NDArray[Any] = self._of_rows(X, MemoryRows.log_densities)
         return log_density
@@ -96,7 +98,7 @@ class FittedMixture(Estimator):
     def score(
         self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Mean log density of a row, in nats.
+        """Mean log density per row, in nats.
 
         Parameters
         ----------
@@ -164,7 +166,7 @@ class FittedMixture(Estimator):
         Returns
         -------
         float
-            Lower is better; above BIC the more, the less clearly rows are assigned.
+            Lower is better; exceeds BIC by more, the less clearly rows are assigned.
         """
         if is_elsewhere(X):
             statistics = self._statistics(X, sample_weight)
@@ -182,7 +184,7 @@ class FittedMixture(Estimator):
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of rows.
 
         Returns
         -------
@@ -210,19 +212,19 @@ class FittedMixture(Estimator):
     def _rows(
         self, X: ArrayLike | Source, names: list[str] | None = None, first: int = 0
     ) -> tuple[MemoryRows, Parameters]:
-        """Rows to evaluate, and the fitted parameters about the same centre."""
+        """Rows to evaluate, and the fitted parameters about the same center."""
         means = self._attributes()[1]
         X, own = check_rows(X, first=first, columns=names)
         names = names or own
         check_features(self, names, X.shape[1], reset=False)
         if X.shape[1] != means.shape[1]:
             raise _other_features(X.shape[1], means.shape[1])
-        centre = centre_near(means, X.dtype)  # no look at X: rows stay independent
-        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=centre)
-        return rows, self._parameters(centre)
+        center = centre_near(means, X.dtype)  # no look at X: rows stay independent
+        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=center)
+        return rows, self._parameters(center)
 
     def _of_rows(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
-        """Evaluate rows: at once; those of a source, one chunk after the other; Dask's, later."""
+        """Evaluate arrays at once, sources one chunk after the other, Dask collections lazily."""
         self._check_fitted()
         if is_dask(X):
             return self._of_blocks(X, what)
@@ -245,7 +247,7 @@ class FittedMixture(Estimator):
             yield what(*self._rows(chunk.X, source.names, chunk.first))
 
     def _of_blocks(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
-        """A Dask array that is computed by the threads of its workers, each with one kernel."""
+        """Return a Dask array; the threads of its workers compute it, each with a serial kernel."""
         names, blocks, mixture = names_of(X), array_of(X), copy(self)
         mixture.n_jobs = 1
         check_features(self, names, blocks.shape[1], reset=False)
@@ -260,14 +262,14 @@ class FittedMixture(Estimator):
         columns = (blocks.chunks[0], (meta.shape[1],))
         return blocks.map_blocks(of_block, dtype=meta.dtype, chunks=columns, meta=meta)
 
-    def _parameters(self, centre: Floats) -> Parameters:
+    def _parameters(self, center: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
         names = ["precisions_cholesky_", *self._covariances()]
         weights, means, cholesky, *given = self._attributes(*names)
         covariances = given[0] if given else cholesky
-        if means.shape[1] != len(centre):
-            raise _other_features(len(centre), means.shape[1])
-        return self._model().from_cholesky(weights, means - centre, covariances, cholesky)
+        if means.shape[1] != len(center):
+            raise _other_features(len(center), means.shape[1])
+        return self._model().from_cholesky(weights, means - center, covariances, cholesky)
 
     def _covariances(self) -> list[str]:
         """Name of the covariances, which need not be set for densities."""
@@ -276,7 +278,7 @@ class FittedMixture(Estimator):
     def _attributes(self, *covariances: str) -> list[Floats]:
         """Return the fitted weights, means and forms of the covariances, as float64.
 
-        Whoever sets them by hand may forget one, or choose shapes that do not go together.
+        Where they were set by hand, one may be missing, or their shapes may not match.
         """
         self._check_fitted()
         names = ["weights_", "means_", *covariances]
@@ -325,7 +327,7 @@ class FittedMixture(Estimator):
             return float(weights[present] @ log_density[present]), float(weights.sum())
 
     def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
-        """What rows that are not in memory say of the mixture."""
+        """Return the sufficient statistics of rows that are not in memory."""
         self._check_fitted()
         X, name = self._named(X), type(self).__name__
         rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
@@ -334,7 +336,7 @@ class FittedMixture(Estimator):
 
 
 def _by_rows(of_block: Callable[[Any], Any], blocks: Any, meta: NDArray[Any]) -> Any:
-    """A Dask array of what is one value for each row; `map_blocks` would copy, and drop units."""
+    """Return a Dask array with one value per row; `map_blocks` would copy, and drop units."""
     import dask.array
 
     def of_only(parts: list[Any]) -> Any:

@@ -1,10 +1,11 @@
-"""The estimator: scikit-learn's face on the EM loop."""
+"""The estimator: scikit-learn's interface to the EM loop."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -38,6 +39,7 @@ from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import model as files
 from gmmfast.files import sklearn
 from gmmfast.files.archive import kept_parameters
+from gmmfast.files.attributes import FACTS
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
@@ -58,50 +60,50 @@ class GaussianMixture(FittedMixture):
     n_components : int, default=1
         K, the number of components.
     covariance_type : str, default="full"
-        "full", "tied", "diag" or "spherical": a matrix a component, one matrix for all, variances
-        a component, one variance a component. Or one of mclust's codes for volume, shape and axes
-        (E equal, V varying, I of the unit matrix): "EII", "VII", "EEI", "VEI", "EVI", "VVI",
-        "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV".
+        "full", "tied", "diag" or "spherical": one matrix per component, one matrix for all, one
+        variance per component and feature, or one variance per component. Or one of mclust's codes
+        for volume, shape and axes (E equal, V varying, I of the unit matrix): "EII", "VII", "EEI",
+        "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV".
     tol : float, default=1e-3
-        A fit has converged once the mean log-likelihood of a row, in nats, changes by less.
+        A fit has converged once the mean log-likelihood per row changes by less, in nats.
     reg_covar : float, default=1e-6
         Added to the diagonals of the covariances, in squared units of the data.
     max_iter : int, default=100
-        EM iterations at the most. 0 leaves the start.
+        EM iterations, at most. 0 keeps the start.
     n_init : int, default=1
-        Starts; the one with the largest lower bound is kept.
+        Number of starts; the fit with the largest lower bound is kept.
     init_params : str, default="kmeans"
-        "kmeans", "k-means++" and "random_from_data" give each row to the nearest of K seeds: the
-        centres that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
-        responsibilities; "hierarchical" cuts two of Ward's trees. Three starts of the kind are
-        tried for up to ten EM passes each, where there are more rows over a sample of
-        ``max(4096, 128 K)`` (full covariances: of at least ``4 K d``; a tree: 4096); the likeliest
-        goes on. `n_iter_` counts from there.
+        "kmeans", "k-means++" and "random_from_data" assign each row to the nearest of K seeds: the
+        centers that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
+        responsibilities; "hierarchical" cuts two of Ward's trees. Three starts are tried for up to
+        ten EM passes each, on all rows or a sample of at most ``max(4096, 128 K)`` (full
+        covariances: at least ``4 K d``; trees: 4096); the fit continues from the likeliest.
+        `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None
-        Means to start from; weights and covariances that are not given start from the rows
-        nearest to each. One that no row is nearest to gets weight 0 and keeps it.
+        Means to start from; weights and covariances that are not given start from the rows nearest
+        to each mean. A component without such rows gets weight 0 and keeps it.
     precisions_init : array-like, default=None
         Inverses of the covariances to start from, in the shape of ``precisions_``. They need not
-        be of the model: the first M step leads into it.
+        satisfy the constraint of the model; the first M step enforces it.
     random_state : int, RandomState, Generator or None, default=None
         The only source of chance; an int gives the same fit each time.
     warm_start : bool, default=False
-        Go on from the last fit instead of starting anew; `n_components` and `covariance_type`
-        must be those of that fit.
+        Continue from the last fit instead of starting anew; `n_components` and `covariance_type`
+        must be unchanged.
     verbose : int, default=0
         1 prints iterations, 2 also times and changes.
     verbose_interval : int, default=10
-        Iterations from one line to the next.
+        Iterations between printed lines.
     n_jobs : int or None, default=None
-        Threads. None is as many as Numba is set to, -1 all that it began with; the result is the
-        same to the last bit.
+        Number of threads. None uses as many as Numba is set to, -1 as many as it started with.
+        Results are the same to the last bit for any number.
     acceleration : {"none", "auto"}, default="none"
-        "none" takes EM steps, and finds scikit-learn's iterates. "auto" extrapolates them once EM
-        has settled into its linear rate, which saves most of the iterations where components
-        overlap and `tol` is small; it stops on the gain of an EM step, and no step falls short
-        of EM's (see `gmmfast.kernels.anderson`).
+        "none" takes plain EM steps, with scikit-learn's iterates. "auto" extrapolates them once EM
+        has settled into its linear rate, which saves most iterations where components overlap and
+        `tol` is small. It stops on the gain of an EM step, and no step gains less than EM's (see
+        `gmmfast.kernels.anderson`).
 
     Attributes
     ----------
@@ -110,19 +112,20 @@ class GaussianMixture(FittedMixture):
     means_ : ndarray of shape (K, d)
         Means, in units of the data.
     covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
-        Covariances, by `covariance_type`; of a code, (K, d, d).
+        Covariances, in the shape of `covariance_type`; (K, d, d) for mclust's codes.
     precisions_ : ndarray
         Their inverses, in the same shape.
     precisions_cholesky_ : ndarray
-        Upper triangles U with ``U @ U.T = precision``; reciprocal standard deviations.
+        Upper triangular U with ``U @ U.T = precision``; reciprocal standard deviations for "diag"
+        and "spherical".
     converged_ : bool
-        Whether the kept start has converged.
+        Whether the best start converged.
     stop_reason_ : str
-        Why it ended, in a sentence.
+        Why the fit ended, in a sentence.
     n_iter_ : int
-        Its EM iterations.
+        EM iterations of the best start.
     lower_bound_ : float
-        Mean log-likelihood of a row before the last M step.
+        Mean log-likelihood per row before the last M step.
     lower_bounds_ : list of float
         The same before each M step.
     degenerate_ : ndarray of bool of shape (K,)
@@ -130,11 +133,11 @@ class GaussianMixture(FittedMixture):
         `reg_covar`, or below 1e-6 of that of all the data if they have fewer than 10 (d + 1) rows
         (1e-24 if they have more). Their density means nothing.
     n_samples_seen_ : float
-        Rows that have been learnt from, by their weights.
+        Total weight of the rows that the mixture has learned from.
     n_features_in_ : int
-        d.
+        Number of features d.
     feature_names_in_ : ndarray of str of shape (d,)
-        Column names, where X was a frame that had them.
+        Column names, where X was a frame with names.
 
     References
     ----------
@@ -198,9 +201,9 @@ class GaussianMixture(FittedMixture):
         self.acceleration = acceleration
 
     n_iter_: int
-    _stream: Stream | None = None  # of a mixture that has learnt by partial_fit
-    _resumed: Checkpoint | None = None  # of one whose next fit goes on from there
-    _learnt_type: str | None = None  # covariance_type of the attributes, where it is known
+    _stream: Stream | None = None  # of a mixture that has learned by partial_fit
+    _resumed: Checkpoint | None = None  # from which the next fit continues
+    _learned_type: str | None = None  # covariance_type of the attributes, where it is known
 
     # ------------------------------------------------------------------------------- fitting
 
@@ -219,20 +222,19 @@ class GaussianMixture(FittedMixture):
         Parameters
         ----------
         X : array-like, frame or source of shape (n, d)
-            float32 is computed in float32, with float64 sums; everything else in float64. Paths
-            and what `gmmfast.chunks` makes are read in pieces, in every iteration.
+            float32 rows are computed in float32, with float64 sums; everything else in float64.
+            Paths and `gmmfast.chunks` are read in pieces, in every iteration.
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n,), optional
-            Weight 0 is an absent row, an integer weight a repeated one.
+            Row weights. Weight 0 leaves a row out; an integer weight repeats it.
         callback : callable, optional
             Called as ``callback(iteration, lower_bound)`` after every iteration; a true result
-            stops the fit, which keeps what it has.
+            stops the fit, which keeps its last parameters.
         progress : bool, default=False
             Show a bar on stderr once the fit takes longer than a second.
         checkpoint : path-like, optional
-            File that is written after each iteration, for `resume` to go on from. It must
-            not be the file of X.
+            File to write after each iteration, for `resume`. It must not be the file of X.
 
         Returns
         -------
@@ -288,23 +290,23 @@ class GaussianMixture(FittedMixture):
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str]) -> Self:
-        """Take up a fit that was interrupted, from its checkpoint.
+        """Resume an interrupted fit from its checkpoint.
 
         Parameters
         ----------
         path : path-like
-            What ``fit(checkpoint=path)`` has written.
+            File that ``fit(checkpoint=path)`` wrote.
 
         Returns
         -------
         GaussianMixture
-            As after the last iteration, usable as it is. Its next `fit`, with the same rows, goes
-            on from there, and ends where the fit would have ended (to rounding).
+            The mixture after the last iteration, ready to use. Its next `fit`, with the same rows,
+            continues from there and ends where the interrupted fit would have ended, to rounding.
 
         Raises
         ------
         FileNotFoundError, ValueError
-            If there is no such file, or it is damaged or something else.
+            If there is no such file, or it is damaged or not a checkpoint.
 
         Examples
         --------
@@ -324,10 +326,10 @@ class GaussianMixture(FittedMixture):
         check_constructor(mixture)
         model, position = mixture._model(), point.position
         parameters = reached_by_em(model, position.parameters, position.memory)
-        mixture._set_parameters(parameters, model, parameters.means + point.centre, point.dtype)
+        mixture._set_parameters(parameters, model, parameters.means + point.center, point.dtype)
         mixture._set_progress(position)
         mixture.n_samples_seen_ = point.weight
-        check_features(mixture, point.names, len(point.centre), reset=True)
+        check_features(mixture, point.names, len(point.center), reset=True)
         mixture._resumed = point
         return mixture
 
@@ -340,28 +342,28 @@ class GaussianMixture(FittedMixture):
         decay: float = 0.8,
         forgetting: float = 0.0,
     ) -> Self:
-        """Learn from rows that come a few at a time and need not come again: stepwise EM.
+        """Learn from rows that arrive in batches and are seen once: stepwise EM.
 
-        The first rows are fitted as `fit` would. After that the averages over all rows, which the
-        M step needs, move a step towards those of the new ones: ``(w / W) ** decay``, where the
-        new rows weigh w and all so far W, and no less than `forgetting`. A mixture that has been
-        fitted goes on from there; one that was made of parameters starts with them.
-        `lower_bound_` is that of the last rows, before they were learnt; `n_iter_` counts steps.
+        The first batch is fitted as by `fit`. Each later batch moves the sufficient statistics,
+        which are averages over all rows, toward its own by a step of ``(w / W) ** decay``, but at
+        least `forgetting`; w is the weight of the batch and W that of all rows so far. A mixture
+        that was fitted, or made from parameters, continues from there. `lower_bound_` is the mean
+        log-likelihood of the last batch before it was learned; `n_iter_` counts steps.
 
         Parameters
         ----------
         X : array-like or frame of shape (n, d)
-            The next rows, the first time at least K.
+            The next rows; at least K in the first batch.
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n,), optional
             Row weights.
         decay : float, default=0.8
-            Above 0.5 and at most 1. Small values forget the first parameters soon, and large ones
+            Above 0.5 and at most 1. Small values forget the first parameters sooner; large values
             average over more rows.
         forgetting : float, default=0.0
-            For data that drift: the share of what is known that each call replaces at least. In
-            the long run ``1 / forgetting`` calls are remembered.
+            For data that drift: the share of the statistics that each call replaces at least. In
+            the long run about ``1 / forgetting`` calls are remembered.
 
         Returns
         -------
@@ -370,7 +372,7 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            As of `fit`; nothing is learnt then.
+            As in `fit`; the mixture is unchanged then.
 
         References
         ----------
@@ -394,7 +396,7 @@ class GaussianMixture(FittedMixture):
         check_parameters("partial_fit", steps, STEPWISE)
         if is_elsewhere(X):
             raise TypeError(
-                "partial_fit learns from rows in memory, some at a time; got "
+                "partial_fit needs rows in memory, one batch at a time; got "
                 f"{type(X).__name__}. Pass its pieces one after the other, or use fit."
             )
         X, names = check_rows(X)
@@ -443,7 +445,7 @@ class GaussianMixture(FittedMixture):
         return self
 
     def _stream_so_far(self, model: Model) -> Stream:
-        """What `partial_fit` goes on from."""
+        """Return the stream that `partial_fit` continues."""
         if self._stream is not None:
             return self._stream
         parameters = self._parameters(np.zeros(self.means_.shape[1]))
@@ -451,7 +453,7 @@ class GaussianMixture(FittedMixture):
 
     @contextmanager
     def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:
-        """Say of a covariance that is not positive definite what may help."""
+        """Add a remedy to the error of a covariance that is not positive definite."""
         try:
             yield
         except IllDefinedCovarianceError as error:
@@ -469,14 +471,14 @@ class GaussianMixture(FittedMixture):
             )
 
     def _require_same_model(self) -> None:
-        """Raise ValueError where a fit cannot go on from what has been learnt."""
-        learnt = len(self._attributes()[0]), self._learnt_type or self.covariance_type
+        """Raise ValueError unless K and the covariance type match the last fit."""
+        learned = len(self._attributes()[0]), self._learned_type or self.covariance_type
         wanted = self.n_components, self.covariance_type
-        if learnt != wanted:
-            K, kind = learnt
+        if learned != wanted:
+            K, kind = learned
             raise ValueError(
-                f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but what has been "
-                f"learnt has {K} components of covariance_type={kind!r}. Set them back, or begin "
+                f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but the fitted "
+                f"mixture has {K} components of covariance_type={kind!r}. Set them back, or start "
                 "with a new mixture."
             )
 
@@ -494,7 +496,7 @@ class GaussianMixture(FittedMixture):
         return em.best_of(self.n_init, make, model, control)
 
     def _given(self, model: Model, rows: Rows) -> Given:
-        """What the constructor fixes of the start."""
+        """Return the parts of the start that the constructor gives."""
         K, d = self.n_components, rows.n_features
         weights = means = covariances = None
         if self.weights_init is not None:
@@ -533,7 +535,7 @@ class GaussianMixture(FittedMixture):
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
-        self._learnt_type = self.covariance_type
+        self._learned_type = self.covariance_type
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)
@@ -563,7 +565,7 @@ class GaussianMixture(FittedMixture):
         feature_names: Sequence[str] | None = None,
         **params: Any,
     ) -> Self:
-        """Make a mixture that predicts, scores and samples without having been fitted.
+        """Make a mixture from its parameters, to predict, score and sample without a fit.
 
         Parameters
         ----------
@@ -588,8 +590,8 @@ class GaussianMixture(FittedMixture):
         ------
         ValueError
             If a shape is wrong, the weights do not sum to one, a covariance is not symmetric and
-            positive definite, or the covariances are not of the model, to seven digits: those of
-            "EII" must be one multiple of the unit matrix, for instance.
+            positive definite, or the covariances violate the model beyond the seventh digit: "EII",
+            for instance, requires one multiple of the unit matrix.
 
         Examples
         --------
@@ -611,31 +613,59 @@ class GaussianMixture(FittedMixture):
         except IllDefinedCovarianceError as error:
             raise error.of_given() from None
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
-        mixture.converged_, mixture.n_iter_ = False, 0
-        mixture.lower_bound_, mixture.lower_bounds_ = -np.inf, []
-        mixture.stop_reason_ = "Made from parameters, not fitted."
-        mixture.n_samples_seen_ = 0.0
+        vars(mixture).update(deepcopy(FACTS), stop_reason_="Made from parameters, not fitted.")
         names = None if feature_names is None else check_feature_names(feature_names, d)
         check_features(mixture, names, d, reset=True)
         return mixture
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted mixture to an ``.npz`` file; see `gmmfast.files.model.save`.
+        """Write the fitted mixture to an ``.npz`` file, for `gmmfast.load`.
+
+        Parameters that are arrays or random generators (`weights_init`, `random_state`, ...) belong
+        to the fit and are not kept; an int `random_state` is.
 
         Parameters
         ----------
         path : path-like
-            Written at once or not at all.
+            Written to a temporary file beside it and then put in its place, so that a failure
+            loses nothing.
+
+        Raises
+        ------
+        ValueError
+            If `gmmfast.load` would refuse the file: attributes are not finite, do not have the
+            shapes that the parameters require, or contradict each other. Nothing is written then.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, gmmfast
+        >>> mixture = gmmfast.GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.npz"
+        >>> mixture.save(path)
+        >>> gmmfast.load(path).means_
+        array([[0.]])
         """
         files.save(self, path, GaussianMixture)
 
     def to_sklearn(self) -> Any:
-        """Return the fitted mixture as a ``sklearn.mixture.GaussianMixture``."""
+        """Return a fitted ``sklearn.mixture.GaussianMixture`` with the same parameters.
+
+        Models named by mclust's codes, which scikit-learn does not know, become "full".
+
+        Returns
+        -------
+        sklearn.mixture.GaussianMixture
+
+        Raises
+        ------
+        ImportError
+            If scikit-learn is not installed.
+        """
         return sklearn.to_sklearn(self)
 
     @classmethod
     def from_sklearn(cls, mixture: Any) -> Self:
-        """Make a mixture of a fitted ``sklearn.mixture.GaussianMixture``.
+        """Make a mixture from a fitted ``sklearn.mixture.GaussianMixture``.
 
         Parameters
         ----------
@@ -645,6 +675,11 @@ class GaussianMixture(FittedMixture):
         Returns
         -------
         GaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If it is not fitted, or not a Gaussian mixture.
         """
         made: Self = sklearn.from_sklearn(cls, mixture)
         return made
@@ -665,8 +700,8 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     ValueError
-        If it is not a gmmfast model, is damaged, or is of a later format.
+        If it is not a gmmfast model, is damaged, or has another format.
     """
     return files.load(path, GaussianMixture)

@@ -6,10 +6,11 @@ import math
 import numbers
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from typing import Any, Self
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gmmfast import em
 from gmmfast.data.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
@@ -28,12 +29,27 @@ from gmmfast.rows.sources import Source
 from gmmfast.search.candidates import MANY, SINGULAR, Candidate, Fit, Search
 from gmmfast.search.results import Results
 
+P = ParamSpec("P")  # arguments
+R = TypeVar("R")  # result
+
+
+def _of_best(
+    method: Callable[Concatenate[GaussianMixture, P], R],
+) -> Callable[Concatenate[GaussianMixtureIC, P], R]:
+    """A method of the best mixture as one of the search: same signature, same documentation."""
+
+    @wraps(method)
+    def forward(search: GaussianMixtureIC, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return method(search._best(), *args, **kwargs)
+
+    return forward
+
 
 class GaussianMixtureIC(Estimator):
-    """Gaussian mixture whose number of components and covariance model are chosen.
+    """Gaussian mixture with a choice of the number of components and the covariance model.
 
-    Every model is fitted with every number of components; the best by a criterion is kept, and
-    predicts.
+    Every model is fitted with every number of components. The best fit by a criterion is kept, and
+    used by `predict` and the other methods.
 
     Parameters
     ----------
@@ -42,21 +58,21 @@ class GaussianMixtureIC(Estimator):
     covariance_types : "all" or list of str, default="all"
         Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes.
     criterion : {"bic", "aic", "icl", "cv"}, default="bic"
-        What is least at the best: the information criteria of `gmmfast.criteria`, or minus the
-        mean log density of rows that a fit has not seen (cross-validation).
+        Criterion to minimize: an information criterion of `gmmfast.criteria`, or minus the mean log
+        density of held-out rows (cross-validation).
     cv : int, splitter or iterable, default=5
         For ``criterion="cv"``: folds of shuffled rows, an object with scikit-learn's ``split``, or
         pairs of row indices to fit to and to hold out.
     tol : float, default=1e-6
-        A fit has converged once an EM step gains less, in nats a row.
+        A fit has converged once an EM step gains less, in nats per row.
     reg_covar : float, default=0.0
         Added to the diagonals of the covariances, in squared units of the data.
     max_iter : int, default=1000
-        EM iterations of a fit at the most.
+        EM iterations per fit, at most.
     acceleration : {"none", "auto"}, default="auto"
         As in `GaussianMixture`.
     max_seconds : float or None, default=None
-        Try no more candidates after this time. Fits that are under way end with what they have.
+        Start no more candidates after this time; running fits stop and keep their last parameters.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: raise, or choose among the candidates that `callback` has seen.
     random_state : int, RandomState, Generator or None, default=None
@@ -67,13 +83,13 @@ class GaussianMixtureIC(Estimator):
     Attributes
     ----------
     best_estimator_ : GaussianMixture
-        The chosen mixture; `predict` and the like are its own.
+        The chosen mixture.
     best_n_components_ : int
-        Its K.
+        Its number of components.
     best_covariance_type_ : str
-        Its model.
+        Its covariance model.
     results_ : Results
-        A structured array with a row a candidate; ``results_.to_pandas()`` makes it a frame.
+        Structured array with one row per candidate; ``results_.to_pandas()`` returns a data frame.
     n_features_in_ : int
         d.
     feature_names_in_ : ndarray of str of shape (d,)
@@ -81,8 +97,8 @@ class GaussianMixtureIC(Estimator):
 
     Notes
     -----
-    A candidate that fails is recorded with the reason. One in which a component has collapsed
-    (``degenerate_`` of `GaussianMixture`) is recorded, and not ranked: its likelihood has no upper
+    A candidate that fails is recorded with the reason. A candidate with a collapsed component
+    (``degenerate_`` of `GaussianMixture`) is recorded but not ranked: its likelihood has no upper
     bound, so its criteria mean nothing.
 
     References
@@ -156,10 +172,10 @@ class GaussianMixtureIC(Estimator):
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n,), optional
-            Weight 0 is an absent row, an integer weight a repeated one.
+            Row weights. Weight 0 leaves a row out; an integer weight repeats it.
         callback : callable, optional
-            Called with each candidate's `Fit`; a true result ends the search, which keeps what
-            it has.
+            Called with each candidate's `Fit`; a true result ends the search, which then chooses
+            among the candidates so far.
         progress : bool, default=False
             Show a bar on stderr once the search takes longer than a second.
 
@@ -174,22 +190,23 @@ class GaussianMixtureIC(Estimator):
         InvalidParameterError
             If a parameter of the constructor is out of range.
         KeyboardInterrupt
-            Unless ``on_interrupt="keep"`` and a candidate is done.
+            Unless ``on_interrupt="keep"`` and at least one candidate is done.
 
         Warns
         -----
         ConvergenceWarning
-            If the best reached `max_iter`; scikit-learn's own class where scikit-learn is loaded.
+            If the best fit reached `max_iter`; scikit-learn's own class where scikit-learn is
+            loaded.
         UserWarning
             If the search ended before its last candidate.
         """
         check_constructor(self, SEARCH)
         for name in ("best_estimator_", "best_n_components_", "best_covariance_type_"):
-            self.__dict__.pop(name, None)  # what is left of an earlier fit, if this one fails
+            self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         rng = check_random_state(self.random_state)
         if rows.n_rows <= MANY:
-            rows = rows.all_or_sample(MANY, rng)  # those of a source: in memory
+            rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
@@ -226,7 +243,7 @@ class GaussianMixtureIC(Estimator):
         deadline: Deadline,
         bar: SearchBar,
     ) -> list[Fit]:
-        """Fits until there are no more candidates, or someone ends the search."""
+        """Fit the candidates until none is left or the search is ended."""
         fits: list[Fit] = []
         try:
             with closing(search.fits()) as candidates:
@@ -313,7 +330,7 @@ class GaussianMixtureIC(Estimator):
         Parameters
         ----------
         n_best : int, default=5
-            Candidates to list.
+            Number of candidates to list.
 
         Returns
         -------
@@ -322,43 +339,18 @@ class GaussianMixtureIC(Estimator):
         self._check_fitted()
         return self.results_.summary(self.criterion, n_best)
 
-    def predict(self, X: ArrayLike | Source) -> NDArray[np.int64]:
-        """Label rows; see `GaussianMixture.predict`."""
-        return self._best().predict(X)
-
-    def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
-        """Posterior probabilities; see `GaussianMixture.predict_proba`."""
-        return self._best().predict_proba(X)
-
-    def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
-        """Log densities in nats; see `GaussianMixture.score_samples`."""
-        return self._best().score_samples(X)
-
-    def score(
-        self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Mean log density of a row; see `GaussianMixture.score`."""
-        return self._best().score(X, y, sample_weight)
-
-    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Bayesian information criterion; see `GaussianMixture.bic`."""
-        return self._best().bic(X, sample_weight)
-
-    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike information criterion; see `GaussianMixture.aic`."""
-        return self._best().aic(X, sample_weight)
-
-    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Integrated completed likelihood; see `GaussianMixture.icl`."""
-        return self._best().icl(X, sample_weight)
-
-    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw rows; see `GaussianMixture.sample`."""
-        return self._best().sample(n_samples)
+    predict = _of_best(GaussianMixture.predict)
+    predict_proba = _of_best(GaussianMixture.predict_proba)
+    score_samples = _of_best(GaussianMixture.score_samples)
+    score = _of_best(GaussianMixture.score)
+    bic = _of_best(GaussianMixture.bic)
+    aic = _of_best(GaussianMixture.aic)
+    icl = _of_best(GaussianMixture.icl)
+    sample = _of_best(GaussianMixture.sample)
 
 
 def _are_all_singular(fits: Sequence[Fit]) -> bool:
-    """Whether there are candidates with correlations, and all have failed for their covariances."""
+    """Whether there are candidates with correlations, and the covariances of all of them failed."""
     scatters = {name: MODELS[name]().scatter for _, name in (fit.candidate for fit in fits)}
     free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]
     return bool(free) and all(fit.failure == SINGULAR for fit in free)

@@ -1,1 +1,1 @@
-"""A mixture in another form: model files, checkpoints, scikit-learn."""
+"""A mixture in other forms: model files, checkpoints, scikit-learn."""

@@ -30,7 +30,7 @@ MANIFEST_VALUES = 1 << 20  # numbers, names, lists: each takes up to 100 bytes o
 
 
 class Header(NamedTuple):
-    """What is known of an array before it is read."""
+    """Shape and type of an array, known before it is read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -41,10 +41,10 @@ Found = Mapping[str, Header | NDArray[Any]]  # both have a shape and a dtype
 
 @dataclass(frozen=True)
 class Form(Generic[T]):
-    """A kind of file: what it holds, and what that stands for."""
+    """A kind of file: its contents, and the object that they stand for."""
 
-    program: str  # what the file is
-    version: int  # of what it holds
+    program: str  # name of the kind
+    version: int  # of its contents
     source: str  # how such files are made: the hint for another kind of file
     remedy: str  # what to do where something cannot be written
     layout: Callable[[dict[str, Any], Found], dict[str, Header]]  # arrays that must be there
@@ -62,9 +62,9 @@ def write(
     Parameters
     ----------
     path : path-like
-        What is there is replaced.
+        An existing file is replaced.
     form : Form
-        What the file is; `read` asks for the same.
+        Kind of the file, the same as for `read`.
     manifest : mapping
         Everything but the arrays, as JSON can hold it.
     arrays : mapping of str to ndarray
@@ -99,7 +99,7 @@ def write(
 
 
 def read(path: str | os.PathLike[str], form: Form[T]) -> T:
-    """Read a file, and make of its manifest and arrays what they stand for.
+    """Read a file, and rebuild the object that its manifest and arrays stand for.
 
     No array is read before the headers of all of them agree with the manifest.
 
@@ -108,20 +108,19 @@ def read(path: str | os.PathLike[str], form: Form[T]) -> T:
     path : path-like
         File.
     form : Form
-        What it must be.
+        Kind of the file.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     ValueError
-        If it is something else, is damaged, is of another version, or would take much more memory
-        than disk.
+        If it is damaged or of another kind or version, or would take much more memory than disk.
     """
     path = Path(path)
     try:
         with open(path, "rb") as stream:
-            require(zipfile.is_zipfile(stream), f"it is no .npz file. {form.source}")
+            require(zipfile.is_zipfile(stream), f"it is not an .npz file. {form.source}")
             with zipfile.ZipFile(stream) as file:
                 members = _members(file, path.stat().st_size)
                 manifest = _manifest(_text(file, members.pop("manifest")), form)
@@ -147,7 +146,7 @@ def _members(file: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.ZipInfo]:
     """Return the members of an archive by their names, if all of them may be read."""
     members = file.infolist()
     for info in members:
-        require(info.filename.endswith(".npy"), f"{info.filename!r} is no array")
+        require(info.filename.endswith(".npy"), f"{info.filename!r} is not an array")
         # of other methods, zipfile cannot limit what a small piece becomes
         known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         require(known, f"{info.filename!r} is compressed by another method than numpy's")
@@ -208,14 +207,15 @@ def _manifest(text: bytes, form: Form[Any]) -> dict[str, Any]:
     version = manifest["version"]
     require(
         version == form.version,
-        f"its format is {version}, this gmmfast reads {form.version}; use the one that wrote it",
+        f"its format is {version}, and this gmmfast reads {form.version}. Use the version that "
+        "wrote it",
     )
     require(isinstance(manifest["parameters"], dict), "the manifest is incomplete")
     return manifest  # type: ignore[no-any-return]
 
 
 def _require_layout(found: Found, expected: Mapping[str, Header]) -> None:
-    """Raise ValueError unless arrays, or their headers, are those that are expected."""
+    """Raise ValueError unless the arrays, or their headers, are as expected."""
     for name, (shape, dtype) in expected.items():
         array = found[name]
         require(array.dtype == dtype, f"{name} is of type {array.dtype} instead of {dtype}")
@@ -230,7 +230,7 @@ def under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def found_under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
-    """Return those whose names have a prefix, by the rest of their names."""
+    """Return the arrays whose names have a prefix, by the rest of their names."""
     return {
         name.removeprefix(prefix): array
         for name, array in arrays.items()
@@ -239,7 +239,7 @@ def found_under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def plain(value: Any) -> Any:
-    """NumPy's numbers as Python's."""
+    """Return NumPy's numbers as Python's."""
     if isinstance(value, list):
         return [plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
@@ -253,6 +253,6 @@ def kept_parameters(estimator: Any) -> dict[str, Any]:
 
 
 def require(condition: bool, otherwise: str) -> None:
-    """Raise ValueError unless something holds of a file."""
+    """Raise ValueError unless a condition holds."""
     if not condition:
         raise ValueError(otherwise)

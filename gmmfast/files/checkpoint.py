@@ -1,4 +1,4 @@
-"""Where a fit stands after an iteration, in a file: enough to go on from."""
+"""Checkpoints: the state of a fit after an iteration, in a file, to resume it from."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ from gmmfast.rows import Rows
 
 MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
 GUESSES = "guesses"
-SLACK = 0.02  # nats per feature: by less than this do `reg_covar` and rounding lower a likelihood
+SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by less than this
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A fit on its way."""
+    """The state of a fit between two iterations, and facts about its rows."""
 
     settings: dict[str, Any]  # the estimator's parameters
     names: list[str] | None  # of the columns
     mean: Floats  # (d,) of the rows
-    centre: Floats  # (d,) that the parameters are relative to
+    center: Floats  # (d,) that the parameters are relative to
     dtype: np.dtype[Any]  # of the rows
     n_rows: int  # of positive weight
     weight: float  # of all rows
     position: Position
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write all of it, at once or not at all; ValueError for what `read` would refuse."""
+        """Write the file at once or not at all; ValueError if `read` would refuse it."""
         position = self.position
         manifest = {
             "parameters": self.settings,
@@ -63,7 +63,7 @@ class Checkpoint:
             "lower_bounds": [float(bound) for bound in position.lower_bounds],
             "status": position.status.name,
         }
-        arrays = {"mean": self.mean, "centre": self.centre}
+        arrays = {"mean": self.mean, "center": self.center}
         arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
         if position.arranged_by is not None:
             arrays |= under(ORDER, position.arranged_by.to_arrays())
@@ -81,12 +81,12 @@ class Checkpoint:
                 )
 
     def go_on(self, rows: Rows, model: Model, control: Control) -> EMResult:
-        """Take the rest of the steps, to the same end as without the interruption.
+        """Finish the fit, with the same end as without the interruption.
 
         Raises
         ------
         ValueError
-            If these are not the rows.
+            If the rows are not the same.
         """
         position = self._position_about(rows, model)
         parameters, bounds = position.parameters, position.lower_bounds
@@ -99,15 +99,15 @@ class Checkpoint:
         return run(arranged, parameters, model, control, position=position)
 
     def _require_likelihood(self, statistics: SufficientStatistics) -> None:
-        """Raise ValueError where the rows are less likely than EM can have left the same ones."""
+        """Raise ValueError if the rows are less likely than the same rows can be after EM."""
         bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
-        slack = SLACK * len(self.centre)
+        slack = SLACK * len(self.center)
         is_more = bound > before + slack and self.position.status.is_end
         if bound < before - slack or is_more:
             raise _other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")
 
     def _position_about(self, rows: Rows, model: Model) -> Position:
-        """The position relative to the centre of the same rows, as they are read now."""
+        """The position relative to the center of the same rows, as they are read now."""
         parameters = self.position.parameters
         if rows.n_rows != self.n_rows or not math.isclose(rows.weight, self.weight, rel_tol=1e-9):
             raise _other_rows(
@@ -121,7 +121,7 @@ class Checkpoint:
             raise _other_rows(
                 f"the mean of feature {j} is {rows.mean[j]:.10g}, and was {self.mean[j]:.10g}"
             )
-        shift = self.centre - rows.centre
+        shift = self.center - rows.centre
         memory = memory_moved(model, self.position.memory, parameters, shift)
         order = self.position.arranged_by
         return replace(
@@ -133,13 +133,11 @@ class Checkpoint:
 
 
 def _other_rows(how: str) -> ValueError:
-    return ValueError(
-        f"The rows are not those of the checkpoint: {how}. Fit the same rows, or start anew."
-    )
+    return ValueError(f"The checkpoint is of other rows: {how}. Fit the same rows, or start anew.")
 
 
 def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None) -> None:
-    """Raise before any row is read what would raise, or overwrite `data`, after an iteration."""
+    """Raise before any row is read if a checkpoint would fail or overwrite `data`."""
     if n_init > 1:
         raise ValueError(
             f"A checkpoint is of one start; got n_init={n_init}. Set n_init=1, or fit several "
@@ -152,7 +150,7 @@ def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None)
 def keeper(
     path: str | os.PathLike[str], settings: dict[str, Any], names: list[str] | None, rows: Rows
 ) -> Callable[[Position], None]:
-    """Return a function that writes a checkpoint of each position that it gets."""
+    """Return a function that writes a checkpoint of a position."""
 
     def keep(position: Position) -> None:
         facts = rows.mean, rows.centre, rows.dtype, rows.n_rows, rows.weight
@@ -167,7 +165,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, or it is damaged or something else.
+        If there is no such file, or it is damaged or not a checkpoint.
     """
     return archive.read(path, FORM)
 
@@ -189,7 +187,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
         "covariances": MODELS[model]().covariance_shape(K, d),
         "log_dets": (K,),
     }
-    shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "centre": (d,)}
+    shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "center": (d,)}
     shapes |= _named(MIXTURE, found, mixture, K, d)
     is_accelerated = settings["acceleration"] != "none"
     has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64"
@@ -244,7 +242,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
         settings=manifest["parameters"],
         names=None if names is None else check_feature_names(names, d),
         mean=arrays["mean"],
-        centre=arrays["centre"],
+        center=arrays["center"],
         dtype=np.dtype(manifest["dtype"]),
         n_rows=manifest["n_rows"],
         weight=manifest["weight"],

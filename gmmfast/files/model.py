@@ -24,53 +24,18 @@ from gmmfast.files.archive import (
     require,
     under,
 )
+from gmmfast.files.attributes import COVARIANCES, FACTS, PARAMETERS
 from gmmfast.models import Model
 
 Mixture = TypeVar("Mixture")
 
-FACTS: dict[str, Any] = {  # and what they are of a mixture whose attributes were set by hand
-    "converged_": False,
-    "stop_reason_": "Not fitted.",
-    "n_iter_": 0,
-    "lower_bound_": -np.inf,
-    "lower_bounds_": [],
-    "n_samples_seen_": 0.0,
-}
-ARRAYS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
-STREAM = "stream_"  # begins the names of what partial_fit goes on from
+STREAM = "stream_"  # begins the names of the arrays from which partial_fit goes on
 BLOCK = 1 << 20  # values of the matrices that are checked at once
 DIGITS = 64  # units in the last place by which a covariance and its factor may differ
 
 
 def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
-    """Write a fitted mixture to a file.
-
-    Parameters
-    ----------
-    mixture : GaussianMixture
-        Fitted. Parameters that are arrays or random generators (`weights_init`, `random_state`,
-        ...) belong to the fit and are not kept; an int `random_state` is.
-    path : path-like
-        Written to a temporary file beside it and then put in its place, so that a failure loses
-        nothing.
-    kind : type
-        `GaussianMixture`: what `load` will make of the file.
-
-    Raises
-    ------
-    ValueError
-        If `load` would refuse the file: attributes are not finite, have other shapes than the
-        parameters say, or contradict each other. Nothing is written then.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, gmmfast
-    >>> mixture = gmmfast.GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]])
-    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.npz"
-    >>> mixture.save(path)
-    >>> gmmfast.load(path).means_
-    array([[0.]])
-    """
+    """Write a fitted mixture, as `GaussianMixture.save`; `load` will make a `kind` of the file."""
     mixture._check_fitted()
     names = getattr(mixture, "feature_names_in_", None)
     manifest = {
@@ -79,7 +44,8 @@ def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
         "feature_names": None if names is None else list(names),
         "n_features": plain(getattr(mixture, "n_features_in_", None)),
     }
-    arrays = {name: np.asarray(getattr(mixture, name)) for name in ARRAYS if hasattr(mixture, name)}
+    present = [name for name in PARAMETERS if hasattr(mixture, name)]
+    arrays = {name: np.asarray(getattr(mixture, name)) for name in present}
     sound = np.zeros(arrays["weights_"].shape, bool)
     arrays["degenerate_"] = np.asarray(getattr(mixture, "degenerate_", sound))
     if mixture._stream is not None:
@@ -88,15 +54,7 @@ def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
 
 
 def load(path: str | os.PathLike[str], kind: type[Mixture]) -> Mixture:
-    """Read a mixture that `save` wrote, as an object of a class; see `gmmfast.load`.
-
-    Parameters
-    ----------
-    path : path-like
-        File.
-    kind : type
-        `GaussianMixture`.
-    """
+    """Read a mixture that `save` wrote, as an object of a class; see `gmmfast.load`."""
     return archive.read(path, form_of(kind))
 
 
@@ -117,7 +75,7 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
     expected = {
         "weights_": Header((K,), dtype),
         "means_": Header((K, d), dtype),
-        **{name: Header(structure, dtype) for name in ARRAYS[2:]},
+        **{name: Header(structure, dtype) for name in COVARIANCES},
         "degenerate_": Header((K,), np.dtype(bool)),
     }
     if any(name.startswith(STREAM) for name in found):
@@ -141,12 +99,12 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
     mixture = kind(**manifest["parameters"])
     for name, array in contents.items():
         require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
-    for name in (*ARRAYS, "degenerate_"):
+    for name in (*PARAMETERS, "degenerate_"):
         setattr(mixture, name, contents[name])
     K, d = mixture.means_.shape
     check_weights_init(mixture.weights_, K)
     _require_matrices(mixture)
-    mixture.n_features_in_, mixture._learnt_type = d, mixture.covariance_type
+    mixture.n_features_in_, mixture._learned_type = d, mixture.covariance_type
     if manifest["feature_names"] is not None:
         names = check_feature_names(manifest["feature_names"], d)
         mixture.feature_names_in_ = np.asarray(names, object)
@@ -166,8 +124,8 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
 
 
 def _require_matrices(mixture: Any) -> None:
-    """Refuse matrices that are no covariances, precisions or triangles, or not of each other."""
-    given = [np.asarray(getattr(mixture, name)) for name in ARRAYS[2:]]
+    """Refuse matrices that are not covariances, precisions and triangles, or that contradict."""
+    given = [np.asarray(getattr(mixture, name)) for name in COVARIANCES]
     if mixture.covariance_type in ("diag", "spherical"):  # as matrices of one row
         given = [values.reshape(-1, 1, 1) for values in given]
     matrices = [values[None] if values.ndim == 2 else values for values in given]
@@ -201,7 +159,7 @@ def _require_inverses(
     """Refuse matrices (m, d, d) whose product with a vector shows that they do not belong together.
 
     With v the standard deviations, ``triangle @ triangle.T @ v`` is ``precision @ v``, and
-    ``covariance @ precision @ v`` is v, but for rounding.
+    ``covariance @ precision @ v`` is v, up to rounding.
     """
     deviations = np.sqrt(np.einsum("kii->ki", covariances, dtype=np.float64))
     roots = np.sqrt(np.einsum("kii->ki", precisions, dtype=np.float64))

@@ -7,41 +7,11 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.constraints import MODEL_CODES
-
-_FITTED = (
-    "weights_",
-    "means_",
-    "covariances_",
-    "precisions_",
-    "precisions_cholesky_",
-    "converged_",
-    "n_iter_",
-    "lower_bound_",
-    "lower_bounds_",
-    "n_features_in_",
-    "feature_names_in_",
-)
+from gmmfast.files.attributes import FITTED, OURS, PARAMETERS
 
 
 def to_sklearn(mixture: Any) -> Any:
-    """Return a fitted ``sklearn.mixture.GaussianMixture`` with the same parameters.
-
-    Models by mclust's codes, which scikit-learn does not know, become "full".
-
-    Parameters
-    ----------
-    mixture : GaussianMixture
-        Fitted.
-
-    Returns
-    -------
-    sklearn.mixture.GaussianMixture
-
-    Raises
-    ------
-    ImportError
-        If scikit-learn is not installed.
-    """
+    """See `GaussianMixture.to_sklearn`."""
     from sklearn.mixture import GaussianMixture as SklearnMixture
 
     mixture._check_fitted()
@@ -55,25 +25,8 @@ def to_sklearn(mixture: Any) -> Any:
 
 
 def from_sklearn(cls: type[Any], mixture: Any) -> Any:
-    """Return a fitted gmmfast mixture with the parameters of scikit-learn's.
-
-    Parameters
-    ----------
-    cls : type
-        `GaussianMixture`, or a class of one's own derived from it.
-    mixture : sklearn.mixture.GaussianMixture
-        Fitted.
-
-    Returns
-    -------
-    GaussianMixture
-
-    Raises
-    ------
-    ValueError
-        If it is not fitted, or not a Gaussian mixture.
-    """
-    missing = [name for name in _FITTED[:5] if not hasattr(mixture, name)]
+    """See `GaussianMixture.from_sklearn`; `cls` is that class, or one derived from it."""
+    missing = [name for name in PARAMETERS if not hasattr(mixture, name)]
     if missing:
         raise ValueError(
             "from_sklearn needs a fitted sklearn.mixture.GaussianMixture; "
@@ -88,7 +41,7 @@ def from_sklearn(cls: type[Any], mixture: Any) -> Any:
         )
     result = cls(**params)
     _copy(mixture, result)
-    result._learnt_type, result.n_samples_seen_ = result.covariance_type, 0.0
+    result._learned_type, result.n_samples_seen_ = result.covariance_type, 0.0
     model = result._model()
     parameters = result._parameters(np.zeros(result.means_.shape[1]))
     result.degenerate_ = model.degenerate(parameters, None)
@@ -97,7 +50,7 @@ def from_sklearn(cls: type[Any], mixture: Any) -> Any:
 
 
 def _copy(source: Any, target: Any) -> None:
-    for name in _FITTED:
-        if hasattr(source, name):
+    for name in FITTED:
+        if name not in OURS and hasattr(source, name):
             value = getattr(source, name)
             setattr(target, name, value.copy() if hasattr(value, "copy") else value)

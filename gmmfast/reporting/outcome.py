@@ -1,6 +1,6 @@
-"""What became of a fit, in the units of the data, heaviest component first.
+"""A fit as a report, and as the mixture of a model file.
 
-As a report, and as the mixture that a model file holds.
+Both are in the units of the data, with the heaviest component first.
 """
 
 from __future__ import annotations

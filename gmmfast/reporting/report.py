@@ -1,4 +1,4 @@
-"""What a fit found, as text that a person reads and as plain values for JSON.
+"""The result of a fit, as text for a person and as plain values for JSON.
 
 Pure functions: nothing here prints or computes on rows.
 """
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MAX_FEATURES = 8  # up to here a component is one line of the table of means
-MAX_MATRIX_LINES = 48  # more lines of covariance matrices than this tell a person nothing
+MAX_MATRIX_LINES = 48  # more lines of covariance matrices than this are not readable
 
 Array = NDArray[np.floating[Any]]
 
@@ -41,7 +41,7 @@ class FitReport:
     n_rows, total_weight : int, float
         Rows, and the sum of their weights (`n_rows` without weights).
     names : list of str
-        One a column.
+        One per column.
     covariance_type : str
         The model that was fitted: ``full``, ``tied``, ``diag``, ``spherical``, or a code.
     structure : str
@@ -84,7 +84,7 @@ def full_matrices(report: FitReport) -> Array:
     Parameters
     ----------
     report : FitReport
-        What was found.
+        The result of a fit.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def full_matrices(report: FitReport) -> Array:
 
 
 def fit_as_json(report: FitReport) -> str:
-    """Return the report as a JSON object, one member a line; what is not finite is null."""
+    """Return the report as a JSON object, one member per line; null for NaN and infinity."""
     members = {
         "source": report.source,
         "n_rows": report.n_rows,
@@ -216,7 +216,7 @@ def _outcome(report: FitReport) -> list[str]:
     totals = [f"{value:.2f}" for value in (report.log_likelihood, report.bic, report.aic)]
     width = max(map(len, totals))
     lines = [
-        f"log-likelihood  {totals[0]:>{width}}  ({per_row} a {per})",
+        f"log-likelihood  {totals[0]:>{width}}  ({per_row} per {per})",
         f"BIC             {totals[1]:>{width}}  (lower is better)",
         f"AIC             {totals[2]:>{width}}  (lower is better)",
         f"iterations      {report.n_iter:>{width}}",
@@ -233,12 +233,12 @@ def _outcome(report: FitReport) -> list[str]:
 
 
 def _by_feature(names: Sequence[str], rows: Array) -> list[tuple[str, list[str]]]:
-    """One aligned column a feature, of an array (rows, d)."""
+    """Return one aligned column per feature, of an array (rows, d)."""
     return [(short(name), align(rows[:, j])) for j, name in enumerate(names)]
 
 
 def _by_component(corner: str, names: Sequence[str], rows: Array) -> list[str]:
-    """Table with one line a feature, of an array (K, d)."""
+    """Return a table with one line per feature, of an array (K, d)."""
     return table(corner, names, [(str(k), align(row)) for k, row in enumerate(rows)])
 
 

@@ -1,4 +1,4 @@
-"""Fits to standardised columns, told in the units of the data."""
+"""Fits to standardized columns, reported in the units of the data."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ Parts = Iterable[tuple[Array, Array | None]]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Columns to mean 0 and standard deviation 1, and fitted parameters back."""
+    """Scales columns to mean 0 and standard deviation 1, and fitted parameters back."""
 
-    centre: NDArray[np.float64]
+    center: NDArray[np.float64]
     scale: NDArray[np.float64]
 
     @classmethod
     def of(cls, parts: Parts, names: list[str]) -> "Scaling":
-        """Return the scaling of rows, by their weights, read twice.
+        """Return the scaling of weighted rows, which are read twice.
 
         Parameters
         ----------
@@ -32,10 +32,10 @@ class Scaling:
         Raises
         ------
         ValueError
-            For weights that are none, or a constant column, which is named.
+            If weights are invalid, or a column is constant; the message names it.
         """
         weight, total, low, high = 0.0, np.zeros(len(names)), np.inf, -np.inf
-        with np.errstate(all="ignore"):  # what overflows is told below
+        with np.errstate(all="ignore"):  # an overflow raises below
             for values, weights in _present(parts):
                 weight += weights.sum()
                 total = total + (values * weights[:, None]).sum(axis=0)
@@ -46,10 +46,10 @@ class Scaling:
             if not weight > 0:
                 raise ValueError("Weights must be non-negative and not all zero. Correct them.")
             # Rounded as the values are, so that going there and back loses nothing.
-            centre = (total / weight).astype(values.dtype)
+            center = (total / weight).astype(values.dtype)
             squares = np.zeros(len(names))
             for values, weights in _present(parts):
-                squares += ((values - centre) ** 2 * weights[:, None]).sum(axis=0)
+                squares += ((values - center) ** 2 * weights[:, None]).sum(axis=0)
             scale = np.sqrt(squares / weight).astype(values.dtype)
         usable = np.isfinite(scale) & (scale > 0) & (low < high)
         if not usable.all():
@@ -58,17 +58,17 @@ class Scaling:
                 f"--standardize needs columns that vary; column {name!r} does not. "
                 "Leave it out with --columns."
             )
-        return cls(centre.astype(np.float64), scale.astype(np.float64))
+        return cls(center.astype(np.float64), scale.astype(np.float64))
 
     def apply(self, values: Array) -> Array:
         """Return rows in units of their standard deviation."""
-        scaled = values - self.centre.astype(values.dtype)
+        scaled = values - self.center.astype(values.dtype)
         scaled /= self.scale.astype(values.dtype)
         return scaled
 
     def means(self, means: Array) -> Array:
         """Return means in the units of the data."""
-        return means * self.scale + self.centre
+        return means * self.scale + self.center
 
     def covariances(self, structure: str, covariances: Array) -> tuple[str, Array]:
         """Structure and covariances in the units of the data; mclust's codes become "full"."""
@@ -80,7 +80,7 @@ class Scaling:
         return "diag", covariances * self.scale**2
 
     def log_volume(self) -> float:
-        """Log density lost a row by going back to the units of the data."""
+        """Log density that each row loses by going back to the units of the data."""
         return float(np.log(self.scale).sum())
 
 

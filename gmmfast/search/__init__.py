@@ -1,1 +1,1 @@
-"""A search over K and covariance models: candidates, their starts, and what was found."""
+"""A search over K and covariance models: candidates, their starts and their results."""

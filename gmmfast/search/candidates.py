@@ -24,9 +24,9 @@ from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.starts import Labels, Starts, merges, splits
 
 SAMPLE_PASSES = 100  # EM passes over a sample, at most,
-SAMPLE_TOL = 1e-4  # and the gain of one, in nats per row, that is not worth another
+SAMPLE_TOL = 1e-4  # which end once one gains less, in nats per row
 LEADERS = 3  # candidates that are fitted again,
-OTHER_MODELS = 3  # from what so many other models with the same K have found, at the most
+OTHER_MODELS = 3  # from the partitions of at most so many other models with the same K
 TASK = 7  # fits that a thread takes over together
 TICK = 0.1  # seconds between checks for results and for the deadline
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """What became of a candidate. Criteria are NaN where there is no mixture; lower is better."""
+    """The outcome of a candidate. Criteria are NaN where there is no mixture; lower is better."""
 
     candidate: Candidate
     seconds: float
@@ -61,23 +61,23 @@ class Fit:
 
     @property
     def mixture(self) -> Parameters:
-        """What was found."""
+        """The fitted parameters."""
         assert self.result is not None
         return self.result.parameters
 
 
 @dataclass
 class Search:
-    """What all candidates have in common.
+    """The data and the settings that all candidates share.
 
     Parameters
     ----------
     candidates : sequence of Candidate
         What to fit.
     rows : Rows
-        The data; no more than `MANY` are in memory.
+        The data; in memory if there are at most `MANY` rows.
     folds : list of (MemoryRows, MemoryRows)
-        For cross-validation: rows to fit to, and rows that are held out, about the same centre.
+        For cross-validation: rows to fit to, and rows that are held out, about the same center.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
     is_singular : bool
@@ -90,8 +90,8 @@ class Search:
     n_threads : int
         Candidates to fit at the same time, unless there are very many rows.
     deadline : Deadline
-        One of the observers of `control`. Once it has passed, fits that are under way end with what
-        they have, and only the first candidate still begins.
+        One of the observers of `control`. Once it has passed, running fits stop and keep their last
+        parameters, and no candidate begins but the first.
     """
 
     candidates: Sequence[Candidate]
@@ -107,9 +107,9 @@ class Search:
     _starts_of_folds: list[Starts] = field(init=False)
 
     def fits(self) -> Generator[Fit]:
-        """Fit the candidates, in their order. One that fails says why, and ends nothing.
+        """Fit the candidates in order. A candidate that fails records why, and the search goes on.
 
-        Once the deadline has passed, there may be no more.
+        Once the deadline has passed, the remaining candidates may be left out.
         """
         ((self._starts, *self._starts_of_folds),) = self._each(self._make_starts, [None])
         everything = [self._starts, *self._starts_of_folds]
@@ -117,15 +117,15 @@ class Search:
         yield from self._each(partial(self._attempt, most), self.candidates, TASK)
 
     def _make_starts(self, _: None) -> list[Starts]:
-        """Make partitions of all rows, and of those of each fold, by one thread in this order."""
+        """Make the partitions of all rows and of each fold, in one thread and in this order."""
         counts = [candidate.n_components for candidate in self.candidates]
         everything = [self.rows, *(seen for seen, _ in self.folds)]
         return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
 
     def improved(self, fits: Sequence[Fit], criterion: str) -> list[Fit]:
-        """Fit the best candidates again, from what their neighbours have found.
+        """Fit the best candidates again, from the partitions of their neighbors.
 
-        Whichever fit is likelier is kept. A neighbour has the same K and another model, or the same
+        The likelier fit is kept. A neighbor has the same K and another model, or the same
         model and one component more or less.
         """
         sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
@@ -172,7 +172,7 @@ class Search:
     def _again(self, fit: Fit, others: Sequence[Fit]) -> Fit:
         begin = time.perf_counter()
         K, covariance_type = fit.candidate
-        partitions = self._from_neighbours(fit.candidate, others)
+        partitions = self._from_neighbors(fit.candidate, others)
         if not partitions:
             return fit
         model, starts = MODELS[covariance_type](self.reg_covar), self._starts
@@ -187,7 +187,7 @@ class Search:
             return replace(fit, seconds=seconds)
         return replace(fit, seconds=seconds, **found)
 
-    def _from_neighbours(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
+    def _from_neighbors(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
         K, covariance_type = candidate
         points, found = self._starts.points, []
         like = [other for other in others if other.candidate.n_components == K]
@@ -249,9 +249,9 @@ def in_threads(
     Parameters
     ----------
     function : callable
-        What it computes obeys `current_stop`.
+        Its computations must obey `current_stop`.
     arguments : sequence
-        What to call it with.
+        The argument of each call.
     at_once : int
         Results that a thread hands over together, unless they take longer than a `TICK`.
     n_threads : int

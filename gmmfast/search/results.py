@@ -1,4 +1,4 @@
-"""What a search found: a row a candidate, their ranking, and a summary in text."""
+"""Results of a search: one row per candidate, the ranking, and a summary as text."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ FIELDS = [
 
 
 class Results(np.ndarray):
-    """Structured array with a row a candidate, in the order in which they were tried.
+    """Structured array with one row per candidate, in the order in which they were tried.
 
-    These are its fields; ``results["bic"]`` is one of them.
+    The attributes are its fields, as in ``results["bic"]``.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Results(np.ndarray):
         return pandas.DataFrame({name: np.asarray(self[name]) for name, _ in FIELDS})
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Return a dict of plain values a candidate, for JSON: what is not finite is None."""
+        """Return one dict of plain values per candidate, for JSON; None for NaN and infinity."""
         return [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in self]
 
     def ranking(self, criterion: str) -> NDArray[np.int64]:
@@ -102,7 +102,7 @@ class Results(np.ndarray):
         Parameters
         ----------
         criterion : {"bic", "aic", "icl", "cv"}
-            What is least at the best.
+            Criterion to rank by.
 
         Returns
         -------
@@ -113,14 +113,14 @@ class Results(np.ndarray):
         return sound[np.argsort(values[sound], kind="stable")]
 
     def summary(self, criterion: str, n_best: int = 5) -> str:
-        """Return the best candidates, and what became of the others, as text.
+        """Return the best candidates, and the outcome of the others, as text.
 
         Parameters
         ----------
         criterion : {"bic", "aic", "icl", "cv"}
-            What is least at the best.
+            Criterion to rank by.
         n_best : int, default=5
-            Candidates to list.
+            Number of candidates to list.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class Results(np.ndarray):
         return "\n".join([*lines, "", *self._others(order.size, criterion)])
 
     def _others(self, n_ranked: int, criterion: str) -> list[str]:
-        """What became of the candidates, in a line or two."""
+        """The outcome of the candidates that are not listed, in a line or two."""
         name = criterion.upper()
         lines = [f"{n_ranked} of {len(self)} candidates ranked by {name}: lower is better"]
         collapsed = int(np.count_nonzero(self["degenerate"]))

@@ -15,13 +15,13 @@ from gmmfast.rows import MemoryRows, Rows
 
 Labels = NDArray[np.int64]  # (n,)
 
-MERGES = 3  # pairs of components that are tried as one
+MERGES = 3  # pairs of components to merge
 
 
 class Starts:
     """Partitions of the rows, made once for each K.
 
-    Ward's trees of the standardised and of the whitened rows, and k-means. Each model tries all of
+    Ward's trees of the standardized and of the whitened rows, and k-means. Each model tries all of
     them for a few EM passes.
 
     Parameters
@@ -33,7 +33,7 @@ class Starts:
     counts : iterable of int
         All K that will be asked for.
     is_late : callable
-        Whether there is no time for other K than the smallest.
+        Whether there is no time left for any K but the smallest.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Starts:
             self.choices[k] = self.choice(labels, k)
 
     def choice(self, partitions: Sequence[Labels], n_components: int) -> list[Partition]:
-        """Return partitions of the sample to choose among, without those that are the same."""
+        """Return the partitions of the sample to choose among, without duplicates."""
         return [partition_of(self.points, own, n_components) for own in different(partitions)]
 
 
 def different(partitions: Sequence[Labels]) -> list[Labels]:
-    """Return partitions without those that differ from an earlier one in the labels alone."""
+    """Return the partitions, without mere renumberings of an earlier one."""
     found: dict[bytes, Labels] = {}
     for labels in partitions:
         _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -84,7 +84,7 @@ def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     Returns
     -------
     list of ndarray of shape (n,)
-        One for each component; there a cut leaves rows on both sides.
+        One for each component of at least two rows.
     """
     labels = points.labels(parameters)[points.sample_weight > 0]
     present, weights = points.present()
@@ -103,7 +103,7 @@ def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
 
 
 def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:
-    """Return the partitions in which two components are one: those that share most rows.
+    """Return the partitions that merge two components, for the pairs that share most rows.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-WIDTH = 100  # characters of a line; wider tables continue below
+WIDTH = 100  # characters per line; wider tables continue below
 MAX_NAME = 24  # characters of a column name
 
 
@@ -21,11 +21,11 @@ def table(
     corner : str
         Heading of the labels.
     row_labels : sequence of str
-        One a line.
+        One per line.
     columns : sequence of (str, list of str)
         Heading and cells of each column.
     width : int
-        Characters of a line; columns that do not fit continue in a block below.
+        Characters per line; columns that do not fit continue in a block below.
 
     Returns
     -------

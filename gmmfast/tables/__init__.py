@@ -1,6 +1,6 @@
-"""Data as people keep it: CSV, NumPy, Parquet and Arrow files.
+"""Tables in CSV, NumPy, Parquet and Arrow files.
 
-Everything that is read ends in a plain 2-D array with column names.
+Reading gives a plain 2-D array with column names.
 """
 
 from gmmfast.tables.base import (

@@ -1,4 +1,4 @@
-"""Parquet, Feather and Arrow files; pyarrow is imported for these only."""
+"""Parquet, Feather and Arrow files; pyarrow is imported only for these."""
 
 import contextlib
 import importlib
@@ -16,11 +16,11 @@ from gmmfast.tables.base import CHOOSE, Floats, require_finite
 from gmmfast.tables.ipc import decoded_size
 
 _INDEX = re.compile(r"__index_level_[0-9]+__|__null_dask_index__")  # one without a name
-BATCH = 4  # chunks that are decoded at once of Parquet files, which costs less a row
+BATCH = 4  # chunks that are decoded at once of Parquet files, which costs less per row
 
 
 def pyarrow_for(path: Path, doing: str) -> tuple[Any, Any]:
-    """Import pyarrow and its Parquet module; ImportError says what they are needed for."""
+    """Import pyarrow and its Parquet module; ImportError says which file needs them."""
     try:
         return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError:
@@ -50,7 +50,7 @@ class ArrowFile:
 
     @property
     def n_bytes(self) -> float:
-        """As if all columns of numbers were float64, or what all buffers of IPC data become."""
+        """Size with all columns of numbers as float64; of IPC data at least all decoded buffers."""
         n_columns = len(self.names) - len(self.text_columns())
         if self.path.suffix.lower() == ".parquet":
             facts = self.file.metadata
@@ -62,7 +62,7 @@ class ArrowFile:
         return float(max(8 * n_rows * n_columns, n_bytes))
 
     def text_columns(self) -> list[str]:
-        """Names of the columns that hold something else than numbers; no row is read."""
+        """Return the names of the columns that do not hold numbers; no row is read."""
         empty, found = self.schema.empty_table(), []
         for i, name in enumerate(self.names):
             try:
@@ -126,7 +126,7 @@ class ArrowFile:
 
 
 def _index_of(schema: Any) -> list[str]:
-    """Columns that pandas or Dask wrote as the index of the rows, where there are others."""
+    """Return the columns that pandas or Dask wrote as an index, if there are others."""
     found: Any = None
     with contextlib.suppress(ValueError, AttributeError):  # text that anyone may have written
         found = schema.pandas_metadata.get("index_columns")
@@ -136,7 +136,7 @@ def _index_of(schema: Any) -> list[str]:
 
 
 def write_parquet(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
-    """Write columns as Parquet, each piece a group of rows."""
+    """Write columns as Parquet, one row group per piece."""
     arrow, parquet = pyarrow_for(Path(file.name), "writing")
     with contextlib.ExitStack() as stack:
         writer = None

@@ -1,4 +1,4 @@
-"""What files of all kinds have in common: what they are, their columns, and what a cell may be."""
+"""What all kinds of files share: suffixes, columns, and the rules for a cell."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Table:
     values : ndarray of shape (n_rows, n_columns)
         float64, or float32 where every column of the file is float32.
     names : list of str
-        One name a column; ``x1, x2, ...`` where the file holds none.
+        One name per column; ``x1, x2, ...`` where the file holds none.
     has_names : bool
         Whether the names come from the file.
     weights : ndarray of shape (n_rows,) or None
@@ -63,7 +63,7 @@ class TableFile(Protocol):
 
     @property
     def n_bytes(self) -> float:
-        """Memory that all columns take once they are read, roughly."""
+        """Approximate memory of all columns once they are read."""
         ...
 
     def read(self, picked: list[int]) -> Floats:
@@ -85,7 +85,7 @@ def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
 
 
 def default_names(count: int) -> list[str]:
-    """Names of columns that have none."""
+    """Return names for columns without names."""
     return [f"x{i}" for i in range(1, count + 1)]
 
 
@@ -99,7 +99,7 @@ def require_finite(path: object, values: Floats, names: list[str], first: int = 
 
 
 def unusable(where: str, cell: str) -> str:
-    """Error text for one cell that is no finite number."""
+    """Return the error for one cell that is not a finite number."""
     text = cell.strip()
     if not text:
         return f"{where}: every cell must hold a number; this one is empty. {_FILL}"
@@ -112,7 +112,7 @@ def unusable(where: str, cell: str) -> str:
 
 
 def number(cell: str) -> float | None:
-    """Value of a cell, by the rules of numpy.loadtxt: no underscores, no foreign digits."""
+    """Return the value of a cell by numpy.loadtxt's rules: no underscores, only ASCII digits."""
     if "_" in cell or not cell.isascii():
         return None
     try:

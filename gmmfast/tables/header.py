@@ -1,7 +1,7 @@
 """Whether the first line of a text file is a header, and which columns are an index of the rows.
 
-Text does not say either. Both are decided by the first lines alone, so that a file that is read
-whole, in pieces, or again for a prediction is read alike.
+The format of the file says neither. Both follow from the first lines alone, so that a file is read
+alike whole, in pieces, or again for a prediction.
 """
 
 import re
@@ -21,8 +21,8 @@ _UNNAMED = re.compile(r"|Unnamed: [0-9.]+")  # pandas calls unnamed columns so w
 def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: bool) -> bool:
     """Whether the first line holds the names of the columns.
 
-    Names that are asked for decide where they can: the line holds all of them, or they are those
-    of columns without names. Otherwise a line without numbers is a header. So is a line of
+    Requested names decide if they can: the line holds all of them, or they are default names such
+    as ``x1``. Otherwise a line without numbers is a header. So is a line of
     numbers that are 0, 1, ..., d - 1 or 1, 2, ..., d, unless the rows below go on counting or
     hold the same line again; a line of distinct whole numbers where no cell below is one; a line
     of years where no cell below is one; and a line in quotes above numbers without. A line of
@@ -56,7 +56,7 @@ def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: boo
 
 
 def count_index(names: Row, below: list[Row]) -> int:
-    """How many leading columns are an index of the rows.
+    """Return the number of leading columns that are an index of the rows.
 
     Such a column has no name, and holds distinct whole numbers or no numbers at all.
     """
@@ -112,7 +112,7 @@ def _counts(first: Row, below: list[Row]) -> bool:
 
 
 def _stands_out(first: Row, below: list[Row]) -> bool:
-    """Whether numbers could be names, and are of a kind that no number below is of.
+    """Whether numbers could be names, and are of a kind that does not occur below.
 
     One number alone is a header only where it is 0, 1 or a year, above numbers that are not whole.
     """

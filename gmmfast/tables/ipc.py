@@ -1,4 +1,4 @@
-"""How large Arrow IPC data become when they are decoded.
+"""The size of Arrow IPC data once they are decoded.
 
 pyarrow says how many rows and bytes a record batch has once it has decoded it. Both are written
 before the buffers, in flatbuffers (Arrow's format/Message.fbs and File.fbs); this reads what it
@@ -30,7 +30,7 @@ def decoded_size(data: memoryview) -> tuple[int, int]:
     Raises
     ------
     OSError
-        If it is damaged, as pyarrow does.
+        If the data are damaged, as pyarrow does.
     """
     messages = _of_file(data) if data[: len(MAGIC)] == MAGIC else _of_stream(data)
     try:
@@ -41,7 +41,7 @@ def decoded_size(data: memoryview) -> tuple[int, int]:
 
 
 def _of_file(data: memoryview) -> Iterator[tuple[int, int]]:
-    """Where the message and the body of each block are that the footer names."""
+    """Yield the places of the message and the body of each block in the footer."""
     end = len(data) - len(MAGIC) - 4
     footer = _follow(data, end - _number(data, end, "<i"))
     for kind in (DICTIONARIES, BATCHES):
@@ -54,7 +54,7 @@ def _of_file(data: memoryview) -> Iterator[tuple[int, int]]:
 
 
 def _of_stream(data: memoryview) -> Iterator[tuple[int, int]]:
-    """Where the message and the body of each part are, until one is empty."""
+    """Yield the places of the message and the body of each part, until one is empty."""
     at = 0
     while at + 8 <= len(data):
         message = _after_length(data, at)
@@ -99,12 +99,12 @@ def _number(data: memoryview, at: int, kind: str) -> int:
 
 
 def _follow(data: memoryview, at: int) -> int:
-    """What an offset points at."""
+    """Return the position that an offset points to."""
     return at + _number(data, at, "<I")
 
 
 def _field(data: memoryview, table: int, number: int) -> int:
-    """Where a field of a table is, 0 where it is left out."""
+    """Return the position of a table's field, or 0 if it is left out."""
     fields, place = table - _number(data, table, "<i"), 4 + 2 * number
     offset = _number(data, fields + place, "<H") if place < _number(data, fields, "<H") else 0
     return table + offset if offset else 0

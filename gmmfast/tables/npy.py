@@ -53,12 +53,12 @@ class NpyFile:
 
     @property
     def n_bytes(self) -> float:
-        """Of an array of float32 or float64, that others are converted to."""
+        """Size as float32 or float64, to which other types are converted."""
         return float(self.array.size * np.dtype(self.dtype).itemsize)
 
     @property
     def dtype(self) -> type[np.floating[Any]]:
-        """That of the values which are read."""
+        """Type of the values after reading."""
         return np.float32 if self.array.dtype == np.float32 else np.float64
 
     def read(self, picked: list[int]) -> Floats:
@@ -89,7 +89,7 @@ class NpyFile:
 
 
 def _require_whole(path: Path) -> None:
-    """Raise ValueError where a header names a larger array than the file holds."""
+    """Raise ValueError if the header names a larger array than the file holds."""
     with path.open("rb") as file:
         version = np.lib.format.read_magic(file)
         if version > (2, 0):  # of structured arrays, which are no tables

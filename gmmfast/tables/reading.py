@@ -37,12 +37,12 @@ def read_table(
         UTF-8), ``.npy`` (2-D), or ``.parquet``, ``.feather``, ``.arrow`` (pyarrow, the extra
         ``[io]``).
     columns : sequence of str, optional
-        The columns to read, in this order. By default all but the weight column and an index of
-        the rows: the columns that pandas or Dask wrote as one, and the first column of a text
-        file where it has no name in the header, and holds distinct whole numbers or text. That
-        one is called ``index``.
+        The columns to read, in this order. By default all but the weight column and an index of the
+        rows: index columns that pandas or Dask wrote, and the first column of a text file if it has
+        no name in the header and holds distinct whole numbers or text. That column is called
+        ``index``.
     weight_column : str, optional
-        A column that holds the weight of each row.
+        The column with the weight of each row.
     header : bool, optional
         Whether the first line of a text file holds the names of the columns. By default it does
         where it holds all the names in `columns`; where none of its cells is a number; and where
@@ -59,11 +59,11 @@ def read_table(
     Raises
     ------
     OSError
-        The file is missing, is a directory or cannot be read.
+        If the file is missing, is a directory or cannot be read.
     ValueError
-        The content cannot be used: empty, ragged, not a number, missing values, an unknown column.
+        If the content cannot be used: empty, ragged, not numeric, missing values, unknown columns.
     ImportError
-        A Parquet or Arrow file, and pyarrow is not installed.
+        If the file is Parquet or Arrow and pyarrow is not installed.
 
     Examples
     --------
@@ -96,12 +96,12 @@ def read_pieces(
     path, columns, weight_column, header
         As for :func:`read_table`.
     n_rows : int, optional
-        Rows of a piece.
+        Rows per piece.
 
     Yields
     ------
     Table
-        Of numbers, finite or not.
+        Numbers, finite or not.
     """
     choice = choose_columns(path, columns, weight_column, header)
     for values in choice.source.pieces(choice.picked, n_rows):
@@ -110,11 +110,11 @@ def read_pieces(
 
 @dataclass(frozen=True)
 class Choice:
-    """A file that has been opened, and its columns that are to be read."""
+    """An open file, and the columns to read."""
 
     source: TableFile
     names: list[str]
-    picked: list[int]  # positions of the columns, and last that of the weights, if there are any
+    picked: list[int]  # positions of the columns, and last of the weights, if there are any
     notes: list[str]  # as of `Table`
 
     def table(self, values: Floats) -> Table:
@@ -157,7 +157,7 @@ def _left_out(path: Path, index: list[str]) -> str:
 def column_names(
     path: str | os.PathLike[str], expected: Sequence[str] = (), *, header: bool | None = None
 ) -> list[str] | None:
-    """Names of the columns of a file, or None where it holds none.
+    """Return the names of a file's columns, or None if it holds none.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def column_names(
 
 
 def open_file(path: Path, asked: list[str], header: bool | None = None) -> TableFile:
-    """Open a file far enough to know its columns; an error says why it cannot be used."""
+    """Open a file far enough to know its columns; an error says why it cannot be read."""
     require_header(header)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
@@ -197,7 +197,7 @@ def open_file(path: Path, asked: list[str], header: bool | None = None) -> Table
 
 
 def require_header(header: object) -> None:
-    """Raise TypeError unless `header` is True, False or None: pandas means other things by it."""
+    """Raise TypeError unless `header` is True, False or None; pandas takes other values."""
     if header is not None and not isinstance(header, bool):
         raise TypeError(
             "header must be True (the first line holds the names of the columns), False (it is a "
@@ -206,14 +206,14 @@ def require_header(header: object) -> None:
 
 
 def require_distinct(names: Sequence[str]) -> None:
-    """Raise ValueError where a column is asked for twice."""
+    """Raise ValueError if a column is asked for twice."""
     for name, count in Counter(names).items():
         if count > 1:
             raise ValueError(f"A column can be used once; {name!r} is asked for {count} times.")
 
 
 def _pick(source: TableFile, names: list[str]) -> list[int]:
-    """Position of each name among the columns, where it must be once."""
+    """Return the position of each name among the columns, which must hold it exactly once."""
     path, positions = source.path, {name: i for i, name in enumerate(source.names)}
     counts = Counter(source.names)
     for name in names:

@@ -121,7 +121,7 @@ class TextFile:
     def _parse_with_care(
         self, lines: list[str], first: int, picked: list[int]
     ) -> NDArray[np.float64]:
-        """Parse cell by cell, to name the first one that is at fault."""
+        """Parse cell by cell, to name the first cell at fault."""
         rows = []
         for line, cells in self._records(lines, first):
             if len(cells) != len(self.names):

@@ -17,8 +17,8 @@ from gmmfast.tables.base import ARROW_SUFFIXES, TEXT_SUFFIXES, WRITE_SUFFIXES, r
 def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
     """Write columns to a file, all or nothing.
 
-    The file appears under its name only when it is complete, so a run that fails leaves what was
-    there before.
+    The file appears under its name only when it is complete, so a run that fails leaves an earlier
+    file as it was.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
     Raises
     ------
     OSError
-        The folder is missing, or the file cannot be written.
+        If the folder is missing, or the file cannot be written.
     ValueError
-        The suffix is none of the above.
+        If the suffix is none of the above.
     ImportError
-        A Parquet file, and pyarrow is not installed.
+        If the file is Parquet and pyarrow is not installed.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) ->
 
 
 def require_writable(path: Path, suffixes: Sequence[str]) -> None:
-    """Raise before a long run what would make writing `path` fail after it."""
+    """Raise before a long run if writing `path` after it would fail."""
     require_suffix(path, suffixes)
     if path.suffix.lower() in ARROW_SUFFIXES:
         pyarrow_for(path, "writing")
@@ -122,7 +122,7 @@ def write_csv(
 
 
 def _cells(column: NDArray[Any]) -> list[Any]:
-    """Python values whose text is the shortest that reads back the same."""
+    """Return Python values, whose text is the shortest that reads back the same."""
     if column.dtype == np.float32:
         return [str(value) for value in column]
     cells: list[Any] = column.tolist()

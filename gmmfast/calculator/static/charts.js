@@ -1,11 +1,11 @@
 // Pictures, drawn by plotly.
 
-// Okabe & Ito's colours, which colour-blind people tell apart; symbols tell the rest.
-export const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
+// Okabe & Ito's colors, which color-blind people tell apart; symbols tell the rest.
+export const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
 const SYMBOLS = ["circle", "square", "diamond", "cross", "triangle-up", "x", "star", "triangle-down"];
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-export const colour = (k) => COLOURS[k % COLOURS.length];
+export const color = (k) => COLORS[k % COLORS.length];
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -53,14 +53,14 @@ export function drawPlane(id, data, [x, y]) {
   data.points.forEach(([px, py], k) => {
     traces.push({
       x: px, y: py, name: `component ${k}`, legendgroup: `${k}`, mode: "markers", type: "scatter",
-      marker: { color: colour(k), symbol: SYMBOLS[k % SYMBOLS.length], size: px.length > 500 ? 4 : 7, opacity: 0.65 },
+      marker: { color: color(k), symbol: SYMBOLS[k % SYMBOLS.length], size: px.length > 500 ? 4 : 7, opacity: 0.65 },
     });
   });
   data.ellipses.forEach((outlines, k) => outlines.forEach(([ex, ey], i) => {
     traces.push({
       x: ex, y: ey, mode: "lines", type: "scatter", legendgroup: `${k}`, showlegend: false,
       hoverinfo: "text", text: `component ${k}: ${data.sigmas[i]} sigma, ${percent(data.coverage[i])}`,
-      line: { color: colour(k), width: 2, dash: ["solid", "dash", "dot"][i] },
+      line: { color: color(k), width: 2, dash: ["solid", "dash", "dot"][i] },
     });
   }));
   traces.push({
@@ -78,7 +78,7 @@ export function drawLine(id, data, name) {
     type: "bar", name: "rows", marker: { color: "rgba(128,128,128,0.4)" },
   }];
   data.components.forEach((curve, k) => traces.push({
-    x: data.x, y: curve, mode: "lines", name: `component ${k}`, line: { color: colour(k), width: 2 },
+    x: data.x, y: curve, mode: "lines", name: `component ${k}`, line: { color: color(k), width: 2 },
   }));
   traces.push({ x: data.x, y: data.density, mode: "lines", name: "all", line: { color: style("--front"), dash: "dash", width: 2 } });
   return draw(id, traces, { xaxis: title(name), yaxis: title("density"), bargap: 0 });
@@ -87,10 +87,10 @@ export function drawLine(id, data, name) {
 export function drawCurve(id, bounds, first = 1) {
   const trace = {
     x: bounds.map((_, i) => first + i), y: bounds, mode: bounds.length > 60 ? "lines" : "lines+markers",
-    line: { color: COLOURS[0] }, name: "log-likelihood of a row",
+    line: { color: COLORS[0] }, name: "log-likelihood per row",
   };
   const whole = bounds.length < 12 ? { dtick: 1 } : {};
-  return draw(id, [trace], { xaxis: { ...title("iteration"), ...whole }, yaxis: title("nats a row"), showlegend: false });
+  return draw(id, [trace], { xaxis: { ...title("iteration"), ...whole }, yaxis: title("nats per row"), showlegend: false });
 }
 
 export function drawCriteria(id, candidates, criterion) {
@@ -99,7 +99,7 @@ export function drawCriteria(id, candidates, criterion) {
     const own = candidates.filter((one) => one.covariance_type === model && one[criterion] !== null && !one.degenerate);
     return {
       x: own.map((one) => one.n_components), y: own.map((one) => one[criterion]), name: model, mode: "lines+markers",
-      line: { color: colour(i) }, marker: { symbol: SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length], size: 7 },
+      line: { color: color(i) }, marker: { symbol: SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length], size: 7 },
     };
   });
   return draw(id, traces, {

@@ -1,4 +1,4 @@
-// The settings: what is asked for, and what they are to begin with.
+// The settings and their defaults.
 
 const $ = (id) => document.getElementById(id);
 

@@ -94,7 +94,7 @@ export class Grid {
     return this.inputs()[0].map((input, j) => input.value.trim() || `x${j + 1}`);
   }
 
-  // What is typed, but for empty rows at the end.
+  // The typed table, without empty rows at the end.
   rows() {
     const rows = this.inputs().slice(1).map((row) => row.map((input) => input.value.trim()));
     while (rows.length && rows.at(-1).every((cell) => cell === "")) rows.pop();
@@ -112,13 +112,13 @@ export class Grid {
     this.edit([...columns, `x${columns.length + 1}`], rows);
   }
 
-  // What is typed, empty rows and all.
+  // The typed table, with its empty rows.
   content() {
     const [names, ...rows] = this.inputs().map((row) => row.map((input) => input.value));
     return { columns: names, rows };
   }
 
-  // Some columns of what is typed, for the server to read like any file.
+  // Some columns of the typed table, for the server to read like any file.
   asFile(chosen) {
     const columns = this.columns();
     const picked = chosen.map((name) => columns.indexOf(name));

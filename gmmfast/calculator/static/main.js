@@ -96,7 +96,7 @@ async function follow(status) {
     status = await patiently(api.fitStatus);
   }
   if (status.state === "failed") throw new Error(status.error);
-  if (status.state === "cancelled") throw new Error("Cancelled.");
+  if (status.state === "canceled") throw new Error("Canceled.");
   await results.show(status.result);
 }
 

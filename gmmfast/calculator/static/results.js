@@ -1,7 +1,7 @@
-// What was found: words, tables, pictures, and ways to take it along.
+// The result: words, tables, pictures, and exports.
 
 import * as api from "./api.js";
-import { colour, drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";
+import { color, drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";
 import { fillTable, significant } from "./numbers.js";
 
 const $ = (id) => document.getElementById(id);
@@ -19,7 +19,7 @@ function swatch(k) {
   const label = document.createElement("span");
   const dot = document.createElement("span");
   dot.className = "swatch";
-  dot.style.background = colour(k);
+  dot.style.background = color(k);
   label.append(dot, `component ${k}`);
   return label;
 }
@@ -68,7 +68,7 @@ export class Results {
     );
     const rows = [
       ["log-likelihood", report.log_likelihood],
-      ["log-likelihood a row", report.log_likelihood_per_row],
+      ["log-likelihood per row", report.log_likelihood_per_row],
       ["BIC (lower is better)", report.bic],
       ["AIC (lower is better)", report.aic],
       ["components K, dimensions D", `${report.n_components}, ${report.columns.length}`],

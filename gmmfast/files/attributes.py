@@ -1,0 +1,21 @@
+"""The attributes of a fitted mixture, each listed once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+COVARIANCES = ("covariances_", "precisions_", "precisions_cholesky_")  # all of one shape
+PARAMETERS = ("weights_", "means_", *COVARIANCES)
+FACTS: dict[str, Any] = {  # with the values for a mixture whose attributes were set by hand
+    "converged_": False,
+    "stop_reason_": "Not fitted.",
+    "n_iter_": 0,
+    "lower_bound_": -np.inf,
+    "lower_bounds_": [],
+    "n_samples_seen_": 0.0,
+}
+FEATURES = ("n_features_in_", "feature_names_in_")
+FITTED = (*PARAMETERS, "degenerate_", *FACTS, *FEATURES)
+OURS = ("degenerate_", "stop_reason_", "n_samples_seen_")  # scikit-learn's mixture has the others

@@ -63,7 +63,8 @@ def _compile_seconds(events: list[Any]) -> dict[str, float]:
             under_way.pop()
         else:
             function = event.data["dispatcher"].py_func
-            under_way.append(f"{function.__module__}.{function.__qualname__}")
+            module = function.__module__.removeprefix("gmmfast.kernels.")
+            under_way.append(f"{module}.{function.__qualname__}")
             seconds.setdefault(under_way[-1], 0.0)
     return seconds
 

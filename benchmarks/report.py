@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen == PARTS:
         _write(options.out, _goals(goals), parts, found["growth"], options.quick)
     else:
-        print(_goals(goals), parts, sep="\n\n")
+        print(QUICK_WARNING if options.quick else "", _goals(goals), parts, sep="\n\n")
     different = iterations.disagreements(found.get("iterations", []))
     for line in different:
         print(line, file=sys.stderr)

@@ -20,6 +20,7 @@ from sklearn.decomposition import PCA
 from benchmarks.cases import drawn, generated, image_pixels
 from benchmarks.packages import quietly
 from benchmarks.tables import Goal, number, table
+from benchmarks.timing import Plan
 from gmmfast import GaussianMixture
 
 Array = NDArray[Any]
@@ -76,10 +77,10 @@ def cases() -> list[Overlap]:
     ]  # fmt: skip
 
 
-def measure(quick: bool) -> list[Overlap]:
+def measure(plan: Plan) -> list[Overlap]:
     """Fit all cases from all starts both ways."""
     results = []
-    for case in cases()[3:5] if quick else cases():
+    for case in cases()[3:5] if plan.quick else cases():
         X = case.data()
         for seed in range(STARTS):
             _compare(case, X, seed)

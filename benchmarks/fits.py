@@ -15,7 +15,7 @@ import sklearn.mixture
 from benchmarks.cases import CASES, Case, patches
 from benchmarks.packages import GMMFAST, SCIKIT_LEARN, quietly
 from benchmarks.tables import Goal, against, spread, table
-from benchmarks.timing import ratios, seconds_of, spread_of
+from benchmarks.timing import Plan, ratios, seconds_of, spread_of
 from gmmfast import GaussianMixture
 
 SEEDS = 10
@@ -56,19 +56,19 @@ class WholeFit:
         return statistics.median(found) if found else math.nan
 
 
-def measure(quick: bool) -> list[WholeFit]:
+def measure(plan: Plan) -> list[WholeFit]:
     """Fit every case from every seed with both packages."""
     results = []
     for covariance_type in COVARIANCES:
         for case in CASES:
             if case.make is patches:
                 case = replace(case, n=FEWER_PATCHES)
-            results.append(_compare(case.shrunk() if quick else case, covariance_type, quick))
+            results.append(_compare(case.shrunk() if plan.quick else case, covariance_type, plan))
             print(f"whole fit  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
     return results
 
 
-def _compare(case: Case, covariance_type: str, quick: bool) -> WholeFit:
+def _compare(case: Case, covariance_type: str, plan: Plan) -> WholeFit:
     X = case.data()
     result = WholeFit(case, covariance_type)
     keywords = {
@@ -79,7 +79,7 @@ def _compare(case: Case, covariance_type: str, quick: bool) -> WholeFit:
     begin = time.perf_counter()
     with quietly():
         GaussianMixture(**keywords, max_iter=1).fit(X)  # compiles
-        for seed in range(LEAST if quick else SEEDS):
+        for seed in range(LEAST if plan.quick else SEEDS):
             if seed >= LEAST and time.perf_counter() - begin > SECONDS:
                 break
             for package, mixture_class in PACKAGES.items():

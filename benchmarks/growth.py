@@ -52,9 +52,10 @@ class Growth:
     components: list[Pass]
 
 
-def measure(quick: bool) -> Growth:
-    by_rows = [replace(ROWS, n=n) for n in (QUICK_SIZES if quick else SIZES)]
-    by_components = [replace(COMPONENTS, n_components=k) for k in COUNTS[: 3 if quick else None]]
+def measure(plan: Plan) -> Growth:
+    by_rows = [replace(ROWS, n=n) for n in (QUICK_SIZES if plan.quick else SIZES)]
+    counts = COUNTS[:3] if plan.quick else COUNTS
+    by_components = [replace(COMPONENTS, n_components=k) for k in counts]
     return Growth([_passes(case) for case in by_rows], [_passes(case) for case in by_components])
 
 

@@ -109,12 +109,12 @@ def _attempt(
         result.log_likelihoods[name] = log_likelihood
 
 
-def measure(plan: Plan, quick: bool) -> list[Comparison]:
+def measure(plan: Plan) -> list[Comparison]:
     """Run every case."""
     results = []
     for covariance_type, (_, cases) in COVARIANCES.items():
         for case in cases:
-            case = case.shrunk() if quick else case
+            case = case.shrunk() if plan.quick else case
             result = compare(case, covariance_type, plan)
             print(_progress(result), file=sys.stderr, flush=True)
             results.append(result)

@@ -76,11 +76,11 @@ def _exps(count: int) -> Callable[[], Any]:
     return partial(_exp_blocks, threads, count // (threads * BLOCK), x, np.empty_like(x))
 
 
-def measure(plan: Plan, quick: bool) -> list[Limit]:
+def measure(plan: Plan) -> list[Limit]:
     """Time passes without pruning, and what they are held against."""
     results = []
     for case in SHAPES:
-        results.append(_measure(case.shrunk() if quick else case, plan))
+        results.append(_measure(case.shrunk() if plan.quick else case, plan))
         print(f"limit  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
     return results
 

@@ -8,6 +8,7 @@ from benchmarks.cases import Case
 from benchmarks.fresh import MODULES, probe
 from benchmarks.packages import GMMFAST, SCIKIT_LEARN
 from benchmarks.tables import Goal, number, table
+from benchmarks.timing import Plan
 
 CASES = (Case("", 1_000_000, 10, 10, 0, 0), Case("", 300_000, 32, 32, 0, 0))
 MB = 1e6
@@ -27,13 +28,13 @@ class Memory:
         return self.data + 24 * self.case.n + 100 * MB
 
 
-def measure(quick: bool) -> list[Memory]:
+def measure(plan: Plan) -> list[Memory]:
     """Peak memory of fits from their own start; none where the system does not tell."""
     if not Path("/proc/self/clear_refs").exists():
         return []
     results = []
     for case in CASES:
-        case = case.shrunk() if quick else case
+        case = case.shrunk() if plan.quick else case
         shape = [str(number) for number in (case.n, case.d, case.n_components)]
         found = {name: probe("peak_memory", m, *shape) for name, m in MODULES.items()}
         used = {name: bytes_["fit"] for name, bytes_ in found.items()}

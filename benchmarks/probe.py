@@ -3,10 +3,12 @@
 Nothing but the standard library is imported before the clock starts.
 """
 
+import io
 import json
 import sys
 import time
 import warnings
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,42 @@ def _rows(example: str) -> Any:
 
     n = {"small": 150, "large": 20_000}[example]
     return default_rng(0).normal(size=(n, 4)) + 6.0 * default_rng(1).integers(0, 3, (n, 1))
+
+
+def command(*arguments: str) -> dict[str, Any]:
+    """Seconds of a command of gmmfast, with the import, and how long which kernels compiled."""
+    begin = time.perf_counter()
+    from numba.core import event
+
+    from gmmfast.cli import main
+
+    with event.install_recorder("numba:compile") as recorder, redirect_stdout(io.StringIO()):
+        status = main(arguments)
+    if status:
+        raise RuntimeError(f"gmmfast {' '.join(arguments)} has failed")
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "kernels": _compile_seconds(recorder.buffer)}
+
+
+def _compile_seconds(events: list[Any]) -> dict[str, float]:
+    """Seconds by kernel, in all its versions, without those of the kernels that it calls.
+
+    One thread compiles at a time, so events are nested.
+    """
+    seconds: dict[str, float] = {}
+    before, under_way = 0.0, []
+    for now, event in events:
+        if under_way:
+            seconds[under_way[-1]] += now - before
+        before = now
+        if event.is_end:
+            under_way.pop()
+        else:
+            function = event.data["dispatcher"].py_func
+            module = function.__module__.removeprefix("gmmfast.kernels.")
+            under_way.append(f"{module}.{function.__qualname__}")
+            seconds.setdefault(under_way[-1], 0.0)
+    return seconds
 
 
 def peak_memory(package: str, n: str, d: str, n_components: str) -> dict[str, float]:
@@ -85,5 +123,5 @@ def _forget_peak() -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    probes = {"first_fit": first_fit, "peak_memory": peak_memory, "file_memory": file_memory}
+    probes = {probe.__name__: probe for probe in (first_fit, command, peak_memory, file_memory)}
     print(json.dumps(probes[sys.argv[1]](*sys.argv[2:])))

@@ -1,13 +1,19 @@
-"""Run all comparisons and write docs/performance.md: ``python -m benchmarks.report [--quick]``."""
+"""Run all comparisons and write docs/performance.md: ``python -m benchmarks.report [--quick]``.
+
+``--only everyday latency`` runs some of them, and prints their targets and tables.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import (
     acceleration,
     evaluations,
+    everyday,
     fits,
     growth,
     iterations,
@@ -64,81 +70,116 @@ times as long.
 
 {goals}
 
-## One EM iteration
+{parts}
 
-{iterations}
+## What was tried and did not help
 
-## How far the limit is
+{tried}"""
 
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page."""
+
+    title: str
+    module: Any  # with `measure(plan)`, `goals(results)` and `section(results)`
+    text: str = ""  # how to read the table
+
+    def lines(self, results: Any) -> str:
+        """Return the section."""
+        parts = [f"## {self.title}", self.text, self.module.section(results)]
+        return "\n\n".join(part for part in parts if part)
+
+
+PARTS = {
+    "iterations": Part(
+        "One EM iteration",
+        iterations,
+    ),
+    "limits": Part(
+        "How far the limit is",
+        limits,
+        f"""\
 Passes over packed rows that give up no component, nor skip one for want of mass: the rows are of
 components that overlap. Such a pass for full covariances is two triangles for each row and
 component, `2 d (d + 1)` additions and multiplications; their speed is held against that of
-OpenBLAS on two matrices of {order} x {order}. The last column is how long one `exp` for each row
-and component takes, of a pass.
-
-{limits}
-
-## A whole fit
-
+OpenBLAS on two matrices of {limits.ORDER} x {limits.ORDER}. The last column is how long one `exp`
+for each row and component takes, of a pass.""",
+    ),
+    "fits": Part(
+        "A whole fit",
+        fits,
+        f"""\
 From nothing, with default arguments but for the covariances and `reg_covar`: own start by k-means,
 until the mean log-likelihood changes by less than 1e-3, at most 100 iterations. Medians of the
 seeds; pairs are gmmfast, scikit-learn. *Share of the start* is how much of a fit of gmmfast passes
 until its first iteration over all rows begins: checks, starts tried on a sample, the packed copy.
 *Degenerate* are the fits with a component that has collapsed; they are left out of the
-log-likelihoods. Of the patches there are {patches} here.
-
-{fits}
-
-## Growth
-
+log-likelihoods. Of the patches there are {fits.FEWER_PATCHES:,} here.""",
+    ),
+    "everyday": Part(
+        "Everyday data",
+        everyday,
+        f"""\
+Default fits, `GaussianMixture(K, covariance_type=..., random_state=0)` of both packages, of real
+data of fewer than 25,000 rows in their own units: scikit-learn's own, and of R's data sets those
+that `benchmarks/everyday.py` lists. A ratio is the median of {everyday.OFTEN.least} to
+{everyday.OFTEN.most} repetitions. Each package makes its own start, so log-likelihoods differ
+either way; *likelier* counts the cases in which the fit of gmmfast is likelier by more than
+{everyday.SAME:g} nats per row, *as likely* those in which neither is.""",
+    ),
+    "growth": Part(
+        "Growth",
+        growth,
+        f"""\
 Time of one E and M step over packed rows in memory, from the typical start of the case.
 
-![Time of a pass by rows and by components]({picture})
-
-{growth}
-
-## Iterations to the same answer
-
+![Time of a pass by rows and by components]({growth.PICTURE})""",
+    ),
+    "acceleration": Part(
+        "Iterations to the same answer",
+        acceleration,
+        """\
 Iterations until the mean log-likelihood of a row is within 1e-8 of where the fit ends, of plain EM
 and with `acceleration="auto"`, in the median of five starts; the ratio of the two, start by start;
-and from how many starts acceleration ended more than 1e-6 lower.
-
-{acceleration}
-
-## Choosing a model
-
+and from how many starts acceleration ended more than 1e-6 lower.""",
+    ),
+    "selection": Part(
+        "Choosing a model",
+        selection,
+        """\
 The whole search of `GaussianMixtureIC`, among 14 models with 1 to 9 components, against `Mclust()`
 of R's mclust; the last line against a loop over scikit-learn's four models with 1 to 20 components.
 Own starts, default arguments, but for gmmfast `tol=1e-5` in the last line (scikit-learn's is 1e-3);
-BIC as here, lower is better.
-
-{selection}
-
-## Using a fitted mixture
-
-Full covariances, {evaluation_case}. The last column is the largest difference of the
-results of the two packages; for labels, the share of rows labelled otherwise.
-
-{evaluations}
-
-## Peak memory
-
+BIC as here, lower is better.""",
+    ),
+    "evaluations": Part(
+        "Using a fitted mixture",
+        evaluations,
+        """\
+Full covariances. The last column is the largest difference of the results of the two packages; for
+labels, the share of rows labelled otherwise.""",
+    ),
+    "memory": Part(
+        "Peak memory",
+        memory,
+        """\
 Resident memory of a fit at its peak, from its own start, above a warm interpreter that holds the
-data. The limit is one packed copy of the data, 24 bytes a row and 100 MB.
-
-{memory}
-
-## Latency
-
+data. The limit is one packed copy of the data, 24 bytes a row and 100 MB.""",
+    ),
+    "latency": Part(
+        "Latency",
+        latency,
+        """\
 *Ever* is with an empty cache of machine code, *in a new process* with what an earlier process
-left there; both without the import. Where a number of rows is not given there are 20,000, enough
-for gmmfast to compile for, and use, all threads. Iris has 150 rows and 4 columns.
-
-{latency}
-
-## What was tried and did not help
-
-{tried}"""
+left there; both without the import. Commands are with the import, each in a new process with an
+empty cache; `select` tries K = 1 to 9 on the customers that come with gmmfast. Where a number of
+rows is not given there are 20,000, enough for gmmfast to compile for, and use, all threads. Iris
+has 150 rows and 4 columns; ten iterations start from the same weights, means and covariances.
+*Outside its passes*: the time of a default search in one thread, less that of the compiled loops,
+per candidate.""",
+    ),
+}
 
 QUICK_WARNING = f"""
 ```{{warning}}
@@ -152,60 +193,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0, or 1 if gmmfast and scikit-learn did not find the same."""
     options = _parser().parse_args(arguments)
     plan = QUICK if options.quick else Plan()
-    iterated = iterations.measure(plan, options.quick)
-    limited = limits.measure(plan, options.quick)
-    fitted = fits.measure(options.quick)
-    grown = growth.measure(options.quick)
-    accelerated = acceleration.measure(options.quick)
-    selected = selection.measure(options.quick)
-    evaluated = evaluations.measure(plan, options.quick)
-    remembered = memory.measure(options.quick)
-    waited = latency.measure(plan)
-    goals = [
-        *iterations.goals(iterated),
-        *limits.goals(limited),
-        *fits.goals(fitted),
-        *growth.goals(grown),
-        *acceleration.goals(accelerated),
-        *selection.goals(selected),
-        *evaluations.goals(evaluated, options.quick),
-        *memory.goals(remembered),
-        *latency.goals(waited),
-    ]
-    page = PAGE.format(
-        warning=QUICK_WARNING if options.quick else "",
-        machine=machine.section(),
-        goals=_goals(goals),
-        iterations=iterations.section(iterated),
-        order=limits.ORDER,
-        limits=limits.section(limited),
-        patches=f"{fits.FEWER_PATCHES:,}",
-        fits=fits.section(fitted),
-        picture=growth.PICTURE,
-        growth=growth.section(grown),
-        acceleration=acceleration.section(accelerated),
-        selection=selection.section(selected),
-        evaluation_case=evaluations.chosen(options.quick).title(),
-        evaluations=evaluations.section(evaluated),
-        memory=memory.section(remembered),
-        latency=latency.section(waited),
-        tried=tried.section(),
-    )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page, encoding="utf-8")
-    growth.draw(grown, options.out.parent / growth.PICTURE)
-    different = iterations.disagreements(iterated)
+    chosen = {name: part for name, part in PARTS.items() if name in options.only}
+    found = {name: part.module.measure(plan) for name, part in chosen.items()}
+    goals = [goal for name, part in chosen.items() for goal in part.module.goals(found[name])]
+    parts = "\n\n".join(part.lines(found[name]) for name, part in chosen.items())
+    if chosen == PARTS:
+        _write(options.out, _goals(goals), parts, found["growth"], options.quick)
+    else:
+        print(QUICK_WARNING if options.quick else "", _goals(goals), parts, sep="\n\n")
+    different = iterations.disagreements(found.get("iterations", []))
     for line in different:
         print(line, file=sys.stderr)
     return 1 if different else 0
 
 
+def _write(out: Path, goals: str, parts: str, grown: growth.Growth, quick: bool) -> None:
+    """Write the page, and the picture beside it."""
+    page = PAGE.format(
+        warning=QUICK_WARNING if quick else "",
+        machine=machine.section(),
+        goals=goals,
+        parts=parts,
+        tried=tried.section(),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page, encoding="utf-8")
+    growth.draw(grown, out.parent / growth.PICTURE)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes: is the report sound?")
-    parser.add_argument(
-        "--out", type=Path, default=ROOT / "docs" / "performance.md", help="default: %(default)s"
-    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small sizes: is the report sound?")
+    help = "run only these and print them; they write nothing"
+    add("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help=help)
+    out = ROOT / "docs" / "performance.md"
+    add("--out", type=Path, default=out, help="default: %(default)s")
     return parser
 
 

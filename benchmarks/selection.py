@@ -19,7 +19,7 @@ from sklearn.mixture import GaussianMixture as ScikitLearnMixture
 from benchmarks.cases import generated
 from benchmarks.packages import quietly
 from benchmarks.tables import Goal, number, spread, table
-from benchmarks.timing import spread_of
+from benchmarks.timing import Plan, spread_of
 from gmmfast import GaussianMixtureIC
 
 Array = NDArray[Any]
@@ -76,15 +76,15 @@ def cases() -> dict[str, Callable[[], Array]]:
     }
 
 
-def measure(quick: bool) -> list[Search]:
+def measure(plan: Plan) -> list[Search]:
     """Search all cases with both, one after the other."""
     results = []
-    for name, rows in list(cases().items())[: 1 if quick else None]:
+    for name, rows in list(cases().items())[: 1 if plan.quick else None]:
         X = rows()
         repeats = 1 if len(X) > 1000 else REPEATS
         results.append(Search(name, _ours(X, repeats + 1), _mclust(X, repeats)))
         print(f"search  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
-    if not quick:
+    if not plan.quick:
         results.append(_against_the_loop())
         print(f"search  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
     return results

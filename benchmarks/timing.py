@@ -27,12 +27,13 @@ class Plan:
     most: int = 5
     seconds: float = 40.0  # no further repetition is begun after so long
     cold: int = 3  # fits that have to compile first
+    quick: bool = False  # small sizes: only whether the measurement works
 
     def goes_on(self, done: int, elapsed: float) -> bool:
         return done < self.least or (done < self.most and elapsed < self.seconds)
 
 
-QUICK = Plan(least=2, most=2, seconds=0.0, cold=1)
+QUICK = Plan(least=2, most=2, seconds=0.0, cold=1, quick=True)
 
 
 def seconds_of(task: Task) -> float:

@@ -95,7 +95,6 @@ def check_precisions_init(
         if (array <= 0).any():
             raise ValueError(f"'{label}' should be positive; got {array.min():g}")
         return array
-<<<<<<< HEAD
     matrices = array.reshape(-1, n_features, n_features)
     turned = matrices.swapaxes(1, 2)
     sizes = np.abs(matrices).max(axis=(1, 2), keepdims=True)
@@ -104,18 +103,8 @@ def check_precisions_init(
     if not symmetric.all() or smallest <= 0:
         got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
         if not symmetric.all():
-            got = "one that is not symmetric. Use (A + A.T) / 2."
+            got = "a matrix that is not symmetric. Use (A + A.T) / 2."
         raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
-=======
-    for matrix in array if array.ndim == 3 else [array]:
-        symmetric = np.allclose(matrix, matrix.T, atol=1e-8 * np.abs(matrix).max())
-        smallest = np.linalg.eigvalsh(matrix)[0]
-        if not symmetric or smallest <= 0:
-            got = f"the smallest eigenvalue {smallest:g}. Increase the diagonal."
-            if not symmetric:
-                got = "a matrix that is not symmetric. Use (A + A.T) / 2."
-            raise ValueError(f"'{label}' should be symmetric, positive-definite; got {got}")
->>>>>>> a2773d864bcdf91d3a87d14c49772aad15a36080
     return array
 
 

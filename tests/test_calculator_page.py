@@ -207,13 +207,17 @@ def test_many_rows(page):
     )
 
 
-def test_cancel_in_mid_fit(page):
+def begin_slow_fit(page):
     load(page, "slow.csv", csv(mixture(30_000, 8, 2, separation=0.1)[0], "abcdefgh"))
     expect(page.locator("#data-note")).to_contain_text("30000 rows", timeout=60_000)
     for name, value in (("#k", "60"), ("#tol", "0"), ("#max-iter", "100000")):
         page.fill(name, value)
     page.click("#calculate")
     page.wait_for_selector("#progress-chart .main-svg", timeout=FIRST_FIT)
+
+
+def test_cancel_in_mid_fit(page):
+    begin_slow_fit(page)
     expect(page.locator("#progress-text")).to_contain_text("Iteration")
     assert buttons(page, "progress-chart") == ZOOMING
     picture(page, "progress")
@@ -226,12 +230,7 @@ def test_cancel_in_mid_fit(page):
 
 
 def test_leaving_the_page_ends_the_fit(page, context, address):
-    load(page, "slow.csv", csv(mixture(30_000, 8, 2, separation=0.1)[0], "abcdefgh"))
-    expect(page.locator("#data-note")).to_contain_text("30000 rows", timeout=60_000)
-    for name, value in (("#k", "60"), ("#tol", "0"), ("#max-iter", "100000")):
-        page.fill(name, value)
-    page.click("#calculate")
-    page.wait_for_selector("#progress-chart .main-svg", timeout=FIRST_FIT)
+    begin_slow_fit(page)
     page.reload()
     page.wait_for_selector("body[data-ready]")
     calculate(page)

@@ -208,7 +208,7 @@ def test_checkpoints(run, fails, files, short, monkeypatch):
         for key in ("weights", "means", "covariances", "log_likelihood"):
             np.testing.assert_allclose(found[key], expected[key], rtol=1e-8, atol=1e-10)
         (files / "c.npz").unlink()
-    assert "--resume needs the --checkpoint" in fails(*fit, "--resume")
+    assert "--resume needs a --checkpoint" in fails(*fit, "--resume")
     assert "must be two files" in fails(*fit, "--checkpoint", "d.npz", "--out", "d.npz")
     code, anew, _ = run(*fit, "--json", "--checkpoint", "c.npz", "--resume")
     assert code == 0 and json.loads(anew)["n_iter"] == json.loads(whole)["n_iter"]

@@ -172,7 +172,7 @@ def test_weights_in_memory_are_divided_like_the_rows(client, X, w):
     assert_same(fitted(divided(X, UNEQUAL), w), fitted(X, w))
     assert_same(fitted(divided(X, UNEQUAL), divided(w, (3000,))), fitted(X, w))
     frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]), npartitions=3)
-    with pytest.raises(ValueError, match="give a Dask series or array"):
+    with pytest.raises(ValueError, match="Pass a Dask series or array"):
         GaussianMixture(2).fit(frame, sample_weight=w)
     with pytest.raises(ValueError, match="must have the partitions of X, 3; got 7"):
         GaussianMixture(2).fit(frame, sample_weight=divided(w, UNEQUAL))

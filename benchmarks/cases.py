@@ -40,14 +40,14 @@ def generated(n: int, d: int, n_components: int, seed: int = 0, spread: float = 
 
 
 def image_pixels(name: str) -> Array:
-    """Colours of one of scikit-learn's pictures, from 0 to 1."""
+    """Colors of one of scikit-learn's pictures, from 0 to 1."""
     return load_sample_image(name).reshape(-1, 3) / 255.0
 
 
 def pixels(n: int, d: int, n_components: int) -> Array:
-    """Colours of china.jpg."""
-    colours = image_pixels("china.jpg")
-    return colours if n == len(colours) else drawn(colours, n)
+    """Colors of china.jpg."""
+    colors = image_pixels("china.jpg")
+    return colors if n == len(colors) else drawn(colors, n)
 
 
 def patches(n: int, d: int, n_components: int) -> Array:

@@ -69,7 +69,7 @@ def seconds_by_tasks(counts: tuple[int, ...]) -> dict[int, float]:
 def bytes_of_sums(n_components: int, n_features: int) -> int:
     """Bytes that a worker sends for its sums."""
     X = np.random.default_rng(0).normal(size=(1000, n_features))
-    rows = MemoryRows(X, centre=np.zeros(n_features), n_jobs=1)
+    rows = MemoryRows(X, center=np.zeros(n_features), n_jobs=1)
     parameters = _some(MODELS["full"](1e-6), n_components, n_features)
     return len(pickle.dumps(rows.expectation(parameters, Scatter.FULL)))
 

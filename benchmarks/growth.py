@@ -67,7 +67,7 @@ def _passes(case: Case) -> Pass:
     tasks = {}
     for name, n_jobs in (("one", 1), ("all", None)):
         rows = MemoryRows(X, n_jobs=n_jobs)
-        parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
+        parameters = model.parameters(start.weights, start.means - rows.center, start.covariances)
         rows = rows.arranged_for(parameters)
         tasks[name] = partial(_step, rows, parameters, model, rows.hints())
         tasks[name]()

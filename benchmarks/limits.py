@@ -91,7 +91,7 @@ def _measure(case: Case, plan: Plan) -> Limit:
     start = random_rows(X, case.n_components, "full", case.reg_covar)
     rows = MemoryRows(X)
     model = MODELS["full"](case.reg_covar)
-    parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
+    parameters = model.parameters(start.weights, start.means - rows.center, start.covariances)
     if not rows.responsibilities(parameters).all():
         raise RuntimeError(f"{case.title()}: some component adds nothing, so less is computed.")
     matrix = np.random.default_rng(0).standard_normal((ORDER, ORDER))

@@ -121,7 +121,7 @@ def _write_parquet(X: Array, path: Path) -> None:
 def _prepared(X: Array, start: Start, n_jobs: int | None = None) -> tuple[Any, Any, MemoryRows]:
     """Model, parameters and sorted rows of a pass."""
     rows, model = MemoryRows(X, n_jobs=n_jobs), MODELS["full"](start.reg_covar)
-    parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
+    parameters = model.parameters(start.weights, start.means - rows.center, start.covariances)
     rows = rows.arranged_for(parameters)
     rows.expectation(parameters, model.scatter)
     return model, parameters, rows
@@ -169,7 +169,7 @@ def _growth(folder: Path, sizes: list[int]) -> tuple[dict[int, list[float]], dic
         source, model = ChunkRows(chunks(path)), MODELS["full"](1e-6)
         parameters = model.parameters(
             np.full(COMPONENTS, 1 / COMPONENTS),
-            means - source.centre,
+            means - source.center,
             np.repeat(np.eye(WIDTH)[None], COMPONENTS, axis=0),
         )
         source = source.arranged_for(parameters)
@@ -201,7 +201,7 @@ def _on_dask(X: Array, path: str, start: Start) -> Times:
     for count in PARTITIONS:
         data = cluster.in_partitions(path, X.shape, count)
         rows, _ = open_rows(data, None, name="", n_jobs=None)
-        own = replace(parameters, means=start.means - rows.centre)
+        own = replace(parameters, means=start.means - rows.center)
         rows = rows.arranged_for(own)
         step = tasks[f"Dask, {count} partitions"] = partial(rows.expectation, own, model.scatter)
         _require_same(f"Dask, {count} partitions", step().log_likelihood, expected)

@@ -22,7 +22,7 @@ def prepared(shape, structure, dtype):
     start = typical_start(X, case, structure)
     rows = MemoryRows(X.astype(dtype))
     model = MODELS[structure](case.reg_covar)
-    parameters = model.parameters(start.weights, start.means - rows.centre, start.covariances)
+    parameters = model.parameters(start.weights, start.means - rows.center, start.covariances)
     return rows.arranged_for(parameters), model, parameters
 
 

@@ -21,9 +21,9 @@ COARSEST = {np.dtype(np.float32): COARSEST_FLOAT32, np.dtype(np.float64): COARSE
 class Scatter(Enum):
     """The second moments that a covariance model needs of the rows."""
 
-    FULL = "a matrix a component (K, d, d)"
+    FULL = "one matrix per component (K, d, d)"
     POOLED = "one matrix, summed over components (d, d)"
-    DIAGONAL = "its diagonal a component (K, d)"
+    DIAGONAL = "one diagonal per component (K, d)"
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Shape of the kernels' accumulator."""
@@ -36,7 +36,7 @@ class Scatter(Enum):
 class Density(NamedTuple):
     """What the kernels of the E step need of a mixture, in the element type of the rows."""
 
-    constants: NDArray[Any]  # (K,) log weight - log normaliser; -inf: no component
+    constants: NDArray[Any]  # (K,) log weight - log normalizer; -inf: no component
     means: NDArray[Any]  # (K, d), of the whitened rows where there is a whitening
     factors: NDArray[Any]  # (K, d, d) lower inverse Cholesky, or (K, d) 1 / standard deviation
     whitening: NDArray[Any] | None  # (d, d) lower; applied to the rows first
@@ -52,7 +52,7 @@ class Parameters:
     """
 
     weights: Floats  # (K,)
-    means: Floats  # (K, d), relative to the rows' centre
+    means: Floats  # (K, d), relative to the rows' center
     covariances: Floats  # in the model's structure
     factors: Floats  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviations
     log_dets: Floats  # (K,) log determinants of the covariances

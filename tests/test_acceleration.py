@@ -19,7 +19,7 @@ def begun(covariance_type, X=OVERLAPPING, K=3, reg_covar=0.0):
     init = random_start(X, K, covariance_type, seed=3)[3]
     rows, model = MemoryRows(X), MODELS[covariance_type](reg_covar)
     fitted = GaussianMixture(K, covariance_type=covariance_type, max_iter=0, **init).fit(X)
-    parameters = fitted._parameters(rows.centre)
+    parameters = fitted._parameters(rows.center)
     return rows.arranged_for(parameters), model, parameters
 
 

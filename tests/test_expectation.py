@@ -22,7 +22,7 @@ def parameters_about(rows, covariance_type, start):
     weights, means, covariances, init = start
     model = MODELS[covariance_type]()
     structured = model.covariances_from(init["precisions_init"])
-    return model, model.parameters(weights, means - rows.centre, structured)
+    return model, model.parameters(weights, means - rows.center, structured)
 
 
 def expected_scatter(kind, scatter):
@@ -43,7 +43,7 @@ def check(X, K, covariance_type, dtype, tolerance, sample_weight=None, sort=True
     log_density, resp = reference.e_step(X.astype(np.float64), weights, means, covariances)
     w = np.ones(len(X)) if sample_weight is None else sample_weight
     mass, first, scatter = reference.moments(
-        X.astype(np.float64), resp, statistics.reference + rows.centre, w
+        X.astype(np.float64), resp, statistics.reference + rows.center, w
     )
     scatter = expected_scatter(model.scatter, scatter)
     variance = max(1.0, np.abs(X).max() ** 2)
@@ -100,7 +100,7 @@ def test_weights_over_twelve_orders_lose_nothing(covariance_type):
     structured = {"full": covariances, "tied": np.eye(2), "diag": np.ones((2, 2))}
     rows = MemoryRows(X, w)
     parameters = model.parameters(
-        weights, means - rows.centre, structured.get(covariance_type, np.ones(2))
+        weights, means - rows.center, structured.get(covariance_type, np.ones(2))
     )
     rows = rows.arranged_for(parameters)
     statistics = rows.expectation(parameters, model.scatter)
@@ -132,7 +132,7 @@ def test_pruned_equals_dense(case, covariance_type, monkeypatch):
     model = MODELS[covariance_type]()
     rows = MemoryRows(X)
     parameters = model.parameters(
-        init["weights_init"], means - rows.centre, model.covariances_from(init["precisions_init"])
+        init["weights_init"], means - rows.center, model.covariances_from(init["precisions_init"])
     )
     rows = rows.arranged_for(parameters)
     pruned = rows.expectation(parameters, model.scatter)
@@ -148,10 +148,10 @@ def test_component_pruned_everywhere_is_computed_densely():
     X = np.random.default_rng(0).normal(size=(500, 2))
     model = MODELS["full"]()
     rows = MemoryRows(X)
-    means = np.array([[0.0, 0.0], [14.0, 0.0]]) - rows.centre
+    means = np.array([[0.0, 0.0], [14.0, 0.0]]) - rows.center
     parameters = model.parameters(np.array([0.5, 0.5]), means, np.stack([np.eye(2)] * 2))
     mass = rows.expectation(parameters, model.scatter).mass
-    _, resp = reference.e_step(X, parameters.weights, means + rows.centre, parameters.covariances)
+    _, resp = reference.e_step(X, parameters.weights, means + rows.center, parameters.covariances)
     assert 0 < resp[:, 1].max() < np.exp(negligible(2))
     np.testing.assert_allclose(mass[1], resp[:, 1].sum(), rtol=1e-10)
 
@@ -159,7 +159,7 @@ def test_component_pruned_everywhere_is_computed_densely():
 def test_rows_infinitely_far_stay_finite():
     X = np.array([[0.0], [1e300], [-1e300]])
     model = MODELS["full"]()
-    rows = MemoryRows(X, centre=np.zeros(1))
+    rows = MemoryRows(X, center=np.zeros(1))
     parameters = model.parameters(
         np.array([0.5, 0.5]), np.array([[0.0], [1.0]]), np.full((2, 1, 1), 1e-20)
     )
@@ -173,7 +173,7 @@ def test_statistics_add_and_move():
     for covariance_type in TYPES:
         start = random_start(X, 3, covariance_type)
         center = np.zeros(3)
-        whole, first, second = (MemoryRows(part, centre=center) for part in (X, X[:130], X[130:]))
+        whole, first, second = (MemoryRows(part, center=center) for part in (X, X[:130], X[130:]))
         model, parameters = parameters_about(whole, covariance_type, start)
         a, b, both = (
             rows.expectation(parameters, model.scatter) for rows in (first, second, whole)

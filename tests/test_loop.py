@@ -33,7 +33,7 @@ def bits(result):
 def begun(code, dtype, reg_covar):
     start = GaussianMixture(3, covariance_type=code, max_iter=0, random_state=0)
     rows, model = MemoryRows(X.astype(dtype)), MODELS[code](reg_covar)
-    return rows, start.fit(X)._parameters(rows.centre), model
+    return rows, start.fit(X)._parameters(rows.center), model
 
 
 WAYS = [("f8", "none", 0.0), ("f4", "auto", 1e-6), ("f8", "auto", 0.0), ("f4", "none", 0.0)]
@@ -89,7 +89,7 @@ def test_passes_of_python__have_the_same_bits_for_any_threads(code, monkeypatch)
     found = []
     for n_jobs in (1, 2):
         rows, model = MemoryRows(many, n_jobs=n_jobs), MODELS[code](0.0)
-        parameters = start._parameters(rows.centre)
+        parameters = start._parameters(rows.center)
         arranged = rows.arranged_for(parameters)
         found.append(bits(em.run(arranged, parameters, model, em.Control(tol=0, max_iter=5))))
     assert found[0] == found[1]
@@ -102,7 +102,7 @@ def test_starts_of_few_rows__are_those_of_the_loop(code, weighted):
     weights = np.random.default_rng(0).integers(0, 3, len(few)) * 1e-3 if weighted else None
     rows, model = MemoryRows(few, weights), MODELS[code](1e-6)
     rng = np.random.default_rng(1)
-    ways = [partition_around(rows, few[rng.integers(0, 300, 3)] - rows.centre) for _ in range(3)]
+    ways = [partition_around(rows, few[rng.integers(0, 300, 3)] - rows.center) for _ in range(3)]
     assert rows.are_few(3)
     found = likeliest(rows, model, ways)
     total = rows.total(model.scatter)

@@ -35,7 +35,7 @@ def after_m_step(X, labels, code):
     """Rows and parameters after an M step of a partition."""
     model = MODELS[code]()
     rows = MemoryRows(X)
-    means = np.array([X[labels == k].mean(axis=0) for k in range(labels.max() + 1)]) - rows.centre
+    means = np.array([X[labels == k].mean(axis=0) for k in range(labels.max() + 1)]) - rows.center
     statistics = rows.partition(rows.tiled(labels), means, model.scatter)
     return rows, model, model.maximization(statistics)
 
@@ -79,7 +79,7 @@ def test_m_step(name, code):
     )
     assert gain > -1e-8
     np.testing.assert_allclose(parameters.weights, theirs["weights"], rtol=1e-12)
-    np.testing.assert_allclose(parameters.means + rows.centre, theirs["means"], rtol=1e-10)
+    np.testing.assert_allclose(parameters.means + rows.center, theirs["means"], rtol=1e-10)
     if code == "VVE" and gain > 1e-2:
         return  # mclust's common axes are not at the maximum
     tolerance = 1e-5 if code in ITERATIVE else 1e-8
@@ -104,7 +104,7 @@ def test_em_from_the_same_partition(name, code):
     found = result.parameters
     for ours, key in (
         (found.weights, "weights"),
-        (found.means + rows.centre, "means"),
+        (found.means + rows.center, "means"),
         (found.covariances, "covariances"),
     ):
         scale = np.abs(theirs[key]).max()

@@ -10,7 +10,7 @@ from data import TYPES
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.rows import MemoryRows
-from gmmfast.rows.extent import Extent, centre_near
+from gmmfast.rows.extent import Extent, center_near
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
@@ -200,7 +200,7 @@ def extent(values, dtype=np.float64):
     ],
 )
 def test_center__is_subtracted_only_where_that_is_exact(values, is_subtracted, dtype):
-    center = extent(values, dtype).centre_for(np.dtype(dtype))[0]
+    center = extent(values, dtype).center_for(np.dtype(dtype))[0]
     assert (center != 0) == is_subtracted
     for value in np.asarray(values, dtype):
         exactly = np.longdouble(value) - np.longdouble(center)
@@ -210,21 +210,21 @@ def test_center__is_subtracted_only_where_that_is_exact(values, is_subtracted, d
 def test_center__of_equal_values_leaves_nothing():
     X = np.full((7, 1), 0.1)
     rows = MemoryRows(X)
-    assert rows.centre[0] == 0.1
+    assert rows.center[0] == 0.1
     assert not rows.packed.tiles.any()
 
 
 def test_center__ignores_rows_without_weight():
     X = np.array([[1e8], [1e8 + 1], [0.0]])
-    assert MemoryRows(X, np.array([1.0, 1.0, 0.0])).centre[0] > 9e7
-    assert MemoryRows(X).centre[0] == 0
+    assert MemoryRows(X, np.array([1.0, 1.0, 0.0])).center[0] > 9e7
+    assert MemoryRows(X).center[0] == 0
 
 
 @pytest.mark.parametrize(
     ("means", "expected"), [([[1e8], [1.2e8]], 1.1e8), ([[0.0], [1e8]], 0.0), ([[-1.0], [1.0]], 0)]
 )
 def test_center__of_rows_to_evaluate_follows_from_the_means(means, expected):
-    assert centre_near(np.array(means), np.dtype(np.float64))[0] == expected
+    assert center_near(np.array(means), np.dtype(np.float64))[0] == expected
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)

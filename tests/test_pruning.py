@@ -33,7 +33,7 @@ def parameters_of(rows, covariance_type, iterations=5):
     fitted = GaussianMixture(
         K, covariance_type=covariance_type, max_iter=iterations, tol=0, random_state=0
     ).fit(rows[:N])
-    return fitted._parameters(MemoryRows(rows).centre)
+    return fitted._parameters(MemoryRows(rows).center)
 
 
 def statistics_of(rows, parameters, model):
@@ -58,7 +58,7 @@ def test_pruned_is_dense(name, covariance_type, weights, dtype, monkeypatch):
     monkeypatch.setattr(memory, "negligible", lambda *_: -np.inf)
     dense = statistics_of(rows, parameters, model)
     tolerance = 1e-13 if dtype is np.float64 else 1e-6
-    spread = np.abs(X - rows.centre).max()
+    spread = np.abs(X - rows.center).max()
     sizes = (np.abs(dense[0]), rows.weight, rows.weight * spread, rows.weight * spread**2)
     for found, expected, size in zip(pruned, dense, sizes, strict=True):
         np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * size)

@@ -80,7 +80,7 @@ X = rng.normal(size=(500, 6)).astype({dtype!r})
 means, weights = rng.normal(size=(3, 6)), np.array([0.2, 0.3, 0.5])
 covariances = np.stack([np.cov(rng.normal(size=(6, 9))) for _ in range(3)])
 rows = MemoryRows(X, n_jobs=1)
-parameters = MODELS["full"]().parameters(weights, means - rows.centre, covariances)
+parameters = MODELS["full"]().parameters(weights, means - rows.center, covariances)
 statistics = rows.expectation(parameters, Scatter.FULL)
 log_density, resp = reference.e_step(X.astype("f8"), weights, means, covariances)
 tolerance = {{"f8": 1e-12, "f4": 1e-4}}[{dtype!r}]

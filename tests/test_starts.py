@@ -102,7 +102,7 @@ def test_rows_of_weight_zero_are_never_seeds():
 def test_sample_draws_rows_by_their_weights():
     X = np.arange(10.0)[:, None]
     weights = np.arange(10.0)
-    rows = MemoryRows(X, weights, centre=np.zeros(1))
+    rows = MemoryRows(X, weights, center=np.zeros(1))
     drawn = rows.sample(100_000, np.random.default_rng(0))[:, 0].astype(int)
     counts = np.bincount(drawn, minlength=10)
     expected = 1e5 * weights / weights.sum()
@@ -114,7 +114,7 @@ def test_sample_draws_rows_by_their_weights():
 def test_kmeans_finds_separate_clusters():
     X, labels = mixture(150, 2, 3, separation=30.0, seed=1)
     rows = MemoryRows(X)
-    centers = k_means(rows, 3, np.random.default_rng(0))[0].means + rows.centre
+    centers = k_means(rows, 3, np.random.default_rng(0))[0].means + rows.center
     expected = np.stack([X[labels == k].mean(axis=0) for k in range(3)])
     order = np.argmin(((expected[:, None] - centers) ** 2).sum(axis=2), axis=1)
     assert sorted(order) == [0, 1, 2]
@@ -129,7 +129,7 @@ def test_distances_to_centers(d):
     X, weights = rng.normal(size=(150, d)), rng.uniform(size=150)
     rows = MemoryRows(X, weights)
     centers = 4 * rng.normal(size=(5, d))
-    squares = ((X[:, None] - rows.centre - centers) ** 2).sum(axis=2)
+    squares = ((X[:, None] - rows.center - centers) ** 2).sum(axis=2)
     nearest = partition_around(rows, centers).labels.ravel()[:150]
     np.testing.assert_array_equal(nearest, squares.argmin(axis=1))
 
@@ -140,7 +140,7 @@ def test_seeds__are_the_nearest_of_those_that_are_drawn(d):
     rng = np.random.default_rng(d)
     X, weights = rng.normal(size=(150, d)), rng.uniform(size=150)
     rows = MemoryRows(X, weights)
-    points = X - rows.centre
+    points = X - rows.center
     chances, nearest = weights, np.full(150, np.inf)
     u = np.random.default_rng(3).uniform(size=1 + 3 * 3)
     draws = [u[:1], *u[1:].reshape(3, 3)]  # 2 + log 4 for each but the first

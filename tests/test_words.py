@@ -29,9 +29,7 @@ BRITISH = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-# names of Dask, of HTML, and of gmmfast.rows
-ALLOWED = re.compile(r"CancelledError|labelledby|\.centre\b|\bcentre_(?:near|for)\b|\bcentre=")
-LATER = ("em", "kernels", "models", "rows", "parameters.py")  # not yet reworded
+ALLOWED = re.compile(r"CancelledError|labelledby")  # names of Dask and of HTML
 
 # the phrase, in place of it
 PHRASES = {
@@ -85,11 +83,7 @@ def name_of(path):
     return str(path.relative_to(PACKAGE.parent if path.is_relative_to(PACKAGE) else CHECKOUT))
 
 
-SOURCES = [
-    path
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if path.relative_to(PACKAGE).parts[0] not in LATER
-]
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 PAGE = sorted(path for path in (PACKAGE / "calculator" / "static").glob("*") if path.is_file())
 DOCS = [path for path in sorted((CHECKOUT / "docs").rglob("*.md")) if "_build" not in path.parts]
 DOCS += [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md"]

@@ -243,7 +243,7 @@ class Course:
         if self._fit.leap_counts[ON_TRIAL]:
             fall_back(self._fit)
         if self.status is Status.ROUNDED:
-            self._rows.expect(
+            self._rows.e_step(
                 self._rule, self._fit, self._hints
             )  # at the mixture that was restored
 
@@ -290,7 +290,7 @@ class Course:
 
     def statistics(self) -> SufficientStatistics:
         """Return the statistics of one more E pass, at what the fit has found."""
-        self._rows.expect(self._rule, self._fit, self._hints)
+        self._rows.e_step(self._rule, self._fit, self._hints)
         return self._last_statistics()
 
     def _last_statistics(self) -> SufficientStatistics:

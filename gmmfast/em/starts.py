@@ -23,8 +23,8 @@ from gmmfast.models.step import parameters_from, state_in, state_shapes
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows, Rows
 
-ROWS_A_COMPONENT = 128  # starts are sought on a sample of this many rows per component,
-ROWS_A_FEATURE = 4  # of this many per feature where its covariances are its own and full,
+ROWS_PER_COMPONENT = 128  # starts are sought on a sample of this many rows per component,
+ROWS_PER_FEATURE = 4  # of this many per feature where its covariances are its own and full,
 SMALLEST_SAMPLE = 4096  # and of no fewer than this many in all
 TRIALS = 3  # starts that are tried; the likeliest is kept
 TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # until a pass gains 1 % of the total gain
@@ -131,10 +131,10 @@ def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
 
 def sample_size(model: Model, n_components: int, n_features: int) -> int:
     """Rows that a start is sought on; all, where there are no more."""
-    a_component = ROWS_A_COMPONENT
+    per_component = ROWS_PER_COMPONENT
     if model.scatter is Scatter.FULL:
-        a_component = max(a_component, ROWS_A_FEATURE * n_features)
-    return max(SMALLEST_SAMPLE, n_components * a_component)
+        per_component = max(per_component, ROWS_PER_FEATURE * n_features)
+    return max(SMALLEST_SAMPLE, n_components * per_component)
 
 
 def likeliest(

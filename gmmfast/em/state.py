@@ -39,19 +39,19 @@ from gmmfast.kernels.loop import (
     Fit,
     Rule,
 )
-from gmmfast.kernels.maximization import FINE, SHARED, maximize
+from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.models import Model
 from gmmfast.models.step import (
     EMPTY_MASS,
     address_of_maximize,
-    constraint_of,
-    load_totals,
     new_state,
     new_totals,
     new_work,
     parameters_from,
     state_in,
     state_shapes,
+    step_rule_of,
+    take_m_step,
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Rows
@@ -77,7 +77,8 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
     state = new_state(model, K, d)
     n_before = state.flat.size if is_exact(model, rows) else 0
     return Fit(
-        state.flat, state.mixture, np.zeros(n_before), new_totals(model, K, d),
+        state.flat, state.mixture, np.zeros(n_before),
+        new_totals(state.mixture.means, model.scatter.shape(K, d)),
         np.empty((K, d)), new_work(model, state), np.empty(BLOCK),
         np.array([lower_bound, 0.0, math.inf]), np.array([0, UNDER_WAY, FINE, 0]),
         np.zeros(0), np.zeros(N_COUNTS, np.int64),
@@ -94,10 +95,10 @@ def rule_of(
 ) -> Rule:
     """How a fit steps and ends; what it needs is compiled here."""
     least_mass = EMPTY_MASS * rows.weight / rows.n_rows / rows.weight_unit
-    constraint = constraint_of(model, least_mass, fit.mixture, fit.work)
-    step = address_of_maximize(model, constraint, fit.totals, fit.mixture, fit.work)
+    step_rule = step_rule_of(model, least_mass, fit.mixture, fit.work)
+    step = address_of_maximize(model, step_rule, fit.totals, fit.mixture, fit.work)
     ends = float(tol), float(share), is_exact(model, rows)
-    rule = Rule(constraint, step, step, is_accelerated, *ends)
+    rule = Rule(step_rule, step, step, is_accelerated, *ends)
     if is_accelerated:
         kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
         rule = rule._replace(extrapolate=address_of(extrapolate, kind, rule, 1.0, fit, 0.0))
@@ -113,11 +114,8 @@ def fit_after_m_step(model: Model, rows: Rows, statistics: SufficientStatistics)
         Where a covariance is not positive definite.
     """
     fit = new_fit(model, rows, len(statistics.mass), -math.inf)
-    load_totals(statistics, fit.totals)
     fit.mixture.means[...] = statistics.reference
-    least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
-    constraint = constraint_of(model, least_mass, fit.mixture, fit.work)
-    failed = maximize(constraint, fit.totals, fit.mixture, fit.work)
+    failed = take_m_step(model, statistics, fit.totals, fit.mixture, fit.work)
     if failed != FINE:
         raise ill_defined(failed)
     return fit
@@ -176,7 +174,7 @@ def recall(fit: Fit, memory: Mapping[str, NDArray[Any]]) -> None:
 
 
 def is_possible(memory: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether the counts of a memory can be those of a fit: compiled code trusts them."""
+    """Whether the counts of a memory can belong to a fit: compiled code trusts them."""
     counts, leaps, first = memory["counts"], memory["leap_counts"], memory["is_first"]
     flags = [counts[HAS_BEFORE], first[0], *leaps[[ON_TRIAL, HAS_INPUTS, IS_SETTLED]]]
     numbers = np.concatenate([counts, leaps, first])

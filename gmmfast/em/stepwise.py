@@ -1,7 +1,7 @@
 """Rows that come a few at a time and do not come again: stepwise EM.
 
 An M step needs nothing but averages over the rows, the sufficient statistics. Each arrival moves
-them a step towards its own, taken with the parameters of that moment; an M step follows.
+them a step toward its own, taken with the parameters of that moment; an M step follows.
 """
 
 from __future__ import annotations

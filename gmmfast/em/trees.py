@@ -25,7 +25,7 @@ class Tree:
     Ward, J. H. (1963). Hierarchical grouping to optimize an objective function. JASA 58, 236-244.
 
     Murtagh, F. (1983). A survey of recent advances in hierarchical clustering algorithms. The
-    Computer Journal 26(4), 354-359, section 3: chains of nearest neighbours.
+    Computer Journal 26(4), 354-359, section 3: chains of nearest neighbors.
     """
 
     def __init__(self, points: Floats, weights: Floats) -> None:
@@ -49,7 +49,7 @@ class Tree:
 
 
 def trees(points: Floats, weights: Floats) -> list[Tree]:
-    """Return the trees of the standardised and of the whitened rows."""
+    """Return the trees of the standardized and of the whitened rows."""
     largest = np.abs(points).max()
     points = points / (largest if largest > 0 else 1.0)  # whose squares may not exist
     return [Tree(scaled(points, weights), weights) for scaled in (standardized, whitened)]

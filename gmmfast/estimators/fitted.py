@@ -25,7 +25,7 @@ from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import Estimator
 from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
-from gmmfast.rows import MemoryRows, centre_near, open_rows
+from gmmfast.rows import MemoryRows, center_near, open_rows
 from gmmfast.rows.sources import Chunks, Source, chunks, is_source
 from gmmfast.tables import TEXT_SUFFIXES, column_names
 
@@ -219,8 +219,8 @@ class FittedMixture(Estimator):
         check_features(self, names, X.shape[1], reset=False)
         if X.shape[1] != means.shape[1]:
             raise _other_features(X.shape[1], means.shape[1])
-        center = centre_near(means, X.dtype)  # no look at X: rows stay independent
-        rows = MemoryRows(X, n_jobs=self.n_jobs, centre=center)
+        center = center_near(means, X.dtype)  # no look at X: rows stay independent
+        rows = MemoryRows(X, n_jobs=self.n_jobs, center=center)
         return rows, self._parameters(center)
 
     def _of_rows(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
@@ -332,7 +332,7 @@ class FittedMixture(Estimator):
         X, name = self._named(X), type(self).__name__
         rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
         check_features(self, names, rows.n_features, reset=False)
-        return rows.expectation(self._parameters(rows.centre), self._model().scatter)
+        return rows.expectation(self._parameters(rows.center), self._model().scatter)
 
 
 def _by_rows(of_block: Callable[[Any], Any], blocks: Any, meta: NDArray[Any]) -> Any:

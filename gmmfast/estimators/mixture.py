@@ -416,7 +416,7 @@ class GaussianMixture(FittedMixture):
             statistics = rows.expectation(result.parameters, model.scatter)
         check_features(self, names, X.shape[1], reset=True)
         self._set_result(result, model, rows)
-        self._stream = Stream.of(statistics.moved(rows.centre))
+        self._stream = Stream.of(statistics.moved(rows.center))
         return self
 
     def _go_on_with(
@@ -430,14 +430,14 @@ class GaussianMixture(FittedMixture):
         """Take one step with the next rows of a stream."""
         model = self._model()
         rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
-        before = self._parameters(np.zeros_like(rows.centre))
+        before = self._parameters(np.zeros_like(rows.center))
         with self._explained(rows, names):
-            statistics = rows.expectation(before.moved(-rows.centre), model.scatter)
+            statistics = rows.expectation(before.moved(-rows.center), model.scatter)
             stream = self._stream_so_far(model).after(
-                statistics.moved(rows.centre), decay, forgetting
+                statistics.moved(rows.center), decay, forgetting
             )
-            after = model.maximization(stream.averages, before).moved(-rows.centre)
-        averages = stream.averages.moved(-rows.centre)
+            after = model.maximization(stream.averages, before).moved(-rows.center)
+        averages = stream.averages.moved(-rows.center)
         bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
         result = em.EMResult(after, [bound], em.Status.STREAM, bound, averages, False)
         self._set_result(result, model, rows)
@@ -487,7 +487,7 @@ class GaussianMixture(FittedMixture):
             self._resumed.require_settings(self.get_params(deep=False))
             return self._resumed.go_on(rows, model, control)
         if self.warm_start and hasattr(self, "converged_"):
-            parameters = self._parameters(rows.centre)
+            parameters = self._parameters(rows.center)
             arranged = rows.arranged_for(parameters)
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
@@ -502,7 +502,7 @@ class GaussianMixture(FittedMixture):
         if self.weights_init is not None:
             weights = check_weights_init(self.weights_init, K)
         if self.means_init is not None:
-            means = check_means_init(self.means_init, K, d) - rows.centre
+            means = check_means_init(self.means_init, K, d) - rows.center
         if self.precisions_init is not None:
             covariances = model.covariances_from(
                 check_precisions_init(self.precisions_init, self.covariance_type, K, d)
@@ -511,7 +511,7 @@ class GaussianMixture(FittedMixture):
 
     def _set_result(self, result: em.EMResult, model: Model, rows: Rows) -> None:
         parameters = result.parameters
-        means = parameters.means + rows.centre
+        means = parameters.means + rows.center
         self._set_parameters(parameters, model, means, rows.dtype, result.statistics)
         self._set_progress(result)
         self.n_samples_seen_ = rows.weight

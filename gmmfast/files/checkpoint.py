@@ -121,7 +121,7 @@ class Checkpoint:
             raise _other_rows(
                 f"the mean of feature {j} is {rows.mean[j]:.10g}, and was {self.mean[j]:.10g}"
             )
-        shift = self.center - rows.centre
+        shift = self.center - rows.center
         memory = memory_moved(model, self.position.memory, parameters, shift)
         order = self.position.arranged_by
         return replace(
@@ -153,7 +153,7 @@ def keeper(
     """Return a function that writes a checkpoint of a position."""
 
     def keep(position: Position) -> None:
-        facts = rows.mean, rows.centre, rows.dtype, rows.n_rows, rows.weight
+        facts = rows.mean, rows.center, rows.dtype, rows.n_rows, rows.weight
         Checkpoint(settings, names, *facts, position).write(path)
 
     return keep

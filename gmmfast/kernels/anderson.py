@@ -392,7 +392,7 @@ def leap_ahead(
     rise = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter) - start
     copy_flat(fit.flat, leap.fallback)
     if is_possible:
-        step_work = rule.constraint, ahead, fit.mixture, fit.work
+        step_work = rule.step, ahead, fit.mixture, fit.work
         is_possible = invoke(rule.maximize, step_work) == FINE
     if is_possible:
         leap.required[0] = reached + 2 * scale * max(rise, 0.0)

@@ -109,7 +109,7 @@ class _Files(caching.IndexDataCacheFile):
 
 
 class KernelCache(caching.FunctionCache):
-    """Numba's cache on disk; one that can't be read or written only costs compile time."""
+    """Numba's cache on disk; an unreadable or read-only cache only costs compile time."""
 
     _impl_class = _Entries
 
@@ -233,12 +233,12 @@ def addressed_kernel(function: Function) -> Function:
 
 
 def allocating_kernel(function: Function) -> Function:
-    """Compile a serial kernel that allocates scratch, and hands it to one that loops."""
+    """Compile a serial kernel that allocates scratch for the kernel that loops."""
     return _compiled(function, nogil=True, **_ALONE)
 
 
 def parallel_kernel(function: Function) -> Function:
-    """Compile one ``prange`` over shards that calls one serial kernel; use `run` to call it."""
+    """Compile one ``prange`` over shards that calls a serial kernel, for `run_shards`."""
     return _compiled(function, nogil=True, parallel=True, **_ALONE)
 
 

@@ -66,21 +66,21 @@ def evaluate_shard(
     s,  # in: which shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...
     X,  # in (n, d)
-    centre,  # in (d,) float64
-    density,  # in: Density, about the centre
+    center,  # in (d,) float64
+    density,  # in: Density, about the center
     separation,  # in: Separation
     cut,  # in
     tile,  # scratch (d, TILE)
     work,  # scratch
     log_density,  # out (n,) or None
     resp,  # out (n, K) or None
-    labels,  # out (n,) or None: these read log densities and need no normalisation
+    labels,  # out (n,) or None: these read log densities and need no normalization
 ):
     """Evaluate the rows of one shard."""
     n, guess = X.shape[0], np.int64(0)  # rows are in no order: the first may as well own a tile
     for start in range(s * TILE, n, n_shards * TILE):
         count = min(TILE, n - start)
-        gather(X, centre, None, start, tile)
+        gather(X, center, None, start, tile)
         n_active = log_densities(tile, density, separation, guess, cut, work)
         write_labels(labels, start, count, n_active, work)
         if labels is None:
@@ -91,7 +91,7 @@ def evaluate_shard(
 
 @allocating_kernel
 def evaluate_shards(
-    begin, end, n_shards, X, centre, density, separation, cut,
+    begin, end, n_shards, X, center, density, separation, cut,
     like,  # in (1, TILE): its element type is the one to compute in
     log_density, resp, labels,
 ):  # fmt: skip
@@ -100,20 +100,20 @@ def evaluate_shards(
     work = make_work(density.constants.size, tile)
     for s in range(begin, end):
         evaluate_shard(
-            s, n_shards, X, centre, density, separation, cut, tile, work,
+            s, n_shards, X, center, density, separation, cut, tile, work,
             log_density, resp, labels,
         )  # fmt: skip
 
 
 @parallel_kernel
 def evaluate(
-    begin, end, n_shards, X, centre, density, separation, cut, like, log_density, resp, labels
+    begin, end, n_shards, X, center, density, separation, cut, like, log_density, resp, labels
 ):
     """Shards, in parallel."""
     for s in prange(begin, end):
         tile = aligned(X.shape[1], like[0])
         work = make_work(density.constants.size, tile)
         evaluate_shard(
-            np.int64(s), n_shards, X, centre, density, separation, cut, tile, work,
+            np.int64(s), n_shards, X, center, density, separation, cut, tile, work,
             log_density, resp, labels,
         )  # fmt: skip

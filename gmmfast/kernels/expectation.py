@@ -82,7 +82,7 @@ def clear(
 @kernel
 def em_shard(
     s,  # in: which shard
-    n_shards,  # in: each takes neighbouring tiles, which in sorted rows are of few components
+    n_shards,  # in: each takes neighboring tiles, which in sorted rows are of few components
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
     density,  # in: Density
@@ -128,7 +128,7 @@ def em_pass(
 ):
     """Shards, in parallel.
 
-    A thread takes neighbouring indices; so it gets shards from all over the rows, dear and cheap.
+    A thread takes neighboring indices; so it gets shards from all over the rows, expensive and cheap ones.
     """
     for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)
@@ -142,10 +142,10 @@ def em_pass(
 @kernel
 def em_gathered(
     X,  # in (n, d)
-    centre,  # in (d,) float64
+    center,  # in (d,) float64
     sample_weight,  # in (n,) float64, or None: all one
     order,  # in (m,): the rows to take; best sorted by component
-    density,  # in: Density, about the centre
+    density,  # in: Density, about the center
     separation,  # in: Separation
     means,  # in (K, d): moments are taken about them
     cut,  # in
@@ -160,7 +160,7 @@ def em_gathered(
     mass, first, scatter = sums.mass[0], sums.first[0], sums.scatter[0]
     clear(mass, scatter, means)
     for start in range(0, order.size, TILE):
-        gather(X, centre, order, start, tile)
+        gather(X, center, order, start, tile)
         gather_weights(sample_weight, order, start, row_weight)
         guess, of_mixture, of_best = add_tile(
             tile, row_weight, density, separation, means, cut, guess, work, mass, first, scatter
@@ -171,18 +171,18 @@ def em_gathered(
 
 
 @allocating_kernel
-def em_rows(X, centre, sample_weight, order, density, separation, means, cut, sums):
+def em_rows(X, center, sample_weight, order, density, separation, means, cut, sums):
     """One pass over rows that are read once: in one thread, nothing is packed."""
     tile, row_weight = aligned(X.shape[1], means[0]), aligned(1, means[0])[0]
     work = make_work(means.shape[0], tile)
     em_gathered(
-        X, centre, sample_weight, order, density, separation, means, cut,
+        X, center, sample_weight, order, density, separation, means, cut,
         tile, row_weight, work, sums,
     )  # fmt: skip
 
 
 @kernel
-def give(
+def set_memberships(
     membership,  # in (TILE,) labels, or (K, TILE) responsibilities
     work,  # out: active, resp, inverse
 ):
@@ -220,7 +220,7 @@ def add_memberships(
     """The M step's sums for responsibilities that are given."""
     guess = np.int64(0)
     for t in range(tiles.shape[0]):
-        n_active = give(memberships[t], work)
+        n_active = set_memberships(memberships[t], work)
         n_active, owner = weight_responsibilities(
             row_weights[t], n_active, guess, work, sums.mass[0], sums.first[0], sums.scatter[0]
         )

@@ -41,7 +41,7 @@ def half_angle(
 def rotate(
     i,  # in
     j,  # in
-    c,  # in: cosine of the angle from axis i towards axis j
+    c,  # in: cosine of the angle from axis i to axis j
     s,  # in: its sine
     matrices,  # in, out (K, d, d): axes.T @ scatter @ axes
     axes,  # in, out (d, d): columns
@@ -123,7 +123,7 @@ def fit_common_axes(
     scatter,  # in (K, d, d)
     mass,  # in (K,)
     is_first,  # in: whether to forget the variances from before
-    iterations,  # in: at the most
+    iterations,  # in: at most
     axes,  # in, out (d, d): where to begin
     work,  # scratch: rotated, spread; out: variances
 ):
@@ -313,7 +313,7 @@ def variances_of_features(
 @addressed_kernel
 def matrices_of_common_axes(
     family,  # in: Family
-    is_first,  # in: whether axes have to be found; else they begin at those of before
+    is_first,  # in: whether axes have to be found; else they begin at the earlier axes
     scatter,  # in (K, d, d)
     mass,  # in (K,)
     work,  # scratch; in, out: axes, variances
@@ -331,7 +331,7 @@ def matrices_of_common_axes(
 @addressed_kernel
 def matrices_of_own_axes(
     family,  # in: Family
-    is_first,  # in: whether axes have to be found; else they begin at those of before
+    is_first,  # in: whether axes have to be found; else they begin at the earlier axes
     scatter,  # in (K, d, d)
     mass,  # in (K,)
     work,  # scratch; in, out: own axes

@@ -12,30 +12,30 @@ def merge_cost(
     a,  # in
     b,  # in
     mass,  # in (n,)
-    centres,  # in (n, d)
+    centers,  # in (n, d)
 ):
     """By how much the sum of squares within clusters grows if two become one (Ward 1963)."""
     total = 0.0
-    for j in range(centres.shape[1]):
-        difference = centres[a, j] - centres[b, j]
+    for j in range(centers.shape[1]):
+        difference = centers[a, j] - centers[b, j]
         total += difference * difference
     return total * mass[a] * mass[b] / (mass[a] + mass[b])
 
 
 @kernel
-def nearest_neighbour(
+def nearest_neighbor(
     a,  # in
     preferred,  # in: the one to take of equals; -1 for none
     mass,  # in (n,): zero where a cluster has gone
-    centres,  # in (n, d)
+    centers,  # in (n, d)
 ):
     """The cluster that is cheapest to merge with `a`, and the cost."""
     best, least = -1, np.inf
     if preferred >= 0:
-        best, least = preferred, merge_cost(a, preferred, mass, centres)
+        best, least = preferred, merge_cost(a, preferred, mass, centers)
     for b in range(mass.size):
         if b != a and mass[b] > 0:
-            cost = merge_cost(a, b, mass, centres)
+            cost = merge_cost(a, b, mass, centers)
             if cost < least:
                 best, least = b, cost
     return best, least
@@ -44,16 +44,16 @@ def nearest_neighbour(
 @entry_kernel
 def ward_tree(
     mass,  # in, out (n,): positive row weights; what is left is one cluster
-    centres,  # in, out (n, d): rows
+    centers,  # in, out (n, d): rows
     chain,  # scratch (n,)
     kept,  # out (n - 1,): of each merger, the cluster that goes on,
-    gone,  # out (n - 1,): the one that it takes in,
+    gone,  # out (n - 1,): the cluster that it takes in,
     cost,  # out (n - 1,): and what that adds to the sum of squares within
     length,  # in: of the chain
     merged,  # in: how many mergers are done
     n_steps,  # in: how many steps of the chain to take, unless the tree is done before
 ):
-    """Merge clusters along chains of nearest neighbours (Murtagh 1983); not in order of cost.
+    """Merge clusters along chains of nearest neighbors (Murtagh 1983); not in order of cost.
 
     Returns `length` and `merged` to go on from.
     """
@@ -68,15 +68,15 @@ def ward_tree(
             length = 1
         a = chain[length - 1]
         before = chain[length - 2] if length > 1 else -1
-        b, least = nearest_neighbour(a, before, mass, centres)
+        b, least = nearest_neighbor(a, before, mass, centers)
         if b != before:
             chain[length] = b
             length += 1
             continue
         length -= 2
         total = mass[a] + mass[b]
-        for j in range(centres.shape[1]):
-            centres[a, j] += mass[b] / total * (centres[b, j] - centres[a, j])
+        for j in range(centers.shape[1]):
+            centers[a, j] += mass[b] / total * (centers[b, j] - centers[a, j])
         mass[a], mass[b] = total, 0.0
         kept[merged], gone[merged], cost[merged] = a, b, least
         merged += 1

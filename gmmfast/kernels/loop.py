@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
-from gmmfast.kernels.maximization import FINE, Constraint, Mixture, StepWork, Totals
-from gmmfast.kernels.passes import expect, layout_of
+from gmmfast.kernels.maximization import FINE, Mixture, StepRule, StepWork, Totals
+from gmmfast.kernels.passes import e_step, layout_of
 
 UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3
 EXPECT = -1  # the last pass of `iterate`, where no step is to follow the E pass
@@ -18,7 +18,7 @@ FALL = 1e-9  # relative fall of the likelihood that ends a fit: only rounding ca
 class Rule(NamedTuple):
     """How a fit steps, and when it ends."""
 
-    constraint: Constraint
+    step: StepRule
     maximize: Any  # address of `maximize`
     extrapolate: Any  # address of `extrapolate`
     is_accelerated: bool
@@ -85,7 +85,7 @@ def step(
     if fit.before.size > 0:
         copy_flat(fit.flat, fit.before)
         fit.counts[HAS_BEFORE] = 1
-    return invoke(rule.maximize, (rule.constraint, fit.totals, fit.mixture, fit.work))
+    return invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
 
 
 @kernel
@@ -154,7 +154,7 @@ def iterate(
         )
         if rows.layout != layout:
             break
-        expect(rows, mixture, fit.shifts, fit.totals)
+        e_step(rows, mixture, fit.shifts, fit.totals)
         if last == EXPECT:
             break
         advance(rule, rows.scale, fit)

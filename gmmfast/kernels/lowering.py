@@ -23,7 +23,7 @@ def compiled_as(
     arguments : tuple of Numba type classes
         What calls are compiled of.
     result : callable
-        The result's Numba type, given those of the arguments.
+        The result's Numba type, given the arguments' types.
     """
 
     def decorate(build: Callable[..., Any]) -> Callable[..., Any]:

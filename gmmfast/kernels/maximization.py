@@ -37,7 +37,7 @@ class Totals(NamedTuple):
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
 
 
-class Constraint(NamedTuple):
+class StepRule(NamedTuple):
     """A family of covariances, and what is added to them."""
 
     family: Family
@@ -182,22 +182,20 @@ def scale_whitened(
 
 @entry_kernel
 def maximize(
-    constraint,  # in: Constraint
+    rule,  # in: StepRule
     totals,  # in: Totals
     mixture,  # in: where an empty component stays; out
     work,  # in, out: StepWork
 ):
     """M step (Bishop 2006, equations 9.24-9.26): FINE, or what is not positive definite."""
-    move_means(constraint.least_mass, totals, mixture, work.mass)
-    move_scatter(
-        totals, mixture.weights, mixture.means, work.mass, constraint.reg_covar, work.scatter
-    )
+    move_means(rule.least_mass, totals, mixture, work.mass)
+    move_scatter(totals, mixture.weights, mixture.means, work.mass, rule.reg_covar, work.scatter)
     is_first = work.is_first[0] != 0
     work.is_first[0] = 0
     invoke(
-        constraint.constrain,
+        rule.constrain,
         (
-            constraint.family, is_first, work.scatter, work.mass, work.family,
+            rule.family, is_first, work.scatter, work.mass, work.family,
             mixture.covariances,
         ),
     )  # fmt: skip

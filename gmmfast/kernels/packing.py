@@ -1,4 +1,4 @@
-"""Rows into tiles: feature-major, in the order of their components, about a centre."""
+"""Rows into tiles: feature-major, in the order of their components, about a center."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gmmfast.kernels.density import TILE
 @kernel
 def gather(
     X,  # in (n, d)
-    centre,  # in (d,) float64
+    center,  # in (d,) float64
     order,  # in (m,): the rows to take, or None: all of them
     start,  # in: which of these is the first
-    tile,  # out (d, TILE): rows about the centre; past the end, the last one again
+    tile,  # out (d, TILE): rows about the center; past the end, the last one again
 ):
     """Turn some rows into a tile."""
     m = X.shape[0] if order is None else order.size
@@ -23,7 +23,7 @@ def gather(
         q = min(start + p, m - 1)
         i = q if order is None else order[q]
         for j in range(X.shape[1]):
-            tile[j, p] = X[i, j] - centre[j]
+            tile[j, p] = X[i, j] - center[j]
 
 
 @kernel
@@ -49,7 +49,7 @@ def pack_shard(
     s,  # in: which shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...
     X,  # in (n, d)
-    centre,  # in (d,) float64
+    center,  # in (d,) float64
     sample_weight,  # in (n,) float64, or None: all one
     order,  # in (m,): the rows to pack
     tiles,  # out (n_tiles, d, TILE): the last tile is filled up with the last row
@@ -57,19 +57,19 @@ def pack_shard(
 ):
     """Pack the tiles of one shard."""
     for t in range(s, tiles.shape[0], n_shards):
-        gather(X, centre, order, t * TILE, tiles[t])
+        gather(X, center, order, t * TILE, tiles[t])
         gather_weights(sample_weight, order, t * TILE, row_weights[t])
 
 
 @entry_kernel
-def pack_shards(begin, end, n_shards, X, centre, sample_weight, order, tiles, row_weights):
+def pack_shards(begin, end, n_shards, X, center, sample_weight, order, tiles, row_weights):
     """Shards, one after the other."""
     for s in range(begin, end):
-        pack_shard(s, n_shards, X, centre, sample_weight, order, tiles, row_weights)
+        pack_shard(s, n_shards, X, center, sample_weight, order, tiles, row_weights)
 
 
 @parallel_kernel
-def pack(begin, end, n_shards, X, centre, sample_weight, order, tiles, row_weights):
+def pack(begin, end, n_shards, X, center, sample_weight, order, tiles, row_weights):
     """Shards, in parallel."""
     for s in prange(begin, end):
-        pack_shard(np.int64(s), n_shards, X, centre, sample_weight, order, tiles, row_weights)
+        pack_shard(np.int64(s), n_shards, X, center, sample_weight, order, tiles, row_weights)

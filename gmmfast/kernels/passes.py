@@ -259,7 +259,7 @@ def move_far(
 
 
 @kernel
-def expect(
+def e_step(
     rows,  # in, out: Pass
     mixture,  # in: Mixture
     shifts,  # scratch (K, d)

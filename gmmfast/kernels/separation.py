@@ -17,7 +17,7 @@ from gmmfast.kernels.density import TILE, aligned, subtract, triangle_row
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
 
 LARGEST = 1 << 22  # values of the table; 32 MB
-ROWS_A_COMPONENT = 64  # with fewer, the table costs as much as a component's distances
+ROWS_PER_COMPONENT = 64  # with fewer, the table costs as much as a component's distances
 SMALLEST = 8  # features; with fewer a row of the triangle costs no more than the bound
 
 
@@ -38,7 +38,7 @@ def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
 def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
     """Allocate the table; an empty one for diagonals, few features, or few rows."""
     K, d = means.shape
-    few = n_rows < ROWS_A_COMPONENT * K
+    few = n_rows < ROWS_PER_COMPONENT * K
     if factors.ndim == 2 or d < SMALLEST or few or K * K * d > LARGEST:
         return no_separation(means)
     return Separation(np.empty((K, K), means.dtype), np.empty((K, K, d), means.dtype))
@@ -81,7 +81,7 @@ def fill(
         for t in range(owners.shape[0]):
             subtract(owners[t], means[k], residual)
             n = min(TILE, K - t * TILE)
-            see(n, factors[k], residual, z, gap)
+            whiten_owners(n, factors[k], residual, z, gap)
             for q in range(n):
                 o = t * TILE + q
                 known = 0 < gap[q] < np.inf  # else the bound is zero, and the triangle decides
@@ -92,7 +92,7 @@ def fill(
 
 
 @kernel
-def see(
+def whiten_owners(
     n,  # in: owners in the tile
     factor,  # in (d, d), lower
     residual,  # in, out (d, TILE) mean_o - mean_k -> factor.T @ z

@@ -1,10 +1,10 @@
 """Vectors of rows: the few operations that every kernel is written in.
 
-A vector holds the same quantity for ``lanes(array)`` neighbouring rows. Each operation is a plain
+A vector holds the same quantity for ``lanes(array)`` neighboring rows. Each operation is a plain
 NumPy function, which is its meaning and what runs under ``NUMBA_DISABLE_JIT=1``; beside it stands
 the LLVM code that Numba compiles in its place. A vector is two registers wide, so that two
-independent operations are always in flight (an FMA takes about four cycles). The registers are
-those of the processor that Numba compiles for (``NUMBA_CPU_NAME``), which need not be this one.
+independent operations are always in flight (an FMA takes about four cycles). The registers
+belong to the processor that Numba compiles for (``NUMBA_CPU_NAME``), not necessarily this one.
 
 Loads and stores need no alignment, though aligned ones are faster (`density.aligned`). Arrays must
 be C-contiguous as a whole: addresses follow from the shape, strides are not looked at.

@@ -1,4 +1,4 @@
-"""The threads that kernels run on, and how they are told to stop."""
+"""The threads that kernels run on, and how they are stopped."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def team(n_jobs: int | None, n_shards: int) -> Iterator[int]:
         _team.release()
 
 
-def run(
+def run_shards(
     parallel: Callable[..., None],
     serial: Callable[..., None],
     n_jobs: int | None,

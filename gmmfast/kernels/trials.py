@@ -88,7 +88,7 @@ def try_partitions(
             (rows.tiles, rows.row_weights, labels[p], sums, fit.shifts, means[p], fit.totals),
         )
         begin_anew(fit)
-        failed[p] = invoke(rule.maximize, (rule.constraint, fit.totals, fit.mixture, fit.work))
+        failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
         if failed[p] != FINE:
             continue
         invoke(iterate, (rule, rows, fit, last, stop))

@@ -11,7 +11,7 @@ from gmmfast.kernels.compiling import kernel
 
 ROUND, COMMON, OWN = 0, 1, 2  # kinds of shape
 PRECISION = 1e-14  # relative: what is less is rounding
-ITERATIONS = 1000  # at the most
+ITERATIONS = 1000  # at most
 
 
 @kernel
@@ -23,7 +23,7 @@ def fill_variances(
     is_first,  # in: whether to forget the variances from before
     variances,  # in, out (K, d)
 ):
-    """Variances along given axes that maximise the likelihood, by the kind of volume and shape."""
+    """Variances along given axes that maximize the likelihood, by the kind of volume and shape."""
     if shape == ROUND:
         round_variances(own_volumes, spread, mass, variances)
     elif shape == COMMON:

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.families import Family
-from gmmfast.kernels.maximization import FINE, SHARED, maximize
+from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.models.step import (
-    EMPTY_MASS,
-    constraint_of,
     load_mixture,
-    load_totals,
     new_state,
     new_totals,
     new_work,
     parameters_from,
+    take_m_step,
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
@@ -50,7 +48,7 @@ class Model(ABC):
     def maximization(
         self, statistics: SufficientStatistics, previous: Parameters | None = None
     ) -> Parameters:
-        """M step: the parameters that maximise the expected complete log-likelihood.
+        """M step: the parameters that maximize the expected complete log-likelihood.
 
         Bishop 2006, equations 9.24-9.26. A component whose mass is below rounding keeps its mean
         and gets weight zero and the covariance ``reg_covar * I``.
@@ -61,16 +59,14 @@ class Model(ABC):
             Where a covariance is not positive definite.
         """
         K, d = statistics.reference.shape
-        state, totals = new_state(self, K, d), new_totals(self, K, d)
+        state = new_state(self, K, d)
         mixture, work = state.mixture, new_work(self, state)
-        load_totals(statistics, totals)
+        totals = new_totals(mixture.means, self.scatter.shape(K, d))
         if previous is None:
             mixture.means[...] = statistics.reference
         else:
             load_mixture(self, previous, mixture, work)
-        least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
-        constraint = constraint_of(self, least_mass, mixture, work)
-        failed = maximize(constraint, totals, mixture, work)
+        failed = take_m_step(self, statistics, totals, mixture, work)
         if failed != FINE:
             raise IllDefinedCovarianceError(None if failed == SHARED else failed)
         return parameters_from(self, mixture)
@@ -130,7 +126,7 @@ class Model(ABC):
         return covariances
 
     def unstructured(self, covariances: Floats, n_features: int) -> Floats:
-        """Return covariances of the structure as those of a `kernels.maximization.Mixture`."""
+        """Return covariances of the structure as a `kernels.maximization.Mixture` has them."""
         return covariances
 
     @abstractmethod

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.families import FamilyWork, diagonalize
-from gmmfast.kernels.maximization import Constraint, Mixture, StepWork, Totals, maximize
+from gmmfast.kernels.maximization import Mixture, StepRule, StepWork, Totals, maximize
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
     return State(flat, Mixture(*views[:6]), *views[6:])
 
 
-def new_totals(model: Model, n_components: int, n_features: int) -> Totals:
-    """Allocate what a pass sums up."""
-    K, d = n_components, n_features
+def new_totals(means: NDArray[Any], scatter: tuple[int, ...]) -> Totals:
+    """Allocate what a pass sums up, for means (K, d) and second moments of some shape."""
+    K, d = means.shape
     return Totals(
         np.empty(1), np.empty(1), np.empty((K, d)), np.empty(K), np.empty((K, d)),
-        np.empty(model.scatter.shape(K, d)),
+        np.empty(scatter),
     )  # fmt: skip
 
 
@@ -75,13 +76,13 @@ def new_work(model: Model, state: State) -> StepWork:
     )  # fmt: skip
 
 
-def constraint_of(model: Model, least_mass: float, mixture: Mixture, work: StepWork) -> Constraint:
+def step_rule_of(model: Model, least_mass: float, mixture: Mixture, work: StepWork) -> StepRule:
     """What the M step has to know of a family, whose kernel is compiled here."""
     address = address_of(
         model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
         work.mass, work.family, mixture.covariances,
     )  # fmt: skip
-    return Constraint(model.family, address, float(model.reg_covar), least_mass)
+    return StepRule(model.family, address, float(model.reg_covar), least_mass)
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:
@@ -122,7 +123,7 @@ def parameters_from(model: Model, mixture: Mixture) -> Parameters:
 def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: StepWork) -> bool:
     """Write a mixture where the loop goes on from; whether its factors are of the family's kind.
 
-    Those of covariances outside of the family may not be: then only the means can be used.
+    Covariances outside of the family may have others: then only the means can be used.
     """
     d = mixture.means.shape[1]
     mixture.weights[...], mixture.means[...] = parameters.weights, parameters.means
@@ -144,10 +145,34 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
     return True
 
 
+def take_m_step(
+    model: Model, statistics: SufficientStatistics, totals: Totals, mixture: Mixture, work: StepWork
+) -> int:
+    """M step; FINE, or what is not positive definite.
+
+    Parameters
+    ----------
+    model : Model
+        The covariance model.
+    statistics : SufficientStatistics
+        Of an E pass or of memberships.
+    totals : Totals
+        Where they are written for the kernel.
+    mixture : Mixture
+        Where an empty component stays, and the result.
+    work : StepWork
+        Where the step begins, and scratch.
+    """
+    load_totals(statistics, totals)
+    least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
+    rule = step_rule_of(model, least_mass, mixture, work)
+    return int(maximize(rule, totals, mixture, work))
+
+
 def address_of_maximize(
-    model: Model, constraint: Constraint, totals: Totals, mixture: Mixture, work: StepWork
+    model: Model, rule: StepRule, totals: Totals, mixture: Mixture, work: StepWork
 ) -> int:
     """Compile the M step for a kind of family."""
     kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
-    address: int = address_of(maximize, kind, constraint, totals, mixture, work)
+    address: int = address_of(maximize, kind, rule, totals, mixture, work)
     return address

@@ -3,8 +3,8 @@
 from gmmfast.rows.base import Hints, Rows
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
-from gmmfast.rows.extent import centre_near
+from gmmfast.rows.extent import center_near
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.opening import open_rows
 
-__all__ = ["ChunkRows", "ClusterRows", "Hints", "MemoryRows", "Rows", "centre_near", "open_rows"]
+__all__ = ["ChunkRows", "ClusterRows", "Hints", "MemoryRows", "Rows", "center_near", "open_rows"]

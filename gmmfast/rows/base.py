@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
-from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect
-from gmmfast.models.step import load_totals, statistics_from
+from gmmfast.models.step import load_totals, new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.extent import Extent
 
@@ -50,7 +49,7 @@ class Rows(Protocol):
     n_features: int
     weight: float  # sum of the row weights
     is_weighted: bool  # whether row weights were given
-    centre: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
+    center: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
     weight_unit: float  # of the weights that `iterate` sums up
     arranged_by: Parameters | None  # near which passes are cheap
 
@@ -74,7 +73,7 @@ class Rows(Protocol):
         """EM passes until the fit ends or pass `last` is done."""
         ...
 
-    def expect(self, rule: Rule, fit: Fit, hints: Hints) -> None:
+    def e_step(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
         ...
 
@@ -155,7 +154,7 @@ class RowsElsewhere(ABC):
     weight: float
     is_weighted: bool
     extent: Extent
-    centre: Floats
+    center: Floats
     weight_unit = 1.0
     arranged_by: Parameters | None = None
     _dtype: np.dtype[Any]
@@ -194,9 +193,9 @@ class RowsElsewhere(ABC):
         while fit.is_under_way and fit.n_passes < last:
             iterate_here(self, rule, fit, hints)
 
-    def expect(self, rule: Rule, fit: Fit, hints: Hints) -> None:
+    def e_step(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
-        expect_here(self, fit, hints)
+        e_step_here(self, fit, hints)
 
     def passes_at_once(self, fit: Fit) -> int:
         """One: each reads all the data."""
@@ -219,11 +218,11 @@ class RowsElsewhere(ABC):
 
 def iterate_here(rows: Rows, rule: Rule, fit: Fit, hints: Hints) -> None:
     """One pass that is made by Python, and what follows it."""
-    expect_here(rows, fit, hints)
+    e_step_here(rows, fit, hints)
     advance_elsewhere(rule, rows.weight_unit / rows.weight, fit)
 
 
-def expect_here(rows: Rows, fit: Fit, hints: Hints) -> None:
+def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
     """E pass that is made by Python, at the mixture of a fit, into its totals."""
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
@@ -281,10 +280,3 @@ def statistics_of(
     totals = new_totals(means, sums.scatter.shape[1:])
     collect(sums, means, totals)
     return statistics_from(totals, weight, n_rows, unit)
-
-
-def new_totals(means: NDArray[Any], scatter: tuple[int, ...]) -> Totals:
-    """Allocate what a pass sums up; `scatter` is the shape of its second moments."""
-    K, d = means.shape
-    reference, first = np.empty((K, d)), np.empty((K, d))
-    return Totals(np.empty(1), np.empty(1), reference, np.empty(K), first, np.empty(scatter))

@@ -85,8 +85,8 @@ class ChunkRows(RowsElsewhere):
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
         self.extent = Extent(shift + total / self.weight, low, high)
         self._dtype = self.extent.dtype_for(self._dtype)
-        self.centre = self.extent.centre_for(self._dtype)
-        self.n_features = len(self.centre)
+        self.center = self.extent.center_for(self._dtype)
+        self.n_features = len(self.center)
         self.names = source.names
 
     def _each(self, work: Callable[[Chunk], T]) -> Iterator[T]:
@@ -132,7 +132,7 @@ class ChunkRows(RowsElsewhere):
             weights = None if chunk.weights is None else read_only(chunk.weights / unit)
             em_rows(
                 read_only(chunk.X.astype(dtype, copy=False)),
-                self.centre,
+                self.center,
                 weights,
                 order,
                 *mixture,
@@ -160,7 +160,7 @@ class ChunkRows(RowsElsewhere):
         labels = np.zeros(self.n_all, kind)
 
         def label(chunk: Chunk) -> None:
-            rows = MemoryRows(chunk.X, n_jobs=1, centre=self.centre)
+            rows = MemoryRows(chunk.X, n_jobs=1, center=self.center)
             labels[chunk.first : chunk.first + len(chunk.X)] = rows.labels(parameters)
 
         deque(self._each(label), maxlen=0)
@@ -179,9 +179,9 @@ class ChunkRows(RowsElsewhere):
             weights = None
             if any(chunk.weights is not None for chunk in chunks):
                 weights = np.concatenate([_weights(chunk) for chunk in chunks])
-            return MemoryRows(X, weights, n_jobs=self._n_jobs, centre=self.centre)
-        drawn = (self._drawn(rng.uniform(size=n)) - self.centre).astype(self.dtype)
-        return MemoryRows(drawn, n_jobs=self._n_jobs, centre=np.zeros(self.n_features))
+            return MemoryRows(X, weights, n_jobs=self._n_jobs, center=self.center)
+        drawn = (self._drawn(rng.uniform(size=n)) - self.center).astype(self.dtype)
+        return MemoryRows(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
 
     def _drawn(self, u: Floats) -> Floats:
         """Rows by the inverse CDF of the weights: the same for chunks of any size."""

@@ -28,7 +28,7 @@ from gmmfast.rows.chunks import picked_by_weight
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 
-TASK_BYTES = 64 << 20  # neighbouring partitions are joined up to this size,
+TASK_BYTES = 64 << 20  # neighboring partitions are joined up to this size,
 TASKS = 16  # unless that leaves fewer tasks than this;
 MOST_BYTES = 256 << 20  # larger ones are divided
 FAN_IN = 8  # sums that a task of the tree adds; the last ones are added by the client
@@ -51,7 +51,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Share:
-    """What a task sums up: neighbouring partitions, or some of the rows of one."""
+    """What a task sums up: neighboring partitions, or some of the rows of one."""
 
     partitions: slice
     rows: slice
@@ -96,7 +96,7 @@ def describe(loaded: Loaded) -> Facts:
 
 
 def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
-    """Neighbouring partitions as one."""
+    """Neighboring partitions as one."""
     if len(loaded) == 1:
         rows, own = loaded[0]
         return rows.astype(dtype, copy=False), own
@@ -109,14 +109,14 @@ def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
 def pack(
     loaded: Sequence[Loaded],
     part: slice,
-    centre: Floats,
+    center: Floats,
     dtype: np.dtype[Any],
     parameters: Parameters | None,
 ) -> MemoryRows:
     """Pack some rows, sorted by their likely component where there is a mixture."""
     X, weights = together(loaded, dtype)
     own = None if weights is None else weights[part]
-    rows = MemoryRows(X[part], own, n_jobs=1, centre=centre)
+    rows = MemoryRows(X[part], own, n_jobs=1, center=center)
     return (rows if parameters is None else rows.arranged_for(parameters)).packed_alone()
 
 
@@ -192,7 +192,7 @@ class ClusterRows(RowsElsewhere):
         types = {own.dtype for own in self._facts}
         dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
         self._dtype = self.extent.dtype_for(dtype)
-        self.centre = self.extent.centre_for(self._dtype)
+        self.center = self.extent.center_for(self._dtype)
         self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
         self._loaded: list[Any] = [loaded[i] for i in self._numbers]
         if self._is_kept:
@@ -215,7 +215,7 @@ class ClusterRows(RowsElsewhere):
         """Tasks that pack the partitions; none is done before it is asked for."""
         from dask import delayed
 
-        common = (self.centre, self.dtype, delayed(parameters, traverse=False))
+        common = (self.center, self.dtype, delayed(parameters, traverse=False))
         return [
             delayed(pack)(
                 self._loaded[share.partitions],
@@ -227,7 +227,7 @@ class ClusterRows(RowsElsewhere):
         ]
 
     def _divided(self) -> list[Share]:
-        """Shares of about equal size: small neighbours are joined, large partitions divided."""
+        """Shares of about equal size: small neighbors are joined, large partitions divided."""
         target = min(TASK_BYTES, sum(own.n_bytes for own in self._facts) // TASKS)
         shares, begin, size = [], 0, 0
         for i, own in enumerate(self._facts):
@@ -275,7 +275,7 @@ class ClusterRows(RowsElsewhere):
 
         if self.n_rows <= n:
             whole = together(self._compute(self._loaded), self.dtype)
-            return MemoryRows(*whole, centre=self.centre)
+            return MemoryRows(*whole, center=self.center)
         u = rng.uniform(size=n)
         order = u.argsort(kind="stable")
         targets = u[order] * self.weight
@@ -289,11 +289,11 @@ class ClusterRows(RowsElsewhere):
         ]
         rows = np.empty((n, self.n_features))
         rows[order] = np.concatenate(self._compute(tasks))
-        drawn = (rows - self.centre).astype(self.dtype)
-        return MemoryRows(drawn, centre=np.zeros(self.n_features))
+        drawn = (rows - self.center).astype(self.dtype)
+        return MemoryRows(drawn, center=np.zeros(self.n_features))
 
     def _compute(self, tasks: list[Any]) -> list[Any]:
-        """Results of tasks; what ends them early is told in one sentence."""
+        """Results of tasks; an early end is explained in one sentence."""
         from distributed import CancelledError, KilledWorker
         from distributed.client import ClosedClientError
 
@@ -311,7 +311,7 @@ class ClusterRows(RowsElsewhere):
             ) from error
         except (CancelledError, ClosedClientError) as error:
             raise RuntimeError(
-                "The fit ended because the Dask client was closed or its tasks were cancelled."
+                "The fit ended because the Dask client was closed or its tasks were canceled."
             ) from error
 
 

@@ -113,7 +113,7 @@ def covariance_of(rows: Rows) -> Floats:
         if isinstance(rows, MemoryRows) and rows.n_rows <= FEW:
             return rows.covariance
         d = rows.n_features
-        mean = (rows.mean - rows.centre)[None]
+        mean = (rows.mean - rows.center)[None]
         whole = Parameters(np.ones(1), mean, np.eye(d)[None], np.eye(d)[None], np.zeros(1))
         statistics = rows.expectation(whole, Scatter.FULL)
         about_mean = statistics.about(statistics.reference + statistics.first / statistics.weight)

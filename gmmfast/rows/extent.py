@@ -37,7 +37,7 @@ class Extent(NamedTuple):
         fits = (reach < LARGEST) & ((width == 0) | (width > SMALLEST))
         return dtype if fits.all() else np.dtype(np.float64)
 
-    def centre_for(self, dtype: np.dtype[Any]) -> Floats:
+    def center_for(self, dtype: np.dtype[Any]) -> Floats:
         """Return the mean (d,), in an element type, where it can be subtracted exactly; else 0."""
         constant = self.low == self.high
         mean = np.where(constant, self.low, self.mean.astype(dtype).astype(np.float64))
@@ -90,13 +90,13 @@ def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floa
     )
 
 
-def centre_near(means: Floats, dtype: np.dtype[Any]) -> Floats:
+def center_near(means: Floats, dtype: np.dtype[Any]) -> Floats:
     """Return the center for rows that are evaluated with a given mixture, from its means (K, d).
 
-    Where all means lie near their centre, a row for which the difference is not exact is so far
+    Where all means lie near their center, a row for which the difference is not exact is so far
     from all of them that the rounding does not matter.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # no share is near one then
-        centre = means.mean(axis=0).astype(dtype).astype(np.float64)
-    share = np.divide(means, centre, out=np.zeros_like(means), where=centre != 0)
-    return np.where(((share >= 0.75) & (share <= 1.5)).all(axis=0), centre, 0.0)
+        center = means.mean(axis=0).astype(dtype).astype(np.float64)
+    share = np.divide(means, center, out=np.zeros_like(means), where=center != 0)
+    return np.where(((share >= 0.75) & (share <= 1.5)).all(axis=0), center, 0.0)

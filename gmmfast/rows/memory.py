@@ -24,17 +24,16 @@ from gmmfast.kernels.threads import (
     SLICE,
     current_stop,
     require_somebody,
-    run,
+    run_shards,
     team,
 )
 from gmmfast.kernels.trials import divide, try_partitions
-from gmmfast.models.step import statistics_from
+from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
-    expect_here,
+    e_step_here,
     iterate_here,
-    new_totals,
     read_only,
     statistics_of,
     unit_of,
@@ -43,8 +42,8 @@ from gmmfast.rows.base import (
 from gmmfast.rows.extent import extent_of
 from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
 
-WORK_A_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
-ROWS_A_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
+WORK_PER_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
+ROWS_PER_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 FEW_FEATURES = 64  # whose variances may be taken from their covariance matrix
 UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
@@ -62,7 +61,7 @@ class MemoryRows:
         Non-negative float64.
     n_jobs : int, optional
         Threads; None is all that Numba allows.
-    centre : ndarray of shape (d,), optional
+    center : ndarray of shape (d,), optional
         Defaults to the weighted mean.
     labels : ndarray of shape (n,), optional
         What to sort the packed copy by.
@@ -74,7 +73,7 @@ class MemoryRows:
         sample_weight: Floats | None = None,
         *,
         n_jobs: int | None = None,
-        centre: Floats | None = None,
+        center: Floats | None = None,
         labels: NDArray[np.integer] | None = None,
     ) -> None:
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
@@ -96,12 +95,12 @@ class MemoryRows:
             self.log_weight_spread = math.log(positive.max()) - math.log(positive.min())
             self.weight_unit = unit_of(self.weight, self.n_rows)
         self._X = read_only(X)
-        if centre is None:
+        if center is None:
             extent = extent_of(self._X, self._sample_weight, self.weight)
             dtype = extent.dtype_for(X.dtype)
             self._X, self._mean = read_only(X.astype(dtype, copy=False)), extent.mean
-            centre = extent.centre_for(dtype)
-        self.centre = centre
+            center = extent.center_for(dtype)
+        self.center = center
 
     @property
     def mean(self) -> Floats:
@@ -147,8 +146,8 @@ class MemoryRows:
         shards = self.shards(n, d)
         if weights is not None and self.weight_unit != 1:
             weights = weights / self.weight_unit
-        rows = (self._X, self.centre, weights, order, tiles, row_weights)
-        run(pack, pack_shards, self._n_jobs, shards, self._X.size, *rows)
+        rows = (self._X, self.center, weights, order, tiles, row_weights)
+        run_shards(pack, pack_shards, self._n_jobs, shards, self._X.size, *rows)
         padding = n_tiles * TILE - order.size
         sorted_labels = np.concatenate([sorted_labels, np.repeat(sorted_labels[-1:], padding)])
         return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
@@ -200,11 +199,11 @@ class MemoryRows:
         return rows
 
     def part(self, indices: Any) -> MemoryRows:
-        """Return some of the rows, about the same centre."""
+        """Return some of the rows, about the same center."""
         own = None if self._sample_weight is None else self._sample_weight[indices]
         if own is not None and not own.any():
             raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
-        return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, centre=self.centre)
+        return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, center=self.center)
 
     def of_all(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
         """Labels of the rows of positive weight as labels of all rows: the first for the rest."""
@@ -224,9 +223,9 @@ class MemoryRows:
         return tiled.reshape(n_tiles, TILE)
 
     def present(self) -> tuple[Floats, Floats]:
-        """Rows of positive weight, about the centre (m, d), and their weights (m,)."""
+        """Rows of positive weight, about the center (m, d), and their weights (m,)."""
         kept = slice(None) if self._kept is None else self._kept
-        return np.asarray(self._X[kept] - self.centre, np.float64), self.sample_weight[kept]
+        return np.asarray(self._X[kept] - self.center, np.float64), self.sample_weight[kept]
 
     def hints(self) -> Hints:
         """Return new scratch for one fit."""
@@ -246,10 +245,10 @@ class MemoryRows:
             if stop[0] != GO_ON:
                 break
 
-    def expect(self, rule: Rule, fit: Fit, hints: Hints) -> None:
+    def e_step(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
         if work_of_loop(self.n_rows, fit) > SLICE:
-            expect_here(self, fit, hints)
+            e_step_here(self, fit, hints)
         else:
             iterate(rule, self._pass(fit, hints), fit, EXPECT, current_stop())
 
@@ -344,7 +343,7 @@ class MemoryRows:
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
-        run(em_pass, em_shards, self._n_jobs, shards, work_of(self.n_rows, density), *em)
+        run_shards(em_pass, em_shards, self._n_jobs, shards, work_of(self.n_rows, density), *em)
         return self._statistics(hints.sums, means)
 
     def packed_in(self, dtype: np.dtype[Any]) -> Packed:
@@ -385,7 +384,7 @@ class MemoryRows:
     def covariance(self) -> Floats:
         """Covariance matrix (d, d) of all rows."""
         if self._covariance is None:
-            labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.centre
+            labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.center
             whole = self._divided(labels, mean[None], Scatter.FULL)
             self._covariance = whole.scatter[0] / self.weight
         return self._covariance
@@ -395,7 +394,7 @@ class MemoryRows:
         """Variance (d,) of each feature."""
         if self.n_features <= FEW_FEATURES or self._covariance is not None:
             return np.asarray(self.covariance.diagonal())
-        labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.centre
+        labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.center
         whole = self._divided(labels, mean[None], Scatter.DIAGONAL)
         return np.asarray(whole.scatter[0] / self.weight)
 
@@ -411,7 +410,7 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """Statistics, about the mean, of responsibilities that are uniform on the simplex."""
         tiles, row_weights, _ = self.packed_in(np.dtype(np.float64))
-        mean = (self.mean - self.centre).astype(tiles.dtype)
+        mean = (self.mean - self.center).astype(tiles.dtype)
         reference = np.repeat(mean[None], n_components, axis=0)
         sums = make_sums(
             1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
@@ -427,20 +426,20 @@ class MemoryRows:
         return self._statistics(sums, reference)
 
     def sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:
-        """Draw `n` rows about the centre by the inverse CDF of the weights, with replacement."""
+        """Draw `n` rows about the center by the inverse CDF of the weights, with replacement."""
         u = rng.uniform(size=n)
         if self._sample_weight is None:
             drawn = (u * len(self._X)).astype(np.int64)
         else:
             cumulated = np.cumsum(self._sample_weight)
             drawn = np.searchsorted(cumulated, u * cumulated[-1], side="right")
-        return np.asarray(self._X[drawn] - self.centre, np.float64)
+        return np.asarray(self._X[drawn] - self.center, np.float64)
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """All rows where there are no more than `n`, else a sample of `n`; about the centre."""
+        """All rows where there are no more than `n`, else a sample of `n`; about the center."""
         if self.n_rows > n:
             drawn = self.sample(n, rng).astype(self._X.dtype)
-            return MemoryRows(drawn, n_jobs=self._n_jobs, centre=np.zeros(self.n_features))
+            return MemoryRows(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
         return self
 
     def shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
@@ -450,7 +449,7 @@ class MemoryRows:
         bytes, and 2, 4 or 8 threads share them evenly. It never depends on how many threads
         there are.
         """
-        count = min(n_rows // max(ROWS_A_SHARD, WORK_A_SHARD // work), MAX_SHARDS)
+        count = min(n_rows // max(ROWS_PER_SHARD, WORK_PER_SHARD // work), MAX_SHARDS)
         if accumulator:
             count = min(count, ACCUMULATORS // accumulator)
         if count < 8:
@@ -486,14 +485,14 @@ class MemoryRows:
         return np.ones(len(self._X)) if weights is None else weights
 
     def means_of(self, labels: NDArray[np.integer], n_labels: int) -> Floats:
-        """Return the means of the rows of each label (n_labels, d), about the centre."""
+        """Return the means of the rows of each label (n_labels, d), about the center."""
         weights = self.sample_weight
         mass = np.bincount(labels, weights, n_labels)
         step = max(1, BLOCK // self.n_features)
         sums = np.zeros((n_labels, self.n_features))
         for start in range(0, len(labels), step):
             part = slice(start, start + step)
-            residuals = (self._X[part] - self.centre) * weights[part, None]
+            residuals = (self._X[part] - self.center) * weights[part, None]
             with np.errstate(over="ignore"):
                 np.add.at(sums, labels[part], residuals)
         return sums / np.where(mass > 0, mass, 1.0)[:, None]
@@ -504,7 +503,7 @@ class MemoryRows:
         step = max(1, BLOCK // len(parameters.weights))
         for start in range(0, len(largest), step):
             part = slice(start, start + step)
-            rows = MemoryRows(self._X[part], n_jobs=self._n_jobs, centre=self.centre)
+            rows = MemoryRows(self._X[part], n_jobs=self._n_jobs, center=self.center)
             largest[part] = rows.responsibilities(parameters).max(axis=1)
         return largest
 
@@ -529,6 +528,6 @@ class MemoryRows:
         like = np.empty((1, TILE), dtype)
         density = parameters.density(dtype)
         # rows in the caller's order are of all components: nothing is far from a tile of them
-        rows = (self._X, self.centre, density, no_separation(density.means), cut, like)
+        rows = (self._X, self.center, density, no_separation(density.means), cut, like)
         work, out = work_of(len(self._X), density), (log_density, resp, labels)
-        run(evaluate, evaluate_shards, self._n_jobs, shards, work, *rows, *out)
+        run_shards(evaluate, evaluate_shards, self._n_jobs, shards, work, *rows, *out)

@@ -25,8 +25,8 @@ def open_rows(
     Parameters
     ----------
     X : array-like, frame, source or Dask collection of shape (n, d)
-        Rows. A memory map that is large is read in pieces; those of Dask are computed with on the
-        workers of its client; without one they are read in pieces, here.
+        Rows. A memory map that is large is read in pieces; Dask collections are computed on the
+        workers of its client; without a client they are read in pieces, here.
     sample_weight : array-like of shape (n,), optional
         Row weights.
     name : str

@@ -24,7 +24,7 @@ SWEEPS = 20  # turns of all axes in an M step, often
 
 
 class Packed(NamedTuple):
-    """Rows in tiles, feature-major, relative to the centre."""
+    """Rows in tiles, feature-major, relative to the center."""
 
     tiles: NDArray[Any]  # (n_tiles, d, TILE)
     row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up

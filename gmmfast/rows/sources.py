@@ -173,7 +173,7 @@ def chunks(
         anything that can be iterated over again and again and yields 2-D arrays, frames, or pairs
         of rows and weights.
     columns : sequence of str, optional
-        Columns to use, in this order; all by default. Those of arrays are x1, x2, ...
+        Columns to use, in this order; all by default. Columns of arrays are x1, x2, ...
     weight_column : str, optional
         Column with the weight of each row.
     sample_weight : ndarray of shape (n,), optional
@@ -258,7 +258,7 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
     elif sample_weight is not None:
         raise ValueError(
             "sample_weight goes with arrays and Dask's collections; weights of files are in a "
-            "weight_column=, and those of an iterable come in pairs of rows and weights."
+            "weight_column=, and an iterable yields pairs of rows and weights."
         )
     if isinstance(data, Iterator):
         raise TypeError(

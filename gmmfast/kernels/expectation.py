@@ -128,7 +128,7 @@ def em_pass(
 ):
     """Shards, in parallel.
 
-    A thread takes neighboring indices; so it gets shards from all over the rows, expensive and cheap ones.
+    A thread takes neighboring indices: shards from all over the rows, expensive and cheap ones.
     """
     for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)

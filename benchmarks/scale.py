@@ -133,7 +133,6 @@ def _out_of_core(X: Array, folder: Path, start: Start) -> Times:
     as_it_is = MemoryRows(X)
     npy = ChunkRows(chunks(folder / "rows.npy"))
     parquet = ChunkRows(chunks(folder / "rows.parquet"))
-    hints = as_it_is.hints()
     all_rows = {
         MEMORY: as_it_is,
         SORTED: in_order,
@@ -145,7 +144,8 @@ def _out_of_core(X: Array, folder: Path, start: Start) -> Times:
         name: partial(rows.expectation, parameters, model.scatter)
         for name, rows in all_rows.items()
     }
-    tasks[DENSE] = partial(as_it_is.sums, parameters, model.scatter, -math.inf, hints)
+    dense = parameters, model.scatter, as_it_is.hints(), -math.inf, parameters.means
+    tasks[DENSE] = partial(as_it_is.sums, *dense)
     found = {name: task() for name, task in tasks.items()}
     for name, statistics in found.items():
         _require_same(name, statistics.log_likelihood, found[DENSE].log_likelihood)

@@ -10,7 +10,7 @@ import pytest
 
 from gmmfast import GaussianMixture
 from gmmfast.kernels.expectation import STRIDE
-from gmmfast.kernels.threads import MAX_SHARDS
+from gmmfast.kernels.threads import MAX_SHARDS, TEAM_WORK, team, thread_count
 from gmmfast.rows import MemoryRows
 
 SCRIPT = """
@@ -19,7 +19,7 @@ import numpy as np
 from data import TYPES, mixture
 from gmmfast import GaussianMixture
 
-X = mixture(40_000, 3, 4, seed=1)[0]  # enough for 8 shards
+X = mixture(100_000, 3, 4, seed=1)[0]  # enough for 8 shards, and for a team
 
 def fit(covariance_type, n_jobs=None):
     mixture = GaussianMixture(
@@ -103,6 +103,19 @@ def test_thread_count_is_restored():
     import numba
 
     before = numba.get_num_threads()
-    X = np.random.default_rng(0).normal(size=(40_000, 2))
-    GaussianMixture(2, n_jobs=1, random_state=0).fit(X)
-    assert numba.get_num_threads() == before
+    numba.set_num_threads(1)
+    try:
+        with team(2, 2, TEAM_WORK) as count:
+            assert count == numba.get_num_threads() == min(2, numba.config.NUMBA_NUM_THREADS)
+        assert numba.get_num_threads() == 1
+    finally:
+        numba.set_num_threads(before)
+
+
+def test_team__is_for_long_loops_and_for_one_at_a_time():
+    with team(None, 8, TEAM_WORK - 1) as count:
+        assert count == 1
+    with team(None, 8, TEAM_WORK) as count:
+        assert count == min(8, thread_count(None))
+        with team(None, 8, TEAM_WORK) as second:
+            assert second == 1

@@ -19,6 +19,8 @@ from gmmfast.kernels.compiling import cache_folder
 from gmmfast.kernels.simd import REGISTER_BYTES
 
 MAX_SHARDS = 64
+# some 0.4 ms: where another program uses the cores, each loop waits for it, up to a time slice
+TEAM_WORK = 1 << 20
 _team = threading.Lock()  # Numba's workqueue layer aborts when two threads run parallel kernels
 # around Numba's own functions, which hold locks that a fork may catch
 _settings = threading.RLock()
@@ -87,13 +89,22 @@ def _threads(count: int) -> Iterator[None]:
 
 
 @contextmanager
-def team(n_jobs: int | None, n_shards: int) -> Iterator[int]:
-    """Take the threads, and say how many there are; one where another fit has them, or need be.
+def team(n_jobs: int | None, n_shards: int, work: int) -> Iterator[int]:
+    """Take the threads for a loop, and yield their number: 1 where others have them.
 
     The shards, and the order in which they are added up, do not depend on who computes them, so
     that the result is the same to the last bit.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As for `thread_count`.
+    n_shards : int
+        There are no more threads than shards.
+    work : int
+        Multiplications of the loop; below `TEAM_WORK` it is for one thread.
     """
-    count = min(thread_count(n_jobs), n_shards) if n_shards > 1 else 1
+    count = min(thread_count(n_jobs), n_shards) if work >= TEAM_WORK else 1
     if count == 1 or _forked or not _team.acquire(blocking=False):
         yield 1
         return
@@ -116,7 +127,7 @@ def run_shards(
 
     `work` counts multiplications; long loops are cut into several calls.
     """
-    with team(n_jobs, n_shards) as count:
+    with team(n_jobs, n_shards, work) as count:
         function = parallel if count > 1 else serial
         for part in slices(n_shards, work // n_shards // count, count):
             function(part.start, part.stop, n_shards, *args)

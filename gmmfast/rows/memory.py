@@ -236,11 +236,12 @@ class MemoryRows:
         stop = current_stop()
         while fit.is_under_way and fit.n_passes < last:
             require_somebody()
-            if work_of_loop(self.n_rows, fit) > SLICE:
+            work = work_of_loop(self.n_rows, fit)
+            if work > SLICE:
                 iterate_here(self, rule, fit, hints)
                 continue
             rows = self._pass(fit, hints)
-            with team(self._n_jobs, rows.n_shards) as count:
+            with team(self._n_jobs, rows.n_shards, work) as count:
                 iterate(rule, rows if count == 1 else parallel(rows), fit, last, stop)
             if stop[0] != GO_ON:
                 break

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmmfast import GaussianMixture
 from gmmfast.kernels.expectation import STRIDE
 from gmmfast.kernels.threads import MAX_SHARDS, TEAM_WORK, team, thread_count
 from gmmfast.rows import MemoryRows
@@ -17,7 +16,6 @@ SCRIPT = """
 import hashlib, multiprocessing, os, threading
 import numpy as np
 from data import TYPES, mixture
-from gmmfast import GaussianMixture
 
 X = mixture(100_000, 3, 4, seed=1)[0]  # enough for 8 shards, and for a team
 

@@ -25,7 +25,7 @@ def begun(covariance_type, X=OVERLAPPING, K=3, reg_covar=0.0):
 
 def totals_of(rows, model, parameters):
     """What the M step reads, of an E pass."""
-    totals = new_totals(model, *parameters.means.shape)
+    totals = new_totals(parameters.means, model.scatter.shape(*parameters.means.shape))
     load_totals(rows.expectation(parameters, model.scatter), totals)
     return totals
 
@@ -37,7 +37,7 @@ def test_statistics__as_a_vector_are_the_same(covariance_type):
     reference = parameters.means + np.random.default_rng(0).normal(size=parameters.means.shape)
     vector = np.empty(3 + 9 + totals.scatter.size)
     interpreted(anderson.write_statistics)(totals, totals.scatter, reference, vector)
-    again = new_totals(model, 3, 3)
+    again = new_totals(parameters.means, model.scatter.shape(3, 3))
     assert interpreted(anderson.read_statistics)(vector, reference, again.scatter, again)
     expected = rows.expectation(parameters, model.scatter).about(reference)
     for name in ("mass", "first", "scatter", "reference"):

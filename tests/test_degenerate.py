@@ -461,6 +461,16 @@ def test_flags_what_is_a_millionth_as_wide_as_the_data():
         np.testing.assert_array_equal(fitted.degenerate_, [flagged, False])
 
 
+@pytest.mark.parametrize("width, flagged", [(1e-5, False), (1e-11, True)])
+def test_flags__compare_with_the_smallest_variance_in_any_direction(width, flagged):
+    """Not with that of a feature, which is larger where features are correlated."""
+    total = np.array([[1.0, 1 - 1e-8], [1 - 1e-8, 1.0]])  # smallest variance 1e-8
+    model = MODELS["full"](0.0)
+    covariances = width**2 * np.array([np.eye(2), np.eye(2) / width**2])
+    parameters = model.parameters(np.array([0.1, 0.9]), np.zeros((2, 2)), covariances)
+    np.testing.assert_array_equal(model.collapsed(parameters, 100, total), [flagged, False])
+
+
 @pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_flags_what_is_as_narrow_as_reg_covar(covariance_type):

@@ -170,3 +170,18 @@ def test_means_init_alone_are_the_seeds():
     fitted = GaussianMixture(3, means_init=means, max_iter=0).fit(X)
     np.testing.assert_allclose(fitted.means_, means, rtol=1e-12)
     np.testing.assert_allclose(fitted.weights_, np.bincount(labels)[[2, 0, 1]] / 300)
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_partitions__do_not_depend_on_where_the_search_is_interrupted(dtype, monkeypatch):
+    rows = MemoryRows(mixture(300, 3, 4, separation=2.0, seed=2)[0].astype(dtype))
+    whole = k_means(rows, 4, np.random.default_rng(0), count=2)
+    monkeypatch.setattr("gmmfast.em.kmeans.SLICE", 1)  # a seed or a tile per call
+    pieces = k_means(rows, 4, np.random.default_rng(0), count=2)
+    for expected, found in zip(whole, pieces, strict=True):
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        np.testing.assert_array_equal(found.means, expected.means)
+    alone = np.random.default_rng(0)
+    for expected in whole:  # several at once are the same as one after the other
+        np.testing.assert_array_equal(k_means(rows, 4, alone)[0].means, expected.means)

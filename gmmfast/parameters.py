@@ -76,7 +76,7 @@ class Parameters:
         return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
 
     def least_variances(self) -> Floats:
-        """Return a lower bound (K,) of the smallest variance in any direction, low by at most d^2.
+        """Return a lower bound (K,) of the smallest variance, too small by a factor of at most d^2.
 
         The largest eigenvalue of a precision is at most the sum of squares of its factor.
         """

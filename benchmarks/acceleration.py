@@ -25,9 +25,9 @@ from gmmfast import GaussianMixture
 
 Array = NDArray[Any]
 
-STARTS = 5  # of each case: components of equal covariance at rows drawn at random
-CLOSE = 1e-8  # nats a row: what is as good as there
-SAME = 1e-6  # nats a row: what is another optimum
+STARTS = 5  # per case: components of equal covariance at rows drawn at random
+CLOSE = 1e-8  # nats per row: smaller differences count as equal
+SAME = 1e-6  # nats per row: larger differences count as another optimum
 TOL, MAX_ITER = 1e-12, 20_000
 
 
@@ -78,7 +78,7 @@ def cases() -> list[Overlap]:
 
 
 def measure(plan: Plan) -> list[Overlap]:
-    """Fit all cases from all starts both ways."""
+    """Fit all cases from all starts, plain and accelerated."""
     results = []
     for case in cases()[3:5] if plan.quick else cases():
         X = case.data()
@@ -109,7 +109,7 @@ def _compare(case: Overlap, X: Array, seed: int) -> None:
         case.lost += 1
         return
     goal = plain[-1]
-    if abs(accelerated[-1] - goal) > SAME:  # a better optimum: each by its own
+    if abs(accelerated[-1] - goal) > SAME:  # a better optimum: each against its own
         case.passes.append((_passes(plain, goal), _passes(accelerated, accelerated[-1])))
     else:
         goal = min(goal, accelerated[-1])
@@ -123,7 +123,7 @@ def _passes(bounds: Array, goal: float) -> int:
 
 
 def goals(results: Sequence[Overlap]) -> list[Goal]:
-    """Iterations saved in the median and at the worst, and the share of optima kept."""
+    """Iterations saved in the median and in the worst case, and the share of optima kept."""
     ratios = [ratio for case in results for ratio in case.ratios()]
     kept = len(ratios) / (len(ratios) + sum(case.lost for case in results))
     return [

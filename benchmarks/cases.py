@@ -1,4 +1,4 @@
-"""What is measured: the data, where each fit starts, and the ratios that are aimed at."""
+"""Cases: the data, the start of each fit, and the target ratios."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,18 +14,18 @@ from gmmfast import GaussianMixture
 
 Array = NDArray[Any]
 
-SHRINK = 50  # a quick run has one row in so many
-SMALLEST = 2000  # rows that a quick run leaves
-FEWER = 2  # EM iterations before the start of a quick run, whose cases are soon converged
-BLOCK = 1 << 16  # rows drawn at a time, so that making data takes no memory to speak of
-SHARED_TARGETS = {SCIKIT_LEARN: 30.0}  # of tied and spherical covariances
+SHRINK = 50  # a quick run has this many times fewer rows
+SMALLEST = 2000  # rows of a quick run, at least
+FEWER = 2  # EM iterations before the start of a quick run, whose cases converge soon
+BLOCK = 1 << 16  # rows drawn at a time, so that generating data takes little memory
+SHARED_TARGETS = {SCIKIT_LEARN: 30.0}  # for tied and spherical covariances
 
 
 # ----------------------------------------------------------------------------------------- data
 
 
 def generated(n: int, d: int, n_components: int, seed: int = 0, spread: float = 3.0) -> Array:
-    """Rows of a mixture: means ``spread N(0, I)``, random covariances near the identity."""
+    """Return rows of a mixture: means ``spread N(0, I)``, random covariances near the identity."""
     rng = np.random.default_rng(seed)
     means = spread * rng.standard_normal((n_components, d))
     shapes = np.eye(d) + 0.4 * rng.standard_normal((n_components, d, d)) / np.sqrt(d)
@@ -51,11 +51,11 @@ def pixels(n: int, d: int, n_components: int) -> Array:
 
 
 def patches(n: int, d: int, n_components: int) -> Array:
-    """8 x 8 grey patches of china.jpg and flower.jpg, half of each, from 0 to 1."""
+    """8 x 8 gray patches of china.jpg and flower.jpg, half of each, from 0 to 1."""
     parts = []
     for name in ("china.jpg", "flower.jpg"):
-        grey = load_sample_image(name).mean(axis=2) / 255.0
-        parts.append(extract_patches_2d(grey, (8, 8), max_patches=n // 2, random_state=0))
+        gray = load_sample_image(name).mean(axis=2) / 255.0
+        parts.append(extract_patches_2d(gray, (8, 8), max_patches=n // 2, random_state=0))
     return np.concatenate(parts).reshape(-1, 64)
 
 
@@ -65,7 +65,7 @@ def digits(n: int, d: int, n_components: int) -> Array:
 
 
 def drawn(X: Array, n: int) -> Array:
-    """Return some of the rows, the same each time."""
+    """Return a fixed random subset of the rows."""
     return X[np.random.default_rng(0).choice(len(X), n, replace=False)]
 
 
@@ -74,32 +74,32 @@ def drawn(X: Array, n: int) -> Array:
 
 @dataclass(frozen=True)
 class Case:
-    """Data, and how many iterations of each package are timed on it."""
+    """Data, and the number of timed iterations of each package."""
 
     name: str
     n: int
     d: int
     n_components: int
-    short: int  # an iteration takes (time of `long` iterations - time of `short`)
-    long: int  # / (long - short); where covariances are full
+    short: int  # time per iteration: (time of `long` iterations - time of `short`)
+    long: int  # / (long - short); for full covariances
     make: Callable[[int, int, int], Array] = generated
     reg_covar: float = 1e-6
-    full_targets: dict[str, float] = field(default_factory=dict)  # times faster than the rival
+    full_targets: dict[str, float] = field(default_factory=dict)  # times as fast as the rival
     diagonal_targets: dict[str, float] = field(default_factory=dict)
-    burn_in: int = 10  # EM iterations before the start that is timed
-    cheaper: int = 3  # times as many iterations are timed where covariances are not full
+    burn_in: int = 10  # EM iterations before the timed start
+    cheaper: int = 3  # times as many timed iterations for other covariances
 
     def data(self) -> Array:
         """Rows (n, d), float64."""
         return self.make(self.n, self.d, self.n_components)
 
     def iterations(self, covariance_type: str) -> tuple[int, int]:
-        """Return those of the short and of the long fit."""
+        """Return the numbers of iterations of the short and the long fit."""
         times = 1 if covariance_type == "full" else self.cheaper
         return self.short, self.short + times * (self.long - self.short)
 
     def targets(self, covariance_type: str) -> dict[str, float]:
-        """Times faster than each rival that gmmfast is meant to be."""
+        """Return the target ratio to each rival."""
         known = {"full": self.full_targets, "diag": self.diagonal_targets}
         return known.get(covariance_type, SHARED_TARGETS)
 
@@ -110,7 +110,7 @@ class Case:
         return f"{self.name}, {size}" if self.name else size
 
     def shrunk(self) -> "Case":
-        """Return the case for a quick run: fewer rows and iterations, components of enough rows."""
+        """Return the case for a quick run: fewer rows, iterations and components."""
         short = replace(self, short=1, long=4, burn_in=FEWER, cheaper=1)
         if self.n <= SMALLEST:
             return short
@@ -169,7 +169,7 @@ def random_rows(X: Array, n_components: int, covariance_type: str, reg_covar: fl
 
 
 def typical_start(X: Array, case: Case, covariance_type: str) -> Start:
-    """Where a fit is after a few iterations: what most iterations of a fit look like."""
+    """Return a fit after a few iterations, typical of most iterations of a fit."""
     start = random_rows(X, case.n_components, covariance_type, case.reg_covar)
     with quietly():
         mixture = GaussianMixture(**start.keywords(case.burn_in)).fit(X)

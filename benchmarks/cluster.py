@@ -19,12 +19,12 @@ from gmmfast.rows import MemoryRows, open_rows
 
 Array = NDArray[Any]
 
-PASSES = 15  # over rows that take no time: what is left is the cluster's
+PASSES = 15  # over rows that take no time: only the cluster's time is left
 
 
 @contextmanager
 def two_processes() -> Iterator[Client]:
-    """A local cluster of two processes with a thread each."""
+    """A local cluster of two processes with one thread each."""
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
@@ -52,7 +52,7 @@ def seconds_by_tasks(counts: tuple[int, ...]) -> dict[int, float]:
     model, found = MODELS["full"](1e-6), {}
     X = np.random.default_rng(0).normal(size=(64 * max(counts), 10))
     parameters = _some(model, 10, 10)
-    with mock.patch("gmmfast.rows.cluster.TASK_BYTES", 0):  # so that none are joined
+    with mock.patch("gmmfast.rows.cluster.TASK_BYTES", 0):  # so that no partitions are joined
         for count in counts:
             data = da.from_array(X, chunks=(len(X) // count, 10))
             rows, _ = open_rows(data, None, name="", n_jobs=None)

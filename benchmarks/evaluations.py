@@ -19,19 +19,19 @@ METHODS = {"predict_proba": 25.0, "predict": 25.0, "score_samples": 25.0}  # wit
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a method showed."""
+    """Measurements of a method."""
 
     case: Case
     method: str
     seconds: dict[str, list[float]]
-    difference: float  # of the results, or share of rows that are labelled otherwise
+    difference: float  # of the results, or share of rows labeled otherwise
 
     def ratio(self) -> Spread:
         return ratios(self.seconds[SCIKIT_LEARN], self.seconds[GMMFAST])
 
 
 def measure(plan: Plan) -> list[Evaluation]:
-    """Time each method on new rows of the mixture that was fitted."""
+    """Time each method of the fitted mixture on its rows."""
     case = CASE.shrunk() if plan.quick else CASE
     X = case.data()
     start = typical_start(X, replace(case, burn_in=3), "full")
@@ -54,7 +54,7 @@ def _difference(first: Any, second: Any) -> float:
 
 
 def goals(results: list[Evaluation]) -> list[Goal]:
-    """Ratios that are aimed at, with what was reached."""
+    """Return the target ratios and the ratios reached."""
     found = []
     for r in results:
         what = f"{r.method}, {r.case.title()}: {SCIKIT_LEARN} / {GMMFAST}"

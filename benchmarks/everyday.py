@@ -20,11 +20,11 @@ from gmmfast import GaussianMixture
 
 Array = NDArray[Any]
 
-SPEED = 15.0  # times faster than scikit-learn, in the geometric mean,
+SPEED = 15.0  # times as fast as scikit-learn, in the geometric mean,
 LEAST_SPEED = 3.0  # and in every case
 KINDS = [(name, K) for name in ("full", "diag") for K in (2, 5, 12)]  # covariances, components
-SAME = 1e-3  # nats per row: `tol`, so what is less says nothing
-LOWEST = 10  # ratios that have a line of their own
+SAME = 1e-3  # nats per row: `tol`, so smaller differences mean nothing
+LOWEST = 10  # ratios listed separately
 OFTEN = Plan(least=3, most=15, seconds=1.0)  # for each case; medians
 SMALL = 150  # rows at most, in a quick run
 PACKAGES: dict[str, Any] = {
@@ -43,8 +43,8 @@ def from_r(name: str, columns: str) -> Array:
     return data(name)[columns.split()].dropna().to_numpy(float)
 
 
-# All the data there are, listed before any of them was measured: fewer than 25,000 rows, in their
-# own units. Of R's data sets the columns that are measured, without numbers that only name a row.
+# All data sets, listed before any was measured: fewer than 25,000 rows, in their own units. Of R's
+# data sets the measured columns, without row identifiers.
 R_DATA = {
     "Animals2": "body brain",
     "anorexia": "Prewt Postwt",
@@ -111,14 +111,14 @@ class Fits:
     failure: str = ""  # what scikit-learn raises
 
     def spread(self) -> Spread:
-        """How many times longer scikit-learn takes."""
+        """Ratio of scikit-learn's time to gmmfast's."""
         return ratios(self.seconds[SCIKIT_LEARN], self.seconds[GMMFAST])
 
     def ratio(self) -> float:
         return self.spread().median
 
     def gain(self) -> float:
-        """By how much the fit of gmmfast is likelier, in nats per row."""
+        """Gain of gmmfast's log-likelihood over scikit-learn's, in nats per row."""
         return self.scores[GMMFAST] - self.scores[SCIKIT_LEARN]
 
     def kind(self) -> tuple[str, int]:
@@ -144,9 +144,9 @@ def measure(plan: Plan) -> list[Fits]:
 
 
 def _compare(name: str, X: Array, K: int, covariance_type: str, plan: Plan) -> Fits:
-    """Fit with both packages; the first time, which compiles, is not counted.
+    """Fit with both packages; the first fit, which compiles, is not counted.
 
-    A case in which scikit-learn raises has no ratio. One in which only gmmfast does ends the run.
+    If scikit-learn raises, the case has no ratio. If only gmmfast raises, the run ends.
     """
     mixtures = {
         package: mixture_class(K, covariance_type=covariance_type, random_state=0)
@@ -171,12 +171,12 @@ def _progress(fits: Fits) -> str:
 
 
 def compared(results: Sequence[Fits]) -> list[Fits]:
-    """Cases that have a ratio: all but those in which scikit-learn raises."""
+    """Return the cases with a ratio, in which scikit-learn does not raise."""
     return [fits for fits in results if not fits.failure]
 
 
 def goals(results: Sequence[Fits]) -> list[Goal]:
-    """Speed in the geometric mean, and at the least."""
+    """Return the targets of speed: geometric mean and minimum."""
     found = [fits.ratio() for fits in compared(results)]
     what = f"default fits of {len({fits.name for fits in results})} real data sets"
     rival = f"{SCIKIT_LEARN} / {GMMFAST}"
@@ -187,7 +187,7 @@ def goals(results: Sequence[Fits]) -> list[Goal]:
 
 
 def section(results: Sequence[Fits]) -> str:
-    """Return what was found by K and type, by data set, and the lowest ratios."""
+    """Return the tables by K and type, of the lowest ratios, and by data set."""
     lowest = sorted(compared(results), key=Fits.ratio)[:LOWEST]
     failures = [f"- {fits.title()}: {fits.failure}" for fits in results if fits.failure]
     parts = [

@@ -1,4 +1,4 @@
-"""Whole fits from nothing, with default arguments: own starts, until the bound stands still."""
+"""Whole fits with default arguments, from each package's own start to convergence."""
 
 import math
 import statistics
@@ -19,10 +19,10 @@ from benchmarks.timing import Plan, ratios, seconds_of, spread_of
 from gmmfast import GaussianMixture
 
 SEEDS = 10
-SECONDS = 45.0  # after so long no further seed is begun, and at least LEAST are done
+SECONDS = 45.0  # no further seed starts after this, once LEAST are done
 LEAST = 3
 FEWER_PATCHES = 20_000  # a whole fit of 100,000 takes scikit-learn a quarter of an hour
-SPEED = 50.0  # times faster than scikit-learn, in the geometric mean
+SPEED = 50.0  # times as fast as scikit-learn, in the geometric mean
 START_SHARE = 1 / 3  # at most, of a fit
 COVARIANCES = ("full", "diag")
 PACKAGES: dict[str, Any] = {
@@ -33,7 +33,7 @@ PACKAGES: dict[str, Any] = {
 
 @dataclass
 class WholeFit:
-    """What the seeds of a case showed."""
+    """Measurements of a case over its seeds."""
 
     case: Case
     covariance_type: str
@@ -51,7 +51,7 @@ class WholeFit:
         return statistics.median(start / whole for start, whole in pairs)
 
     def bound(self, package: str) -> float:
-        """Median of the final mean log-likelihoods of a row; NaN where all were degenerate."""
+        """Median of the final mean log-likelihoods; NaN if all fits were degenerate."""
         found = self.bounds[package]
         return statistics.median(found) if found else math.nan
 
@@ -96,7 +96,7 @@ def _compare(case: Case, covariance_type: str, plan: Plan) -> WholeFit:
 
 
 def _is_degenerate(mixture: Any, keywords: dict[str, Any], X: np.ndarray) -> bool:
-    """Judge both packages by the rule of gmmfast, a step after where the fit has ended."""
+    """Judge both packages by gmmfast's rule, one step after the end of the fit."""
     judge = GaussianMixture(
         **keywords,
         weights_init=mixture.weights_ / mixture.weights_.sum(),
@@ -108,7 +108,7 @@ def _is_degenerate(mixture: Any, keywords: dict[str, Any], X: np.ndarray) -> boo
 
 
 def goals(results: Sequence[WholeFit]) -> list[Goal]:
-    """Speed in the geometric mean; the start's share and the bound at the worst."""
+    """Return the targets of speed, of the start's largest share, and of likelihoods."""
     speed = statistics.geometric_mean(r.ratio() for r in results)
     share = max(r.start_share() for r in results)
     sound = [r for r in results if all(r.bounds.values())]

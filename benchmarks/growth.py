@@ -23,7 +23,7 @@ SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 QUICK_SIZES = SIZES[:3]
 COMPONENTS = Case("", 100_000, 16, 5, 0, 0)
 COUNTS = (5, 10, 20, 50, 100, 200)
-UNEVEN = 0.15  # by how much a row may take more at one size than at another
+UNEVEN = 0.15  # largest relative difference of the time per row between sizes
 SPEED_UP = 1.8  # of two threads
 OFTEN = Plan(least=7, most=15, seconds=5.0)
 
@@ -37,7 +37,7 @@ class Pass:
     all: list[float]
 
     def nanoseconds(self) -> float:
-        """Time of a row on all threads, the median."""
+        """Median time per row on all threads."""
         return 1e9 * spread_of(self.all).median / self.case.n
 
     def speed_up(self) -> float:
@@ -46,7 +46,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Growth:
-    """Passes over more and more rows, and with more and more components."""
+    """Passes over increasing numbers of rows, and of components."""
 
     rows: list[Pass]
     components: list[Pass]
@@ -60,7 +60,7 @@ def measure(plan: Plan) -> Growth:
 
 
 def _passes(case: Case) -> Pass:
-    """Time an E and an M step at the parameters of a mixture that the rows are drawn from."""
+    """Time an E and an M step at the typical start of a case."""
     X = case.data()
     start = typical_start(X, case, "full")
     model = MODELS["full"](case.reg_covar)
@@ -81,14 +81,17 @@ def _step(rows, parameters, model, hints):
 
 
 def goals(growth: Growth) -> list[Goal]:
-    """How evenly time grows with rows, what two threads gain, what components cost."""
+    """Return the targets for time per row, two threads, and components."""
     per_row = [p.nanoseconds() for p in growth.rows]
     few, many = growth.components[0], growth.components[-1]
     more = many.case.n_components / few.case.n_components
     dearer = many.nanoseconds() / few.nanoseconds()
     return [
         Goal(
-            "time of a row, dearest / cheapest size", max(per_row) / min(per_row), 1 + UNEVEN, True
+            "time of a row, most expensive / cheapest size",
+            max(per_row) / min(per_row),
+            1 + UNEVEN,
+            True,
         ),
         Goal("two threads, largest size", growth.rows[-1].speed_up(), SPEED_UP),
         Goal(f"time of a pass with {more:g} times the components", dearer, more, True, "times"),
@@ -143,5 +146,5 @@ def _curves(axes: Axes, passes: Sequence[Pass], sizes: Sequence[int], what: str)
         )
     straight = np.array(sizes) * middle[0] / sizes[0]
     axes.plot(sizes, straight, color="0.5", linestyle=":", label=f"in proportion to {what}")
-    axes.set(xscale="log", yscale="log", xlabel=what, ylabel="ms a pass")
+    axes.set(xscale="log", yscale="log", xlabel=what, ylabel="ms per pass")
     axes.legend(frameon=False)

@@ -1,4 +1,4 @@
-"""One EM iteration of each package, from the same start, and whether they do the same."""
+"""One EM iteration of each package, from the same start, and agreement of the results."""
 
 import sys
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from benchmarks.tables import Goal, against, aim, milliseconds, table
 from benchmarks.timing import Plan, Spread, in_turn, ratios, slopes, spread_of
 
 SINGLE = "gmmfast float32"
-SINGLE_TARGET = 1.6  # times faster than float64, from 16 features on
+SINGLE_TARGET = 1.6  # times as fast as float64, from 16 features on
 TOLERANCE = 1e-8  # relative, of the mean log-likelihood
 COVARIANCES = {
     "full": ("Full covariances", CASES),
@@ -34,11 +34,11 @@ COVARIANCES = {
 
 @dataclass
 class Comparison:
-    """What a case showed."""
+    """Measurements of a case."""
 
     case: Case
     covariance_type: str
-    seconds: dict[str, list[float]] = field(default_factory=dict)  # an iteration, by repetition
+    seconds: dict[str, list[float]] = field(default_factory=dict)  # per iteration, by repetition
     log_likelihoods: dict[str, float] = field(default_factory=dict)  # after `long` iterations
     failures: dict[str, str] = field(default_factory=dict)  # of packages that can't do the case
     set_up: Spread | None = None  # seconds of a gmmfast fit without its iterations
@@ -52,13 +52,13 @@ class Comparison:
         return self.case.iterations(self.covariance_type)[1]
 
     def ratio(self, package: str) -> Spread | None:
-        """How many times longer than gmmfast a package takes; None where it failed."""
+        """Ratio of a package's time to gmmfast's; None if it failed."""
         if package not in self.seconds:
             return None
         return ratios(self.seconds[package], self.seconds[GMMFAST])
 
     def difference(self, package: str) -> float:
-        """Relative difference of the log-likelihood from that of gmmfast."""
+        """Relative difference of the log-likelihood from gmmfast's."""
         ours = self.log_likelihoods[GMMFAST]
         return abs(self.log_likelihoods[package] - ours) / max(1.0, abs(ours))
 
@@ -94,7 +94,7 @@ def _tasks(X: np.ndarray, start: Start, result: Comparison) -> dict:
 def _attempt(
     name: str, fit: Fit, rows: np.ndarray, start: Start, times: int, result: Comparison
 ) -> None:
-    """Fit, and note the log-likelihood; a rival that fails once is out of the case."""
+    """Fit, and note the log-likelihood; a rival that fails once is excluded from the case."""
     if name in result.failures:
         return
     try:
@@ -133,7 +133,7 @@ def _progress(result: Comparison) -> str:
 
 
 def disagreements(results: Sequence[Comparison]) -> list[str]:
-    """Cases in which gmmfast and scikit-learn do not find the same."""
+    """Return the cases in which gmmfast and scikit-learn disagree."""
     return [
         f"{r.case.title()}, {r.covariance_type}: mean log-likelihoods after {r.long} "
         f"iterations differ by {r.difference(SCIKIT_LEARN):.1e}: {r.log_likelihoods}"
@@ -143,7 +143,7 @@ def disagreements(results: Sequence[Comparison]) -> list[str]:
 
 
 def goals(results: Sequence[Comparison]) -> list[Goal]:
-    """Ratios that are aimed at, with what was reached."""
+    """Return the target ratios and the ratios reached."""
     found = []
     for r in results:
         if r.case.d >= 16 and SINGLE in r.seconds:
@@ -159,7 +159,7 @@ def goals(results: Sequence[Comparison]) -> list[Goal]:
 
 
 def section(results: Sequence[Comparison]) -> str:
-    """Return the tables of times and ratios, then those of log-likelihoods."""
+    """Return the tables of times and ratios, then the table of log-likelihoods."""
     parts = []
     for covariance_type, (title, _) in COVARIANCES.items():
         chosen = [r for r in results if r.covariance_type == covariance_type]
@@ -171,7 +171,7 @@ def section(results: Sequence[Comparison]) -> str:
 SAME = f"""\
 Mean log-likelihood of a row that each package found in the last of the iterations, and how far
 it is from that of gmmfast, relatively. scikit-learn has to agree to {TOLERANCE:g}, or the run
-fails. oneDAL regularises a covariance only where it cannot invert it, scikit-learn and gmmfast
+fails. oneDAL regularizes a covariance only where it cannot invert it, scikit-learn and gmmfast
 add `reg_covar` always; so oneDAL differs the more, the narrower components are."""
 
 

@@ -1,4 +1,4 @@
-"""What a person waits for: import, compiling, first fits, fits of small data."""
+"""Latency: import, compiling, first fits, fits of small data."""
 
 import math
 import sys
@@ -23,7 +23,7 @@ from benchmarks.timing import Plan, Spread, in_turn, ratios, spread_of
 from gmmfast import GaussianMixture, GaussianMixtureIC
 from gmmfast.rows import memory
 
-Seconds = dict[str, dict[str, list[float]]]  # by what is done and package, one a repetition
+Seconds = dict[str, dict[str, list[float]]]  # by task and package, one per repetition
 
 IMPORT = "import"
 COLD = "first fit ever, which compiles"
@@ -47,7 +47,7 @@ LIMITS = {  # seconds
     CANDIDATE: 60e-6,
     ONE_ROW: 30e-6,
 }
-TARGETS = {IRIS: 20.0, GIVEN: 25.0}  # times faster than scikit-learn
+TARGETS = {IRIS: 20.0, GIVEN: 25.0}  # times as fast as scikit-learn
 CUSTOMERS = ("select", "--example", "customers")
 COMMANDS = {
     SELECT_FOUR: (*CUSTOMERS, "--covariance", "full,tied,diag,spherical"),
@@ -55,8 +55,8 @@ COMMANDS = {
     WARMUP: ("warmup",),
 }
 QUICK_COMMANDS = {SELECT_FOUR: (*CUSTOMERS, "--covariance", "full", "-k", "2")}
-COMPILED = ("iterate", "try_partitions", "expect_at")  # what passes of few rows are made by
-SLOWEST = 12  # kernels that have a line of their own
+COMPILED = ("iterate", "try_partitions", "expect_at")  # kernels of passes over few rows
+SLOWEST = 12  # kernels listed separately
 KERNEL_LIMITS = {  # seconds of SELECT, in all versions of a kernel, without the kernels it calls
     "anderson.extrapolate": 4.0,
     "anderson.leap_ahead": 1.5,
@@ -73,14 +73,14 @@ KERNEL_LIMITS = {  # seconds of SELECT, in all versions of a kernel, without the
 
 @dataclass(frozen=True)
 class Latency:
-    """What was waited for."""
+    """Seconds of each task, and of compiling."""
 
     seconds: Seconds
     kernels: dict[str, dict[str, float]]  # by command: seconds of compiling, by kernel
 
 
 def measure(plan: Plan) -> Latency:
-    """Seconds of each thing by package, one value a repetition."""
+    """Return the seconds of each task by package, one value per repetition."""
     found: Seconds = {IMPORT: {}, COLD: {}}
     commands = QUICK_COMMANDS if plan.quick else COMMANDS
     kernels = {}
@@ -100,7 +100,7 @@ def measure(plan: Plan) -> Latency:
 
 
 def _first_fits() -> Iterator[tuple[str, str, float]]:
-    """Fit in processes without machine code, with that of another process, and the rival."""
+    """Time first fits: with an empty cache, with a filled one, and by the rival."""
     with tempfile.TemporaryDirectory() as cache:
         ours = partial(probe, "first_fit", MODULES[GMMFAST], cache=cache)
         yield GMMFAST, COLD, ours("large")["fit"]
@@ -129,7 +129,7 @@ def _iris(plan: Plan) -> Seconds:
     }
     for by_package in tasks.values():
         for task in by_package.values():
-            task()  # compiles, and fits what predict_proba is asked of
+            task()  # compiles, and fits the mixture for predict_proba
     often = Plan(10 * plan.least, 10 * plan.least, 0.0)
     found = {what: in_turn(by_package, often) for what, by_package in tasks.items()}
     searches = [_candidate(X) for _ in range(1 + often.least)]
@@ -137,7 +137,7 @@ def _iris(plan: Plan) -> Seconds:
 
 
 class Clock:
-    """A kernel, and the seconds that its calls have taken."""
+    """A kernel that counts the seconds of its calls."""
 
     def __init__(self, kernel: Any) -> None:
         self._kernel, self.seconds = kernel, 0.0
@@ -154,7 +154,7 @@ class Clock:
 
 
 def _candidate(X: np.ndarray) -> float:
-    """Seconds per candidate of a default search in one thread, less those of compiled passes."""
+    """Seconds per candidate of a default search in one thread, without compiled passes."""
     with ExitStack() as patches:
         clocks = [Clock(getattr(memory, name)) for name in COMPILED]
         for name, clock in zip(COMPILED, clocks, strict=True):
@@ -167,7 +167,7 @@ def _candidate(X: np.ndarray) -> float:
 
 
 def goals(results: Latency) -> list[Goal]:
-    """Seconds to stay below, ratios to exceed, and what the slowest kernels may take to compile."""
+    """Return limits of seconds, target ratios, and limits of compiling the slowest kernels."""
     seconds = results.seconds
     limits = {what: limit for what, limit in LIMITS.items() if what in seconds}
     times = {what: spread_of(seconds[what][GMMFAST]).median for what in limits}
@@ -176,7 +176,7 @@ def goals(results: Latency) -> list[Goal]:
         ratio = ratios(seconds[what][SCIKIT_LEARN], seconds[what][GMMFAST]).median
         found.append(Goal(f"{what}: {SCIKIT_LEARN} / {GMMFAST}", ratio, target))
     for name, limit in KERNEL_LIMITS.items() if SELECT in results.kernels else ():
-        compiled = results.kernels[SELECT].get(name, math.nan)  # not met: it has another name now
+        compiled = results.kernels[SELECT].get(name, math.nan)  # not met: the kernel was renamed
         found.append(Goal(f"compiling `{name}`", compiled, limit, True, "s"))
     return found
 
@@ -189,8 +189,8 @@ def section(results: Latency) -> str:
 
 
 COMPILING = f"""\
-Seconds of compiling by kernel in those processes that begin with an empty cache, in all versions of
-the kernel and without the kernels that it calls: the {SLOWEST} that take longest."""
+Seconds of compiling by kernel, in the processes that start with an empty cache: all versions of
+the kernel, without the kernels that it calls. The {SLOWEST} slowest are listed."""
 
 
 def _kernels(results: Latency) -> str:

@@ -1,4 +1,4 @@
-"""How far the processor's limit is: passes without pruning, against OpenBLAS and `exp` alone."""
+"""Distance from the processor's limit: unpruned passes against OpenBLAS and `exp` alone."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -19,21 +19,21 @@ from gmmfast.kernels.simd import exp, lanes, load, store
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
 
-TARGET = 75.0  # per cent of dgemm,
-FEATURES = 32  # from so many on
+TARGET = 75.0  # percent of dgemm,
+FEATURES = 32  # from this many on
 SHAPES = CASES[1:6]
-SPREAD = 0.3  # of the means: components overlap, so that none adds nothing to a tile
+SPREAD = 0.3  # of the means: components overlap, so that each contributes to every tile
 ORDER = 2000  # of the matrices that dgemm multiplies
 BLOCK = 4096  # values that a thread calls exp of at a time: they stay in its cache
-OFTEN = 10  # times as many of them are timed, so that waking threads is no part of it
+OFTEN = 10  # times as many are timed, so that waking threads is negligible
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Seconds of passes over a case, and of what they are held against."""
+    """Seconds of passes over a case, and of the references."""
 
     case: Case
-    dense: list[float]  # passes in which no component is given up
+    dense: list[float]  # passes without pruning
     dgemm: list[float]  # ORDER cubed multiplications and additions
     exps: list[float]  # OFTEN for each row and component
 
@@ -43,7 +43,7 @@ class Limit:
         return 2 * d * (d + 1) * self.case.n * self.case.n_components
 
     def speed(self) -> float:
-        """Operations a second of a pass without pruning."""
+        """Operations per second of a pass without pruning."""
         return self.operations() / spread_of(self.dense).median
 
     def dgemm_speed(self) -> float:
@@ -70,14 +70,14 @@ def _exp_blocks(threads, blocks, x, y):
 
 
 def _exps(count: int) -> Callable[[], Any]:
-    """Return a task that calls `exp` so many times, on all threads, of what is in their cache."""
+    """Return a task that calls `exp` `count` times, on all threads, with arguments in cache."""
     threads = get_num_threads()
     x = -np.random.default_rng(0).uniform(0, 40, (threads, BLOCK))
     return partial(_exp_blocks, threads, count // (threads * BLOCK), x, np.empty_like(x))
 
 
 def measure(plan: Plan) -> list[Limit]:
-    """Time passes without pruning, and what they are held against."""
+    """Time passes without pruning, and the references."""
     results = []
     for case in SHAPES:
         results.append(_measure(case.shrunk() if plan.quick else case, plan))
@@ -86,7 +86,7 @@ def measure(plan: Plan) -> list[Limit]:
 
 
 def _measure(case: Case, plan: Plan) -> Limit:
-    """From a start in which every row has some share in every component."""
+    """Time a case from a start in which every component contributes to every row."""
     X = generated(case.n, case.d, case.n_components, spread=SPREAD)
     start = random_rows(X, case.n_components, "full", case.reg_covar)
     rows = MemoryRows(X)

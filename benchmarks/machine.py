@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""The machine of the measurements."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -44,7 +44,7 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return those of the packages that are installed."""
+    """Return the versions of the installed packages."""
     found = {}
     for name in PACKAGES:
         try:

@@ -24,12 +24,12 @@ class Memory:
 
     @property
     def limit(self) -> float:
-        """One packed copy, 24 bytes a row, 100 MB."""
+        """One packed copy, 24 bytes per row, 100 MB."""
         return self.data + 24 * self.case.n + 100 * MB
 
 
 def measure(plan: Plan) -> list[Memory]:
-    """Peak memory of fits from their own start; none where the system does not tell."""
+    """Peak memory of fits from their own start; none if the system does not report it."""
     if not Path("/proc/self/clear_refs").exists():
         return []
     results = []

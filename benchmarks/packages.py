@@ -1,4 +1,4 @@
-"""gmmfast and its rivals behind one call: some EM iterations from a given start."""
+"""gmmfast and its rivals behind one interface: EM iterations from a given start."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ except ImportError:
 
 Array = NDArray[Any]
 
-# oneDAL loads TBB, which Numba then prefers; without oneDAL it is OpenMP that people get
+# oneDAL loads TBB, which Numba then prefers; users without oneDAL get OpenMP
 numba.config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
 GMMFAST = "gmmfast"
@@ -30,12 +30,12 @@ ONEDAL_STORAGE = {"full": "full", "diag": "diagonal"}
 
 
 class PackageError(RuntimeError):
-    """A rival could not do a case, or did something else than it was asked."""
+    """A rival failed on a case, or did not do the given iterations."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where EM begins, in the shapes of scikit-learn's attributes, and the model it fits."""
+    """Start of EM, in the shapes of scikit-learn's attributes, and the model to fit."""
 
     weights: Array  # (K,)
     means: Array  # (K, d)
@@ -45,11 +45,11 @@ class Start:
     reg_covar: float
 
     def keywords(self, iterations: int) -> dict[str, Any]:
-        """Return what the constructors of gmmfast and scikit-learn take."""
+        """Return the arguments for the constructors of gmmfast and scikit-learn."""
         return {
             "n_components": len(self.weights),
             "covariance_type": self.covariance_type,
-            "tol": 0.0,  # a change is never less: all iterations are done
+            "tol": 0.0,  # never reached: all iterations are done
             "reg_covar": self.reg_covar,
             "max_iter": iterations,
             "weights_init": self.weights,
@@ -64,19 +64,19 @@ Fit = Callable[[Array, Start, int], float]
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Fits that are meant to stop before they converge do not warn."""
+    """Suppress warnings of fits that stop before they converge."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def fit_gmmfast(X: Array, start: Start, iterations: int) -> float:
-    """Mean log-likelihood of a row in the last of the iterations."""
+    """Return the mean log-likelihood in the last iteration."""
     return _fit(gmmfast.GaussianMixture(**start.keywords(iterations)), X, iterations)
 
 
 def fit_scikit_learn(X: Array, start: Start, iterations: int) -> float:
-    """Mean log-likelihood of a row in the last of the iterations."""
+    """Return the mean log-likelihood in the last iteration."""
     return _fit(sklearn.mixture.GaussianMixture(**start.keywords(iterations)), X, iterations)
 
 
@@ -92,9 +92,9 @@ def _fit(mixture: Any, X: Array, iterations: int) -> float:
 
 
 def fit_onedal(X: Array, start: Start, iterations: int) -> float:
-    """Mean log-likelihood of a row in the last of the iterations.
+    """Return the mean log-likelihood in the last iteration.
 
-    oneDAL regularises a covariance only where it fails to invert it, scikit-learn and gmmfast
+    oneDAL regularizes a covariance only where it fails to invert it, scikit-learn and gmmfast
     always; so the results differ by about `reg_covar`.
     """
     algorithm = daal4py.em_gmm(
@@ -111,12 +111,12 @@ def fit_onedal(X: Array, start: Start, iterations: int) -> float:
     except RuntimeError as error:
         raise PackageError(str(error).split("\n")[0]) from None
     if done != iterations:
-        raise PackageError(f"stands still after {done} iterations")
+        raise PackageError(f"converged after {done} iterations")
     return float(result.goalFunction.item()) / len(X)
 
 
 def available(covariance_type: str) -> dict[str, Fit]:
-    """Return the packages that fit such covariances and are installed here."""
+    """Return the installed packages that fit this type of covariance."""
     packages: dict[str, Fit] = {GMMFAST: fit_gmmfast, SCIKIT_LEARN: fit_scikit_learn}
     if daal4py is not None and covariance_type in ONEDAL_STORAGE:
         packages[ONEDAL] = fit_onedal

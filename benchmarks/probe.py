@@ -1,4 +1,4 @@
-"""One measurement in a process of its own, printed as JSON; see `fresh.py`.
+"""One measurement in a separate process, printed as JSON; see `fresh.py`.
 
 Nothing but the standard library is imported before the clock starts.
 """
@@ -26,7 +26,7 @@ def first_fit(package: str, example: str) -> dict[str, float]:
 
 
 def _rows(example: str) -> Any:
-    """Few rows, which one thread fits, or enough for all threads."""
+    """Return few rows, for one thread, or enough for all threads."""
     from numpy.random import default_rng
 
     n = {"small": 150, "large": 20_000}[example]
@@ -34,7 +34,7 @@ def _rows(example: str) -> Any:
 
 
 def command(*arguments: str) -> dict[str, Any]:
-    """Seconds of a command of gmmfast, with the import, and how long which kernels compiled."""
+    """Seconds of a gmmfast command, with the import, and of compiling each kernel."""
     begin = time.perf_counter()
     from numba.core import event
 
@@ -49,7 +49,7 @@ def command(*arguments: str) -> dict[str, Any]:
 
 
 def _compile_seconds(events: list[Any]) -> dict[str, float]:
-    """Seconds by kernel, in all its versions, without those of the kernels that it calls.
+    """Seconds by kernel, in all its versions, without the kernels that it calls.
 
     One thread compiles at a time, so events are nested.
     """
@@ -70,7 +70,7 @@ def _compile_seconds(events: list[Any]) -> dict[str, float]:
 
 
 def peak_memory(package: str, n: str, d: str, n_components: str) -> dict[str, float]:
-    """Bytes of the warm interpreter, of the data, and of a fit above both at its peak."""
+    """Bytes of the warm interpreter, of the data, and of a fit at its peak above both."""
     from benchmarks.cases import generated
 
     mixture_class = import_module(package).GaussianMixture
@@ -87,7 +87,7 @@ def peak_memory(package: str, n: str, d: str, n_components: str) -> dict[str, fl
 
 
 def file_memory(path: str, n_components: str) -> dict[str, float]:
-    """Bytes of a fit of a file that is read in pieces, above the warm interpreter, at its peak."""
+    """Peak bytes of a fit of a file read in chunks, above the warm interpreter."""
     import numpy as np
 
     from gmmfast import GaussianMixture, chunks
@@ -108,7 +108,7 @@ def _fit(mixture_class: Any, X: Any, n_components: int) -> None:
 def _status(field: str) -> int:
     """Bytes of resident memory, now or at the peak.
 
-    Not ``getrusage``: its peak begins with that of the process that started this one.
+    Not ``getrusage``: its peak includes the parent process.
     """
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field + ":"):
@@ -117,7 +117,7 @@ def _status(field: str) -> int:
 
 
 def _forget_peak() -> None:
-    """Let the peak begin anew (proc(5), clear_refs)."""
+    """Reset the peak (proc(5), clear_refs)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

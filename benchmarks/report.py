@@ -52,11 +52,11 @@ times as long.
   of their numbers of iterations. So it is free of what a fit does once: checks, the packed copy,
   sorting. For gmmfast that is the column *set-up*.
 - **Data** are generated, with means `3 N(0, I)` and random covariances near the identity, unless
-  a case has a name: the pixels of scikit-learn's `china.jpg`, 8 x 8 grey patches of `china.jpg`
+  a case has a name: the pixels of scikit-learn's `china.jpg`, 8 x 8 gray patches of `china.jpg`
   and `flower.jpg`, the digits. Images are scaled to 0 to 1. `reg_covar` is 1e-6, for the digits,
   three of whose pixels never change, 0.1. Rows are float64; *float64 / float32* is how many times
   faster gmmfast is on the same rows in float32.
-- **Threads** are as many as each package takes by default; those of gmmfast are OpenMP's where
+- **Threads** are as many as each package takes by default; gmmfast's are OpenMP's where
   there is OpenMP, also when oneDAL has loaded TBB. Kernels are compiled before any clock starts,
   except where compiling is what is measured.
 - A dash: the package does not finish the case; [the same iterations](#the-same-iterations) says
@@ -122,11 +122,11 @@ log-likelihoods. Of the patches there are {fits.FEWER_PATCHES:,} here.""",
         everyday,
         f"""\
 Default fits, `GaussianMixture(K, covariance_type=..., random_state=0)` of both packages, of real
-data of fewer than 25,000 rows in their own units: scikit-learn's own, and of R's data sets those
-that `benchmarks/everyday.py` lists. A ratio is the median of {everyday.OFTEN.least} to
+data of fewer than 25,000 rows in their own units: scikit-learn's own, and R's data sets listed
+in `benchmarks/everyday.py`. A ratio is the median of {everyday.OFTEN.least} to
 {everyday.OFTEN.most} repetitions. Each package makes its own start, so log-likelihoods differ
-either way; *likelier* counts the cases in which the fit of gmmfast is likelier by more than
-{everyday.SAME:g} nats per row, *as likely* those in which neither is.""",
+either way; *likelier* counts the cases in which gmmfast's fit is likelier by more than
+{everyday.SAME:g} nats per row, *as likely* the cases in which neither is.""",
     ),
     "growth": Part(
         "Growth",
@@ -158,14 +158,14 @@ BIC as here, lower is better.""",
         evaluations,
         """\
 Full covariances. The last column is the largest difference of the results of the two packages; for
-labels, the share of rows labelled otherwise.""",
+labels, the share of rows labeled otherwise.""",
     ),
     "memory": Part(
         "Peak memory",
         memory,
         """\
 Resident memory of a fit at its peak, from its own start, above a warm interpreter that holds the
-data. The limit is one packed copy of the data, 24 bytes a row and 100 MB.""",
+data. The limit is one packed copy of the data, 24 bytes per row and 100 MB.""",
     ),
     "latency": Part(
         "Latency",
@@ -190,7 +190,7 @@ figures mean nothing.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0, or 1 if gmmfast and scikit-learn did not find the same."""
+    """Return 0, or 1 if gmmfast and scikit-learn disagree."""
     options = _parser().parse_args(arguments)
     plan = QUICK if options.quick else Plan()
     chosen = {name: part for name, part in PARTS.items() if name in options.only}
@@ -224,8 +224,8 @@ def _write(out: Path, goals: str, parts: str, grown: growth.Growth, quick: bool)
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="small sizes: is the report sound?")
-    help = "run only these and print them; they write nothing"
+    add("--quick", action="store_true", help="small sizes, to test the report")
+    help = "run only these parts, and print them without writing the page"
     add("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help=help)
     out = ROOT / "docs" / "performance.md"
     add("--out", type=Path, default=out, help="default: %(default)s")

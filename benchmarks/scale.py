@@ -45,7 +45,7 @@ MB = 1e6
 ROWS = 1_000_000_000
 TASK_BYTES = 256e6
 WORKERS = (10, 100, 1000)
-NETWORK = 1e9  # bytes a second into one worker: assumed, 10 Gbit/s
+NETWORK = 1e9  # bytes per second into one worker: assumed, 10 Gbit/s
 FAN_IN = 8
 
 MEMORY, DENSE, SORTED = "memory, pruned", "memory, dense", "memory, by component"
@@ -57,7 +57,7 @@ class SparkRace:
     """Spark against gmmfast from Spark's start."""
 
     rows: str
-    theirs: Spread  # seconds of an iteration
+    theirs: Spread  # seconds per iteration
     ours: Spread
     ratio: Spread  # of the two, round by round
     log_likelihoods: tuple[float, float]
@@ -73,7 +73,7 @@ class Results:
     growth: dict[int, list[float]]
     dask: Times
     race: SparkRace | None
-    one_thread: float  # seconds a row, packed and sorted
+    one_thread: float  # seconds per row, packed and sorted
     tasks: dict[int, float]
     sums: dict[tuple[int, int], int]
     streams: list[streams.Streamed]
@@ -158,7 +158,7 @@ def _require_same(name: str, found: float, expected: float, within: float = 1e-1
 
 
 def _growth(folder: Path, sizes: list[int]) -> tuple[dict[int, list[float]], dict[str, float]]:
-    """Seconds of E steps over files of so many rows, in turn, and peak memory of their fits."""
+    """Seconds of E steps over files of these sizes, in turn, and peak memory of their fits."""
     paths = {n: folder / f"single-{n}.npy" for n in sizes}
     means = 3 * np.random.default_rng(0).standard_normal((COMPONENTS, WIDTH))
     for n, path in paths.items():
@@ -230,14 +230,14 @@ def _race(folder: Path, X: Array) -> SparkRace:
 
 
 def _of_spark(vectors: Any) -> tuple[float, float]:
-    """Seconds of an iteration of Spark, the difference of two fits; the log-likelihood."""
+    """Seconds per iteration of Spark, from the difference of two fits; the log-likelihood."""
     few, many = SPARK_ITERATIONS
     short, long = (spark.fit(vectors, CASE.n_components, n) for n in (few, many))
     return (long.seconds - short.seconds) / (many - few), long.log_likelihood
 
 
 def _of_ours(X: Array, settings: dict[str, Any]) -> tuple[float, float]:
-    """Seconds of one of the iterations that the two fits of Spark differ by; the lower bound."""
+    """Seconds per iteration, over the iterations timed for Spark; the lower bound."""
     few, many = SPARK_ITERATIONS
     ends: list[float] = []
     fitted = GaussianMixture(max_iter=many, **settings).fit(
@@ -275,12 +275,12 @@ def goals(results: Results) -> list[Goal]:
 
 
 def derived(results: Results) -> str:
-    """What so many workers would do, from what was measured."""
+    """Return the table of the derived times for each number of workers."""
     counts = list(results.tasks)
     per_task, base = np.polyfit(counts, [results.tasks[c] for c in counts], 1)
     rows = []
     for K, d in results.sums:
-        # passes of full covariances take time in proportion to K d (d + 1), at the most
+        # passes of full covariances take time in proportion to K d (d + 1), at most
         size = K * d * (d + 1) / (results.case.n_components * results.case.d * (results.case.d + 1))
         a_row = results.one_thread * size
         tasks = math.ceil(ROWS * 8 * d / TASK_BYTES)
@@ -322,7 +322,7 @@ def _grown(results: Results) -> str:
 
 def _raced(race: SparkRace | None) -> str:
     if race is None:
-        return "Spark was not there when this page was written."
+        return "Spark was not installed when this page was written."
     theirs, ours = race.log_likelihoods
     rows = [
         ["Spark MLlib", spread(race.theirs), f"{theirs:.6f}"],
@@ -338,7 +338,7 @@ PAGE = Path(__file__).with_name("scale.md")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes: is the page sound?")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to test the page")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "scaling.md")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:

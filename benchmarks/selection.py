@@ -40,7 +40,7 @@ LOOP = f"4 models, K=1 to 20, {100_000:,} x 8"
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found, and how long it took each time."""
+    """Result of a search, and its time in each repetition."""
 
     seconds: list[float]
     bic: float
@@ -49,7 +49,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """A search by both."""
+    """A search by gmmfast and its rival."""
 
     name: str
     ours: Found
@@ -67,7 +67,7 @@ def stored(name: str) -> Array:
 
 
 def cases() -> dict[str, Callable[[], Array]]:
-    """Rows to choose a model of, among 14, with K = 1 to 9."""
+    """Return rows for a search among 14 models with K = 1 to 9."""
     return {
         "iris": lambda: stored("iris"),
         "faithful": lambda: stored("faithful"),
@@ -77,7 +77,7 @@ def cases() -> dict[str, Callable[[], Array]]:
 
 
 def measure(plan: Plan) -> list[Search]:
-    """Search all cases with both, one after the other."""
+    """Search all cases with both packages, one after the other."""
     results = []
     for name, rows in list(cases().items())[: 1 if plan.quick else None]:
         X = rows()
@@ -91,7 +91,7 @@ def measure(plan: Plan) -> list[Search]:
 
 
 def _ours(X: Array, repeats: int, **params: Any) -> Found:
-    """The first repetition, which may compile, is not counted."""
+    """Search with gmmfast; the first repetition, which may compile, is not counted."""
     seconds = []
     for _ in range(repeats):
         begin = time.perf_counter()
@@ -119,7 +119,7 @@ def _mclust(X: Array, repeats: int) -> Found | None:
 
 
 def _against_the_loop() -> Search:
-    """The four models of scikit-learn, by its users' loop over its mixtures."""
+    """Search scikit-learn's four models, also by a loop over its mixtures."""
     X = generated(100_000, 8, 8, seed=0)
     counts = range(1, 21)
     ours = _ours(X, 1, n_components=counts, covariance_types=TYPES, reg_covar=1e-6, tol=1e-5)
@@ -135,7 +135,7 @@ def _against_the_loop() -> Search:
 
 
 def goals(results: Sequence[Search]) -> list[Goal]:
-    """Ratios to mclust, and to the loop; and that no BIC is worse."""
+    """Return target ratios to mclust and to the loop, and the number of BICs as low."""
     found = []
     against = [s.ratio for s in results if s.name != LOOP and s.ratio is not None]
     if against:

@@ -1,4 +1,4 @@
-"""Spark MLlib's Gaussian mixture, on two local cores, from a start that it draws itself."""
+"""Spark MLlib's Gaussian mixture on two local cores, from its own start."""
 
 import importlib.util
 import shutil
@@ -24,7 +24,7 @@ class SparkFit:
     weights: Array  # (K,)
     means: Array  # (K, d)
     covariances: Array  # (K, d, d)
-    log_likelihood: float  # of all rows, at the last E step
+    log_likelihood: float  # sum over the rows, at the last E step
     seconds: float
 
 
@@ -39,13 +39,13 @@ def is_there() -> bool:
         if not found
     ]
     if missing:
-        print(f"Spark is left out: there is no {' and no '.join(missing)}", file=sys.stderr)
+        print(f"Spark is left out: missing {' and '.join(missing)}", file=sys.stderr)
     return not missing
 
 
 @contextmanager
 def session() -> Iterator[Any]:
-    """Spark with two threads, and nothing of it on stdout."""
+    """Spark with two threads, silent on stdout."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[2]").config("spark.driver.memory", MEMORY)

@@ -1,4 +1,4 @@
-"""partial_fit against fit: what streams of shuffled rows cost in likelihood."""
+"""partial_fit against fit: the loss of likelihood in streams of shuffled rows."""
 
 import sys
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from benchmarks.packages import quietly
 from benchmarks.tables import Goal, table
 from gmmfast import GaussianMixture
 
-CHUNKS = 10  # in which each pass over the rows comes
+CHUNKS = 10  # per pass over the rows
 PASSES = (1, 4, 32)
-FEW = 4  # passes that a stream is given, also where a fit takes fewer iterations
+FEW = 4  # passes of a stream, even if a fit takes fewer iterations
 DECAYS = (0.8, 0.6)  # the first is the default
-WITHIN = 0.01  # nats a row
+WITHIN = 0.01  # nats per row
 
 
 @dataclass(frozen=True)
@@ -24,21 +24,21 @@ class Streamed:
     case: Case
     n_iter: int  # of the batch fit
     batch: float
-    streams: dict[float, dict[int, float]]  # by decay: after so many passes
+    streams: dict[float, dict[int, float]]  # by decay and number of passes
 
     def lost(self, decay: float) -> dict[int, float]:
-        """By how much the stream falls short, after each number of passes."""
+        """Loss of log-likelihood of the stream, after each number of passes."""
         return {n: self.batch - reached for n, reached in self.streams[decay].items()}
 
     def goal(self) -> Goal:
-        """As close as it has to come, in no more passes than the fit has made, or a few."""
+        """Return the target loss, in no more passes than the fit took iterations, or a few."""
         n = max(n for n in PASSES if n <= max(FEW, self.n_iter))
-        what = f"{n} passes of a stream, {self.case.title()}: nats a row below fit"
+        what = f"{n} passes of a stream, {self.case.title()}: nats per row below fit"
         return Goal(what, self.lost(DECAYS[0])[n], WITHIN, True)
 
 
 def measure(quick: bool) -> list[Streamed]:
-    """Fit all cases both ways; the start is a batch fit of one iteration."""
+    """Fit all cases in batch and as streams; the start is a batch fit of one iteration."""
     found = []
     for case in CASES:
         case = case.shrunk() if quick else case

@@ -1,4 +1,4 @@
-"""Markdown."""
+"""Targets and tables in Markdown."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from benchmarks.timing import Spread
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure that is aimed at: a ratio to exceed, or else a limit to stay below."""
+    """A target: a ratio to exceed, or a limit to stay below."""
 
     what: str
     reached: float
@@ -19,7 +19,7 @@ class Goal:
 
     @property
     def met(self) -> bool:
-        """Whether it was reached; what was lost in noise was not."""
+        """Whether the target was reached; values lost in noise do not reach it."""
         if not math.isfinite(self.reached):
             return False
         if self.is_limit:
@@ -40,12 +40,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def aim(target: float | None) -> str:
-    """A target as it was set; nothing if there is none."""
+    """Return a target as text, empty for None."""
     return "" if target is None else f"{target:g}"
 
 
 def number(value: float) -> str:
-    """Three significant digits, never an exponent; what is infinite was lost in noise."""
+    """Format three significant digits, without exponent; infinite values are noise."""
     if not math.isfinite(value):
         return "noise"
     if value == 0:

@@ -1,4 +1,4 @@
-"""gmmfast and its rivals, a group for each structure and shape; and what compiling takes."""
+"""gmmfast and its rivals, grouped by structure and shape; and the time of compiling."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from gmmfast import GaussianMixture
 SHAPES = [(20_000, 2, 5), (10_000, 10, 10), (5_000, 32, 8)]
 STRUCTURES = ["full", "tied", "diag", "spherical"]
 ITERATIONS = 5
-TOLERANCES = {SCIKIT_LEARN: 1e-8, ONEDAL: 1e-5}  # oneDAL regularises otherwise
+TOLERANCES = {SCIKIT_LEARN: 1e-8, ONEDAL: 1e-5}  # oneDAL regularizes differently
 
 by_shape = pytest.mark.parametrize("shape", SHAPES, ids=lambda s: "x".join(map(str, s)))
 by_structure = pytest.mark.parametrize("structure", STRUCTURES)

@@ -1,4 +1,4 @@
-"""Seconds, taken in turn, and what they say."""
+"""Seconds, measured in turn, and their statistics."""
 
 import math
 import statistics
@@ -25,9 +25,9 @@ class Plan:
 
     least: int = 3
     most: int = 5
-    seconds: float = 40.0  # no further repetition is begun after so long
-    cold: int = 3  # fits that have to compile first
-    quick: bool = False  # small sizes: only whether the measurement works
+    seconds: float = 40.0  # no further repetition starts after this
+    cold: int = 3  # fits that compile first
+    quick: bool = False  # small sizes, to test the measurement
 
     def goes_on(self, done: int, elapsed: float) -> bool:
         return done < self.least or (done < self.most and elapsed < self.seconds)
@@ -45,8 +45,8 @@ def seconds_of(task: Task) -> float:
 def in_turn(tasks: Mapping[Any, Task], plan: Plan) -> dict[Any, list[float]]:
     """Seconds of each task in each repetition.
 
-    All tasks are run once in every repetition, so that what else the machine does meanwhile
-    falls upon all of them. Each must have run before, so that nothing is compiled here.
+    Every repetition runs all tasks once, so that other load on the machine affects all of them.
+    Each must have run before, so that nothing is compiled here.
     """
     seconds: dict[Any, list[float]] = {name: [] for name in tasks}
     begin = time.perf_counter()
@@ -59,17 +59,17 @@ def in_turn(tasks: Mapping[Any, Task], plan: Plan) -> dict[Any, list[float]]:
 
 
 def slopes(short: list[float], long: list[float], more: int) -> list[float]:
-    """Seconds of an iteration, in each repetition, from fits that differ by `more` iterations.
+    """Seconds per iteration, in each repetition, from fits that differ by `more` iterations.
 
-    Noise can make one negative; it is kept, so that medians are not biased.
+    Negative values due to noise are kept, so that medians are not biased.
     """
     return [(b - a) / more for a, b in zip(short, long, strict=True)]
 
 
 def ratios(rival: list[float], ours: list[float]) -> Spread:
-    """How many times longer the rival takes, repetition by repetition.
+    """Ratios of the rival's time to ours, repetition by repetition.
 
-    Infinite where noise has swallowed our time.
+    Infinite if our time is lost in noise.
     """
     pairs = zip(rival, ours, strict=True)
     return spread_of([max(theirs, 0.0) / own if own > 0 else math.inf for theirs, own in pairs])

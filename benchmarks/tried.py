@@ -1,10 +1,10 @@
-"""What was tried and did not help: for the report, so that nobody tries it again unknowingly."""
+"""What was tried and did not help: for the report, to avoid repeated trials."""
 
 from benchmarks.tables import table
 
 INTRODUCTION = """\
-Milliseconds an iteration on two cores with 512-bit vectors, or else iterations, as they were when
-it was tried. They vary by some ten per cent from run to run."""
+Milliseconds per iteration on two cores with 512-bit vectors, or numbers of iterations, at the time
+of the trial. They vary by some ten percent from run to run."""
 
 TRIED = (
     ("tiles of 128 rows", "full, 300k x 10, K=10", "7.1", "10.4"),
@@ -64,7 +64,7 @@ TRIED = (
     (
         "leaps from the first EM step on, as far as the curvature in the span of the last two "
         "changes says, in coordinates in which EM's Jacobian is symmetric, and no further than "
-        "promises 5e-4 nats a row",
+        "promises 5e-4 nats per row",
         "the same, x 10 starts",
         "1.62; 1.07; 99.3 %",
         "2.06; 1.28; 97.1 %",

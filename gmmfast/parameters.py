@@ -1,4 +1,4 @@
-"""The two values that travel round the EM loop: the mixture, and what the rows say of it."""
+"""The two values of the EM loop: the mixture, and the sufficient statistics of the rows."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 SMALLEST, LARGEST = 1e-15, 1e15  # float32 can sum squares of magnitudes between these
-COARSEST_FLOAT32, COARSEST_FLOAT64 = 5e-5, 1e-10  # deviations by which rounding may move a mean
+COARSEST_FLOAT32, COARSEST_FLOAT64 = 5e-5, 1e-10  # deviations that rounding may move a mean by
 COARSEST = {np.dtype(np.float32): COARSEST_FLOAT32, np.dtype(np.float64): COARSEST_FLOAT64}
 
 
 class Scatter(Enum):
-    """The second moments that a covariance model needs of the rows."""
+    """Second moments of the rows that a covariance model needs."""
 
     FULL = "one matrix per component (K, d, d)"
     POOLED = "one matrix, summed over components (d, d)"
     DIAGONAL = "one diagonal per component (K, d)"
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
-        """Shape of the kernels' accumulator."""
+        """Return the shape of the kernels' accumulator."""
         if self is Scatter.DIAGONAL:
             return n_components, n_features
         n_matrices = n_components if self is Scatter.FULL else 1
@@ -34,17 +34,17 @@ class Scatter(Enum):
 
 
 class Density(NamedTuple):
-    """What the kernels of the E step need of a mixture, in the element type of the rows."""
+    """A mixture as input of the E step's kernels, in the element type of the rows."""
 
-    constants: NDArray[Any]  # (K,) log weight - log normalizer; -inf: no component
-    means: NDArray[Any]  # (K, d), of the whitened rows where there is a whitening
+    constants: NDArray[Any]  # (K,) log weight - log normalizer; -inf for weight zero
+    means: NDArray[Any]  # (K, d), whitened if there is a whitening
     factors: NDArray[Any]  # (K, d, d) lower inverse Cholesky, or (K, d) 1 / standard deviation
     whitening: NDArray[Any] | None  # (d, d) lower; applied to the rows first
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """A mixture, and the factors that its densities are computed with.
+    """A mixture, and the factors of its densities.
 
     The log density of component k at x is ``-|factor_k (whitening x - whitening mean_k)|^2 / 2 -
     log_det_k / 2 - d log(2 pi) / 2``; without a whitening it is the identity, and factors of
@@ -59,12 +59,12 @@ class Parameters:
     whitening: Floats | None = None  # (d, d) lower, shared by all components
 
     def to_arrays(self) -> dict[str, Floats]:
-        """Return all that there is to it, by name."""
+        """Return the arrays by name."""
         return {name: array for name, array in vars(self).items() if array is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
-        """Make the mixture that `to_arrays` has described; KeyError where something is missing."""
+        """Make a mixture from the arrays of `to_arrays`; KeyError if one is missing."""
         names = [field.name for field in fields(cls) if field.name != "whitening"]
         return cls(**{name: arrays[name] for name in names}, whitening=arrays.get("whitening"))
 
@@ -76,9 +76,9 @@ class Parameters:
         return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
 
     def least_variances(self) -> Floats:
-        """Return a lower bound (K,) of the smallest variance in any direction, at most d^2 below.
+        """Return a lower bound (K,) of the smallest variance, too small by a factor of at most d^2.
 
-        The largest eigenvalue of a precision is no more than the sum of the squares of its factor.
+        The largest eigenvalue of a precision is at most the sum of squares of its factor.
         """
         squares = np.square(self.factors).reshape(len(self.factors), -1).sum(axis=1)
         if self.whitening is not None:
@@ -86,10 +86,10 @@ class Parameters:
         return np.asarray(1 / squares)
 
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        """Return the element type to compute in: float64 where float32 is too coarse.
+        """Return the element type to compute in: float64 if float32 is too coarse.
 
-        That is where rounding would move a mean by more than `COARSEST` standard deviations, or
-        where squares over- or underflow.
+        It is if rounding moves a mean by more than `COARSEST` standard deviations, or if squares
+        over- or underflow.
         """
         if dtype == np.float64:
             return dtype
@@ -108,9 +108,9 @@ class Parameters:
     def dtype_to_keep(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the element type of the attributes.
 
-        That of `dtype_for`, unless rounding could make a covariance indefinite: it moves the least
-        eigenvalue of a correlation matrix R by up to ``d eps / 2``, which is at least
-        ``1 / trace(R^-1)``.
+        As in `dtype_for`, unless rounding could make a covariance indefinite: it moves the smallest
+        eigenvalue of a correlation matrix R, at least ``1 / trace(R^-1)``, by up to
+        ``d eps / 2``.
         """
         dtype = self.dtype_for(dtype)
         are_matrices = self.covariances.ndim == 3 or self.whitening is not None
@@ -123,18 +123,18 @@ class Parameters:
         return dtype if is_definite else np.dtype(np.float64)
 
     def _is_exact(self, whitening: Floats, dtype: np.dtype[Any]) -> bool:
-        """Whether rounding the whitened rows moves those near a mean by less than `COARSEST`."""
+        """Whether rounding of whitened rows moves rows near a mean by less than `COARSEST`."""
         with np.errstate(over="ignore", invalid="ignore"):
             moved = 0.5 * np.finfo(dtype).eps * (np.abs(self.means) @ np.abs(whitening).T)
             moved = (moved * np.abs(self.factors))[self.weights > 0]
         return bool((moved < COARSEST[dtype]).all())
 
     def moved(self, shift: Floats) -> Self:
-        """Return the same mixture of rows that are moved by a vector (d,)."""
+        """Return the mixture for rows shifted by a vector (d,)."""
         return replace(self, means=self.means + shift)
 
     def density(self, dtype: np.dtype[Any]) -> Density:
-        """Return what the kernels need, in an element type."""
+        """Return the kernels' input in an element type."""
         with np.errstate(divide="ignore"):  # a component of weight zero has density zero
             log_weights = np.log(self.weights)
         constants = log_weights - 0.5 * (
@@ -145,7 +145,7 @@ class Parameters:
             means, whitening = means @ whitening.T, np.array(whitening, dtype, order="C")
         elif whitening is not None:
             factors, whitening = self.triangles(), None
-        return Density(  # copies: one type of array to compile for, writable and in C order
+        return Density(  # copies, writable and in C order: one array type to compile for
             constants.astype(dtype),
             np.array(means, dtype, order="C"),
             np.array(factors, dtype, order="C"),
@@ -155,7 +155,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class SufficientStatistics:
-    """All that an M step needs of the rows. Two of them add, if taken about the same reference."""
+    """All that an M step needs of the rows. Statistics about the same reference add."""
 
     log_likelihood: float  # weighted sum over the rows
     doubt: float  # weighted sum of minus the log of the largest responsibility
@@ -167,7 +167,7 @@ class SufficientStatistics:
     scatter: Floats  # second moments about the reference: (K, d, d), (1, d, d) or (K, d)
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
-        """Statistics of both parts of the rows."""
+        """Return the statistics of both parts of the rows."""
         if not np.array_equal(self.reference, other.reference):
             raise ValueError(
                 "Statistics add only about the same reference; use about(reference) first."
@@ -184,7 +184,7 @@ class SufficientStatistics:
         )
 
     def times(self, factor: float) -> SufficientStatistics:
-        """Statistics of the same rows with their weights multiplied."""
+        """Return the statistics for row weights multiplied by a factor."""
         return SufficientStatistics(
             factor * self.log_likelihood,
             factor * self.doubt,
@@ -197,7 +197,7 @@ class SufficientStatistics:
         )
 
     def moved(self, shift: Floats) -> SufficientStatistics:
-        """Statistics of the same rows, moved by a vector (d,) together with the reference."""
+        """Return the statistics of the rows and reference shifted by a vector (d,)."""
         return replace(self, reference=self.reference + shift)
 
     def about(self, reference: Floats) -> SufficientStatistics:

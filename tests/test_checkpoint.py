@@ -181,7 +181,7 @@ def test_what_a_fit_that_was_interrupted_says(X, tmp_path):
         mixture_.fit(X, callback=interrupt, checkpoint=tmp_path / "fit.npz")
     resumed = GaussianMixture.resume(tmp_path / "fit.npz")
     assert (resumed.n_iter_, resumed.converged_) == (3, False)
-    assert resumed.stop_reason_ == "Interrupted before its end: fit goes on from here."
+    assert resumed.stop_reason_ == "Interrupted: fit resumes from here."
 
 
 def test_a_stream_goes_on_from_a_checkpoint(X, tmp_path):

@@ -357,9 +357,9 @@ def test_columns_that_are_none(X, tmp_path):
 def test_options_that_contradict(X, w):
     """None is dropped in silence."""
     for options in ({"columns": ["x1"]}, {"sample_weight": w}, {"chunk_rows": 5}):
-        with pytest.raises(ValueError, match="What chunks has made takes no more options"):
+        with pytest.raises(ValueError, match="Chunks take no more options"):
             chunks(chunks(X), **options)
-    with pytest.raises(ValueError, match="one of the two; got both"):
+    with pytest.raises(ValueError, match="Give either weight_column= or sample_weight=; got both"):
         chunks(X, weight_column="x3", sample_weight=w)
     with pytest.raises(ValueError, match="rows come with weights; got a weight_column= too"):
         list(chunks([(X, w)], weight_column="x3"))
@@ -373,7 +373,7 @@ def test_an_iterable_that_does_not_begin_anew(X):
         def __iter__(self):
             return self.rows
 
-    with pytest.raises(ValueError, match="an iterable has to begin anew each time"):
+    with pytest.raises(ValueError, match="an iterable must restart each time"):
         GaussianMixture(2).fit(chunks(Once()))
 
 
@@ -460,7 +460,7 @@ def test_header_is_of_text_files(data, tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3))
     with pytest.raises(ValueError, match=r"header= in Python\) are for text files"):
         chunks(tmp_path / "x.npy", header=False)
-    with pytest.raises(ValueError, match="takes no more options"):
+    with pytest.raises(ValueError, match="take no more options"):
         chunks(chunks(np.eye(3)), header=True)
 
 

@@ -341,7 +341,7 @@ def test_no_iterations_leave_the_start(covariance_type):
     np.testing.assert_array_equal(ours.weights_, params["weights_init"])
     np.testing.assert_allclose(ours.means_, params["means_init"], rtol=1e-14, atol=1e-14)
     np.testing.assert_allclose(ours.precisions_, params["precisions_init"], rtol=1e-13)
-    assert ours.stop_reason_.startswith("No iteration was asked for")
+    assert ours.stop_reason_.startswith("No iterations requested")
     # scikit-learn has an AttributeError for given precisions: it never sets covariances_
     del params["precisions_init"]
     theirs, ours = (cls(**params).fit(SMALL) for cls in BOTH)

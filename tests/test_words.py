@@ -29,7 +29,7 @@ BRITISH = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-ALLOWED = re.compile(r"CancelledError|labelledby")  # names of Dask and of HTML
+ALLOWED = re.compile(r"CancelledError|labelledby|\"Labour\"|capital labour")  # of Dask, HTML and R
 
 # the phrase, in place of it
 PHRASES = {
@@ -83,10 +83,10 @@ def name_of(path):
     return str(path.relative_to(PACKAGE.parent if path.is_relative_to(PACKAGE) else CHECKOUT))
 
 
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = [*sorted(PACKAGE.rglob("*.py")), *sorted(CHECKOUT.glob("benchmarks/*.py"))]
 PAGE = sorted(path for path in (PACKAGE / "calculator" / "static").glob("*") if path.is_file())
 DOCS = [path for path in sorted((CHECKOUT / "docs").rglob("*.md")) if "_build" not in path.parts]
-DOCS += [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md"]
+DOCS += [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *CHECKOUT.glob("benchmarks/*.md")]
 TESTS = sorted(set(CHECKOUT.glob("tests/*.py")) - {Path(__file__)})
 
 

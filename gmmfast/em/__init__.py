@@ -1,4 +1,4 @@
-"""The EM algorithm as Python sees it: where a fit stands, and the loop round compiled passes."""
+"""EM in Python: the state of a fit, and the loop around compiled passes."""
 
 from gmmfast.em.loop import (
     Control,

@@ -1,4 +1,4 @@
-"""k-means on packed rows, which the starts of a fit come from."""
+"""k-means on packed rows, for the starts of a fit."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from gmmfast.rows import MemoryRows
 Random = np.random.Generator | np.random.RandomState
 
 LLOYD_PASSES = 100
-LLOYD_TOLERANCE = 1e-4  # of the mean variance: scikit-learn's
+LLOYD_TOLERANCE = 1e-4  # relative to the mean variance, as in scikit-learn
 
 
 class Partition(NamedTuple):
     """Rows divided into K parts."""
 
     labels: NDArray[np.int32]  # (n_tiles, TILE) of packed rows that are not sorted
-    means: Floats  # (K, d) of the parts, or near them
+    means: Floats  # (K, d) of the parts, exact or approximate
 
 
 def k_means(points: MemoryRows, n_components: int, rng: Random, count: int = 1) -> list[Partition]:
-    """Partitions by k-means: seeds by k-means++, then passes until the centers stand still.
+    """Return partitions by k-means: k-means++ seeds, then passes until the centers converge.
 
     Parameters
     ----------
     points : MemoryRows
-        All of them are used, in every pass.
+        Every pass uses all rows.
     n_components : int
         K.
     rng : Generator or RandomState
         Draws the seeds.
     count : int, default=1
-        Partitions, each from seeds of its own.
+        Number of partitions, each from its own seeds.
 
     References
     ----------
@@ -53,26 +53,27 @@ def k_means(points: MemoryRows, n_components: int, rng: Random, count: int = 1) 
 def plus_plus(
     points: MemoryRows, n_components: int, rng: Random, count: int = 1
 ) -> list[Partition]:
-    """Partitions around seeds, each drawn by the squared distance from those before it.
+    """Return partitions around k-means++ seeds.
 
-    Of ``2 + log K`` rows that are drawn, the nearest to all rows becomes the seed.
+    Each seed is the best of ``2 + log K`` candidate rows, drawn by squared distance from earlier
+    seeds: the candidate with the smallest sum of squared distances to all rows.
 
     Parameters
     ----------
     points, n_components, rng, count
-        As for `k_means`.
+        As in `k_means`.
 
     References
     ----------
     Arthur, D., Vassilvitskii, S. (2007). k-means++: the advantages of careful seeding. SODA,
-    section 2.2; the several draws: section 4 (there without a bound).
+    section 2.2; several candidates per seed: section 4 (there without a bound).
     """
     draws = _draws(n_components, rng, count)
     return _sought(points, draws, _no_centers(points, n_components, count), 0)
 
 
 def partition_around(points: MemoryRows, centers: Floats) -> Partition:
-    """Give each row to the nearest center, the first of equals.
+    """Assign each row to the nearest center, the first of ties.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def partition_around(points: MemoryRows, centers: Floats) -> Partition:
 
 
 def _draws(n_components: int, rng: Random, count: int) -> Floats:
-    """Return what seeds are drawn by (count, K, C)."""
+    """Return the random numbers that seeds are drawn with (count, K, C)."""
     u = np.ones((count, n_components, 2 + int(math.log(n_components))))
     for own in u:
         own[0, 0] = rng.uniform()

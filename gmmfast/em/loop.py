@@ -47,75 +47,75 @@ class Status(Enum):
     CONVERGED = "Converged: the mean log-likelihood changed by less than tol."
     MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
     STOPPED = "Stopped by the callback."
-    NOT_STARTED = "No iteration was asked for: these are the starting values."
-    UNDER_WAY = "Interrupted before its end: fit goes on from here."
-    STREAM = "Updated by partial_fit; there may be more rows to come."
+    NOT_STARTED = "No iterations requested: these are the starting values."
+    UNDER_WAY = "Interrupted: fit resumes from here."
+    STREAM = "Updated by partial_fit; more rows may follow."
     FAILED = "Ended by an error."
     ROUNDED = "Converged: rounding made the mean log-likelihood fall."
 
     @property
     def is_end(self) -> bool:
-        """Whether more iterations would find nothing better."""
+        """Whether the fit has converged, by `tol` or up to rounding."""
         return self in (Status.CONVERGED, Status.ROUNDED)
 
 
 @dataclass(frozen=True)
 class EMResult:
-    """What a fit found."""
+    """Result of a fit from one start."""
 
     parameters: Parameters
     lower_bounds: list[float]  # mean log density before each M step, in nats per row
     status: Status
-    lower_bound: float  # the last of them; without any, that of the fit which this one goes on from
+    lower_bound: float  # the last one; before any, the lower bound of the earlier fit
     statistics: SufficientStatistics | None  # of the last E step
-    stopped: bool  # an observer wants no more, whether or not this start has converged
+    stopped: bool  # by an observer, whether or not this start has converged
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a fit stands after an iteration."""
+    """State of a fit after an iteration."""
 
     parameters: Parameters
     lower_bounds: list[float]
     status: Status
-    memory: dict[str, NDArray[Any]]  # what its next steps depend on besides
+    memory: dict[str, NDArray[Any]]  # other state that the next steps depend on
     guesses: NDArray[np.int64]  # the component that probably owns each tile of rows
-    arranged_by: Parameters | None  # what the rows were sorted by
+    arranged_by: Parameters | None  # the mixture that the rows were sorted by
 
     @property
     def lower_bound(self) -> float:
-        """The last one."""
+        """The last lower bound."""
         return self.lower_bounds[-1]
 
 
 class Observer(Protocol):
     """Follows a fit."""
 
-    every: int | None  # iterations from one look to the next; None: now and then
+    every: int | None  # iterations between calls of `step`; None: occasional calls
 
     def begin(self, start: int) -> None:
-        """One of the starts begins."""
+        """Note that a start begins."""
         ...
 
     def step(self, iteration: int, lower_bound: float, change: float) -> bool:
-        """So many iterations are done; return True to stop."""
+        """Note the number of iterations so far; return True to stop."""
         ...
 
     def end(self, lower_bound: float, status: Status) -> None:
-        """The start has ended, also where it has failed."""
+        """Note that the start has ended, even if it failed."""
         ...
 
 
 @dataclass(frozen=True)
 class Control:
-    """When to stop, and who watches."""
+    """Stopping criteria and observers."""
 
     tol: float = 1e-3
     max_iter: int = 100
     acceleration: str = "none"  # "none" or "auto"
     observers: Sequence[Observer] = ()
-    keep: Callable[[Position], None] | None = None  # gets every position, to go on from
-    share: float = 0.0  # of the total gain: a pass that gains less is the last
+    keep: Callable[[Position], None] | None = None  # gets every position, to resume from
+    share: float = 0.0  # of the total gain: a fit ends with a pass that gains less
 
     @property
     def is_accelerated(self) -> bool:
@@ -123,7 +123,7 @@ class Control:
         return self.acceleration == "auto"
 
     def next_look(self, done: int, at_once: int) -> int:
-        """Return the iteration after which to look, of which `at_once` take a moment."""
+        """Return the iteration after which to call observers, at most `at_once` ahead."""
         steps = [own.every for own in self.observers if own.every is not None]
         if self.keep is not None:
             steps.append(1)
@@ -141,31 +141,31 @@ def run(
     position: Position | None = None,
     hints: Hints | None = None,
 ) -> EMResult:
-    """Iterate E and M steps until the lower bound stands still.
+    """Iterate E and M steps until the lower bound converges.
 
     Parameters
     ----------
     rows : Rows
         The data.
     start : Parameters or Fit
-        Where to start, relative to the rows' center.
+        Initial mixture, relative to the rows' center.
     model : Model
         The covariance model.
     control : Control
         Tolerance on the mean log-likelihood, iterations, observers.
     lower_bound : float
-        That of an earlier fit which this one goes on from.
+        Lower bound of the earlier fit that this one continues.
     number : int
         Number of this start, for the observers.
     position : Position, optional
-        Where to go on from, to the same end as if the fit had never been interrupted.
+        Position to resume from; the result is the same as without an interruption.
     hints : Hints, optional
-        Scratch of earlier passes over these rows.
+        Scratch from earlier passes over these rows.
 
     Raises
     ------
     IllDefinedCovarianceError
-        With the component and the iteration.
+        With the component and the iteration of the failure.
     """
     for observer in control.observers:
         observer.begin(number)
@@ -181,7 +181,7 @@ def run(
 
 
 class Course:
-    """One start on its way; see `run` for the arguments."""
+    """A fit in progress from one start; see `run` for the arguments."""
 
     def __init__(
         self,
@@ -202,7 +202,7 @@ class Course:
         if isinstance(start, Parameters):
             self._fit = new_fit(model, rows, len(start.weights), lower_bound)
             loaded = load_mixture(model, start, self._fit.mixture, self._fit.work)
-            # of a family with axes, covariances may be outside though their factors are alike
+            # covariances may lie outside a family with axes, even if their factors fit
             self._is_foreign = not loaded or (model.needs_axes and position is None)
         else:
             self._fit = start
@@ -220,12 +220,12 @@ class Course:
 
     @property
     def lower_bound(self) -> float:
-        """The last one."""
+        """The last lower bound."""
         return float(self._fit.numbers[LOWER_BOUND])
 
     @property
     def status(self) -> Status:
-        """Whether, and why, it has ended."""
+        """Whether and why the fit has ended."""
         code, n_done = int(self._fit.counts[STATUS]), len(self._lower_bounds)
         if code in (CONVERGED, ROUNDED):
             return Status.CONVERGED if code == CONVERGED else Status.ROUNDED
@@ -236,19 +236,17 @@ class Course:
         return Status.MAX_ITER if n_done else Status.NOT_STARTED
 
     def complete(self) -> None:
-        """Take all steps."""
+        """Iterate until the fit ends."""
         while self.status is Status.UNDER_WAY:
             self.advance()
             self.show()
         if self._fit.leap_counts[ON_TRIAL]:
             fall_back(self._fit)
         if self.status is Status.ROUNDED:
-            self._rows.e_step(
-                self._rule, self._fit, self._hints
-            )  # at the mixture that was restored
+            self._rows.e_step(self._rule, self._fit, self._hints)  # at the restored mixture
 
     def advance(self) -> None:
-        """Take steps until it is time to look."""
+        """Iterate until observers are due."""
         fit, rows, done = self._fit, self._rows, len(self._lower_bounds)
         if self._is_foreign:
             self._step_into_family()
@@ -261,7 +259,7 @@ class Course:
             self._lower_bounds.append(float(fit.bounds[i % BLOCK]))
 
     def _step_into_family(self) -> None:
-        """Step from covariances that are not of the family; the likelihood may fall."""
+        """Step from covariances outside the family; the likelihood may fall."""
         rows, fit, start = self._rows, self._fit, self._start
         assert isinstance(start, Parameters)
         statistics = rows.expectation(start, self._model.scatter)
@@ -270,7 +268,7 @@ class Course:
         fit.counts[HAS_BEFORE], self._is_foreign = 0, False
 
     def show(self) -> None:
-        """Let all observers see what has been done, also where one of them stops it."""
+        """Call all observers that are due, even if one of them stops the fit."""
         n_done, control = len(self._lower_bounds), self._control
         if n_done > self._n_shown:
             seen = n_done, self.lower_bound, self.lower_bound - self._before
@@ -289,7 +287,7 @@ class Course:
         return parameters_from(self._model, self._fit.mixture)
 
     def statistics(self) -> SufficientStatistics:
-        """Return the statistics of one more E pass, at what the fit has found."""
+        """Return the statistics of another E pass, at the fitted mixture."""
         self._rows.e_step(self._rule, self._fit, self._hints)
         return self._last_statistics()
 
@@ -298,7 +296,7 @@ class Course:
         return statistics_from(totals, rows.weight, rows.n_rows, rows.weight_unit)
 
     def result(self) -> EMResult:
-        """Return what the fit has found."""
+        """Return the result of the fit."""
         is_known = len(self._lower_bounds) > self._n_restored or self.status is Status.ROUNDED
         statistics = self._last_statistics() if is_known else None
         return EMResult(
@@ -319,8 +317,8 @@ def best_of(
 ) -> EMResult:
     """Run EM from several starts and keep the result with the largest lower bound.
 
-    A start that fails is passed over; if all do, the first failure is raised. Where an observer
-    stops one, there are no more.
+    Failed starts are skipped; if all fail, the first error is raised. A start stopped by an
+    observer is the last.
     """
     best: EMResult | None = None
     failures: list[IllDefinedCovarianceError] = []

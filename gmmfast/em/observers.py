@@ -1,4 +1,4 @@
-"""Who follows a fit: scikit-learn's verbose lines, a callback, a progress bar."""
+"""Observers of a fit: scikit-learn's verbose lines, a callback, a progress bar."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Verbose:
         return False
 
     def end(self, lower_bound: float, status: Status) -> None:
-        """Say how the start ended, if it went anywhere."""
+        """Print the outcome, unless the start failed or did no iterations."""
         if status in (Status.NOT_STARTED, Status.FAILED):
             return
         outcome = "converged" if status.is_end else "did not converge"
@@ -59,7 +59,7 @@ class Callback:
         """Nothing to do."""
 
     def step(self, iteration: int, lower_bound: float, change: float) -> bool:
-        """Pass the iteration on."""
+        """Call the callback."""
         return bool(self._callback(iteration, lower_bound))
 
     def end(self, lower_bound: float, status: Status) -> None:
@@ -67,7 +67,7 @@ class Callback:
 
 
 class Deadline:
-    """Stops a fit once some time has passed."""
+    """Stops a fit after a time limit."""
 
     every: int | None = None
 
@@ -78,19 +78,19 @@ class Deadline:
         """Nothing to do."""
 
     def step(self, iteration: int, lower_bound: float, change: float) -> bool:
-        """Say whether the time has passed."""
+        """Return True once the time is up."""
         return self.passed()
 
     def end(self, lower_bound: float, status: Status) -> None:
         """Nothing to do."""
 
     def passed(self) -> bool:
-        """Whether the time has passed."""
+        """Return whether the time is up."""
         return time.perf_counter() > self._end
 
 
 class SearchBar:
-    """A bar on stderr once a search takes longer: tqdm's where there is tqdm, else lines."""
+    """Progress of a long search on stderr: tqdm's bar if installed, else plain lines."""
 
     def __init__(self, total: int, shown: bool) -> None:
         self._total, self._done = total, 0
@@ -98,7 +98,7 @@ class SearchBar:
         self._next = time.perf_counter() + BAR_DELAY if shown else math.inf
 
     def step(self, label: str) -> None:
-        """Show that a candidate is done."""
+        """Count a finished candidate."""
         self._done += 1
         if self._bar is not None:
             self._bar.set_postfix_str(label, refresh=False)
@@ -115,7 +115,7 @@ class SearchBar:
 
 
 class Progress:
-    """A bar on stderr once a fit takes longer: tqdm's where it is installed, else plain lines."""
+    """Progress of a long fit on stderr: tqdm's bar if installed, else plain lines."""
 
     every: int | None = None
 

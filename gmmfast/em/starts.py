@@ -1,4 +1,4 @@
-"""Where a fit starts from: a partition of the rows, random memberships, or given parameters."""
+"""Starts of a fit: partitions of the rows, random memberships, or given parameters."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from gmmfast.models.step import parameters_from, state_in, state_shapes
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows, Rows
 
-ROWS_PER_COMPONENT = 128  # starts are sought on a sample of this many rows per component,
-ROWS_PER_FEATURE = 4  # of this many per feature where its covariances are its own and full,
-SMALLEST_SAMPLE = 4096  # and of no fewer than this many in all
-TRIALS = 3  # starts that are tried; the likeliest is kept
-TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # until a pass gains 1 % of the total gain
-SAME = 1e-6  # nats per row: what is less may be rounding, and the first of equals is kept
+ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
+ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
+SMALLEST_SAMPLE = 4096  # and at least this many in all
+TRIALS = 3  # starts tried; the likeliest is kept
+TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
+SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 
 
 class Start(NamedTuple):
-    """Rows, and where EM on them begins."""
+    """Rows, and the state from which EM on them starts."""
 
     rows: Rows
     begin: Fit | Parameters
@@ -40,23 +40,23 @@ class Start(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """A fit of a sample after a few passes."""
+    """A fit to a sample after a few passes."""
 
-    points: MemoryRows  # in the order that it was tried in
+    points: MemoryRows  # in the order used by the trial
     fit: Fit
-    is_sound: bool = False  # no component has collapsed: else its likelihood means nothing
+    is_sound: bool = False  # no component has collapsed; else the likelihood is meaningless
     lower_bound: float = -math.inf
-    hints: Hints | None = None  # scratch that the fit can go on with
+    hints: Hints | None = None  # scratch that the fit can reuse
 
     def beats(self, other: Trial | None) -> bool:
-        """Whether to go on from this one rather than from an earlier one."""
+        """Whether to prefer this trial to an earlier one."""
         if other is None or self.is_sound != other.is_sound:
             return other is None or self.is_sound
         return self.lower_bound - SAME > other.lower_bound
 
 
 class Given(NamedTuple):
-    """What the caller has fixed of the start; means relative to the rows' center."""
+    """Parameters fixed by the caller; means relative to the rows' center."""
 
     weights: Floats | None = None
     means: Floats | None = None
@@ -66,7 +66,7 @@ class Given(NamedTuple):
 def start(
     rows: Rows, model: Model, n_components: int, init_params: str, rng: Random, given: Given
 ) -> Start:
-    """Return rows sorted for speed, and where to start EM from.
+    """Return rows sorted for speed, and the state from which EM on them starts.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ def start(
     n_components : int
         K.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"}
-        Where means are not given, starts of this kind are tried for a few EM passes over a sample
-        of the rows. The first three assign each row to the nearest of K seeds: the centers that
-        k-means finds, or rows drawn by k-means++ or at random; "random" draws responsibilities;
-        "hierarchical" cuts Ward's trees.
+        Unless means are given, starts of this kind are tried for a few EM passes over a sample of
+        the rows. The first three assign each row to the nearest of K seeds: k-means centers, or
+        rows drawn by k-means++ or at random; "random" draws responsibilities; "hierarchical" cuts
+        Ward's trees.
     rng : Generator or RandomState
-        The only source of chance.
+        The only source of randomness.
     given : Given
-        What takes the place of the estimates.
+        Parameters that replace the estimates.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def start(
     ----------
     Biernacki, C., Celeux, G., Govaert, G. (2003). Choosing starting values for the EM algorithm
     for getting the highest likelihood in multivariate Gaussian mixture models. Computational
-    Statistics & Data Analysis 41, 561-575, section 3: short runs of EM, and when they end.
+    Statistics & Data Analysis 41, 561-575, section 3: short runs of EM and their stopping rule.
     """
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None:
         return _at(rows, model.of_covariances(weights, means, covariances))
-    size = SMALLEST_SAMPLE  # a tree takes the square
+    size = SMALLEST_SAMPLE  # a tree takes quadratic time
     if init_params != "hierarchical":
         size = sample_size(model, n_components, rows.n_features)
     points = rows.all_or_sample(size, rng)
@@ -122,7 +122,7 @@ def _at(rows: Rows, parameters: Parameters) -> Start:
 
 
 def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
-    """Return where a fit of all rows begins that was tried on some points, which may be all."""
+    """Return the start on all rows of a fit tried on `points`, which may be all rows."""
     fit = restarted(trial.fit)
     if points is rows and not points.are_worth_sorting(len(fit.mixture.weights)):
         return Start(points, fit, trial.hints)
@@ -130,7 +130,7 @@ def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
 
 
 def sample_size(model: Model, n_components: int, n_features: int) -> int:
-    """Rows that a start is sought on; all, where there are no more."""
+    """Return the largest number of rows that starts are tried on."""
     per_component = ROWS_PER_COMPONENT
     if model.scatter is Scatter.FULL:
         per_component = max(per_component, ROWS_PER_FEATURE * n_features)
@@ -140,16 +140,16 @@ def sample_size(model: Model, n_components: int, n_features: int) -> int:
 def likeliest(
     points: MemoryRows, model: Model, ways: Sequence[Partition | SufficientStatistics]
 ) -> Trial:
-    """Return the start that is likeliest after a few EM passes.
+    """Return the likeliest start after a few EM passes.
 
     Parameters
     ----------
     points : MemoryRows
-        What to try it on.
+        Rows to try the starts on.
     model : Model
         The covariance model.
     ways : sequence of Partition or SufficientStatistics
-        Memberships to begin from.
+        Memberships to start from.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def likeliest(
 def _likeliest_of_few(
     points: MemoryRows, model: Model, partitions: Sequence[Partition]
 ) -> Trial | None:
-    """`likeliest` for few rows, in one compiled call; None where they need another layout."""
+    """`likeliest` for few rows, in one compiled call; None if they need another layout."""
     K, d = partitions[0].means.shape
     fit = new_fit(model, points, K, -math.inf)
     rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)
@@ -207,7 +207,7 @@ def _likeliest_of_few(
 
 
 def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistics) -> Trial:
-    """M step of some memberships."""
+    """Return a trial after the M step from given memberships."""
     if isinstance(way, Partition):
         points = points.arrange(way.labels, len(way.means))
         way = points.partition(way.labels, way.means, model.scatter)
@@ -215,7 +215,7 @@ def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistic
 
 
 def tried(trial: Trial, model: Model, total: Floats) -> Trial:
-    """Take the first EM passes of a start."""
+    """Run the first EM passes of a start."""
     course = Course(trial.points, trial.fit, model, TRIAL)
     course.complete()
     parameters = parameters_from(model, trial.fit.mixture)
@@ -226,7 +226,7 @@ def tried(trial: Trial, model: Model, total: Floats) -> Trial:
 def memberships(
     points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
 ) -> list[Partition | SufficientStatistics]:
-    """Ways to begin, to choose among."""
+    """Return the memberships of the starts to try."""
     K = n_components
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())
@@ -244,7 +244,7 @@ def partition_of(points: MemoryRows, labels: NDArray[np.int64], n_components: in
 
 
 def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:
-    """Draw rows until there are K different ones; after some draws, take equal ones."""
+    """Draw K distinct rows; after `draws` attempts, allow duplicates."""
     drawn = points.sample(n_components, rng)
     for _ in range(draws):
         _, first = np.unique(drawn, axis=0, return_index=True)

@@ -1,4 +1,4 @@
-"""Where a fit stands, in arrays: made, read and written here, changed by `gmmfast.kernels.loop`."""
+"""State of a fit in arrays: made, read and written here, updated by `gmmfast.kernels.loop`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from gmmfast.models.step import (
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Rows
 
-BLOCK = 512  # passes whose lower bounds are remembered between two looks
+BLOCK = 512  # passes whose lower bounds are stored between calls of observers
 
 
 def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> Fit:
@@ -67,11 +67,11 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
     model : Model
         The covariance model.
     rows : Rows
-        What it will be fitted to.
+        The data.
     n_components : int
         K.
     lower_bound : float
-        That of an earlier fit which this one goes on from; else minus infinity.
+        Lower bound of the earlier fit that this one continues; else minus infinity.
     """
     K, d = n_components, rows.n_features
     state = new_state(model, K, d)
@@ -86,14 +86,14 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
 
 
 def is_exact(model: Model, rows: Rows) -> bool:
-    """Whether nothing but rounding can make the likelihood fall."""
+    """Whether only rounding can make the likelihood fall."""
     return model.reg_covar == 0 and rows.dtype == np.float64
 
 
 def rule_of(
     model: Model, rows: Rows, fit: Fit, tol: float, share: float, is_accelerated: bool
 ) -> Rule:
-    """How a fit steps and ends; what it needs is compiled here."""
+    """Return the rule of steps and stopping, and compile its kernels."""
     least_mass = EMPTY_MASS * rows.weight / rows.n_rows / rows.weight_unit
     step_rule = step_rule_of(model, least_mass, fit.mixture, fit.work)
     step = address_of_maximize(model, step_rule, fit.totals, fit.mixture, fit.work)
@@ -111,7 +111,7 @@ def fit_after_m_step(model: Model, rows: Rows, statistics: SufficientStatistics)
     Raises
     ------
     IllDefinedCovarianceError
-        Where a covariance is not positive definite.
+        If a covariance is not positive definite.
     """
     fit = new_fit(model, rows, len(statistics.mass), -math.inf)
     fit.mixture.means[...] = statistics.reference
@@ -122,27 +122,27 @@ def fit_after_m_step(model: Model, rows: Rows, statistics: SufficientStatistics)
 
 
 def restarted(fit: Fit) -> Fit:
-    """Let a fit begin anew where it stands, and return it."""
+    """Restart a fit from its current mixture, and return it."""
     fit.numbers[...] = -math.inf, 0.0, math.inf
     fit.counts[...] = 0, UNDER_WAY, FINE, 0
     return fit
 
 
 def with_leap(fit: Fit) -> Fit:
-    """Return a fit that may leap."""
+    """Return a fit with memory for leaps."""
     K, d = fit.shifts.shape
     size = leap_size(K, d, fit.totals.scatter.size, fit.flat.size)
     return fit._replace(leap=np.zeros(size))
 
 
 def require_definite(fit: Fit) -> None:
-    """Raise IllDefinedCovarianceError where the last M step found no mixture."""
+    """Raise IllDefinedCovarianceError if the last M step failed."""
     if fit.counts[STATUS] == FAILED:
         raise ill_defined(int(fit.counts[BROKEN])).at(fit.n_passes + 1)
 
 
 def ill_defined(failed: int) -> IllDefinedCovarianceError:
-    """Return the error of what the M step has returned."""
+    """Return the error for a failure code of the M step."""
     return IllDefinedCovarianceError(None if failed == SHARED else int(failed))
 
 
@@ -150,7 +150,7 @@ def ill_defined(failed: int) -> IllDefinedCovarianceError:
 
 
 def memory_of(fit: Fit) -> dict[str, NDArray[Any]]:
-    """Return what the next steps depend on besides the mixture, by name."""
+    """Return the state that the next steps need besides the mixture, by name."""
     kept = {name: array for name, array in _places(fit).items() if array.size}
     return {name: array.astype(np.float64) for name, array in kept.items()}
 
@@ -165,16 +165,16 @@ def _places(fit: Fit) -> dict[str, NDArray[Any]]:
 
 
 def recall(fit: Fit, memory: Mapping[str, NDArray[Any]]) -> None:
-    """Go on where another fit has returned its memory."""
+    """Restore the memory of another fit."""
     for name, place in _places(fit).items():
         if name in memory and memory[name].shape == place.shape:
             place[...] = memory[name]
     if "before" not in memory or memory["before"].shape != fit.before.shape:
-        fit.counts[HAS_BEFORE] = 0  # `reg_covar` has been changed, or the type of the rows
+        fit.counts[HAS_BEFORE] = 0  # `reg_covar` or the type of the rows has changed
 
 
 def is_possible(memory: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether the counts of a memory can belong to a fit: compiled code trusts them."""
+    """Whether the counts of a memory are valid; compiled code does not check them."""
     counts, leaps, first = memory["counts"], memory["leap_counts"], memory["is_first"]
     flags = [counts[HAS_BEFORE], first[0], *leaps[[ON_TRIAL, HAS_INPUTS, IS_SETTLED]]]
     numbers = np.concatenate([counts, leaps, first])
@@ -191,7 +191,7 @@ def is_possible(memory: Mapping[str, NDArray[Any]]) -> bool:
 
 
 def fall_back(fit: Fit) -> None:
-    """Let a fit end where plain EM's last step led to, not at a leap that no pass has tested."""
+    """Replace a leap that no pass has tested by the result of plain EM's last step."""
     K, d = fit.shifts.shape
     leap = leap_in(fit.leap, np.empty((K, d)), fit.totals.scatter, fit.flat.size)
     fit.flat[...], fit.leap_counts[ON_TRIAL] = leap.fallback, 0
@@ -200,7 +200,7 @@ def fall_back(fit: Fit) -> None:
 def shapes_of_memory(
     model: Model, n_components: int, n_features: int, is_accelerated: bool, has_before: bool
 ) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of what `memory_of` returns."""
+    """Return the shapes of the arrays of `memory_of`."""
     K, d = n_components, n_features
     states = state_shapes(model, K, d)
     size = sum(map(math.prod, states))
@@ -218,7 +218,7 @@ _AXES = ("axes", "own_axes", "variances")
 def reached_by_em(
     model: Model, parameters: Parameters, memory: Mapping[str, NDArray[Any]]
 ) -> Parameters:
-    """Return the mixture of the last EM step, which a leap on trial falls back to."""
+    """Return the mixture of the last EM step, the fallback of a leap on trial."""
     if "leap" not in memory or not memory["leap_counts"][ON_TRIAL]:
         return parameters
     state = state_in(
@@ -230,7 +230,7 @@ def reached_by_em(
 def memory_moved(
     model: Model, memory: Mapping[str, NDArray[Any]], like: Parameters, shift: Floats
 ) -> dict[str, NDArray[Any]]:
-    """Return the memory of a fit to rows that are moved by a vector (d,)."""
+    """Return the memory of a fit to the rows shifted by a vector (d,)."""
     moved = {name: array.copy() for name, array in memory.items()}
     states = [moved["before"]] if "before" in moved else []
     if "leap" in moved:
@@ -246,7 +246,7 @@ def _shapes(model: Model, like: Parameters) -> list[tuple[int, ...]]:
 
 
 def views_of_leap(model: Model, memory: Floats, like: Parameters) -> Leap:
-    """Views of the memory of an accelerated fit."""
+    """Return views of the memory of an accelerated fit."""
     scatter = np.empty(model.scatter.shape(*like.means.shape))
     leap: Leap = leap_in(memory, like.means, scatter, sum(map(math.prod, _shapes(model, like))))
     return leap

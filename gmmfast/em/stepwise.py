@@ -1,7 +1,7 @@
-"""Rows that come a few at a time and do not come again: stepwise EM.
+"""Stepwise EM, for rows that arrive in batches and are seen once.
 
-An M step needs nothing but averages over the rows, the sufficient statistics. Each arrival moves
-them a step toward its own, taken with the parameters of that moment; an M step follows.
+An M step needs only averages over the rows, the sufficient statistics. Each batch moves them a step
+toward its own averages, taken with the current parameters; an M step follows.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from gmmfast.parameters import Parameters, Scatter, SufficientStatistics
 
 @dataclass(frozen=True)
 class Stream:
-    """What is remembered of all rows so far."""
+    """Summary of all rows so far."""
 
-    averages: SufficientStatistics  # of weight one, about means in the units of the data
+    averages: SufficientStatistics  # of total weight one, about means in the units of the data
     seen: float  # sum of the weights of all rows
 
     @classmethod
     def of(cls, statistics: SufficientStatistics) -> Self:
-        """Begin with the statistics of some rows."""
+        """Start from the statistics of some rows."""
         return cls(statistics.times(1 / statistics.weight), statistics.weight)
 
     @classmethod
     def of_mixture(cls, parameters: Parameters, model: Model, seen: float) -> Self:
-        """Begin with a mixture: the averages from which an M step finds it."""
+        """Start from a mixture: the averages whose M step returns it."""
         (K, d), weights = parameters.means.shape, parameters.weights
         matrices = model.matrices(parameters.covariances, K, d) - model.reg_covar * np.eye(d)
         scatter = weights[:, None, None] * matrices
@@ -52,14 +52,14 @@ class Stream:
         return cls(averages, seen)
 
     def after(self, statistics: SufficientStatistics, decay: float, forgetting: float) -> Stream:
-        """Return the stream after some more rows.
+        """Return the stream updated with more rows.
 
         Parameters
         ----------
         statistics : SufficientStatistics
-            Of these rows, about means in the units of the data.
+            Statistics of these rows, about means in the units of the data.
         decay : float
-            The step is the rows' share of all that were seen, to this power.
+            The step is the share of these rows among all rows so far, to this power.
         forgetting : float
             The smallest step.
         """
@@ -69,13 +69,13 @@ class Stream:
         return Stream(before + statistics.times(step / statistics.weight), seen)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all that there is to it, by name."""
+        """Return the fields as arrays, by name."""
         values = {**vars(self.averages), "seen": self.seen}
         return {name: np.asarray(value) for name, value in values.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Make the stream that `to_arrays` has described; KeyError where something is missing."""
+        """Make a stream from the arrays of `to_arrays`; KeyError if one is missing."""
         values: dict[str, Any] = {
             field.name: arrays[field.name] if arrays[field.name].ndim else arrays[field.name].item()
             for field in fields(SufficientStatistics)

@@ -1,4 +1,4 @@
-"""Partitions of the rows at every K, from one hierarchical tree."""
+"""Partitions of the rows for every K, from one hierarchical tree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Tree:
     Parameters
     ----------
     points : ndarray of shape (n, d)
-        The rows, scaled so that distances mean something.
+        Rows, scaled to make distances meaningful.
     weights : ndarray of shape (n,)
         Positive row weights.
 
@@ -25,7 +25,7 @@ class Tree:
     Ward, J. H. (1963). Hierarchical grouping to optimize an objective function. JASA 58, 236-244.
 
     Murtagh, F. (1983). A survey of recent advances in hierarchical clustering algorithms. The
-    Computer Journal 26(4), 354-359, section 3: chains of nearest neighbors.
+    Computer Journal 26(4), 354-359, section 3: nearest-neighbor chains.
     """
 
     def __init__(self, points: Floats, weights: Floats) -> None:
@@ -36,7 +36,7 @@ class Tree:
         chain = np.empty(n, np.int64)
         state = (weights.copy(), np.array(points, order="C"), chain, kept, gone, cost)
         length = merged = 0
-        for part in slices(3 * n, points.size):  # steps: no chain takes more
+        for part in slices(3 * n, points.size):  # an upper bound of the steps
             length, merged = ward_tree(*state, length, merged, part.stop - part.start)
         order = cost.argsort(kind="stable")
         self._kept, self._gone = kept[order], gone[order]
@@ -51,12 +51,12 @@ class Tree:
 def trees(points: Floats, weights: Floats) -> list[Tree]:
     """Return the trees of the standardized and of the whitened rows."""
     largest = np.abs(points).max()
-    points = points / (largest if largest > 0 else 1.0)  # whose squares may not exist
+    points = points / (largest if largest > 0 else 1.0)  # avoids overflow of squares
     return [Tree(scaled(points, weights), weights) for scaled in (standardized, whitened)]
 
 
 def whitened(points: Floats, weights: Floats) -> Floats:
-    """Rows in coordinates in which all of them together are uncorrelated, of variance one.
+    """Return the rows in uncorrelated coordinates of unit variance.
 
     Directions without variance are left out.
     """
@@ -67,7 +67,7 @@ def whitened(points: Floats, weights: Floats) -> Floats:
 
 
 def standardized(points: Floats, weights: Floats) -> Floats:
-    """Rows whose features have variance one; those without any are left out."""
+    """Return the rows with features scaled to unit variance; constant features are left out."""
     variances = weights @ centered(points, weights) ** 2 / weights.sum()
     present = variances > 0
     return np.asarray(points[:, present] / np.sqrt(variances[present]))

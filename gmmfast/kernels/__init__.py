@@ -1,1 +1,1 @@
-"""Compiled code: what runs once for every row. `options` says how it is compiled and run."""
+"""Compiled code: everything that runs per row. `compiling` sets the compile options."""

@@ -1,8 +1,8 @@
-"""EM steps that are extrapolated by Anderson's method once EM has settled into its linear rate.
+"""EM steps extrapolated by Anderson's method once EM has settled into its linear rate.
 
 The fixed point is sought in the space of the expected sufficient statistics: an affine combination
-of them conserves the moments of the data, and the M step makes a valid mixture of it. A leap is
-taken back unless it is at least as likely as plain EM's step: a step whose expected complete
+of them preserves the moments of the data, and the M step turns it into a valid mixture. A leap is
+rejected unless it is at least as likely as plain EM's step: a step whose expected complete
 log-likelihood rises by q gains ``(1 + rate) q``, to second order, hence less than ``2 q``.
 
 Sources: Anderson (1965), Iterative procedures for nonlinear integral equations, JACM 12, 547-560,
@@ -23,11 +23,11 @@ from gmmfast.kernels.compiling import addressed_kernel, called_kernel, invoke, k
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
 from gmmfast.kernels.maximization import FINE, Totals
 
-MEMORY = 5  # points and their images that are extrapolated from
-RATES = 3  # of convergence, that have to agree where EM has settled,
+MEMORY = 5  # points and images that a leap extrapolates from
+RATES = 3  # of convergence that must agree for EM to count as settled,
 SETTLED = 0.1  # and by how much they may differ
-LONGEST_PAUSE = 8  # EM steps after a leap that was taken back; it doubles up to here
-RIDGE = 1e-10  # relative, of the least-squares problem: steps become alike at the end
+LONGEST_PAUSE = 8  # EM steps after a rejected leap; the pause doubles up to this
+RIDGE = 1e-10  # relative, of the least-squares problem: late steps are nearly equal
 HAS_INPUTS, N_POINTS, N_GAINS, IS_SETTLED, PAUSE, WAIT = range(ON_TRIAL + 1, 7)
 N_COUNTS = 7  # in Fit.leap_counts
 
@@ -35,13 +35,13 @@ N_COUNTS = 7  # in Fit.leap_counts
 class Leap(NamedTuple):
     """Memory and scratch of an accelerated fit; statistics are vectors (m,)."""
 
-    reference: NDArray  # (K, d): what the statistics are taken about
-    inputs: NDArray  # (m,) that the present mixture was made of
+    reference: NDArray  # (K, d): the statistics are taken about it
+    inputs: NDArray  # (m,): the M step makes the current mixture from it
     points: NDArray  # (M, m)
-    images: NDArray  # (M, m): statistics that an EM step made of the points
+    images: NDArray  # (M, m): the points after an EM step
     gains: NDArray  # (RATES + 1,) of EM steps, until they have settled
     fallback: NDArray  # of the size of Fit.flat: plain EM's mixture
-    required: NDArray  # (1,) lower bound that the leap on trial has to reach
+    required: NDArray  # (1,) lower bound that the leap on trial must reach
     totals: Totals  # scratch: extrapolated
     scales: NDArray  # (m,) scratch
     system: NDArray  # (1, M - 1, M - 1) scratch, of the least-squares problem
@@ -52,7 +52,7 @@ class Leap(NamedTuple):
 
 
 def leap_size(n_components, n_features, n_scatter, n_flat):
-    """Return the size of `Fit.leap`; of its scatter and mixture, the sizes are given."""
+    """Return the size of `Fit.leap`, given the sizes of its scatter and mixture."""
     kd, q = n_components * n_features, MEMORY - 1
     m = n_components + kd + n_scatter
     scratch = 2 + 2 * kd + n_components + n_scatter + m + 3 * q * q + 1 + 2 * q
@@ -60,7 +60,7 @@ def leap_size(n_components, n_features, n_scatter, n_flat):
 
 
 def leap_in(memory, reference, scatter, n_flat):
-    """Return views of `Fit.leap`, for totals of some shapes."""
+    """Return views of `Fit.leap`, for totals of given shapes."""
     (K, d), s, q = reference.shape, scatter.size, MEMORY - 1
     m, i = K + K * d + s, K * d
     about = memory[:i].reshape(K, d)
@@ -97,7 +97,7 @@ def write_statistics(
     reference,  # in (K, d)
     vector,  # out (m,)
 ):
-    """Mass, first and second moments about a reference, one after the other."""
+    """Mass, first and second moments about a reference, as one vector."""
     K, d = reference.shape
     i = 0
     for k in range(K):
@@ -140,7 +140,7 @@ def read_statistics(
     scatter,  # out: of the totals
     totals,  # out: Totals
 ):
-    """The opposite of `write_statistics`; whether all masses are positive."""
+    """Inverse of `write_statistics`; return whether no mass is negative."""
     K, d = reference.shape
     positive, i = True, 0
     for k in range(K):
@@ -171,7 +171,7 @@ def expected(
     totals,  # in: Totals
     scatter,  # in: of the totals
 ):
-    """Expected complete log-likelihood, but for a constant (Bishop 2006, 9.40)."""
+    """Expected complete log-likelihood, up to a constant (Bishop 2006, 9.40)."""
     K, d = mixture.means.shape
     total = 0.0
     for k in range(K):
@@ -243,9 +243,9 @@ def write_scales(
     scatter,  # in: of the totals
     scales,  # out (m,)
 ):
-    """Inverse squares of what counts as a large change of each statistic, whatever the units.
+    """Inverse squares of the scale of each statistic, which makes changes unit-free.
 
-    A mass changes by its root, a mean by a standard deviation of its component, and so on.
+    The scale of a mass is its root, of a mean the standard deviation of its component, and so on.
     """
     K, d = totals.first.shape
     all_mass, i = totals.mass.sum(), K
@@ -274,7 +274,7 @@ def write_scales(
 def inverse(
     value,  # in
 ):
-    """``1 / value``, or 0 where that is no positive number."""
+    """``1 / value``, or 0 if that is not a positive finite number."""
     return 1 / value if 1e-300 < value < 1e300 else 0.0
 
 
@@ -284,7 +284,7 @@ def find_fixed_point(
     leap,  # in: points, images, scales; scratch
     out,  # out (m,)
 ):
-    """Where steps would vanish, were they linear in the span of the points; whether it is known."""
+    """Fixed point of EM, if linear in the span of the points; return whether it was found."""
     points, images = leap.points, leap.images
     most, last, products = points.shape[0] - 1, n - 1, leap.system[0]
     shares, solution = leap.shares[0], leap.shares[1]
@@ -303,7 +303,7 @@ def find_fixed_point(
     for i in range(last):
         trace += products[i, i]
     for i in range(most):
-        products[i, i] += RIDGE * trace if i < last else trace  # of points to come
+        products[i, i] += RIDGE * trace if i < last else trace  # of rows without a point
         for j in range(i):
             products[j, i] = products[i, j]
     if factorize(leap.system, leap.upper, leap.factor, leap.log_det) != FINE:
@@ -326,7 +326,7 @@ def take_back(
     leap,  # in, out: Leap
     fit,  # in, out: Fit
 ):
-    """Go on from plain EM's step, and do not leap for a while."""
+    """Return to plain EM's step, and pause leaps."""
     counts = fit.leap_counts
     copy_flat(leap.fallback, fit.flat)
     copy_flat(leap.images[counts[N_POINTS] - 1], leap.inputs)
@@ -375,13 +375,13 @@ def has_settled(
 @kernel
 def leap_ahead(
     rule,  # in: Rule
-    scale,  # in: of a sum over rows, to the mean of a row
+    scale,  # in: factor from a sum over rows to their mean
     reached,  # in: mean log-likelihood of the mixture before the EM step
     start,  # in: expected log-likelihood of that mixture
     leap,  # in, out: Leap
     fit,  # in, out: Fit, after the EM step
 ):
-    """Replace the EM step by a leap on trial, where there is one."""
+    """Replace the EM step by a leap on trial, if possible."""
     counts, totals = fit.leap_counts, fit.totals
     write_scales(totals, totals.scatter, leap.scales)
     if not find_fixed_point(counts[N_POINTS], leap, leap.inputs):
@@ -404,11 +404,11 @@ def leap_ahead(
 @addressed_kernel
 def extrapolate(
     rule,  # in: Rule
-    scale,  # in: of a sum over rows, to the mean of a row
+    scale,  # in: factor from a sum over rows to their mean
     fit,  # in, out: Fit, with the totals of an E pass
     reached,  # in: mean log-likelihood of the mixture
 ):
-    """EM step, or a leap; FINE, or what is not positive definite."""
+    """EM step or leap; return FINE, SHARED or the failed component."""
     counts, totals = fit.leap_counts, fit.totals
     leap = _leap_in(fit.leap, totals.first, totals.scatter, fit.flat.size)
     was_on_trial, before = counts[ON_TRIAL] != 0, fit.numbers[LOWER_BOUND]
@@ -427,7 +427,7 @@ def extrapolate(
         fit.numbers[GAIN] = np.inf
         counts[PAUSE] = 0
         if reached - before < rule.tol:
-            return FINE  # its gain will tell whether this is the end
+            return FINE  # the next gain decides on convergence
     if counts[N_POINTS] < 2 or abs(fit.numbers[GAIN]) < rule.tol:
         return FINE
     if counts[WAIT] > 0:

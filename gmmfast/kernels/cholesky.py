@@ -1,4 +1,4 @@
-"""Covariance matrices into what the E step divides by: inverse Cholesky factors."""
+"""Inverse Cholesky factors of covariance matrices, for the E step."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def factorize(
 ):
     """Factorize all matrices; return the first that is singular to rounding, or -1.
 
-    It is, whatever the units, where some feature has less than ``10 d eps`` of its variance left
-    when all others are known. Of feature j that share is ``1 / (C[j, j] C^-1[j, j])``; a pivot is
-    the same with only the features before it known. Inner loops run along rows, so that the
-    compiler can use vectors.
+    A matrix is, in any units, if some feature has less than ``10 d eps`` of its variance left given
+    all others. For feature j that share is ``1 / (C[j, j] C^-1[j, j])``; a pivot gives the same
+    given only the features before it. Inner loops run along rows, so that the compiler can
+    vectorize them.
     """
     K, d, _ = covariances.shape
     least = 10 * d * EPS

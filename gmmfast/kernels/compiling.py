@@ -1,4 +1,4 @@
-"""How kernels are compiled, and where their machine code is kept."""
+"""Compilation of the kernels, and the cache of their machine code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _source(module: str) -> str | None:
-    """The text of a module, also in a zip file; None where only its bytecode is installed."""
+    """Source of a module, also in a zip file; None if only its bytecode is installed."""
     loader: Any = getattr(importlib.util.find_spec(module), "loader", None)
     try:
         return cast("str | None", loader.get_source(module))
@@ -32,9 +32,9 @@ def _source(module: str) -> str | None:
 
 
 def _digest() -> str | None:
-    """Everything that the machine code depends on: the kernels' sources and who compiles them.
+    """Hash of all that the machine code depends on: the kernels' sources and the compiler.
 
-    None where a source cannot be read; then nothing is kept on disk.
+    None if a source cannot be read; then nothing is cached on disk.
     """
     versions = f"{numba.__version__} {llvmlite.__version__} {REGISTER_BYTES} {HAS_FMA}"
     state = hashlib.sha256(versions.encode())
@@ -94,10 +94,10 @@ class _Entries(caching.CompileResultCacheImpl):
 
 
 class _Files(caching.IndexDataCacheFile):
-    """Files of machine code that say what they hold.
+    """Files of machine code, labeled with their key.
 
-    The index alone does not know: processes that compile at the same time number their files
-    alike, and write the index before the file.
+    The index alone is not reliable: processes that compile at the same time give their files the
+    same numbers, and write the index before the file.
     """
 
     def save(self, key: Any, data: Any) -> None:
@@ -115,9 +115,9 @@ class KernelCache(caching.FunctionCache):
 
     def __init__(self, function: Callable[..., Any], options: str = "") -> None:
         if DIGEST is None:
-            raise RuntimeError("cannot cache: what would make an entry stale cannot be read")
+            raise RuntimeError("cannot cache: the sources of the kernels cannot be read")
         super().__init__(function)
-        self._options = options  # that it is compiled with
+        self._options = options  # of the compiler
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, DIGEST)
 
     def _index_key(self, sig: Any, codegen: Any) -> Any:
@@ -131,7 +131,7 @@ class KernelCache(caching.FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Store machine code where possible; an index that can't be read is begun anew."""
+        """Store machine code where possible; an unreadable index is replaced."""
         for prepare in (lambda: None, self.flush):
             try:
                 prepare()
@@ -143,9 +143,9 @@ class KernelCache(caching.FunctionCache):
 
 
 class _Part(codegen.JITCodeLibrary):
-    """Code that is only ever part of other code.
+    """Code that is only inlined in other code.
 
-    It is neither optimized nor made into machine code on its own: that took a fifth of the time.
+    It is neither optimized nor compiled to machine code on its own: that took a fifth of the time.
     """
 
     def _optimize_final_module(self) -> None:
@@ -160,20 +160,20 @@ class _Part(codegen.JITCodeLibrary):
         return 0
 
     def serialize_using_object_code(self) -> Any:
-        """So there is none to store."""
+        """Return bitcode: there is no machine code."""
         return self.serialize_using_bitcode()
 
     @property
     def codegen(self) -> _Part:
-        """Whoever sets the environment of the code: its globals, of which kernels have none."""
+        """Object that sets the environment of the code: its globals. Kernels have none."""
         return self
 
     def set_env(self, name: str, environment: Any) -> None:
-        """There is none to set."""
+        """Do nothing: there is none."""
 
 
 class _Compiler(compiler.Compiler):
-    """Compiles without looking for garbage, which took a tenth of the time."""
+    """Compiles without garbage collection, which took a tenth of the time."""
 
     def compile_extra(self, function: Callable[..., Any]) -> Any:
         was_enabled = gc.isenabled()
@@ -181,7 +181,7 @@ class _Compiler(compiler.Compiler):
         try:
             return super().compile_extra(function)
         finally:
-            if was_enabled:  # not so where this one is compiled for another
+            if was_enabled:  # not if this compilation is nested
                 gc.enable()
 
 
@@ -194,15 +194,15 @@ class _PartCompiler(_Compiler):
 
 def _compiled(function: Function, **options: Any) -> Function:
     dispatcher: Any = numba.njit(error_model="numpy", **options)(function)
-    if dispatcher is not function:  # it is under NUMBA_DISABLE_JIT
+    if dispatcher is not function:  # equal under NUMBA_DISABLE_JIT
         try:
             dispatcher._cache = KernelCache(function, repr(sorted(options.items())))
-        except (RuntimeError, OSError):  # no folder that can be written
+        except (RuntimeError, OSError):  # no writable folder
             pass
     return cast(Function, dispatcher)
 
 
-# what only other kernels call needs no entry for Python, which takes a sixth of a first fit's time
+# without an entry for Python if only kernels call it: entries took a sixth of a first fit's time
 _ALONE = {"no_cfunc_wrapper": True, "pipeline_class": _Compiler}
 _INSIDE = {**_ALONE, "no_cpython_wrapper": True}
 _PART = {**_INSIDE, "pipeline_class": _PartCompiler}
@@ -211,14 +211,14 @@ _PART = {**_INSIDE, "pipeline_class": _PartCompiler}
 def kernel(function: Function) -> Function:
     """Compile a serial kernel that is inlined in others. It neither allocates nor raises.
 
-    It does not count references either, as Numba does atomically for every view of an array, which
-    took two thirds of the time at d = 2. So it cannot return an array to whoever counts them.
+    Nor does it count references: Numba's atomic counts for every view of an array took two thirds
+    of the time at d = 2. So it cannot return an array to code that counts them.
     """
     return _compiled(function, nogil=True, _nrt=False, forceinline=True, **_PART)
 
 
 def called_kernel(function: Function) -> Function:
-    """Compile a serial kernel that others call as it is: long ones are not compiled again."""
+    """Compile a serial kernel that others call without inlining, so long code is compiled once."""
     return _compiled(function, nogil=True, _nrt=False, forceinline=False, **_PART)
 
 
@@ -233,7 +233,7 @@ def addressed_kernel(function: Function) -> Function:
 
 
 def allocating_kernel(function: Function) -> Function:
-    """Compile a serial kernel that allocates scratch for the kernel that loops."""
+    """Compile a serial kernel that may allocate, such as scratch for a loop."""
     return _compiled(function, nogil=True, **_ALONE)
 
 
@@ -243,9 +243,9 @@ def parallel_kernel(function: Function) -> Function:
 
 
 def invoke(address, arguments):
-    """Call a kernel that returns an int64 by its address.
+    """Call a kernel by its address; it returns an int64.
 
-    So its machine code is compiled once, and is not optimized again in each of its callers.
+    Its machine code is compiled once, not optimized again in each of its callers.
     """
     return address(*arguments)
 
@@ -265,16 +265,16 @@ _addresses: dict[Any, Any] = {}
 
 
 def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
-    """Compile a kernel for arguments of some types, and return its address for `invoke`.
+    """Compile a kernel for the arguments' types, and return its address for `invoke`.
 
     Parameters
     ----------
     function : kernel
-        Not a part of others (`kernel`, `called_kernel`).
+        Any but `kernel` and `called_kernel`, which have no address.
     layout : hashable
-        Equal for arguments of equal types, so that the types are only looked at once.
+        Equal for arguments of equal types, whose types are then determined only once.
     *arguments
-        Examples.
+        Example arguments.
     """
     if config.DISABLE_JIT:
         return function
@@ -288,7 +288,7 @@ def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
 
 
 def cache_folder() -> str | None:
-    """Where machine code is kept, None where no folder can be written."""
+    """Return the folder of the machine code; None if no folder is writable."""
     try:
         return str(KernelCache(_digest).cache_path)
     except (RuntimeError, OSError):
@@ -296,7 +296,7 @@ def cache_folder() -> str | None:
 
 
 def is_cached(kernels: str = "expectation") -> bool:
-    """Whether machine code of these very kernels, of a file, has been stored on this machine."""
+    """Whether the cache holds machine code of the current version of a file's kernels."""
     folder = cache_folder()
     if folder is None or DIGEST is None:
         return False

@@ -1,9 +1,9 @@
-"""The E step of one tile: log densities of its rows, pruned, and what follows from them.
+"""The E step of one tile: log densities of its rows, pruned, and responsibilities.
 
 A tile is ``x (d, TILE)``: feature-major, so that the lanes of a vector are rows. A component is
-given up as soon as it cannot matter to any row of the tile. That is exact: its log density,
+skipped once it is negligible for every row of the tile. That is exact: its log density,
 ``constant - |factor @ (x - mean)|^2 / 2``, only falls as rows of the triangle are added, and the
-length of a vector is no less than its part along any one direction (`kernels.separation`).
+length of a vector is at least its projection on any direction (`kernels.separation`).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Work(NamedTuple):
     residual: NDArray  # (d, TILE) x - mean
     weighted: NDArray  # (d, TILE) responsibility * residual
     resp: NDArray  # (K, TILE) log densities of the active components, then their responsibilities
-    distance: NDArray  # (TILE,) squared Mahalanobis distance, or as far as it is known
+    distance: NDArray  # (TILE,) squared Mahalanobis distance, or its terms so far
     best: NDArray  # (TILE,) largest log density
     log_density: NDArray  # (TILE,) of the mixture
-    inverse: NDArray  # (TILE,) of the sum of `resp`, which makes responsibilities of it
-    active: NDArray  # (K,) components that were not given up, in the order of `resp`
+    inverse: NDArray  # (TILE,) 1 / sum of `resp`: normalizes the responsibilities
+    active: NDArray  # (K,) components that were not skipped, in the order of `resp`
 
 
 @allocating_kernel
@@ -51,9 +51,9 @@ def aligned(
     n,  # in
     like,  # in (m,)
 ):
-    """An array (n, TILE) that begins where a cache line does.
+    """Allocate an array (n, TILE), aligned to cache lines.
 
-    A vector across two lines takes two loads; a pass over such arrays takes 1.4 times as long.
+    A vector across two lines takes two loads; a pass over unaligned arrays takes 1.4 times as long.
     """
     line = CACHE_LINE // like.itemsize
     values = np.empty(n * TILE + line, like.dtype)
@@ -64,9 +64,9 @@ def aligned(
 @allocating_kernel
 def make_work(
     n_components,  # in
-    x,  # in (d, TILE): a tile of the shape and element type to come
+    x,  # in (d, TILE): example of shape and element type
 ):
-    """Allocate the scratch of one tile; once a shard, not once a tile."""
+    """Allocate the scratch of one tile; once per shard, not per tile."""
     d, like = x.shape[0], x[0]
     rows = aligned(4, like)
     return Work(
@@ -93,9 +93,9 @@ def subtract(
 @kernel
 def triangle_row(
     factor,  # in (d, d), lower
-    r,  # in: which row of it
+    r,  # in: its row
     x,  # in (d, TILE)
-    p,  # in: the first of a vector of rows
+    p,  # in: first row of the vector
 ):
     """``factor[r] @ x`` for a vector of rows."""
     a = splat(0.0, x)
@@ -110,7 +110,7 @@ def whiten(
     whitening,  # in (d, d) lower, or None
     out,  # scratch (d, TILE)
 ):
-    """``whitening @ x``, or `x` itself where there is nothing to whiten with."""
+    """``whitening @ x``, or `x` itself without a whitening."""
     if whitening is None:
         return x
     for r in range(x.shape[0]):
@@ -128,8 +128,8 @@ def add_four_squares(
 ):
     """``distance += |factor[r : r + 4] @ residual|^2``.
 
-    Four rows by a vector: eight registers accumulate, as many as it takes to keep two FMA units
-    of four cycles busy. What lies right of the diagonal is zero.
+    Four rows by a vector: eight accumulators keep two FMA units with a latency of four cycles
+    busy. Entries right of the diagonal are zero.
     """
     for p in range(0, TILE, lanes(residual)):
         a = splat(0.0, residual)
@@ -150,7 +150,7 @@ def add_four_squares(
 def add_last_squares(
     residual,  # in (d, TILE)
     factor,  # in (d, d), lower
-    r,  # in: the first of the rows of the factor that are left
+    r,  # in: first remaining row of the factor
     distance,  # in, out (TILE,)
 ):
     """``distance += |factor[r:] @ residual|^2``."""
@@ -189,7 +189,7 @@ def add_last_scaled_squares(
     x,  # in (d, TILE)
     mean,  # in (d,)
     scales,  # in (d,) 1 / standard deviation
-    begin,  # in: the first of the features that are left
+    begin,  # in: first remaining feature
     distance,  # in, out (TILE,)
 ):
     """``distance += |(x - mean) * scales|^2`` over the features from `begin` on."""
@@ -247,7 +247,7 @@ def squared_distance(
     residual,  # scratch (d, TILE)
     distance,  # out (TILE,) |factor @ (x - mean)|^2
 ):
-    """Squared Mahalanobis distances; False, early, where the component cannot matter."""
+    """Squared Mahalanobis distances; return False early if the component cannot matter."""
     d = x.shape[0]
     whole = d - d % 4
     for p in range(0, TILE, lanes(x)):
@@ -276,7 +276,7 @@ def log_densities(
     x,  # in (d, TILE)
     density,  # in: gmmfast.parameters.Density
     separation,  # in: gmmfast.kernels.separation.Separation
-    guess,  # in: the component that probably owns the tile; the others stop against it
+    guess,  # in: likely owner of the tile, evaluated first to prune the others
     cut,  # in
     work,  # out: best (TILE,), active and resp[:n_active] = log weighted densities
 ):
@@ -284,7 +284,7 @@ def log_densities(
     y = whiten(x, density.whitening, work.whitened)
     separated = separation.gaps.size > 0
     for p in range(0, TILE, lanes(x)):
-        store(work.best, (p,), splat(-np.inf, x))  # so that the first one always matters
+        store(work.best, (p,), splat(-np.inf, x))  # so that the first component always matters
     if separated:
         subtract(y, density.means[guess], work.owned)
     n_active = 0
@@ -318,7 +318,7 @@ def log_sum_exp(
     n_active,  # in
     work,  # in, out: resp[:n_active], log weighted densities -> relative ones; out: the rest
 ):
-    """Log densities of the mixture; what `resp` is to be multiplied by is left in `inverse`."""
+    """Log densities of the mixture; `inverse` gets the factor that normalizes `resp`."""
     for p in range(0, TILE, lanes(work.best)):
         peak = load(work.best, (p,))
         s = splat(0.0, work.best)

@@ -1,4 +1,4 @@
-"""Densities, responsibilities and labels of rows where they lie: nothing is packed or kept."""
+"""Densities, responsibilities and labels of rows in the caller's array, without packing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gmmfast.kernels.simd import lanes, load, maximum, splat, store, where_above
 @kernel
 def write_log_density(
     log_density,  # out (n,) or None
-    start,  # in: the first row of the tile
-    count,  # in: how many rows it has
+    start,  # in: first row of the tile
+    count,  # in: number of its rows
     work,  # in: log_density
 ):
-    """Mixture log density of the tile's rows; None where it is not wanted."""
+    """Mixture log density of the tile's rows, unless the output is None."""
     if log_density is not None:
         for p in range(count):
             log_density[start + p] = work.log_density[p]
@@ -27,12 +27,12 @@ def write_log_density(
 @kernel
 def write_resp(
     resp,  # out (n, K) or None
-    start,  # in: the first row of the tile
-    count,  # in: how many rows it has
+    start,  # in: first row of the tile
+    count,  # in: number of its rows
     n_active,  # in
     work,  # in: active, resp, inverse
 ):
-    """Responsibilities of the tile's rows; None where they are not wanted."""
+    """Responsibilities of the tile's rows, unless the output is None."""
     if resp is not None:
         for p in range(count):
             resp[start + p, :] = 0.0
@@ -43,12 +43,12 @@ def write_resp(
 @kernel
 def write_labels(
     labels,  # out (n,) or None
-    start,  # in: the first row of the tile
-    count,  # in: how many rows it has
+    start,  # in: first row of the tile
+    count,  # in: number of its rows
     n_active,  # in
     work,  # in: active, resp; inverse is scratch
 ):
-    """Likeliest component of the tile's rows, the first of equals; None: not wanted."""
+    """Likeliest component of the tile's rows, the first of ties, unless the output is None."""
     if labels is not None:
         for p in range(0, TILE, lanes(work.best)):
             largest, winner = load(work.resp, (0, p)), splat(work.active[0], work.best)
@@ -63,7 +63,7 @@ def write_labels(
 
 @kernel
 def evaluate_shard(
-    s,  # in: which shard
+    s,  # in: number of the shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...
     X,  # in (n, d)
     center,  # in (d,) float64
@@ -74,10 +74,10 @@ def evaluate_shard(
     work,  # scratch
     log_density,  # out (n,) or None
     resp,  # out (n, K) or None
-    labels,  # out (n,) or None: these read log densities and need no normalization
+    labels,  # out (n,) or None: labels need no normalized densities
 ):
     """Evaluate the rows of one shard."""
-    n, guess = X.shape[0], np.int64(0)  # rows are in no order: the first may as well own a tile
+    n, guess = X.shape[0], np.int64(0)  # rows are unsorted: any component may own a tile
     for start in range(s * TILE, n, n_shards * TILE):
         count = min(TILE, n - start)
         gather(X, center, None, start, tile)
@@ -92,7 +92,7 @@ def evaluate_shard(
 @allocating_kernel
 def evaluate_shards(
     begin, end, n_shards, X, center, density, separation, cut,
-    like,  # in (1, TILE): its element type is the one to compute in
+    like,  # in (1, TILE): example of the element type to compute in
     log_density, resp, labels,
 ):  # fmt: skip
     """Shards, one after the other."""

@@ -14,14 +14,14 @@ from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_respon
 from gmmfast.kernels.packing import gather, gather_weights
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
-STRIDE = 11  # has no factor in common with 1, 2, 4, 8, 16, ... 64: every shard has its turn
+STRIDE = 11  # coprime to 1, 2, 4, 8, 16, ... 64: every shard has its turn
 
 
 def negligible(n_components: int, log_weight_spread: float = 0.0) -> float:
-    """How far below a row's best log density a component adds nothing, to rounding.
+    """Log density, relative to a row's best, below which a component is lost in rounding.
 
-    K components of less than ``eps / (2 K)`` of the density each; where row weights differ, a
-    heavy row may still matter to a component of light ones. float64's eps serves both types.
+    K components add less than ``eps / (2 K)`` of the density each; if row weights differ, a heavy
+    row may still matter to a component of light rows. float64's eps serves both types.
     """
     return math.log(sys.float_info.epsilon / 2 / n_components) - log_weight_spread
 
@@ -46,7 +46,7 @@ def add_tile(
     separation,  # in: Separation
     means,  # in (K, d): moments are taken about them
     cut,  # in
-    guess,  # in: the component that probably owns the tile
+    guess,  # in: likely owner of the tile
     work,  # scratch
     mass,  # in, out (K,)
     first,  # in, out (K, d)
@@ -54,7 +54,7 @@ def add_tile(
 ):
     """E step of one tile, and its share of the sums.
 
-    Returns the component that owns it, and the sums of log density and of the best one.
+    Returns the owner component, and the sums of the mixture's and the best log density.
     """
     n_active = log_densities(tile, density, separation, guess, cut, work)
     log_sum_exp(n_active, work)
@@ -70,10 +70,10 @@ def add_tile(
 @kernel
 def clear(
     mass,  # out (K,)
-    scatter,  # out: where it is pooled
+    scatter,  # out: if it is pooled
     means,  # in (K, d)
 ):
-    """Begin the sums of a shard; what is a component's own is cleared when it gets mass."""
+    """Clear the sums of a shard; a component's own moments are cleared when it gets mass."""
     mass[:] = 0.0
     if is_pooled(scatter, means):
         scatter[:] = 0.0
@@ -81,15 +81,15 @@ def clear(
 
 @kernel
 def em_shard(
-    s,  # in: which shard
-    n_shards,  # in: each takes neighboring tiles, which in sorted rows are of few components
+    s,  # in: number of the shard
+    n_shards,  # in: each takes neighboring tiles: few components, in sorted rows
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
     density,  # in: Density
     separation,  # in: Separation
     means,  # in (K, d): moments are taken about them
     cut,  # in
-    guesses,  # in, out (n_tiles,): the component that probably owns the tile
+    guesses,  # in, out (n_tiles,): likely owner of each tile
     work,  # scratch
     sums,  # out: Sums, at s
 ):
@@ -128,7 +128,7 @@ def em_pass(
 ):
     """Shards, in parallel.
 
-    A thread takes neighboring indices: shards from all over the rows, expensive and cheap ones.
+    A thread's neighboring indices are shards from all over the rows, expensive and cheap.
     """
     for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)
@@ -154,7 +154,7 @@ def em_gathered(
     work,  # scratch
     sums,  # out: Sums of one shard
 ):
-    """EM sums of rows where they lie, each tile gathered when it is needed."""
+    """EM sums of unpacked rows; each tile is gathered when needed."""
     log_likelihood = best = 0.0
     guess = np.int64(0)
     mass, first, scatter = sums.mass[0], sums.first[0], sums.scatter[0]
@@ -172,7 +172,7 @@ def em_gathered(
 
 @allocating_kernel
 def em_rows(X, center, sample_weight, order, density, separation, means, cut, sums):
-    """One pass over rows that are read once: in one thread, nothing is packed."""
+    """One pass over unpacked rows, in one thread."""
     tile, row_weight = aligned(X.shape[1], means[0]), aligned(1, means[0])[0]
     work = make_work(means.shape[0], tile)
     em_gathered(
@@ -186,7 +186,7 @@ def set_memberships(
     membership,  # in (TILE,) labels, or (K, TILE) responsibilities
     work,  # out: active, resp, inverse
 ):
-    """Responsibilities that are given instead of computed; returns the number of components."""
+    """Set given responsibilities; return the number of components."""
     n_active = 0
     for p in range(0, TILE, lanes(work.resp)):
         store(work.inverse, (p,), splat(1.0, work.resp))
@@ -217,7 +217,7 @@ def add_memberships(
     work,  # scratch
     sums,  # in, out: Sums of one shard
 ):
-    """The M step's sums for responsibilities that are given."""
+    """The M step's sums for given responsibilities."""
     guess = np.int64(0)
     for t in range(tiles.shape[0]):
         n_active = set_memberships(memberships[t], work)

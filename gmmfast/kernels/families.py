@@ -1,7 +1,7 @@
 """The constraints of the 14 models (Celeux & Govaert 1995): volumes, shapes and axes.
 
-A covariance is ``volume * axes @ diag(shape) @ axes.T`` with ``prod(shape) = 1``. Of each of the
-three, components have their own, or one in common, or none (a shape of ones; the features' axes).
+A covariance is ``volume * axes @ diag(shape) @ axes.T`` with ``prod(shape) = 1``. Each of the
+three is a component's own, common to all, or absent (a shape of ones; the features' axes).
 Volumes and shapes together are the variances along the axes (`kernels.variances`).
 """
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import addressed_kernel, called_kernel, entry_kernel, kernel
 from gmmfast.kernels.variances import ITERATIONS, PRECISION, fill_variances
 
-NO_MORE = 1e-16  # correlation that a rotation would not take away: below the rounding of p and q
-AT_REST = 1e-10  # sine of an angle: the likelihood differs by the square
-TRIAL_ITERATIONS = 3  # that show which beginning is the best
+NO_MORE = 1e-16  # correlation below the rounding of p and q: no rotation reduces it
+AT_REST = 1e-10  # sine of an angle at convergence: the likelihood differs by its square
+TRIAL_ITERATIONS = 3  # that decide which initial axes are best
 
 
 @kernel
@@ -26,7 +26,7 @@ def half_angle(
     x,  # in
 ):
     """Cosine and sine of ``arctan2(y, x) / 2``."""
-    scale = max(abs(x), abs(y))  # whose square may not be a number
+    scale = max(abs(x), abs(y))  # its square may overflow
     if scale == 0:
         return 1.0, 0.0
     x, y = x / scale, y / scale
@@ -46,7 +46,7 @@ def rotate(
     matrices,  # in, out (K, d, d): axes.T @ scatter @ axes
     axes,  # in, out (d, d): columns
 ):
-    """Turn two axes that some matrices share."""
+    """Rotate two axes shared by some matrices."""
     K, d, _ = matrices.shape
     for k in range(K):
         for r in range(d):
@@ -72,10 +72,10 @@ def set_identity(
 
 @entry_kernel
 def diagonalize(
-    matrices,  # in, out (1, d, d): positive semidefinite -> diagonal, falling
-    axes,  # in, out (d, d): of the matrix as it is -> eigenvectors, in columns
+    matrices,  # in, out (1, d, d): positive semidefinite -> diagonal, descending
+    axes,  # in, out (d, d): current axes -> eigenvectors, in columns
 ):
-    """Eigenvalues and eigenvectors, by Jacobi's rotations of each pair of axes in turn."""
+    """Eigenvalues and eigenvectors, by Jacobi rotations of each pair of axes in turn."""
     d = axes.shape[0]
     for _ in range(ITERATIONS):
         at_rest = True
@@ -96,7 +96,7 @@ def turn_common_axes(
     matrices,  # in, out (K, d, d): axes.T @ scatter @ axes
     axes,  # in, out (d, d)
 ):
-    """Turn each pair of axes to where ``sum(spread / variances)`` is least.
+    """Rotate each pair of axes to minimize ``sum(spread / variances)``.
 
     In a plane, that is a quadratic form of the first axis' direction. Returns the largest sine.
     """
@@ -122,16 +122,16 @@ def fit_common_axes(
     family,  # in: Family
     scatter,  # in (K, d, d)
     mass,  # in (K,)
-    is_first,  # in: whether to forget the variances from before
+    is_first,  # in: whether to ignore earlier variances
     iterations,  # in: at most
-    axes,  # in, out (d, d): where to begin
+    axes,  # in, out (d, d): initial axes -> fitted ones
     work,  # scratch: rotated, spread; out: variances
 ):
-    """EVE, VVE and VEE: turn the axes, take the variances along them, in turn until both rest.
+    """EVE, VVE and VEE: alternate variances along the axes and rotations until convergence.
 
-    Neither step lowers the likelihood; the first is exact in every plane, where Browne & McNicholas
-    (2014) bound it. Returns ``sum_k mass_k log |covariance_k|``, which is least where the
-    likelihood is greatest.
+    Neither step lowers the likelihood; rotations are exact in each plane, where Browne & McNicholas
+    (2014) use a bound. Returns ``sum_k mass_k log |covariance_k|``, which is smallest where the
+    likelihood is largest.
     """
     K, d = work.variances.shape
     for k in range(K):
@@ -159,7 +159,7 @@ def find_common_axes(
     mass,  # in (K,)
     work,  # scratch; out: axes
 ):
-    """The best of several beginnings: the axes of all scatter, and of each component's."""
+    """Best of several initial axes: of the total scatter, and of each component's."""
     K, d, _ = scatter.shape
     lowest = np.inf
     set_identity(work.axes)
@@ -240,19 +240,19 @@ def compose(
 
 
 class Family(NamedTuple):
-    """What the components of a model have in common."""
+    """What the components of a model share."""
 
-    own_volumes: bool  # whether each has its own
+    own_volumes: bool  # whether each component has its own
     shape: int  # ROUND, COMMON or OWN
 
 
 class FamilyWork(NamedTuple):
-    """Scratch of an M step; axes and variances are where the next step begins.
+    """Scratch of an M step; the next step starts from its axes and variances.
 
-    Of families whose axes need not be found, all but `one` are empty.
+    For families without a search for axes, all but `one` are empty.
     """
 
-    axes: NDArray  # (d, d) that components share
+    axes: NDArray  # (d, d), shared by components
     own_axes: NDArray  # (K, d, d)
     rotated: NDArray  # (K, d, d) axes.T @ scatter @ axes
     one: NDArray  # (1, d, d)
@@ -299,7 +299,7 @@ def pooled_matrix(
 @addressed_kernel
 def variances_of_features(
     family,  # in: Family
-    is_first,  # in: whether to forget the variances from before
+    is_first,  # in: whether to ignore earlier variances
     scatter,  # in (K, d)
     mass,  # in (K,)
     work,  # scratch: FamilyWork
@@ -313,7 +313,7 @@ def variances_of_features(
 @addressed_kernel
 def matrices_of_common_axes(
     family,  # in: Family
-    is_first,  # in: whether axes have to be found; else they begin at the earlier axes
+    is_first,  # in: whether to search for axes; else start from the earlier ones
     scatter,  # in (K, d, d)
     mass,  # in (K,)
     work,  # scratch; in, out: axes, variances
@@ -331,7 +331,7 @@ def matrices_of_common_axes(
 @addressed_kernel
 def matrices_of_own_axes(
     family,  # in: Family
-    is_first,  # in: whether axes have to be found; else they begin at the earlier axes
+    is_first,  # in: whether to search for axes; else start from the earlier ones
     scatter,  # in (K, d, d)
     mass,  # in (K,)
     work,  # scratch; in, out: own axes

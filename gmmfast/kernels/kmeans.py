@@ -11,15 +11,15 @@ from gmmfast.kernels.compiling import entry_kernel, kernel
 from gmmfast.kernels.density import TILE
 from gmmfast.kernels.simd import any_reaches, fma, lanes, load, splat, store, total, where_above
 
-BLOCK = 16  # features after which a distance may be known to be too large
-PARTITION, SEEDS, PASSES, NEXT_TILE = range(4)  # of the place that `seek` has reached
+BLOCK = 16  # features between tests for distances above the bound
+PARTITION, SEEDS, PASSES, NEXT_TILE = range(4)  # in `place`, the progress of `seek`
 
 
 class Seeking(NamedTuple):
     """Scratch of `seek`."""
 
     nearest: NDArray  # (n_tiles, TILE) squared distance to the nearest seed
-    distances: NDArray  # (C, n_tiles, TILE) the same with each of the rows drawn as one more seed
+    distances: NDArray  # (C, n_tiles, TILE) the same with each candidate row as another seed
     cumulated: NDArray  # (n_tiles, TILE)
     mass: NDArray  # (K,) of the rows nearest to each center
     sums: NDArray  # (K, d) of these rows
@@ -29,10 +29,10 @@ class Seeking(NamedTuple):
 @kernel
 def add_square(
     x,  # in (d, TILE)
-    j,  # in: which feature
-    p,  # in: the first of a vector of rows
+    j,  # in: feature
+    p,  # in: first row of the vector
     center,  # in (d,)
-    s,  # in: for each of the rows
+    s,  # in: a sum for each of the rows
 ):
     """``s + (x - center)^2`` of one feature."""
     v = load(x, (j, p)) - splat(center[j], x)
@@ -42,13 +42,13 @@ def add_square(
 @kernel
 def squared_distance(
     x,  # in (d, TILE)
-    p,  # in: the first of a vector of rows
+    p,  # in: first row of the vector
     center,  # in (d,)
-    bound,  # in: for each of the rows, the distance from which on nobody asks
+    bound,  # in: the largest distance of interest, for each of the rows
 ):
-    """``|x - center|^2`` for a vector of rows; where all are above `bound`, anything above it.
+    """``|x - center|^2`` for a vector of rows; if all exceed `bound`, any value above it.
 
-    Four sums, because one would wait for itself.
+    Four independent sums hide the latency of additions.
     """
     d = x.shape[0]
     whole = d - d % 4
@@ -77,7 +77,7 @@ def reach(
     nearest,  # in (n_tiles, TILE) squared distance to the nearest center so far
     out,  # out (n_tiles, TILE) the same with this center added
 ):
-    """What a center would make of the distances to the nearest one; their weighted sum."""
+    """Distances to the nearest center once this one is added; return their weighted sum."""
     potential = 0.0
     for t in range(tiles.shape[0]):
         s = splat(0.0, out)
@@ -94,9 +94,9 @@ def reach(
 @kernel
 def drawn_row(
     u,  # in: between 0 and 1
-    cumulated,  # in (n_tiles, TILE): chances, added up
+    cumulated,  # in (n_tiles, TILE): cumulative weights of the draw
 ):
-    """Number of the row at a share of the sum of chances."""
+    """Number of the row at quantile `u` of the cumulative weights."""
     n = cumulated.size
     low, high = 0, n - 1
     target = u * cumulated[(n - 1) // TILE, (n - 1) % TILE]
@@ -111,14 +111,14 @@ def drawn_row(
 
 @kernel
 def add_seed(
-    k,  # in: which seed
+    k,  # in: number of the seed
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    u,  # in (C,): what the draws follow from; only one of the first seed's is used
+    u,  # in (C,): uniform random numbers of the draws; the first seed uses one
     work,  # in, out: the distance of each row to the nearest seed
     seed,  # out (d,)
 ):
-    """k-means++: of C rows drawn by their distance from earlier seeds, the one nearest to all."""
+    """k-means++: the best of C rows drawn by squared distance from earlier seeds."""
     nearest, cumulated = work.nearest, work.cumulated
     total_chance = 0.0
     for t in range(tiles.shape[0]):
@@ -148,9 +148,9 @@ def add_seed(
 def find_nearest(
     x,  # in (d, TILE)
     centers,  # in (K, d)
-    labels,  # out (TILE,): the nearest center of each row, the first of equals
+    labels,  # out (TILE,): the nearest center of each row, the first of ties
 ):
-    """Which center is nearest to each row of a tile."""
+    """Find the nearest center of each row of a tile."""
     for p in range(0, TILE, lanes(x)):
         best, label = splat(np.inf, x), splat(0.0, x)
         for k in range(centers.shape[0]):
@@ -165,7 +165,7 @@ def label_tile(
     x,  # in (d, TILE)
     centers,  # in (K, d)
     found,  # scratch (TILE,)
-    labels,  # out (TILE,): which center is nearest
+    labels,  # out (TILE,): nearest centers
 ):
     """Label the rows of a tile with the nearest center."""
     find_nearest(x, centers, found)
@@ -197,9 +197,9 @@ def add_nearest(
 def move_to_means(
     mass,  # in (K,)
     sums,  # in (K, d)
-    centers,  # in, out (K, d): each becomes the mean of its rows; one without stays where it is
+    centers,  # in, out (K, d): each becomes the mean of its rows, or stays if it has none
 ):
-    """End a pass of Lloyd's algorithm: by how much the centers moved, squared and summed."""
+    """End a pass of Lloyd's algorithm; return the sum of squared movements of the centers."""
     moved = 0.0
     for k in range(centers.shape[0]):
         if mass[k] > 0:
@@ -214,16 +214,16 @@ def move_to_means(
 def seek(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    u,  # in (P, S, C): what draws of the first S seeds follow from
+    u,  # in (P, S, C): uniform random numbers of the draws of the first S seeds
     n_passes,  # in: of Lloyd's algorithm, at most
-    tolerance,  # in: squared and summed movement with which the passes end
+    tolerance,  # in: sum of squared movements at which the passes end
     budget,  # in: multiplications after which to return
     place,  # in, out (4,): partition, its seeds and passes so far, and the next tile
     work,  # in, out: Seeking
     centers,  # in, out (P, K, d)
-    labels,  # out (P, n_tiles, TILE): which center is nearest
+    labels,  # out (P, n_tiles, TILE): nearest centers
 ):
-    """Find P partitions: seeds, passes of Lloyd's algorithm, labels. Whether all are found."""
+    """Find P partitions: seeds, Lloyd passes, labels; return whether all are done."""
     spent = 0
     while place[PARTITION] < u.shape[0] and spent < budget:
         own = centers[place[PARTITION]]

@@ -1,4 +1,4 @@
-"""Ward's tree: the pairs of clusters that are merged, from single rows to one cluster of all."""
+"""Ward's tree: mergers of clusters, from single rows to one cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def merge_cost(
     mass,  # in (n,)
     centers,  # in (n, d)
 ):
-    """By how much the sum of squares within clusters grows if two become one (Ward 1963)."""
+    """Increase of the within-cluster sum of squares if two clusters merge (Ward 1963)."""
     total = 0.0
     for j in range(centers.shape[1]):
         difference = centers[a, j] - centers[b, j]
@@ -25,11 +25,11 @@ def merge_cost(
 @kernel
 def nearest_neighbor(
     a,  # in
-    preferred,  # in: the one to take of equals; -1 for none
-    mass,  # in (n,): zero where a cluster has gone
+    preferred,  # in: cluster to prefer in ties; -1 for none
+    mass,  # in (n,): zero for clusters merged into others
     centers,  # in (n, d)
 ):
-    """The cluster that is cheapest to merge with `a`, and the cost."""
+    """Cluster with the cheapest merger with `a`, and its cost."""
     best, least = -1, np.inf
     if preferred >= 0:
         best, least = preferred, merge_cost(a, preferred, mass, centers)
@@ -43,19 +43,19 @@ def nearest_neighbor(
 
 @entry_kernel
 def ward_tree(
-    mass,  # in, out (n,): positive row weights; what is left is one cluster
-    centers,  # in, out (n, d): rows
+    mass,  # in, out (n,): positive row weights -> weights of clusters
+    centers,  # in, out (n, d): rows -> centers of clusters
     chain,  # scratch (n,)
-    kept,  # out (n - 1,): of each merger, the cluster that goes on,
-    gone,  # out (n - 1,): the cluster that it takes in,
-    cost,  # out (n - 1,): and what that adds to the sum of squares within
+    kept,  # out (n - 1,): of each merger, the cluster that remains,
+    gone,  # out (n - 1,): the cluster that it absorbs,
+    cost,  # out (n - 1,): and the increase of the within-cluster sum of squares
     length,  # in: of the chain
-    merged,  # in: how many mergers are done
-    n_steps,  # in: how many steps of the chain to take, unless the tree is done before
+    merged,  # in: number of mergers so far
+    n_steps,  # in: steps of the chain to take, at most
 ):
-    """Merge clusters along chains of nearest neighbors (Murtagh 1983); not in order of cost.
+    """Merge clusters along nearest-neighbor chains (Murtagh 1983); not in order of cost.
 
-    Returns `length` and `merged` to go on from.
+    Returns `length` and `merged` to continue from.
     """
     n = mass.size
     for _ in range(n_steps):
@@ -85,12 +85,12 @@ def ward_tree(
 
 @entry_kernel
 def cut_tree(
-    n_mergers,  # in: how many of the cheapest mergers to carry out
-    kept,  # in (n - 1,), by rising cost
+    n_mergers,  # in: number of the cheapest mergers to carry out
+    kept,  # in (n - 1,), by increasing cost
     gone,  # in (n - 1,)
-    labels,  # out (n,): of each row, the row that its cluster is known by
+    labels,  # out (n,): of each row, the row that represents its cluster
 ):
-    """Clusters that are left after the first mergers."""
+    """Clusters after the cheapest mergers."""
     n = labels.size
     for i in range(n):
         labels[i] = i
@@ -103,9 +103,9 @@ def cut_tree(
 @kernel
 def root(
     i,  # in
-    parents,  # in, out (n,): paths are halved on the way
+    parents,  # in, out (n,): paths are halved
 ):
-    """The cluster that row i belongs to."""
+    """Cluster of row i."""
     while parents[i] != i:
         parents[i] = parents[parents[i]]
         i = parents[i]

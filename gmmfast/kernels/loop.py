@@ -11,20 +11,20 @@ from gmmfast.kernels.maximization import FINE, Mixture, StepRule, StepWork, Tota
 from gmmfast.kernels.passes import e_step, layout_of
 
 UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3
-EXPECT = -1  # the last pass of `iterate`, where no step is to follow the E pass
+EXPECT = -1  # value of `last` in `iterate` for an E pass without a step
 FALL = 1e-9  # relative fall of the likelihood that ends a fit: only rounding causes one
 
 
 class Rule(NamedTuple):
-    """How a fit steps, and when it ends."""
+    """Steps and stopping criteria of a fit."""
 
     step: StepRule
     maximize: Any  # address of `maximize`
     extrapolate: Any  # address of `extrapolate`
     is_accelerated: bool
-    tol: float  # gain of a pass, in nats per row, with which a fit ends
+    tol: float  # gain of a pass below which a fit ends, in nats per row
     share: float  # the same, as a share of the total gain; 0: off
-    is_exact: bool  # whether nothing but rounding can make the likelihood fall
+    is_exact: bool  # whether only rounding can make the likelihood fall
 
 
 LOWER_BOUND, FIRST_BOUND, GAIN = range(3)  # in Fit.numbers
@@ -35,26 +35,26 @@ ON_TRIAL = 0  # in Fit.leap_counts
 class Fit(NamedTuple):
     """Everything that a fit changes.
 
-    Few arrays: to hand over one more costs a call from Python, and its compilation, a hundredth.
+    Few arrays: each further one makes a call from Python, and its compilation, one percent slower.
     """
 
-    flat: NDArray  # (m,): all of the mixture
+    flat: NDArray  # (m,): the whole mixture
     mixture: Mixture  # views of it
     before: NDArray  # (m,), or (0,): the mixture of the last E pass
     totals: Totals  # of the last E pass
     shifts: NDArray  # (K, d) scratch
     work: StepWork
     bounds: NDArray  # (B,): bounds[i % B] is the lower bound before M step i
-    numbers: NDArray  # (3,): the last lower bound (at first that of the fit which this one goes on
-    # from), the first one, and the gain of the last EM step (infinite where it was another step)
-    counts: NDArray  # (4,): passes; UNDER_WAY, or why the fit has ended; what is not positive
-    # definite, as in `kernels.maximization`; 1 once `before` holds a mixture
+    numbers: NDArray  # (3,): the last lower bound (initially of the fit that this one continues),
+    # the first one, and the gain of the last EM step (infinite after another kind of step)
+    counts: NDArray  # (4,): passes; UNDER_WAY, or why the fit has ended; FINE, SHARED or the failed
+    # component, as in `kernels.maximization`; 1 once `before` holds a mixture
     leap: NDArray  # (n,), or (0,): memory of an accelerated fit; see `kernels.anderson`
     leap_counts: NDArray  # (7,) likewise
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the fit has not ended."""
         return bool(self.counts[STATUS] == UNDER_WAY)
 
     @property
@@ -79,7 +79,7 @@ def step(
     fit,  # in, out: Fit
     reached,  # in: mean log-likelihood of the mixture
 ):
-    """EM step; FINE, or what is not positive definite."""
+    """EM step; return FINE, SHARED or the failed component."""
     fit.numbers[GAIN] = reached - fit.numbers[LOWER_BOUND]
     fit.numbers[LOWER_BOUND] = reached
     if fit.before.size > 0:
@@ -93,7 +93,7 @@ def has_converged(
     rule,  # in: Rule
     fit,  # in: Fit
 ):
-    """Whether the last pass has gained too little to go on."""
+    """Whether the gain of the last pass is too small to continue."""
     gain = fit.numbers[GAIN]
     if abs(gain) < rule.tol:
         return True
@@ -104,13 +104,13 @@ def has_converged(
 @kernel
 def advance(
     rule,  # in: Rule
-    scale,  # in: of a sum over rows, to the mean of a row
+    scale,  # in: factor from a sum over rows to their mean
     fit,  # in, out: Fit, with the totals of an E pass
 ):
-    """What follows an E pass, wherever the rows are."""
+    """Step and stopping test after an E pass, wherever the rows are stored."""
     reached, before = fit.totals.log_likelihood[0] * scale, fit.numbers[LOWER_BOUND]
     has_fallen = reached < before - FALL * abs(before)
-    is_on_trial = fit.leap_counts[ON_TRIAL] != 0  # a leap, which may be taken back
+    is_on_trial = fit.leap_counts[ON_TRIAL] != 0  # a leap, which may be rejected
     if has_fallen and rule.is_exact and fit.counts[HAS_BEFORE] != 0 and not is_on_trial:
         copy_flat(fit.before, fit.flat)
         fit.counts[STATUS] = ROUNDED
@@ -144,7 +144,7 @@ def iterate(
     rows,  # in, out: Pass
     fit,  # in, out: Fit
     last,  # in: number of the pass to stop after, or EXPECT: an E pass alone
-    stop,  # in (1,): another thread sets it to end the fit after the present pass
+    stop,  # in (1,): another thread sets it to end the fit after the current pass
 ):
     """EM passes until the fit ends, `last` is done, or rows are needed in another layout."""
     mixture = fit.mixture

@@ -1,4 +1,4 @@
-"""Functions that mean one thing in Python and are compiled as another: as LLVM says it."""
+"""Python functions whose compiled form is written in LLVM."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numba.extending import lower_builtin
 def compiled_as(
     meaning: Callable[..., Any], arguments: tuple[Any, ...], result: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Decorate what compiles calls of a function.
+    """Decorate the function that generates code for calls of another.
 
-    Numba's `overload` compiles a function of its own for each call, some 0.1 s each.
+    Numba's `overload` compiles a separate function per call, about 0.1 s each.
 
     Parameters
     ----------
     meaning : callable
         The function as Python runs it.
     arguments : tuple of Numba type classes
-        What calls are compiled of.
+        Types of the arguments of a call.
     result : callable
         The result's Numba type, given the arguments' types.
     """

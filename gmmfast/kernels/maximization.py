@@ -1,4 +1,4 @@
-"""The M step: from sufficient statistics to the mixture that they are likeliest of."""
+"""The M step: from sufficient statistics to the maximum likelihood mixture."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
 from gmmfast.kernels.families import Family, FamilyWork
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
-ALMOST_NONE = 1e-100  # mass: a component without any follows the others and `reg_covar`
+ALMOST_NONE = 1e-100  # mass of an empty component: it follows the others and `reg_covar`
 
 
 class Mixture(NamedTuple):
-    """A mixture. Where there is a whitening, it belongs to ``covariances[0]``."""
+    """A mixture. A whitening belongs to ``covariances[0]``."""
 
     weights: NDArray  # (K,)
     means: NDArray  # (K, d), relative to the rows' center
@@ -27,18 +27,18 @@ class Mixture(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What a pass over all rows has summed up, of `gmmfast.parameters.SufficientStatistics`."""
+    """Sums of a pass over all rows, as in `gmmfast.parameters.SufficientStatistics`."""
 
     log_likelihood: NDArray  # (1,) sum of w log p
     best: NDArray  # (1,) sum of w times the log density of the likeliest component alone
-    reference: NDArray  # (K, d): what moments are taken about
+    reference: NDArray  # (K, d): moments are taken about it
     mass: NDArray  # (K,) sum of w r
     first: NDArray  # (K, d) sum of w r (x - reference)
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
 
 
 class StepRule(NamedTuple):
-    """A family of covariances, and what is added to them."""
+    """A family of covariances, and their regularization."""
 
     family: Family
     constrain: Any  # address of the family's kernel in `kernels.families`
@@ -47,9 +47,9 @@ class StepRule(NamedTuple):
 
 
 class StepWork(NamedTuple):
-    """Scratch of an M step; what is in `family` is where the next one begins."""
+    """Scratch of an M step; the next one starts from `family`."""
 
-    is_first: NDArray  # (1,): 1 where the family has nothing to begin at
+    is_first: NDArray  # (1,): 1 if the family has no earlier state
     mass: NDArray  # (K,)
     scatter: NDArray  # as in Totals
     upper: NDArray  # (d, d)
@@ -95,7 +95,7 @@ def move_scatter(
     scatter[:] = 0.0
     for k in range(K):
         to = min(k, scatter.shape[0] - 1)
-        own = 1.0 if weights[k] > 0 else 0.0  # of an empty component nothing counts
+        own = 1.0 if weights[k] > 0 else 0.0  # an empty component adds nothing
         for i in range(d):
             s = means[k, i] - totals.reference[k, i]
             h = totals.first[k, i] - 0.5 * mass[k] * s
@@ -125,7 +125,7 @@ def set_factors(
     factors,  # out: the mixture's
     upper,  # scratch (d, d)
 ):
-    """Inverse Cholesky factors; FINE, or what is not positive definite."""
+    """Inverse Cholesky factors; return FINE, SHARED or the failed component."""
     if covariances.ndim == 2:
         return scale_features(covariances, factors, mixture.log_dets)
     if factors.ndim == 3:
@@ -184,10 +184,10 @@ def scale_whitened(
 def maximize(
     rule,  # in: StepRule
     totals,  # in: Totals
-    mixture,  # in: where an empty component stays; out
+    mixture,  # in: means of empty components; out
     work,  # in, out: StepWork
 ):
-    """M step (Bishop 2006, equations 9.24-9.26): FINE, or what is not positive definite."""
+    """M step (Bishop 2006, equations 9.24-9.26); return FINE, SHARED or the failed component."""
     move_means(rule.least_mass, totals, mixture, work.mass)
     move_scatter(totals, mixture.weights, mixture.means, work.mass, rule.reg_covar, work.scatter)
     is_first = work.is_first[0] != 0

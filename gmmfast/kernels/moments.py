@@ -15,8 +15,8 @@ from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 class Sums(NamedTuple):
     """Accumulators, in float64; the first axis is the shard.
 
-    Moments of a component without mass are not looked at: they are cleared when it gets some. So
-    a shard costs as much as the components that it meets.
+    Moments of a component without mass are not read; they are cleared when it gets mass. So the
+    cost of a shard depends only on the components that it meets.
     """
 
     log_likelihood: NDArray  # (shards,) sum of w log p
@@ -33,7 +33,7 @@ def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[
         np.zeros(n_shards),
         np.zeros((n_shards, n_components)),
         np.zeros((n_shards, n_components, n_features)),
-        np.zeros((n_shards, *scatter)),  # of memory, what is never used takes none
+        np.zeros((n_shards, *scatter)),  # unused parts take no memory
     )
 
 
@@ -101,7 +101,7 @@ def weigh(
     x,  # in (d, TILE)
     mean,  # in (d,)
     resp,  # in (K, TILE), times the row weights
-    a,  # in: which row of resp
+    a,  # in: row of resp
     residual,  # out (d, TILE) x - mean
     weighted,  # out (d, TILE) resp[a] * (x - mean)
     first,  # in, out (d,) += sum of weighted
@@ -124,7 +124,7 @@ def add_diagonal(
     x,  # in (d, TILE)
     mean,  # in (d,)
     resp,  # in (K, TILE), times the row weights
-    a,  # in: which row of resp
+    a,  # in: row of resp
     first,  # in, out (d,) += sum of resp[a] (x - mean)
     scatter,  # in, out (d,) += sum of resp[a] (x - mean)^2
 ):
@@ -147,7 +147,7 @@ def add_weighted_residuals(
     x,  # in (d, TILE)
     mean,  # in (d,)
     resp,  # in (K, TILE), times the row weights
-    a,  # in: which row of resp
+    a,  # in: row of resp
     about,  # in (d,): the mean of the component that owns the tile
     pooled,  # in, out (d, TILE) += resp[a] (x - mean)
     first,  # in, out (d,) += sum of resp[a] (x - mean)
@@ -173,17 +173,17 @@ def add_second_moments(
     n_active,  # in
     means,  # in (K, d)
     owner,  # in: the component with the largest share of the tile
-    whitening,  # in (d, d), or None: then one of all components may not be exact enough
+    whitening,  # in (d, d), or None: then sums over components may be inexact
     work,  # in: resp (times the row weights), active; scratch
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
 ):
-    """Moments about the means; which second moments is said by the shape of `scatter`.
+    """Moments about the means; the shape of `scatter` selects the second moments.
 
     The pooled ones need one outer product per tile instead of one per component, because
     ``sum_k r_k (x - m_k) (x - m_k)^T`` is ``(sum_k r_k (x - m_k)) (x - m)^T`` and
-    ``sum_k (r_k (x - m_k)) (m - m_k)^T``, for any m: here the mean of the tile's owner. That
-    cancels where whitened rows do, far from each other in units of their deviations.
+    ``sum_k (r_k (x - m_k)) (m - m_k)^T``, for any m: here the mean of the tile's owner. This
+    cancels where whitened rows do: for means many standard deviations apart.
     """
     if scatter.ndim == 2:
         for a in range(n_active):
@@ -211,7 +211,7 @@ def add_second_moments(
 def weight_responsibilities(
     row_weight,  # in (TILE,)
     n_active,  # in
-    guess,  # in: what to return where no component has mass
+    guess,  # in: owner to return if no component has mass
     work,  # in, out: resp *= inverse * row_weight, active; components without mass are dropped
     mass,  # in, out (K,) += sum of resp
     first,  # out (K, d): cleared for components that had no mass before
@@ -219,7 +219,7 @@ def weight_responsibilities(
 ):
     """Responsibilities times row weights, and their sums.
 
-    Returns how many components are left, and which of them has the largest share of the tile.
+    Returns the number of components left, and the component with the largest share of the tile.
     """
     kept, largest = 0, 0.0
     for a in range(n_active):

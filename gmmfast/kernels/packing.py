@@ -1,4 +1,4 @@
-"""Rows into tiles: feature-major, in the order of their components, about a center."""
+"""Packing of rows into tiles: feature-major, sorted by component, about a center."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def gather(
     X,  # in (n, d)
     center,  # in (d,) float64
     order,  # in (m,): the rows to take, or None: all of them
-    start,  # in: which of these is the first
-    tile,  # out (d, TILE): rows about the center; past the end, the last one again
+    start,  # in: index of the first of them
+    tile,  # out (d, TILE): rows about the center, padded with the last row
 ):
-    """Turn some rows into a tile."""
+    """Gather rows into a tile."""
     m = X.shape[0] if order is None else order.size
     for p in range(TILE):
         q = min(start + p, m - 1)
@@ -30,8 +30,8 @@ def gather(
 def gather_weights(
     sample_weight,  # in (n,) float64, or None: all one
     order,  # in (m,): the rows to take
-    start,  # in: which of these is the first
-    row_weight,  # out (TILE,): zero past the end
+    start,  # in: index of the first of them
+    row_weight,  # out (TILE,): zero in the padding
 ):
     """Weights of the rows of a tile."""
     for p in range(TILE):
@@ -46,14 +46,14 @@ def gather_weights(
 
 @kernel
 def pack_shard(
-    s,  # in: which shard
+    s,  # in: number of the shard
     n_shards,  # in: shard s takes tiles s, s + n_shards, ...
     X,  # in (n, d)
     center,  # in (d,) float64
     sample_weight,  # in (n,) float64, or None: all one
     order,  # in (m,): the rows to pack
-    tiles,  # out (n_tiles, d, TILE): the last tile is filled up with the last row
-    row_weights,  # out (n_tiles, TILE): zero where a tile is filled up
+    tiles,  # out (n_tiles, d, TILE): the last tile is padded with the last row
+    row_weights,  # out (n_tiles, TILE): zero in the padding
 ):
     """Pack the tiles of one shard."""
     for t in range(s, tiles.shape[0], n_shards):

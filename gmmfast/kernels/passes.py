@@ -1,4 +1,4 @@
-"""The E pass of the compiled loop: densities of a mixture, sums, and when a pass is repeated."""
+"""The E pass of the compiled loop: densities of a mixture, sums, and repeated passes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gmmfast.parameters import COARSEST_FLOAT32, COARSEST_FLOAT64, LARGEST, SMAL
 LOG_TWO_PI = np.log(2 * np.pi)
 EPS, EPS_FLOAT32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
 TINY = float(np.finfo(np.float64).tiny)
-WIDE, TRIANGLES = 1, 2  # layouts, added up: float64 for rows in float32; no whitening
+WIDE, TRIANGLES = 1, 2  # flags of a layout: float64 for float32 rows; no whitening
 LOST_FLOAT32, LOST_FLOAT64 = 1e-5, 1e-10  # share of a variance that may be lost as its mean moves
 
 
@@ -26,15 +26,15 @@ class Pass(NamedTuple):
     is_narrow: bool  # whether the rows are float32
     tiles: NDArray  # (n_tiles, d, TILE)
     row_weights: NDArray  # (n_tiles, TILE)
-    scale: float  # of a sum over rows, to the mean of a row
+    scale: float  # factor from a sum over rows to their mean
     least_cut: float  # how far below the best a log density is negligible
     n_shards: int
     sum_shards: Any  # address of `em_shards` or `em_pass`
     prepare: Any  # address of `prepare`
     density: Density
     separation: Separation
-    about: NDArray  # (K, d): what the moments are taken about
-    guesses: NDArray  # (n_tiles,): the component that probably owns the tile
+    about: NDArray  # (K, d): moments are taken about it
+    guesses: NDArray  # (n_tiles,): likely owner of each tile
     sums: Sums
 
 
@@ -48,7 +48,7 @@ def is_too_coarse(
     factors,  # in (K, d, d) lower, or (K, d)
     whitening,  # in (1, d, d) lower, or (0, d, d)
 ):
-    """Whether float32 would move a mean by too many deviations, or has no squares of them."""
+    """Whether float32 moves a mean by too many deviations, or cannot square the factors."""
     K, d = means.shape
     for k in range(K):
         if weights[k] == 0:
@@ -77,7 +77,7 @@ def is_whitening_coarse(
     factors,  # in (K, d)
     whitening,  # in (1, d, d) lower
 ):
-    """Whether rounding the whitened rows moves those near a mean too far."""
+    """Whether rounding of whitened rows moves rows near a mean too far."""
     K, d = means.shape
     for i in range(d):
         for k in range(K):
@@ -92,12 +92,12 @@ def is_whitening_coarse(
 @kernel
 def layout_of(
     is_narrow,  # in: whether the rows are float32
-    weights,  # in: of a Mixture, as all that follow
+    weights,  # in: of a Mixture, like the arguments below
     means,
     factors,
     whitening,
 ):
-    """How passes near a mixture are computed: WIDE, TRIANGLES, both or neither."""
+    """Layout of passes near a mixture: WIDE, TRIANGLES, both or neither."""
     layout = 0
     if is_narrow and is_too_coarse(weights, means, factors, whitening):
         layout += WIDE
@@ -153,7 +153,7 @@ def prepare(
     density,  # out: Density
     separation,  # out: Separation
 ):
-    """What the E step needs of a mixture."""
+    """Prepare the E step's input from a mixture."""
     K, d = mixture.means.shape
     for k in range(K):
         normalizer = 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
@@ -172,7 +172,7 @@ def prepare(
 @kernel
 def collect_shards(
     sums,  # in: Sums
-    about,  # in (K, d): what their moments are taken about
+    about,  # in (K, d): moments are taken about it
     scatter,  # out: of the totals
     totals,  # out: Totals
 ):
@@ -223,7 +223,7 @@ def is_lost(
     weights,  # in (K,)
     mass,  # in (K,)
 ):
-    """Whether a component matters to no row, so that a pruned pass says nothing of its mean."""
+    """Whether a component is negligible for all rows: a pruned pass then gives no mean."""
     for k in range(mass.size):
         if weights[k] > 0 and mass[k] == 0:
             return True
@@ -238,7 +238,7 @@ def move_far(
     scatter,  # in: of the totals
     shifts,  # out (K, d): of the means
 ):
-    """Whether means move so far that their moments have to be taken anew, about where they go."""
+    """Whether means move so far that moments must be taken again, about the new means."""
     K, d = totals.first.shape
     limit, far, rounding, finite = 1 + eps / lost, False, True, True
     for j in range(d):
@@ -265,7 +265,7 @@ def e_step(
     shifts,  # scratch (K, d)
     totals,  # out: Totals
 ):
-    """E step: one pass, or another where it leaves out something that is needed."""
+    """E step: one pass, repeated if it leaves out something needed."""
     invoke(rows.prepare, (mixture, rows.density, rows.separation))
     K, d = mixture.means.shape
     for k in range(K):

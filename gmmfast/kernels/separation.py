@@ -1,8 +1,8 @@
-"""How far components are from each other: bounds that spare most of the E step's triangles.
+"""Separation of components: bounds that avoid most of the E step's triangular products.
 
-Let z be the mean of component o as component k sees it, ``factor_k @ (mean_o - mean_k)``, and u
+Let z be the mean of component o in the coordinates of k, ``factor_k @ (mean_o - mean_k)``, and u
 its direction. Then ``|factor_k @ (x - mean_k)| >= |z| + u @ factor_k @ (x - mean_o)`` for every x:
-d multiplications instead of d^2 / 2, and near to the truth for rows that o owns.
+d multiplications instead of d^2 / 2, and tight for rows that o owns.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SMALLEST = 8  # features; with fewer a row of the triangle costs no more than th
 
 
 class Separation(NamedTuple):
-    """The bound's parts for owner o and component k; both empty where there is no such table."""
+    """Table of the bound's terms for owner o and component k; both empty if there is none."""
 
     gaps: NDArray  # (K, K): [o, k] = |z|
     directions: NDArray  # (K, K, d): [o, k] = factor_k.T @ u
 
 
 def separate(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
-    """Return the table, unless it is no use."""
+    """Return the table, or an empty one if it does not pay."""
     separation = new_separation(means, factors, n_rows)
     fill_separation(factors, means, separation)
     return separation
@@ -45,7 +45,7 @@ def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
 
 
 def no_separation(means: NDArray) -> Separation:
-    """Return an empty table: only the triangle decides."""
+    """Return an empty table: only full distances are used."""
     return Separation(np.empty((0, 0), means.dtype), np.empty((0, 0, means.shape[1]), means.dtype))
 
 
@@ -68,7 +68,7 @@ def fill_separation(
 
 @kernel
 def fill(
-    owners,  # in (n_tiles, d, TILE): means, filled up
+    owners,  # in (n_tiles, d, TILE): means, padded
     means,  # in (K, d)
     factors,  # in (K, d, d), lower
     work,  # scratch (2 d + 1, TILE)
@@ -84,7 +84,7 @@ def fill(
             whiten_owners(n, factors[k], residual, z, gap)
             for q in range(n):
                 o = t * TILE + q
-                known = 0 < gap[q] < np.inf  # else the bound is zero, and the triangle decides
+                known = 0 < gap[q] < np.inf  # else the bound is zero, and prunes nothing
                 separation.gaps[o, k] = np.sqrt(gap[q]) if known else 0.0
                 for j in range(d):
                     u = residual[j, q] / separation.gaps[o, k] if known else 0.0
@@ -99,7 +99,7 @@ def whiten_owners(
     z,  # scratch (d, TILE) factor @ (mean_o - mean_k)
     square,  # out (TILE,) |z|^2
 ):
-    """Owners' means as one component sees them."""
+    """Owners' means in the coordinates of one component."""
     d = residual.shape[0]
     for p in range(0, n, lanes(z)):
         store(square, (p,), splat(0.0, z))

@@ -1,13 +1,13 @@
-"""Vectors of rows: the few operations that every kernel is written in.
+"""Vectors of rows: the basic operations of all kernels.
 
 A vector holds the same quantity for ``lanes(array)`` neighboring rows. Each operation is a plain
-NumPy function, which is its meaning and what runs under ``NUMBA_DISABLE_JIT=1``; beside it stands
-the LLVM code that Numba compiles in its place. A vector is two registers wide, so that two
+NumPy function, which defines it and runs under ``NUMBA_DISABLE_JIT=1``, and the LLVM code that
+Numba compiles in its place. A vector is two registers wide, so that two
 independent operations are always in flight (an FMA takes about four cycles). The registers
 belong to the processor that Numba compiles for (``NUMBA_CPU_NAME``), not necessarily this one.
 
 Loads and stores need no alignment, though aligned ones are faster (`density.aligned`). Arrays must
-be C-contiguous as a whole: addresses follow from the shape, strides are not looked at.
+be C-contiguous as a whole: addresses follow from the shape, strides are ignored.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ define <8 x double> @probe(<8 x double> %x, <8 x double> %y, <8 x double> %z) {
 def _targets() -> list[tuple[str, str]]:
     """Name and features of the processor that Numba compiles for.
 
-    Where it is given by name alone, Numba adds the features of the host. Then there are two, and
-    only what both have is used.
+    For a name alone, Numba adds the features of the host. Then there are two targets, and only
+    features of both are used.
     """
     named, given = config.CPU_NAME, config.CPU_FEATURES
     name = named or llvm.get_host_cpu_name()
@@ -52,8 +52,8 @@ def _targets() -> list[tuple[str, str]]:
 def abilities(name: str, features: str) -> tuple[int, bool]:
     """Bytes of the widest registers, and whether there is a fused multiply-add.
 
-    LLVM is asked what it makes of `PROBE`: the names of registers say how wide they are on x86
-    (elsewhere 32 bytes have been tested), and without FMA it calls the C library.
+    Found from the assembly of `PROBE`: the names of registers give their width on x86 (elsewhere
+    32 bytes, as tested), and without FMA LLVM calls the C library.
     """
     machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features)
     assembly = str(machine.emit_assembly(llvm.parse_assembly(PROBE)))
@@ -104,7 +104,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def lanes(array):
-    """How many rows a vector of this array's element type holds."""
+    """Number of rows in a vector of this array's element type."""
     return LANES[array.dtype]
 
 
@@ -184,7 +184,7 @@ def _store(context, builder, sig, args):
 
 
 def fma(x, y, z):
-    """``x * y + z``; compiled, it is rounded once if the processor can do that."""
+    """``x * y + z``; compiled, it is rounded once if the processor has FMA."""
     return x * y + z
 
 
@@ -204,7 +204,7 @@ def any_reaches(x, bound):
 
 
 def total(x):
-    """Sum over the lanes: halves are added to each other until one value is left."""
+    """Sum over the lanes, by adding halves until one value is left."""
     while x.size > 1:
         x = x[: x.size // 2] + x[x.size // 2 :]
     return x[0]

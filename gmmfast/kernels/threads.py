@@ -1,4 +1,4 @@
-"""The threads that kernels run on, and how they are stopped."""
+"""Threads of the kernels, and stopping them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from gmmfast.kernels.compiling import cache_folder
 from gmmfast.kernels.simd import REGISTER_BYTES
 
 MAX_SHARDS = 64
-# some 0.4 ms: where another program uses the cores, each loop waits for it, up to a time slice
+# about 0.4 ms: while another program uses the cores, each loop may wait a time slice for it
 TEAM_WORK = 1 << 20
 _team = threading.Lock()  # Numba's workqueue layer aborts when two threads run parallel kernels
-# around Numba's own functions, which hold locks that a fork may catch
+# guards Numba's own functions, which hold locks that a fork may copy
 _settings = threading.RLock()
-_forked = False  # the OpenMP layer kills a forked child that runs one
+_forked = False  # the OpenMP layer kills a forked child that runs parallel kernels
 
 
 def _locks() -> tuple[Any, ...]:
-    """Locks that a fit takes and that its other threads would leave locked in a forked child.
+    """Locks of a fit that other threads could leave locked in a forked child.
 
-    Numba's compiler, its threads, and NumPy's global generator. So a fork waits for a compilation
-    in another thread.
+    They guard Numba's compiler, its threads, and NumPy's generator. So a fork waits for a
+    compilation in another thread.
     """
     return global_compiler_lock, _settings, mtrand.get_bit_generator().lock
 
@@ -63,7 +63,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def thread_count(n_jobs: int | None) -> int:
-    """Threads for `n_jobs`: None is as many as Numba is set to, -1 all that it began with."""
+    """Threads for `n_jobs`: None for Numba's current setting, -1 for its maximum."""
     with _settings:
         allowed = numba.get_num_threads()
     if n_jobs is None:
@@ -73,7 +73,7 @@ def thread_count(n_jobs: int | None) -> int:
 
 
 def set_thread_count(count: int) -> None:
-    """Let this Python thread use so many threads."""
+    """Set the number of threads for this Python thread."""
     with _settings:
         numba.set_num_threads(count)
 
@@ -90,19 +90,19 @@ def _threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def team(n_jobs: int | None, n_shards: int, work: int) -> Iterator[int]:
-    """Take the threads for a loop, and yield their number: 1 where others have them.
+    """Acquire threads for a loop, and yield their number: 1 if another fit has them.
 
-    The shards, and the order in which they are added up, do not depend on who computes them, so
-    that the result is the same to the last bit.
+    Neither the shards nor the order of their sum depends on the number of threads, so the result
+    is the same to the last bit.
 
     Parameters
     ----------
     n_jobs : int or None
-        As for `thread_count`.
+        As in `thread_count`.
     n_shards : int
-        There are no more threads than shards.
+        The largest number of threads.
     work : int
-        Multiplications of the loop; below `TEAM_WORK` it is for one thread.
+        Multiplications of the loop; below `TEAM_WORK` it gets one thread.
     """
     count = min(thread_count(n_jobs), n_shards) if work >= TEAM_WORK else 1
     if count == 1 or _forked or not _team.acquire(blocking=False):
@@ -123,9 +123,9 @@ def run_shards(
     work: int,
     *args: Any,
 ) -> None:
-    """Run ``parallel(begin, end, n_shards, *args)`` where threads may be used, else `serial`.
+    """Run ``parallel(begin, end, n_shards, *args)`` if threads are available, else `serial`.
 
-    `work` counts multiplications; long loops are cut into several calls.
+    `work` counts multiplications; long loops are split into several calls.
     """
     with team(n_jobs, n_shards, work) as count:
         function = parallel if count > 1 else serial
@@ -136,12 +136,12 @@ def run_shards(
 # ------------------------------------------------------------------------------------ stopping
 
 SLICE = 1 << 28  # multiplications, some 0.1 s: Python handles Ctrl-C between compiled calls
-GO_ON, END, ABANDON = 0, 1, 2  # what a stop says
+GO_ON, END, ABANDON = 0, 1, 2  # values of a stop
 _own = threading.local()
 
 
 class AbandonedError(Exception):
-    """Nobody waits for what this thread computes."""
+    """The result of this thread is no longer needed."""
 
 
 def new_stop() -> NDArray[np.int8]:
@@ -152,7 +152,7 @@ def new_stop() -> NDArray[np.int8]:
 def obey(stop: NDArray[np.int8]) -> None:
     """Make this thread obey a stop.
 
-    At END its fits return what they have; at ABANDON they raise AbandonedError.
+    At END its fits return their current state; at ABANDON they raise AbandonedError.
     """
     _own.stop = stop
 
@@ -164,21 +164,21 @@ def current_stop() -> NDArray[np.int8]:
 
 
 def slices(n_items: int, work: int, at_least: int = 1) -> Iterator[slice]:
-    """Cut a loop into compiled calls of no more than `SLICE` multiplications.
+    """Split a loop into compiled calls of no more than `SLICE` multiplications.
 
     Parameters
     ----------
     n_items : int
-        To loop over.
+        Length of the loop.
     work : int
-        Multiplications for each of them.
+        Multiplications per item.
     at_least : int
         Fewest items per call; the last call may have fewer.
 
     Raises
     ------
     AbandonedError
-        Once this thread's stop says so.
+        If this thread's stop is ABANDON.
     """
     step = max(at_least, SLICE // max(work, 1))
     step -= step % at_least
@@ -188,16 +188,16 @@ def slices(n_items: int, work: int, at_least: int = 1) -> Iterator[slice]:
 
 
 def require_somebody() -> None:
-    """Raise AbandonedError where nobody waits for this thread."""
+    """Raise AbandonedError if this thread's stop is ABANDON."""
     if current_stop()[0] == ABANDON:
         raise AbandonedError
 
 
-# ------------------------------------------------------------------------------- what there is
+# --------------------------------------------------------------------------------- the machine
 
 
 def describe() -> dict[str, str]:
-    """What ``gmmfast info`` says of the machine: threads, threading layer, vectors, cache."""
+    """Return facts for ``gmmfast info``: threads, threading layer, vectors, cache."""
     try:
         layer = numba.threading_layer()
     except ValueError:  # not chosen before the first parallel kernel

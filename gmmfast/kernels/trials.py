@@ -1,4 +1,4 @@
-"""Starts of few rows: an M step from each of some partitions, and a few passes, in one call."""
+"""Starts on few rows: an M step from each partition and a few passes, in one call."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def divide(
     labels,  # in (n_tiles, TILE): a partition
     sums,  # scratch: of one shard
     shifts,  # scratch (K, d)
-    means,  # in, out (K, d): what moments are taken about; nearer ones where these are far away
+    means,  # in, out (K, d): moments are taken about them; moved nearer if far away
     totals,  # out
 ):
-    """What an M step needs of a partition."""
+    """Statistics of a partition for the M step."""
     work = make_work(means.shape[0], tiles[0])
     for turn in range(2):
         clear(sums.mass[0], sums.scatter[0], means)
@@ -52,7 +52,7 @@ def divide(
 def begin_anew(
     fit,  # in, out: Fit, with the totals of memberships
 ):
-    """Forget all that has gone before."""
+    """Reset a fit to start from its totals."""
     fit.counts[STATUS] = UNDER_WAY
     fit.counts[N_PASSES] = fit.counts[HAS_BEFORE] = 0
     fit.numbers[LOWER_BOUND], fit.numbers[GAIN] = -np.inf, np.inf
@@ -74,9 +74,9 @@ def try_partitions(
     iterate,  # in: address of `kernels.loop.iterate`
     sums,  # scratch: of one shard
     fit,  # scratch: Fit
-    found,  # out (P, m): the mixtures that passes have led to
+    found,  # out (P, m): the mixtures after the passes
     bounds,  # out (P,): their lower bounds
-    failed,  # out (P,): FINE, UNFINISHED or what is not positive definite
+    failed,  # out (P,): FINE, UNFINISHED, SHARED or the failed component
 ):
     """EM from each partition, for a few passes."""
     for p in range(labels.shape[0]):

@@ -1,6 +1,6 @@
-"""Variances along given axes: what the 14 models say of volumes and shapes.
+"""Variances along given axes, under the 14 models' constraints on volumes and shapes.
 
-They follow from the scatter along the axes, their *spread*; so one set of rules serves all axes.
+They follow from the scatter along the axes, the *spread*, so one set of rules serves all axes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from gmmfast.kernels.compiling import kernel
 
 ROUND, COMMON, OWN = 0, 1, 2  # kinds of shape
-PRECISION = 1e-14  # relative: what is less is rounding
+PRECISION = 1e-14  # relative: smaller changes are rounding
 ITERATIONS = 1000  # at most
 
 
@@ -20,7 +20,7 @@ def fill_variances(
     shape,  # in: ROUND, COMMON or OWN
     spread,  # in (K, d): scatter along the axes
     mass,  # in (K,)
-    is_first,  # in: whether to forget the variances from before
+    is_first,  # in: whether to ignore earlier variances
     variances,  # in, out (K, d)
 ):
     """Variances along given axes that maximize the likelihood, by the kind of volume and shape."""
@@ -115,7 +115,7 @@ def equal_volumes(
 def geometric_mean(
     values,  # in (d,)
 ):
-    """Of a component's spread: what its volume is proportional to."""
+    """Geometric mean of a component's spread, proportional to its volume."""
     log_mean = 0.0
     for j in range(values.size):
         log_mean += np.log(values[j]) / values.size
@@ -126,15 +126,15 @@ def geometric_mean(
 def proportional_variances(
     spread,  # in (K, d)
     mass,  # in (K,)
-    is_first,  # in: whether to forget the variances from before
+    is_first,  # in: whether to ignore earlier variances
     variances,  # in, out (K, d)
 ):
     """VE: own volumes of a common shape, by proportional fitting.
 
     At the maximum ``spread / variances`` has the mean `mass` in each row, and sums to the total
-    mass in each column. Columns and rows are scaled in turn until they do, which leaves a product
+    mass in each column. Columns and rows are scaled in turn until they do, which keeps a product
     of volumes and a shape. In their logarithms the likelihood is concave: it has one maximum,
-    to which variances from before, of axes close by, are nearer than round ones.
+    and earlier variances, along nearby axes, are closer to it than round ones.
     """
     K, d = spread.shape
     total_mass = 0.0

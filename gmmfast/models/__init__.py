@@ -1,4 +1,4 @@
-"""Covariance models, a file a family: from scatter to covariances, factors and their count."""
+"""Covariance models, one file per family: from scatter to covariances, factors and counts."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""What every covariance model shares: the M step, and what it asks of each family."""
+"""Base class of the covariance models: the M step, and the methods that each family defines."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from gmmfast.models.step import (
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
-SPIKE = 1e-6  # of the smallest variance of all rows: what few rows can shrink to by chance
-ROUNDING = 1e-24  # likewise: what rounding leaves of a variance of zero
+SPIKE = 1e-6  # of the data's smallest variance: few rows can shrink to it by chance
+ROUNDING = 1e-24  # likewise: the rounding error of a variance of zero
 
 
 class Model(ABC):
@@ -36,10 +36,10 @@ class Model(ABC):
     """
 
     scatter: Scatter  #: the second moments that the family needs
-    has_triangles = False  #: whether ``precisions_cholesky_`` is of triangles, not of values
-    family: Family  #: what its components have in common
+    has_triangles = False  #: whether ``precisions_cholesky_`` holds triangles, not scalars
+    family: Family  #: what its components share
     constrain: Any  #: the family's kernel in `gmmfast.kernels.families`
-    is_whitened = False  #: whether rows are whitened with one matrix, and components are round
+    is_whitened = False  #: whether one matrix whitens the rows, which makes components round
     needs_axes = False  #: whether `constrain` iterates over axes
 
     def __init__(self, reg_covar: float = 0.0) -> None:
@@ -56,7 +56,7 @@ class Model(ABC):
         Raises
         ------
         IllDefinedCovarianceError
-            Where a covariance is not positive definite.
+            If a covariance is not positive definite.
         """
         K, d = statistics.reference.shape
         state = new_state(self, K, d)
@@ -74,12 +74,12 @@ class Model(ABC):
     def degenerate(
         self, parameters: Parameters, statistics: SufficientStatistics | None
     ) -> NDArray[np.bool_]:
-        """Return which components (K,) have collapsed: their density there means nothing.
+        """Return which components (K,) have collapsed, so that their density is meaningless.
 
-        One whose smallest variance in any direction is at the floor that `reg_covar` sets, or far
-        below the smallest variance of all rows (where independent features are fitted, of the
-        feature that varies least): below `SPIKE` of it if the component has few rows, `few_rows`,
-        and below `ROUNDING` of it if it has many, which may well be a narrow cluster.
+        Their smallest variance in any direction is at the floor set by `reg_covar`, or far below
+        the smallest variance of all rows (with independent features, of the feature that varies
+        least): below the share `SPIKE` if the component has few rows, `few_rows`, and below
+        `ROUNDING` if it has many, which may form a narrow cluster.
         """
         if statistics is None:
             return self.collapsed(parameters, 0, np.zeros(1))
@@ -90,7 +90,7 @@ class Model(ABC):
         return self.collapsed(parameters, statistics.n_rows, total)
 
     def collapsed(self, parameters: Parameters, n_rows: int, total: Floats) -> NDArray[np.bool_]:
-        """Return which components (K,) have collapsed, as `degenerate` says.
+        """Return which components (K,) have collapsed, as defined in `degenerate`.
 
         Parameters
         ----------
@@ -104,7 +104,7 @@ class Model(ABC):
         few = parameters.weights * n_rows < few_rows(parameters.means.shape[1])
         share, least = np.where(few, SPIKE, ROUNDING), total.min()
         if total.ndim == 2:
-            least = total.diagonal().min()  # no less than the smallest variance
+            least = total.diagonal().min()  # an upper bound of the smallest variance
         gone = parameters.weights == 0
         floor = np.maximum(share * least, 1.001 * self.reg_covar)
         if (parameters.least_variances() > floor).all():
@@ -118,7 +118,7 @@ class Model(ABC):
         """Return the mixture with its factors; IllDefinedCovarianceError if there are none."""
 
     def of_covariances(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
-        """Return the mixture of covariances of the structure, even if outside of the family."""
+        """Return the mixture of structured covariances, even if outside the family."""
         return self.parameters(weights, means, covariances)
 
     def structured(self, covariances: Floats, n_components: int) -> Floats:
@@ -126,12 +126,12 @@ class Model(ABC):
         return covariances
 
     def unstructured(self, covariances: Floats, n_features: int) -> Floats:
-        """Return covariances of the structure as a `kernels.maximization.Mixture` has them."""
+        """Return structured covariances in the layout of a `kernels.maximization.Mixture`."""
         return covariances
 
     @abstractmethod
     def covariances_from(self, precisions: Floats) -> Floats:
-        """Return the covariances that belong to precisions, both in the family's structure."""
+        """Return the covariances for given precisions, both in the family's structure."""
 
     @abstractmethod
     def from_cholesky(
@@ -153,7 +153,7 @@ class Model(ABC):
 
     @abstractmethod
     def smallest_variances(self, parameters: Parameters) -> Floats:
-        """Return the smallest variance in any direction, a component (K,) or shared (1,)."""
+        """Return the smallest variance in any direction, per component (K,) or shared (1,)."""
 
     @abstractmethod
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
@@ -179,16 +179,16 @@ def few_rows(n_features: int) -> int:
 
 
 def smallest_eigenvalues(factors: Floats) -> Floats:
-    """Smallest eigenvalues (K,) of the matrices that inverse Cholesky factors (K, d, d) belong to.
+    """Smallest eigenvalues (K,) of matrices with given inverse Cholesky factors (K, d, d).
 
-    The largest singular value of a factor is known to all digits where the smallest eigenvalue of
-    the matrix is not: where columns differ by many orders of magnitude.
+    If columns differ by many orders of magnitude, the largest singular value of a factor is
+    accurate to all digits, but the smallest eigenvalue of the matrix is not.
     """
     return np.asarray(1 / np.linalg.norm(factors, 2, axis=(1, 2)) ** 2)
 
 
 def smallest_variance(total: Floats) -> float:
-    """Return the smallest variance in any direction of a matrix, or of variances of features."""
+    """Return the smallest variance in any direction, given a matrix or the features' variances."""
     if total.ndim == 1:
         return float(total.min())
     try:
@@ -200,7 +200,7 @@ def smallest_variance(total: Floats) -> float:
 def square_roots(covariances: Floats) -> Floats:
     """Matrices R (K, d, d) with ``R @ R.T = covariance``.
 
-    Eigenvalues that rounding to float32 has made negative count as zero.
+    Eigenvalues made negative by rounding to float32 count as zero.
     """
     deviations = np.sqrt(np.einsum("kii->ki", covariances))
     correlations = covariances / (deviations[:, :, None] * deviations[:, None, :])

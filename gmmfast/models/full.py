@@ -1,4 +1,4 @@
-"""Every component has its own covariance matrix (Celeux & Govaert 1995: lambda_k D_k A_k D_k^T)."""
+"""Each component has its own covariance matrix (Celeux & Govaert 1995: lambda_k D_k A_k D_k^T)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The 14 models of Celeux & Govaert (1995): volume, shape and axes, own, common or none.
+"""The 14 models of Celeux & Govaert (1995): volume, shape and axes, own, common or absent.
 
 A covariance is ``volume * axes @ diag(shape) @ axes.T``. mclust's codes name the three in this
-order: E is equal in all components, V varies, I is a shape of ones, or the features' axes.
+order: E for equal in all components, V for varying, I for a shape of ones or the features' axes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Parsimonious(Model):
     Parameters
     ----------
     code : str
-        One of mclust's, such as ``"VEV"``.
+        mclust's code, such as ``"VEV"``.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
 
@@ -92,8 +92,8 @@ class Parsimonious(Model):
         try:
             factors, log_dets = inverse_cholesky(covariances[:1])
         except IllDefinedCovarianceError:
-            raise IllDefinedCovarianceError(None) from None  # no component's own
-        inverse_deviations(np.einsum("kii->ki", covariances))  # volumes of the others exist
+            raise IllDefinedCovarianceError(None) from None  # the common covariance
+        inverse_deviations(np.einsum("kii->ki", covariances))  # requires the other volumes too
         d = means.shape[1]
         scales = np.trace(covariances, axis1=1, axis2=2) / np.trace(covariances[0])
         return Parameters(

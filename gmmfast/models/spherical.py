@@ -1,4 +1,4 @@
-"""Every component is a ball of its own size (Celeux & Govaert 1995: lambda_k I)."""
+"""Each component is spherical, with its own variance (Celeux & Govaert 1995: lambda_k I)."""
 
 from __future__ import annotations
 

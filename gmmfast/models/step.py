@@ -1,4 +1,4 @@
-"""Arrays of the compiled M step, and what they hold as the rest of the package sees it."""
+"""Arrays of the compiled M step, and conversions between them and the package's values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
 
 
 class State(NamedTuple):
-    """What an M step leaves for the next E and M step, in views of one array."""
+    """State after an M step for the next E and M steps, as views of one array."""
 
     flat: Floats
     mixture: Mixture
-    axes: Floats  # (d, d) that components share
-    own_axes: Floats  # (K, d, d), or none
-    variances: Floats  # (K, d) along the axes, or none
+    axes: Floats  # (d, d), shared by components
+    own_axes: Floats  # (K, d, d), or empty
+    variances: Floats  # (K, d) along the axes, or empty
 
 
 def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple[int, ...]]:
@@ -46,7 +46,7 @@ def new_state(model: Model, n_components: int, n_features: int) -> State:
 
 
 def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
-    """Return a state whose arrays are views of one."""
+    """Return a state of views of one array."""
     views, begin = [], 0
     for shape in shapes:
         end = begin + math.prod(shape)
@@ -56,7 +56,7 @@ def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
 
 
 def new_totals(means: NDArray[Any], scatter: tuple[int, ...]) -> Totals:
-    """Allocate what a pass sums up, for means (K, d) and second moments of some shape."""
+    """Allocate the sums of a pass, given means (K, d) and the shape of the second moments."""
     K, d = means.shape
     return Totals(
         np.empty(1), np.empty(1), np.empty((K, d)), np.empty(K), np.empty((K, d)),
@@ -77,7 +77,7 @@ def new_work(model: Model, state: State) -> StepWork:
 
 
 def step_rule_of(model: Model, least_mass: float, mixture: Mixture, work: StepWork) -> StepRule:
-    """What the M step has to know of a family, whose kernel is compiled here."""
+    """Return the M step's rule for a family, and compile its kernel."""
     address = address_of(
         model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
         work.mass, work.family, mixture.covariances,
@@ -86,7 +86,7 @@ def step_rule_of(model: Model, least_mass: float, mixture: Mixture, work: StepWo
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:
-    """Write statistics, of row weights in some unit, where the M step reads them."""
+    """Write statistics to the M step's input, with row weights in the given unit."""
     totals.log_likelihood[0] = statistics.log_likelihood / unit
     totals.best[0] = (statistics.log_likelihood - statistics.doubt) / unit
     totals.reference[...] = statistics.reference
@@ -98,7 +98,7 @@ def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 
 def statistics_from(
     totals: Totals, weight: float, n_rows: int, unit: float = 1.0
 ) -> SufficientStatistics:
-    """Statistics of a pass that the compiled loop has made, of row weights in some unit."""
+    """Return the statistics of a compiled pass, with row weights in the given unit."""
     log_likelihood = float(totals.log_likelihood[0])
     doubt = log_likelihood - float(totals.best[0]) if log_likelihood > -np.inf else 0.0
     statistics = SufficientStatistics(
@@ -121,9 +121,9 @@ def parameters_from(model: Model, mixture: Mixture) -> Parameters:
 
 
 def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: StepWork) -> bool:
-    """Write a mixture where the loop goes on from; whether its factors are of the family's kind.
+    """Write a mixture to the loop's arrays; return whether its factors fit the family.
 
-    Covariances outside of the family may have others: then only the means can be used.
+    Covariances outside the family may have other factors: then only the means can be used.
     """
     d = mixture.means.shape[1]
     mixture.weights[...], mixture.means[...] = parameters.weights, parameters.means
@@ -148,20 +148,20 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
 def take_m_step(
     model: Model, statistics: SufficientStatistics, totals: Totals, mixture: Mixture, work: StepWork
 ) -> int:
-    """M step; FINE, or what is not positive definite.
+    """M step; return FINE, SHARED or the failed component.
 
     Parameters
     ----------
     model : Model
         The covariance model.
     statistics : SufficientStatistics
-        Of an E pass or of memberships.
+        From an E pass or from memberships.
     totals : Totals
-        Where they are written for the kernel.
+        Out: the statistics, as input of the kernel.
     mixture : Mixture
-        Where an empty component stays, and the result.
+        In: the means of empty components. Out: the result.
     work : StepWork
-        Where the step begins, and scratch.
+        In: the initial state of the step. Scratch.
     """
     load_totals(statistics, totals)
     least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
@@ -172,7 +172,7 @@ def take_m_step(
 def address_of_maximize(
     model: Model, rule: StepRule, totals: Totals, mixture: Mixture, work: StepWork
 ) -> int:
-    """Compile the M step for a kind of family."""
+    """Compile the M step for a kind of family, and return its address."""
     kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
     address: int = address_of(maximize, kind, rule, totals, mixture, work)
     return address

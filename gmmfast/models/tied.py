@@ -12,7 +12,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 
 
 class Tied(Model):
-    """Covariance (d, d): ``sum_k W_k / sum_k mass_k``. Rows are whitened with it, once."""
+    """Covariance (d, d): ``sum_k W_k / sum_k mass_k``. It whitens the rows once."""
 
     has_triangles = True
     scatter = Scatter.POOLED
@@ -30,7 +30,7 @@ class Tied(Model):
         try:
             factors, log_dets = inverse_cholesky(covariances[None])
         except IllDefinedCovarianceError:
-            raise IllDefinedCovarianceError(None) from None  # no component's own
+            raise IllDefinedCovarianceError(None) from None  # the common covariance
         shared = np.full(len(means), log_dets[0])
         return Parameters(weights, means, covariances, np.ones_like(means), shared, factors[0])
 

@@ -1,4 +1,4 @@
-"""Where the data live: whatever offers the sums of an EM pass over its rows."""
+"""Rows in memory, in chunks or on a cluster: each computes the sums of an EM pass."""
 
 from gmmfast.rows.base import Hints, Rows
 from gmmfast.rows.chunks import ChunkRows

@@ -1,4 +1,4 @@
-"""What the EM loop asks of data, wherever they live."""
+"""Interface of the EM loop to the data, wherever they are stored."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Hints:
 class Rows(Protocol):
     """Immutable rows, shared freely by restarts, searches and threads.
 
-    Row weights stand for repetitions; rows of weight zero are as good as absent.
+    Row weights count repetitions; rows of weight zero are ignored.
     """
 
     n_rows: int  # rows of positive weight
@@ -50,8 +50,8 @@ class Rows(Protocol):
     weight: float  # sum of the row weights
     is_weighted: bool  # whether row weights were given
     center: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
-    weight_unit: float  # of the weights that `iterate` sums up
-    arranged_by: Parameters | None  # near which passes are cheap
+    weight_unit: float  # unit of the weights in the sums of `iterate`
+    arranged_by: Parameters | None  # mixture near which passes are cheap
 
     @property
     def mean(self) -> Floats:
@@ -60,7 +60,7 @@ class Rows(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Element type that is computed in."""
+        """Element type to compute in."""
         ...
 
     def expectation(
@@ -78,7 +78,7 @@ class Rows(Protocol):
         ...
 
     def passes_at_once(self, fit: Fit) -> int:
-        """Return how many passes take a moment: what Ctrl-C may have to wait for."""
+        """Return the number of passes between two checks for Ctrl-C."""
         ...
 
     def hints(self) -> Hints:
@@ -86,11 +86,11 @@ class Rows(Protocol):
         ...
 
     def arranged_for(self, parameters: Parameters) -> Rows:
-        """Return the same rows in an order in which passes near some parameters are cheap."""
+        """Return the same rows, ordered so that passes near given parameters are cheap."""
         ...
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """All rows, packed in memory, where there are no more than `n`; else a sample of `n`."""
+        """Return all rows, packed in memory, if at most `n`; else a sample of `n`."""
         ...
 
 
@@ -100,10 +100,10 @@ def whole_statistics(
     dtype: np.dtype[Any],
     one_pass: Callable[[float, Floats], SufficientStatistics],
 ) -> SufficientStatistics:
-    """Statistics of a pruned pass, or of another one where it leaves out something that is needed.
+    """Return the statistics of a pruned pass, repeated if it leaves out something needed.
 
-    A component that matters to no row still needs its mean: then nothing is pruned. A mean that
-    moves many standard deviations costs its moments their digits: they are taken about the new one.
+    A component negligible for all rows still needs a mean: then nothing is pruned. If a mean moves
+    many standard deviations, its moments lose digits: they are taken again about the new mean.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ def whole_statistics(
     cut : float
         How far below a row's best a log density is negligible.
     dtype : dtype
-        Element type that a pass computes in.
+        Element type of a pass.
     one_pass : callable
-        Makes a pass with a cut, and moments about some means (K, d).
+        Makes a pass, given the cut and the means (K, d) to take moments about.
     """
     statistics = one_pass(cut, parameters.means)
     if np.any((statistics.mass == 0) & (parameters.weights > 0)):
@@ -147,7 +147,7 @@ def about_near_means(
 
 
 class RowsElsewhere(ABC):
-    """What rows have in common that are not packed in memory here: they remember no fit."""
+    """Base class of rows that are not packed in memory; they keep no scratch of a fit."""
 
     n_rows: int
     n_features: int
@@ -171,7 +171,7 @@ class RowsElsewhere(ABC):
         return self.extent.mean
 
     def hints(self) -> Hints:
-        """Return new scratch, of which there is none."""
+        """Return empty scratch."""
         return Hints(np.zeros(0, np.int64))
 
     def expectation(
@@ -198,32 +198,32 @@ class RowsElsewhere(ABC):
         e_step_here(self, fit, hints)
 
     def passes_at_once(self, fit: Fit) -> int:
-        """One: each reads all the data."""
+        """Return 1: each pass reads all the data."""
         return 1
 
     @abstractmethod
     def arranged_for(self, parameters: Parameters) -> Rows:
-        """Return the same rows in an order in which passes near some parameters are cheap."""
+        """Return the same rows, ordered so that passes near given parameters are cheap."""
 
     @abstractmethod
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """All rows, packed in memory, where there are no more than `n`; else a sample of `n`."""
+        """Return all rows, packed in memory, if at most `n`; else a sample of `n`."""
 
     @abstractmethod
     def _sums(
         self, parameters: Parameters, scatter: Scatter, cut: float, about: Floats
     ) -> SufficientStatistics:
-        """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
+        """One pass: densities `cut` below a row's best count as 0; moments are around `about`."""
 
 
 def iterate_here(rows: Rows, rule: Rule, fit: Fit, hints: Hints) -> None:
-    """One pass that is made by Python, and what follows it."""
+    """One pass called from Python, and the step after it."""
     e_step_here(rows, fit, hints)
     advance_elsewhere(rule, rows.weight_unit / rows.weight, fit)
 
 
 def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
-    """E pass that is made by Python, at the mixture of a fit, into its totals."""
+    """E pass called from Python, at the mixture of a fit, into its totals."""
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
     own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
@@ -234,48 +234,48 @@ def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
 
 
 def changed() -> ValueError:
-    """Return the error of rows that are not the same in each pass."""
+    """Return the error for rows that differ between passes."""
     return ValueError(
         "The data have changed since the fit began: each pass must read the same rows, so an "
-        "iterable has to begin anew each time."
+        "iterable must restart each time."
     )
 
 
 def none_to_fit(is_weighted: bool) -> ValueError:
-    """Return the error of data without rows, or without any of positive weight."""
+    """Return the error for data without rows, or without rows of positive weight."""
     which = " of positive weight" if is_weighted else ""
     return ValueError(f"A fit needs at least one row{which}; the data have none.")
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view that can't be written to: one type to compile for, for each memory order."""
+    """Return a read-only view: one type to compile for per memory order."""
     view = array.view(np.ndarray)
     view.flags.writeable = False
     return view
 
 
 def unit_of(weight: float, n_rows: int) -> float:
-    """Unit in which row weights are near one: a power of two, so that no digit changes."""
+    """Unit in which row weights are near one: a power of two, for exact scaling."""
     return float(2.0 ** math.floor(math.log2(weight / n_rows)))
 
 
 def statistics_of(
     sums: Sums, means: NDArray[Any], weight: float, n_rows: int, unit: float = 1.0
 ) -> SufficientStatistics:
-    """What a pass has summed up, as the M step takes it.
+    """Return the sums of a pass as statistics for the M step.
 
     Parameters
     ----------
     sums : Sums
-        Of row weights in some unit.
+        Sums for row weights in `unit`.
     means : ndarray of shape (K, d)
-        What the moments were taken about.
+        Reference of the moments.
     weight : float
         Sum of the row weights.
     n_rows : int
         Rows of positive weight.
     unit : float
-        Of the row weights.
+        Unit of the row weights.
     """
     totals = new_totals(means, sums.scatter.shape[1:])
     collect(sums, means, totals)

@@ -1,4 +1,4 @@
-"""Rows that are read piece by piece in every pass: memory holds a few chunks, whatever n is."""
+"""Rows read chunk by chunk in every pass: memory holds a few chunks, for any n."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.sources import Chunk, Chunks
 
-LABELS = 1 << 26  # bytes that may be spent on remembering the component of each row
+LABELS = 1 << 26  # bytes, at most, for the component of each row
 
 T = TypeVar("T")
 
@@ -39,23 +39,23 @@ T = TypeVar("T")
 class ChunkRows(RowsElsewhere):
     """Rows of a source.
 
-    A first pass counts the rows, checks them, and finds their mean. In each pass threads then make
-    sums of a chunk each, which are added in their order; so chunks and threads decide nothing but
-    rounding, and threads not even that.
+    A first pass counts and checks the rows, and finds their mean. In each later pass, threads sum
+    one chunk each, and the sums are added in order; so chunks affect only rounding, and threads
+    not even that.
 
     Parameters
     ----------
     source : Chunks
-        Iterable again and again.
+        Can be iterated over repeatedly.
     n_jobs : int, optional
         Threads; None is all that Numba allows.
     """
 
     def __init__(self, source: Chunks, *, n_jobs: int | None = None) -> None:
         self._source, self._n_jobs = source, n_jobs
-        self._labels: NDArray[np.unsignedinteger] | None = None  # (n_all,) to take chunks in order
+        self._labels: NDArray[np.unsignedinteger] | None = None  # (n_all,) to sort chunks by
         self.n_rows, self.n_all, self.weight, self.is_weighted = 0, 0, 0.0, False
-        self._dtype: np.dtype[Any] = np.dtype(np.float32)  # until a chunk is of another one
+        self._dtype: np.dtype[Any] = np.dtype(np.float32)  # until a chunk has another type
         shift = total = None
         low = high = np.empty(0)
         lightest, heaviest = math.inf, 0.0
@@ -90,11 +90,11 @@ class ChunkRows(RowsElsewhere):
         self.names = source.names
 
     def _each(self, work: Callable[[Chunk], T]) -> Iterator[T]:
-        """What `work` makes of each chunk that has rows, in their order."""
+        """Results of `work` for the chunks with rows, in order."""
         return in_order(work, self._parts(), thread_count(self._n_jobs))
 
     def _parts(self) -> Iterator[Chunk]:
-        """Chunks, large ones in parts, of the type that is computed in."""
+        """Chunks in the type to compute in, large ones in parts."""
         step = rows_of(self.n_features, self.dtype)
         for chunk in self._source.again():
             if chunk.first + len(chunk.X) > self.n_all:
@@ -107,7 +107,7 @@ class ChunkRows(RowsElsewhere):
                     yield Chunk(read_only(X), weights, chunk.first + start)
 
     def _order(self, chunk: Chunk) -> NDArray[np.int64]:
-        """Rows of positive weight of a chunk (m,), where they are known by component."""
+        """Indices of a chunk's rows of positive weight (m,), sorted by component if known."""
         if self._labels is None:
             order = np.arange(len(chunk.X))
         else:  # NumPy sorts 8- and 16-bit integers by radix, in linear time
@@ -150,9 +150,9 @@ class ChunkRows(RowsElsewhere):
         return found
 
     def arranged_for(self, parameters: Parameters) -> ChunkRows:
-        """Return the same rows, to be taken by their likeliest component within each chunk.
+        """Return the same rows, sorted by likeliest component within each chunk.
 
-        As long as one or two bytes a row may be spent on that.
+        Unsorted if the components, one or two bytes per row, take more than `LABELS`.
         """
         kind = np.min_scalar_type(len(parameters.weights) - 1)
         if self.n_all * kind.itemsize > LABELS:
@@ -170,7 +170,7 @@ class ChunkRows(RowsElsewhere):
         return arranged
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """All rows, in memory, where there are no more than `n`; else a sample of `n`."""
+        """Return all rows, in memory, if at most `n`; else a sample of `n`."""
         if self.n_rows <= n:
             chunks = list(self._source)
             if self._source.n_rows != self.n_all:
@@ -184,7 +184,7 @@ class ChunkRows(RowsElsewhere):
         return MemoryRows(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
 
     def _drawn(self, u: Floats) -> Floats:
-        """Rows by the inverse CDF of the weights: the same for chunks of any size."""
+        """Draw rows by the inverse CDF of the weights, independent of the size of chunks."""
         order = u.argsort(kind="stable")
         targets, rows = u[order] * self.weight, np.empty((len(u), self.n_features))
         done, before = 0, 0.0
@@ -193,7 +193,7 @@ class ChunkRows(RowsElsewhere):
             if not weights.any():
                 continue
             after = before + float(weights.sum())
-            # rounding may leave a target behind the last row
+            # rounding may leave a target beyond the last row
             end = int(np.searchsorted(targets, after, "left")) if after < self.weight else len(u)
             picked = picked_by_weight(weights, before, targets[done:end])
             rows[order[done:end]] = chunk.X[picked]
@@ -202,7 +202,7 @@ class ChunkRows(RowsElsewhere):
 
 
 def picked_by_weight(weights: Floats, before: float, targets: Floats) -> NDArray[np.int64]:
-    """Rows at some values of the cumulated weights, of which `before` belong to earlier rows."""
+    """Rows at given values of the cumulative weights; earlier rows add up to `before`."""
     cumulated = before + np.cumsum(weights)
     last = np.flatnonzero(weights)[-1]
     picked: NDArray[np.int64] = np.minimum(np.searchsorted(cumulated, targets, "right"), last)
@@ -214,9 +214,9 @@ def _weights(chunk: Chunk) -> NDArray[np.float64]:
 
 
 def in_order(work: Callable[[Chunk], T], chunks: Iterator[Chunk], n_threads: int) -> Iterator[T]:
-    """What `work` makes of each chunk, in their order; threads work while this one reads ahead.
+    """Results of `work` for each chunk, in order; threads work while this one reads ahead.
 
-    An error comes where its chunk would have come. Whoever leaves early ends the threads.
+    An error is raised in place of its chunk's result. Closing the iterator early ends the threads.
     """
     pool, pending = ThreadPoolExecutor(n_threads), deque[Future[T]]()
     try:

@@ -1,8 +1,7 @@
 """Rows in partitions on the workers of a Dask cluster: each pass is one small graph.
 
-A task sums up what is on one worker, in that worker's thread, with the kernels of one thread; a
-tree adds the sums, always in the order of the partitions. Between passes only parameters and sums
-travel.
+A task sums over rows of one worker, in its thread, with serial kernels; a tree adds the sums,
+always in the order of the partitions. Only parameters and sums are sent between passes.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from gmmfast.rows.memory import MemoryRows
 TASK_BYTES = 64 << 20  # neighboring partitions are joined up to this size,
 TASKS = 16  # unless that leaves fewer tasks than this;
 MOST_BYTES = 256 << 20  # larger ones are divided
-FAN_IN = 8  # sums that a task of the tree adds; the last ones are added by the client
+FAN_IN = 8  # sums that a task of the tree adds; the client adds the last level
 SMALL = 1 << 16  # bytes of parameters that go with each task; more are sent to each worker once
-ROOM = 3  # times the data: rows, their packed copy, and what a task needs
+ROOM = 3  # times the data: rows, their packed copy, and scratch of the tasks
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What has to be known of a partition."""
+    """Facts about a partition."""
 
     n_rows: int  # of positive weight
     weight: float
@@ -51,7 +50,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Share:
-    """What a task sums up: neighboring partitions, or some of the rows of one."""
+    """Rows of a task: neighboring partitions, or a part of one."""
 
     partitions: slice
     rows: slice
@@ -79,7 +78,7 @@ def load(number: int, part: Any, weights: Any) -> Loaded:
 
 
 def describe(loaded: Loaded) -> Facts:
-    """What has to be known of a partition."""
+    """Return facts about a partition."""
     X, weights = loaded
     own = _weights(X, weights)
     weight = float(own.sum())
@@ -96,7 +95,7 @@ def describe(loaded: Loaded) -> Facts:
 
 
 def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
-    """Neighboring partitions as one."""
+    """Concatenate neighboring partitions."""
     if len(loaded) == 1:
         rows, own = loaded[0]
         return rows.astype(dtype, copy=False), own
@@ -113,7 +112,7 @@ def pack(
     dtype: np.dtype[Any],
     parameters: Parameters | None,
 ) -> MemoryRows:
-    """Pack some rows, sorted by their likely component where there is a mixture."""
+    """Pack some rows, sorted by likely component if there is a mixture."""
     X, weights = together(loaded, dtype)
     own = None if weights is None else weights[part]
     rows = MemoryRows(X[part], own, n_jobs=1, center=center)
@@ -136,7 +135,7 @@ def add(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
 
 
 def draw(loaded: Loaded, before: float, targets: Floats) -> Floats:
-    """Rows at some values of the cumulated weights, of which `before` lie in other partitions."""
+    """Rows at given values of the cumulative weights; earlier partitions add up to `before`."""
     X, weights = loaded
     picked = picked_by_weight(_weights(X, weights), before, targets)
     return np.asarray(X[picked], np.float64)
@@ -157,8 +156,8 @@ class ClusterRows(RowsElsewhere):
     partitions : Partitions
         The data.
     client : distributed.Client
-        Whose workers compute. Where they have the memory, partitions are loaded once, and packed
-        once for each start; else they are loaded in every pass.
+        Client of the workers. If they have the memory, partitions are loaded once, and packed once
+        per start; else they are loaded in every pass.
     """
 
     def __init__(self, partitions: Partitions, client: Any) -> None:
@@ -175,7 +174,7 @@ class ClusterRows(RowsElsewhere):
             for i, part in enumerate(loaded)
         ]
         facts = self._compute(tasks)
-        self._numbers = [i for i, own in enumerate(facts) if own.n_rows]  # those that have rows
+        self._numbers = [i for i, own in enumerate(facts) if own.n_rows]  # partitions with rows
         self._facts = [facts[i] for i in self._numbers]
         self.is_weighted = any(weights is not None for weights in partitions.weights)
         self._check_widths()
@@ -212,7 +211,7 @@ class ClusterRows(RowsElsewhere):
                 )
 
     def _pack(self, parameters: Parameters | None) -> list[Any]:
-        """Tasks that pack the partitions; none is done before it is asked for."""
+        """Return lazy tasks that pack the partitions."""
         from dask import delayed
 
         common = (self.center, self.dtype, delayed(parameters, traverse=False))
@@ -270,7 +269,7 @@ class ClusterRows(RowsElsewhere):
         return arranged
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """All rows, in memory here, where there are no more than `n`; else a sample of `n`."""
+        """Return all rows, in local memory, if at most `n`; else a sample of `n`."""
         from dask import delayed
 
         if self.n_rows <= n:
@@ -293,7 +292,7 @@ class ClusterRows(RowsElsewhere):
         return MemoryRows(drawn, center=np.zeros(self.n_features))
 
     def _compute(self, tasks: list[Any]) -> list[Any]:
-        """Results of tasks; an early end is explained in one sentence."""
+        """Return results of tasks; RuntimeError with the reason if they end early."""
         from distributed import CancelledError, KilledWorker
         from distributed.client import ClosedClientError
 
@@ -319,7 +318,7 @@ PREFIX = "gmmfast"
 
 
 def _key(task: str, number: int) -> str:
-    """Name of a task, from which an error can tell the partition."""
+    """Key of a task, which names its partition for errors."""
     return f"{PREFIX}-{task}-{number}-{uuid4().hex}"
 
 

@@ -15,19 +15,21 @@ from gmmfast.rows import MemoryRows, Rows
 IN_GENERAL = "Leave out columns that follow from others, or raise reg_covar."
 FEW = 100_000  # rows that NumPy may copy; more are summed by the kernels
 SAMPLE = 4096  # rows whose neighbors are compared
-FARTHEST = 1e3  # typical steps: neighbors that are farther apart are of different clusters
-ROUNDED = 1e-6  # share of the variance of small steps that is left by rounding of the rows
-NEGLIGIBLE = 1e-6  # standard deviations: a column whose part is smaller is not named
+FARTHEST = 1e3  # typical steps: neighbors farther apart belong to different clusters
+ROUNDED = 1e-6  # share of the variance of small steps that rounding of the rows leaves
+NEGLIGIBLE = 1e-6  # standard deviations: columns that contribute less are not named
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """Why no covariance matrix of some rows is positive definite."""
+    """Reason why no covariance matrix of the rows is positive definite."""
 
     n_columns: int
-    have_squares: bool = True  # whether the variances of the columns are numbers
+    have_squares: bool = True  # whether variances neither over- nor underflow
     constant: list[int] = field(default_factory=list)
-    follows: dict[int, list[int]] = field(default_factory=dict)  # columns, and from which
+    follows: dict[int, list[int]] = field(
+        default_factory=dict
+    )  # column: the columns it follows from
 
     @classmethod
     def of(cls, rows: Rows) -> Self:
@@ -44,7 +46,7 @@ class Dependence:
             return cls(d, constant=constant.tolist())
         follows = dependent_columns(covariance)
         if follows and not _between_neighbors(rows):
-            follows = {}  # clusters are so far apart that all columns say the same of them
+            follows = {}  # columns are collinear only because clusters are far apart
         return cls(d, follows=follows)
 
     @property
@@ -53,12 +55,12 @@ class Dependence:
         return bool(self.constant or self.follows)
 
     def remedy(self, names: Sequence[str] | None = None) -> str:
-        """Say what to do about it; empty where there is nothing.
+        """Return advice for the user; empty if there is none.
 
         Parameters
         ----------
         names : sequence of str, optional
-            Of the columns; else they are numbered from 0.
+            Names of the columns; by default they are numbered from 0.
         """
         if not self.have_squares:
             return "Rescale the columns: the squares of their values are too large or too small."
@@ -80,15 +82,14 @@ def _columns(labels: Sequence[str]) -> str:
 
 
 def dependent_columns(covariance: Floats, share: float | None = None) -> dict[int, list[int]]:
-    """Return the columns that are linear in others before them, and in which.
+    """Return the linearly dependent columns, each with the earlier columns it depends on.
 
     Parameters
     ----------
     covariance : ndarray of shape (d, d)
-        Of positive variances.
+        Covariance matrix, of positive variances.
     share : float, optional
-        A column depends on others if less of its variance is left when these are known; by default
-        ``10 d eps``.
+        A column depends on others if they leave less of its variance; by default ``10 d eps``.
     """
     d = len(covariance)
     share = 10 * d * EPS if share is None else share
@@ -126,7 +127,7 @@ def _some(rows: Rows) -> Floats:
 
 
 def _between_neighbors(rows: Rows) -> bool:
-    """Whether columns follow from others within clusters as well: in steps from row to row."""
+    """Whether columns also follow from others within clusters: in steps between neighbors."""
     points = _some(rows)
     widest = np.ptp(points, axis=0).argmax()
     steps = np.diff(points[points[:, widest].argsort(kind="stable")], axis=0)

@@ -1,8 +1,8 @@
-"""Range of each feature, from one pass over the rows: it decides the center and the element type.
+"""Range of each feature, from one pass over the rows: it sets the center and the element type.
 
-`X - center` is rounded, and costs the values near zero their digits, unless it is exact. It is
+Rounding of `X - center` costs values near zero their digits, unless the difference is exact. It is
 exact where every value lies between half and twice the center (Sterbenz 1974, theorem 4.3.1);
-elsewhere a feature is left as it is. Moments are taken about the current means in any case.
+other features are not centered. Moments are taken about the current means in any case.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from gmmfast.parameters import LARGEST, SMALLEST, Floats
 
 HUGE = 1e290  # sums of larger values may overflow
-BLOCK = 1 << 16  # values that are looked at together (512 KB)
+BLOCK = 1 << 16  # values per block (512 KB)
 FOLDED = 512  # values per inner loop of a NumPy reduction; short rows are put side by side
 
 
 class Extent(NamedTuple):
-    """Mean, least and largest value of each feature, over the rows of positive weight."""
+    """Mean, smallest and largest value of each feature, over the rows of positive weight."""
 
     mean: Floats  # (d,), weighted
     low: Floats  # (d,)
     high: Floats  # (d,)
 
     def has_sums(self) -> bool:
-        """Whether sums of the values are numbers."""
+        """Whether sums of the values are finite."""
         return bool(max(-self.low.min(), self.high.max()) < HUGE)
 
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -54,15 +54,15 @@ def extent_of(X: NDArray[Any], sample_weight: Floats | None, weight: float) -> E
     X : ndarray of shape (n, d)
         Rows.
     sample_weight : ndarray of shape (n,), optional
-        Row weights; rows of weight zero do not count.
+        Row weights; rows of weight zero are ignored.
     weight : float
-        Their sum.
+        Sum of the row weights.
     """
     d = X.shape[1]
     mean, low, high = np.zeros(d), np.full(d, np.inf), np.full(d, -np.inf)
     step = max(1, BLOCK // d)
     for start in range(0, len(X), step):
-        # in C order, so that sums do not depend on the caller's
+        # in C order, so that sums do not depend on the caller's order
         block = np.ascontiguousarray(X[start : start + step], np.float64)
         if sample_weight is None:
             with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
@@ -91,10 +91,10 @@ def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floa
 
 
 def center_near(means: Floats, dtype: np.dtype[Any]) -> Floats:
-    """Return the center for rows that are evaluated with a given mixture, from its means (K, d).
+    """Return the center for evaluating rows with a mixture, from its means (K, d).
 
-    Where all means lie near their center, a row for which the difference is not exact is so far
-    from all of them that the rounding does not matter.
+    If all means lie near their center, rows with an inexact difference are so far from all of them
+    that the rounding does not matter.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # no share is near one then
         center = means.mean(axis=0).astype(dtype).astype(np.float64)

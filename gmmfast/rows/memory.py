@@ -42,12 +42,12 @@ from gmmfast.rows.base import (
 from gmmfast.rows.extent import extent_of
 from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
 
-WORK_PER_SHARD = 1 << 15  # multiplications, some ten microseconds: what it costs to wake a thread
-ROWS_PER_SHARD = 512  # fewer are not worth an accumulator, which has to be cleared and added
+WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread
+ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
-FEW_FEATURES = 64  # whose variances may be taken from their covariance matrix
+FEW_FEATURES = 64  # at most, for variances from the covariance matrix
 UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
-BLOCK = 1 << 16  # values: scratch of the passes that NumPy makes (512 KB)
+BLOCK = 1 << 16  # values: scratch of passes in NumPy (512 KB)
 
 
 class MemoryRows:
@@ -64,7 +64,7 @@ class MemoryRows:
     center : ndarray of shape (d,), optional
         Defaults to the weighted mean.
     labels : ndarray of shape (n,), optional
-        What to sort the packed copy by.
+        Sort key of the packed copy.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class MemoryRows:
 
     @property
     def _kept(self) -> NDArray[np.int64] | None:
-        """Which rows have weight; None for all."""
+        """Indices of the rows with weight; None for all."""
         weights = self._sample_weight
         return None if weights is None or self.n_rows == len(self._X) else np.flatnonzero(weights)
 
@@ -119,9 +119,9 @@ class MemoryRows:
 
     @property
     def packed(self) -> Packed:
-        """The packed copy; made when it is first needed.
+        """The packed copy, made on first use.
 
-        Without a lock, which a fork might catch: two threads that ask at once make the same.
+        Without a lock, which a fork might copy: two threads at once make the same.
         """
         if self._packed is None:
             self._packed = self._pack()
@@ -153,7 +153,7 @@ class MemoryRows:
         return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
 
     def packed_alone(self) -> MemoryRows:
-        """Return the same rows for EM alone: all that is kept of them is the packed copy."""
+        """Return the same rows for EM alone, with only their packed copy."""
         rows = MemoryRows.__new__(MemoryRows)
         nothing = read_only(np.empty((0, self.n_features), self.dtype))
         packed = {"_packed": self.packed, "_X": nothing, "_sample_weight": None, "_labels": None}
@@ -175,9 +175,9 @@ class MemoryRows:
         Parameters
         ----------
         labels : ndarray of shape (n_tiles, TILE)
-            Of the packed rows of this copy, which must not be sorted itself.
+            Labels of the packed rows of this copy, which must be unsorted.
         n_labels : int
-            How many there are.
+            Number of labels.
         """
         if not self.are_worth_sorting(n_labels):
             return self
@@ -190,7 +190,7 @@ class MemoryRows:
         return rows
 
     def arranged_for(self, parameters: Parameters) -> MemoryRows:
-        """Return the same rows sorted by their likeliest component, so that passes are cheap."""
+        """Return the same rows, sorted by likeliest component for cheap passes."""
         K = len(parameters.weights)
         if not self.are_worth_sorting(K):
             return self
@@ -206,7 +206,7 @@ class MemoryRows:
         return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, center=self.center)
 
     def of_all(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Labels of the rows of positive weight as labels of all rows: the first for the rest."""
+        """Expand labels of the rows of positive weight to all rows; the rest get label 0."""
         kept = self._kept
         if kept is None:
             return labels.astype(np.int64, copy=False)
@@ -215,7 +215,7 @@ class MemoryRows:
         return everywhere
 
     def tiled(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
-        """Labels of all rows (n,) as labels of packed rows that are not sorted (n_tiles, TILE)."""
+        """Convert labels of all rows (n,) to labels of unsorted packed rows (n_tiles, TILE)."""
         kept, n_tiles = self._kept, len(self.packed.tiles)
         tiled = np.empty(n_tiles * TILE, np.int32)
         tiled[: self.n_rows] = labels if kept is None else labels[kept]
@@ -266,7 +266,7 @@ class MemoryRows:
         return hints.passes[layout]
 
     def are_few(self, n_components: int) -> bool:
-        """Whether `try_partitions` is for them."""
+        """Whether there are few enough rows for `try_partitions`."""
         return self.dtype == np.float64 and not self.are_worth_sorting(n_components)
 
     def try_partitions(
@@ -278,24 +278,24 @@ class MemoryRows:
         labels: NDArray[np.int32],
         means: Floats,
     ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-        """Make M steps from partitions of few rows, and some passes from each.
+        """Make an M step and a few passes from each partition of few rows.
 
         Parameters
         ----------
         rule, fit, hints
-            As of `iterate`.
+            As in `iterate`.
         last : int
             Passes per start, at most.
         labels : ndarray of shape (P, n_tiles, TILE)
-            Of the packed rows, which are not sorted.
+            Partitions of the packed rows, which must be unsorted.
         means : ndarray of shape (P, K, d)
-            About what to take moments.
+            Reference of the moments.
 
         Returns
         -------
         ndarray of shape (P, m), ndarray of shape (P,), ndarray of shape (P,)
-            For each `Fit.flat`, its lower bound, and FINE, UNFINISHED or what is not positive
-            definite.
+            `Fit.flat` of each start, its lower bound, and FINE, UNFINISHED, SHARED or the failed
+            component.
         """
         P = len(labels)
         found, bounds, failed = np.empty((P, fit.flat.size)), np.empty(P), np.empty(P, np.int64)
@@ -316,7 +316,7 @@ class MemoryRows:
         return found, bounds, failed
 
     def passes_at_once(self, fit: Fit) -> int:
-        """Return how many passes take a moment: what Ctrl-C may have to wait for."""
+        """Return the number of passes between two checks for Ctrl-C."""
         return max(1, SLICE // 4 // work_of_loop(self.n_rows, fit))
 
     def expectation(
@@ -333,7 +333,7 @@ class MemoryRows:
     def sums(
         self, parameters: Parameters, scatter: Scatter, hints: Hints, cut: float, about: Floats
     ) -> SufficientStatistics:
-        """One pass: what lies by `cut` below a row's best counts as none; moments are `about`."""
+        """One pass: densities `cut` below a row's best count as 0; moments are around `about`."""
         K = len(parameters.weights)
         tiles, row_weights, _ = self.packed_in(parameters.dtype_for(self.dtype))
         density = parameters.density(tiles.dtype)
@@ -348,7 +348,7 @@ class MemoryRows:
         return self._statistics(hints.sums, means)
 
     def packed_in(self, dtype: np.dtype[Any]) -> Packed:
-        """Return the packed copy, or one of it in float64."""
+        """Return the packed copy, in float64 if requested."""
         packed = self.packed
         if dtype == packed.tiles.dtype:
             return packed
@@ -362,18 +362,17 @@ class MemoryRows:
     def partition(
         self, labels: NDArray[np.int32], means: Floats, scatter: Scatter
     ) -> SufficientStatistics:
-        """Statistics of a partition, about `means` (K, d) or nearer ones.
+        """Return the statistics of a partition, about `means` (K, d) or nearer ones.
 
-        The labels (n_tiles, TILE) are of packed rows that are not sorted; where they have been
-        sorted, it was by these.
+        The labels (n_tiles, TILE) are of unsorted packed rows; sorted rows must be sorted by them.
         """
         return self._divided(labels if self._labels is None else None, means, scatter)
 
     def _divided(
         self, labels: NDArray[np.int32] | None, means: Floats, scatter: Scatter
     ) -> SufficientStatistics:
-        """Statistics of labels of the packed rows as they are; None: those they are sorted by."""
-        tiles, row_weights, own = self.packed_in(np.dtype(np.float64))  # once for each start
+        """Statistics of a partition of the packed rows, by default the one they are sorted by."""
+        tiles, row_weights, own = self.packed_in(np.dtype(np.float64))  # once per start
         (K, d), means = means.shape, np.array(means, np.float64, order="C")
         shape = scatter.shape(K, d)
         totals, sums = new_totals(means, shape), make_sums(1, K, d, shape)
@@ -400,7 +399,7 @@ class MemoryRows:
         return np.asarray(whole.scatter[0] / self.weight)
 
     def total(self, scatter: Scatter) -> Floats:
-        """Return variances of the features where a family needs no more, else the covariance."""
+        """Return the variances of the features if a family needs no more, else the covariance."""
         return self.variances if scatter is Scatter.DIAGONAL else self.covariance
 
     def random_memberships(
@@ -437,7 +436,7 @@ class MemoryRows:
         return np.asarray(self._X[drawn] - self.center, np.float64)
 
     def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """All rows where there are no more than `n`, else a sample of `n`; about the center."""
+        """Return all rows if at most `n`, else a sample of `n`; about the center."""
         if self.n_rows > n:
             drawn = self.sample(n, rng).astype(self._X.dtype)
             return MemoryRows(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
@@ -446,9 +445,8 @@ class MemoryRows:
     def shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
         """Return the number of shards for rows that take `work` multiplications each.
 
-        Each is worth waking a thread, all accumulators together have no more than ACCUMULATORS
-        bytes, and 2, 4 or 8 threads share them evenly. It never depends on how many threads
-        there are.
+        Each is worth waking a thread, all accumulators together take at most ACCUMULATORS bytes,
+        and 2, 4 or 8 threads share the shards evenly. The number of threads has no influence.
         """
         count = min(n_rows // max(ROWS_PER_SHARD, WORK_PER_SHARD // work), MAX_SHARDS)
         if accumulator:
@@ -463,9 +461,9 @@ class MemoryRows:
     # ----------------------------------------------------------------- in the caller's order
 
     def labels(self, parameters: Parameters) -> NDArray[np.int64]:
-        """Return the likeliest component of each row (n,), the first of equals."""
+        """Return the likeliest component of each row (n,), the first of ties."""
         labels = np.empty(len(self._X), np.int64)
-        self._evaluate(parameters, 0.0, labels=labels)  # only the best counts; equals are kept
+        self._evaluate(parameters, 0.0, labels=labels)  # only the best counts; ties are kept
         return labels
 
     def responsibilities(self, parameters: Parameters) -> NDArray[Any]:
@@ -476,7 +474,7 @@ class MemoryRows:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Element type of the rows, and of what is computed of them."""
+        """Element type of the rows and of results."""
         return self._X.dtype
 
     @property
@@ -528,7 +526,7 @@ class MemoryRows:
         shards = self.shards(len(self._X), self.n_features * len(parameters.weights))
         like = np.empty((1, TILE), dtype)
         density = parameters.density(dtype)
-        # rows in the caller's order are of all components: nothing is far from a tile of them
+        # in the caller's order, rows of a tile are of all components: none is far
         rows = (self._X, self.center, density, no_separation(density.means), cut, like)
         work, out = work_of(len(self._X), density), (log_density, resp, labels)
         run_shards(evaluate, evaluate_shards, self._n_jobs, shards, work, *rows, *out)

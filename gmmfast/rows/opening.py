@@ -1,4 +1,4 @@
-"""What the user calls X, as rows: in memory, in pieces, or on a cluster."""
+"""The user's X as rows: in memory, in chunks, or on a cluster."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def open_rows(
     Parameters
     ----------
     X : array-like, frame, source or Dask collection of shape (n, d)
-        Rows. A memory map that is large is read in pieces; Dask collections are computed on the
-        workers of its client; without a client they are read in pieces, here.
+        Rows. A large memory map is read in chunks. Dask collections are computed on the workers of
+        the current client; without one, they are read here, in chunks.
     sample_weight : array-like of shape (n,), optional
         Row weights.
     name : str
-        Estimator that asks, for messages.
+        Name of the estimator, for messages.
     n_jobs : int or None
         Threads.
     """
@@ -57,7 +57,7 @@ def open_rows(
 
 
 def _client() -> Any:
-    """The Dask client that is there, or None."""
+    """Return the current Dask client, or None."""
     distributed = sys.modules.get("distributed")
     try:
         client = None if distributed is None else distributed.default_client()
@@ -66,6 +66,6 @@ def _client() -> Any:
     if client is not None and client.asynchronous:
         raise ValueError(
             "A fit waits for the workers, so its Dask client must be synchronous; got one with "
-            "asynchronous=True. Make it without."
+            "asynchronous=True. Create it without that."
         )
     return client

@@ -1,4 +1,4 @@
-"""Packed rows, and scratch of the passes that the compiled loop makes over them."""
+"""Packed rows, and scratch of the compiled loop's passes over them."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from gmmfast.rows.memory import MemoryRows
 
 
-SWEEPS = 20  # turns of all axes in an M step, often
+SWEEPS = 20  # over all axes, in a typical M step
 
 
 class Packed(NamedTuple):
     """Rows in tiles, feature-major, relative to the center."""
 
     tiles: NDArray[Any]  # (n_tiles, d, TILE)
-    row_weights: NDArray[Any]  # (n_tiles, TILE), zero where the last tile is filled up
-    labels: NDArray[np.int32]  # (n_tiles, TILE) that the rows are sorted by
+    row_weights: NDArray[Any]  # (n_tiles, TILE), zero in the padding of the last tile
+    labels: NDArray[np.int32]  # (n_tiles, TILE), sort key of the rows
 
 
 def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]) -> Pass:
-    """Allocate what passes in one layout need, and compile them.
+    """Allocate scratch for passes in one layout, and compile them.
 
     Parameters
     ----------
     rows : MemoryRows
         The data.
     fit : Fit
-        Whose shapes count.
+        Fit with the shapes of the mixture.
     layout : int
         `WIDE`, `TRIANGLES`, their sum or 0.
     guesses : ndarray of shape (n_tiles,)
-        The component that probably owns each tile; shared by all layouts.
+        Likely owner of each tile; shared by all layouts.
     """
     dtype = np.dtype(np.float64) if layout & WIDE else rows.dtype
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
@@ -75,7 +75,7 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
 
 
 def parallel(rows: Pass) -> Pass:
-    """Return the same for several threads."""
+    """Return the same pass for several threads."""
     density = rows.density
     kind = rows.tiles.dtype, density.factors.ndim, density.whitening is None, rows.sums.scatter.ndim
     shards = rows.tiles, rows.row_weights, density, rows.separation, rows.about, 0.0
@@ -84,7 +84,7 @@ def parallel(rows: Pass) -> Pass:
 
 
 def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
-    """Allocate a mixture as the E step needs it."""
+    """Allocate the E step's input."""
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     shape, whitening = mixture.factors.shape, None
     if len(mixture.whitening):
@@ -96,7 +96,7 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
 
 
 def work_of_loop(n_rows: int, fit: Fit) -> int:
-    """Multiplications of a pass and an M step, were nothing pruned; it follows from shapes."""
+    """Multiplications of an unpruned pass and an M step, from the shapes alone."""
     (K, d), mixture = fit.shifts.shape, fit.mixture
     n_matrices = len(fit.totals.scatter) if fit.totals.scatter.ndim == 3 else 0
     whitening = d * d if len(mixture.whitening) else 0
@@ -107,6 +107,6 @@ def work_of_loop(n_rows: int, fit: Fit) -> int:
 
 
 def work_of(n_rows: int, density: Density) -> int:
-    """Multiplications of an E step, were nothing pruned."""
+    """Multiplications of an unpruned E step."""
     whitening = 0 if density.whitening is None else density.whitening.size
     return n_rows * (density.factors.size + whitening)

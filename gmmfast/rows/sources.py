@@ -1,4 +1,4 @@
-"""Data that are read piece by piece, each time from the beginning."""
+"""Data read chunk by chunk, each time from the beginning."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from gmmfast.tables import (
     require_finite,
 )
 
-MOST_ROWS = 1 << 31  # of a chunk: what readers of files can count
-END = object()  # after the last piece: nothing that a source can yield
-Pieces = Callable[[int | None], Iterator[Any]]  # of so many rows: tables, or what people pass
+MOST_ROWS = 1 << 31  # per chunk: the limit of file readers
+END = object()  # sentinel after the last piece
+Pieces = Callable[[int | None], Iterator[Any]]  # of a given number of rows: tables, or user data
 Pieced: TypeAlias = tuple[NDArray[Any], Any, list[str] | None]  # rows, weights, names
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows that follow each other."""
+    """Consecutive rows."""
 
     X: NDArray[Any]  # (m, d) float64 or float32
     weights: NDArray[np.float64] | None  # (m,)
@@ -43,20 +43,20 @@ class Chunk:
 
 
 class Chunks:
-    """Rows in pieces; see `chunks`.
+    """Rows in chunks; see `chunks`.
 
     Iterating reads all of them from the beginning.
 
     Attributes
     ----------
     names : list of str or None
-        Columns, where they have names.
+        Names of the columns, if any.
     n_rows : int or None
-        Rows, once all have been read.
+        Number of rows, once all have been read.
     path : Path or None
-        The file or folder that is read, where there is one.
+        The file or folder, if any.
     notes : list of str
-        How a file is read where it could be read otherwise, as of `gmmfast.tables.Table`.
+        Choices in reading an ambiguous file, as in `gmmfast.tables.Table`.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class Chunks:
         self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Read all rows; ValueError or OSError tells at which one it failed."""
+        """Read all rows; ValueError or OSError names the row of a failure."""
         return self._read(are_finite=False)
 
     def again(self) -> Iterator[Chunk]:
-        """Read all rows once more, without a look at whether they are finite."""
+        """Read all rows again, without checking that they are finite."""
         return self._read(are_finite=True)
 
     def _read(self, are_finite: bool) -> Iterator[Chunk]:
@@ -98,7 +98,7 @@ class Chunks:
                 chunk = self._chunk(piece, first, are_finite)
             except (ValueError, TypeError, OSError) as error:
                 kind = OSError if isinstance(error, OSError) else ValueError
-                is_placed = str(error).startswith(self._what)  # by what reads files
+                is_placed = str(error).startswith(self._what)  # by the file reader
                 place = f"{self._what}, chunk {number}, from row {first} on: "
                 raise kind(f"{'' if is_placed else place}{error}") from error
             if width is not None and chunk.X.shape[1] != width:
@@ -126,13 +126,13 @@ class Chunks:
         return Chunk(X, weights, first)
 
     def _of_table(self, table: Table, first: int, are_finite: bool) -> Pieced:
-        """Rows, weights and names of a piece of a file, whose columns have been chosen."""
+        """Rows, weights and names of a piece of a file, with the columns already chosen."""
         if not are_finite:
             require_finite(self._what, table.values, table.names, first)
         return table.values, table.weights, None if self.names is None else table.names
 
     def _of_rows(self, piece: Any, first: int, are_finite: bool) -> Pieced:
-        """Rows, weights and names of a piece of anything else."""
+        """Rows, weights and names of any other piece."""
         weights, names = None, self._columns
         if isinstance(piece, tuple):
             piece, weights = piece
@@ -161,17 +161,16 @@ def chunks(
     chunk_rows: int | None = None,
     header: bool | None = None,
 ) -> Chunks:
-    """Wrap data that need not fit in memory, for `GaussianMixture.fit` and its like.
+    """Wrap data that need not fit in memory, for `GaussianMixture.fit` and similar methods.
 
     Parameters
     ----------
     data : path, array or iterable
-        A file that `gmmfast.tables.read_table` knows (text, ``.npy``, or with the extra ``[io]``
-        ``.parquet``, ``.feather``, ``.arrow``), or a folder of Parquet files, also in folders
-        inside it, which are read in the order of their names; a 2-D array that can
-        be sliced by rows, such as a ``numpy.memmap`` or a zarr array; a Dask array or frame; or
-        anything that can be iterated over again and again and yields 2-D arrays, frames, or pairs
-        of rows and weights.
+        A file supported by `gmmfast.tables.read_table` (text, ``.npy``, or with the extra ``[io]``
+        ``.parquet``, ``.feather``, ``.arrow``), or a folder of Parquet files, including subfolders,
+        read in the order of their names; a 2-D array that can be sliced by rows, such as a
+        ``numpy.memmap`` or a zarr array; a Dask array or frame; or an iterable that restarts each
+        time and yields 2-D arrays, frames, or pairs of rows and weights.
     columns : sequence of str, optional
         Columns to use, in this order; all by default. Columns of arrays are x1, x2, ...
     weight_column : str, optional
@@ -179,20 +178,20 @@ def chunks(
     sample_weight : ndarray of shape (n,), optional
         Weight of each row of an array.
     chunk_rows : int, optional
-        Rows of a chunk; by default as many as make 2 MB. An iterable makes its own.
+        Rows per chunk; by default chunks have 2 MB. An iterable makes its own.
     header : bool, optional
-        Whether the first line of a text file holds the names of the columns; by default that is
-        detected as by `gmmfast.tables.read_table`.
+        Whether the first line of a text file holds the names of the columns; by default
+        detected as in `gmmfast.tables.read_table`.
 
     Returns
     -------
     Chunks
-        Iterable; each time it reads from the beginning.
+        Iterable; each iteration reads from the beginning.
 
     Raises
     ------
     TypeError
-        If `data` is none of that, or an iterator, which ends after one pass.
+        If `data` is none of these, or an iterator, which ends after one pass.
     ValueError, OSError
         If a file cannot be used.
 
@@ -208,13 +207,13 @@ def chunks(
     if isinstance(data, Chunks):
         options = (columns, weight_column, sample_weight, chunk_rows, header)
         if any(option is not None for option in options):
-            raise ValueError("What chunks has made takes no more options: give all at once.")
+            raise ValueError("Chunks take no more options: give all in the first call of chunks.")
         return data
     if isinstance(columns, str) or any(not isinstance(name, str) for name in columns or ()):
         raise TypeError(f"columns must be a list of names; got {columns!r}.")
     require_distinct([*(columns or ()), *([weight_column] if weight_column else [])])
     if weight_column is not None and sample_weight is not None:
-        raise ValueError("Give a weight_column= or a sample_weight=, one of the two; got both.")
+        raise ValueError("Give either weight_column= or sample_weight=; got both.")
     if chunk_rows is not None:
         if not integer(1).allows(chunk_rows):
             raise ValueError(f"chunk_rows must be {integer(1).description}; got {chunk_rows!r}.")
@@ -234,7 +233,7 @@ def chunks(
 
 
 def path_of(data: Any) -> Path | None:
-    """Return the file or folder that data are read from, where they are known to be."""
+    """Return the file or folder that data are read from, if known."""
     if isinstance(data, Chunks):
         return data.path
     path = data.filename if isinstance(data, np.memmap) else data
@@ -242,7 +241,7 @@ def path_of(data: Any) -> Path | None:
 
 
 def is_source(data: Any) -> bool:
-    """Whether data are read in pieces: what `chunks` makes, paths, and zarr arrays."""
+    """Whether data are read in chunks: results of `chunks`, paths, and zarr arrays."""
     if isinstance(data, Chunks | str | os.PathLike):
         return True
     kind = type(data)
@@ -265,13 +264,11 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
             "An iterator ends after one pass, and a fit needs many: pass an object whose __iter__ "
             "starts anew, or a list."
         )
-    is_bag = isinstance(data, bytes | Mapping | Set)  # of things that are no chunks
+    is_bag = isinstance(data, bytes | Mapping | Set)  # of items that are not chunks
     if isinstance(data, Iterable) and not is_bag and from_frame(data) is None:
         return lambda rows: iter(data)
     is_lazy = hasattr(data, "collect")
-    remedy = (
-        "Pass what its collect() returns" if is_lazy else "What is in memory is fitted as it is"
-    )
+    remedy = "Pass what its collect() returns" if is_lazy else "Fit data in memory directly"
     raise TypeError(
         "chunks needs a path, a 2-D array that can be sliced by rows, or an iterable of 2-D arrays "
         f"or frames; got {type(data).__name__}. {remedy}."
@@ -293,7 +290,7 @@ def files_of(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     paths = [found for found in sorted(path.rglob("*.parquet")) if found.is_file()]
-    hidden = (".", "_")  # what writers leave behind
+    hidden = (".", "_")  # leftovers of writers
     paths = [p for p in paths if not any(s.startswith(hidden) for s in p.relative_to(path).parts)]
     if not paths:
         raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
@@ -303,7 +300,7 @@ def files_of(path: Path) -> list[Path]:
 def _of_path(
     path: Path, columns: Sequence[str] | None, weight_column: str | None, header: bool | None
 ) -> tuple[Pieces, list[str] | None, list[str]]:
-    """Pieces of files, the names of their columns, where they have been given some, and notes."""
+    """Pieces of files, the names of their columns, if any, and notes."""
     paths = files_of(path)
     first = choose_columns(paths[0], columns, weight_column, header)
     names, has_names = first.names, first.source.has_names
@@ -324,7 +321,7 @@ def _of_path(
 
 
 def _length(piece: Any) -> int:
-    """Rows of a piece; TypeError where it is nothing that could have any."""
+    """Number of rows of a piece; TypeError if it cannot have rows."""
     if isinstance(piece, Table):
         return len(piece.values)
     if isinstance(piece, tuple):
@@ -338,7 +335,7 @@ def _length(piece: Any) -> int:
 
 
 def _names_of(piece: Any) -> list[Any]:
-    """Names of the columns of a frame, or of an array, where they are x1, x2, ..."""
+    """Names of the columns of a frame, or x1, x2, ... for an array."""
     return column_names(piece) or default_names(piece.shape[1])
 
 

@@ -10,6 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
 from gmmfast import GaussianMixture
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.models import MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 

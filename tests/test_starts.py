@@ -185,3 +185,10 @@ def test_partitions__do_not_depend_on_where_the_search_is_interrupted(dtype, mon
     alone = np.random.default_rng(0)
     for expected in whole:  # several at once are the same as one after the other
         np.testing.assert_array_equal(k_means(rows, 4, alone)[0].means, expected.means)
+
+
+def test_kmeans__runs_that_end_alike_are_tried_once():
+    rows = MemoryRows(mixture(150, 2, 3, separation=30.0, seed=1)[0])
+    assert len(k_means(rows, 3, np.random.default_rng(0), count=3)) == 1
+    rows = MemoryRows(np.random.default_rng(0).normal(size=(300, 2)))
+    assert len(k_means(rows, 9, np.random.default_rng(0), count=3)) == 3

@@ -39,7 +39,7 @@ def k_means(points: MemoryRows, n_components: int, rng: Random, count: int = 1) 
     rng : Generator or RandomState
         Draws the seeds.
     count : int, default=1
-        Number of partitions, each from its own seeds.
+        Runs, each from its own seeds; runs that end at the same centers give one partition.
 
     References
     ----------
@@ -47,7 +47,10 @@ def k_means(points: MemoryRows, n_components: int, rng: Random, count: int = 1) 
     129-137, section II.
     """
     draws = _draws(n_components, rng, count)
-    return _sought(points, draws, _no_centers(points, n_components, count), LLOYD_PASSES)
+    found: dict[bytes, Partition] = {}
+    for own in _sought(points, draws, _no_centers(points, n_components, count), LLOYD_PASSES):
+        found.setdefault(own.means[np.lexsort(own.means.T)].tobytes(), own)
+    return list(found.values())
 
 
 def plus_plus(

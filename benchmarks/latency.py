@@ -55,7 +55,7 @@ COMMANDS = {
     WARMUP: ("warmup",),
 }
 QUICK_COMMANDS = {SELECT_FOUR: (*CUSTOMERS, "--covariance", "full", "-k", "2")}
-COMPILED = ("iterate", "try_partitions", "expect_at")  # kernels of passes over few rows
+COMPILED = ("iterate", "try_partitions")  # kernels of passes over few rows
 SLOWEST = 12  # kernels listed separately
 KERNEL_LIMITS = {  # seconds of SELECT, in all versions of a kernel, without the kernels it calls
     "anderson.extrapolate": 4.0,

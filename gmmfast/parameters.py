@@ -22,7 +22,7 @@ class Scatter(Enum):
     """Second moments of the rows that a covariance model needs."""
 
     FULL = "one matrix per component (K, d, d)"
-    POOLED = "one matrix, summed over components (d, d)"
+    POOLED = "one matrix, summed over components (1, d, d)"
     DIAGONAL = "one diagonal per component (K, d)"
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:

@@ -14,12 +14,14 @@ import pytest
 
 from gmmfast import cli
 from gmmfast.datasets import load_customers
+from gmmfast.kernels import compiling
 from gmmfast.tables import write_table
 
 sys.path.insert(0, str(Path(__file__).parent))
 # Two processes of tests share two cores. Where each has two threads of BLAS, a fit of scikit-learn
 # takes up to ten times as long. Processes of tests inherit this; Numba does not obey it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+compiling.CHECKS_LAYOUTS = True
 
 
 def pytest_configure(config):

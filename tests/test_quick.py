@@ -35,7 +35,7 @@ def modules():
     for path in PACKAGE.rglob("*.py"):
         name = ".".join(("gmmfast", *path.relative_to(PACKAGE).with_suffix("").parts))
         is_compiled = name.startswith("gmmfast.kernels.") and not config.DISABLE_JIT
-        if "\ndef " in path.read_text() and not is_compiled:
+        if "def " in path.read_text() and not is_compiled:
             yield name.removesuffix(".__init__")
 
 

@@ -8,14 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gmmfast.em import Control, run
+from gmmfast.em.state import fit_after_m_step
 from gmmfast.kernels.expectation import STRIDE
-from gmmfast.kernels.threads import MAX_SHARDS, TEAM_WORK, team, thread_count
-from gmmfast.rows import MemoryRows
+from gmmfast.kernels.threads import (
+    KEPT,
+    MAX_SHARDS,
+    PER_SECOND,
+    TEAM_WORK,
+    Pace,
+    team,
+    thread_count,
+)
+from gmmfast.models import MODELS
+from gmmfast.rows import MemoryRows, memory
+from gmmfast.rows.passes import parallel
+from gmmfast.search.candidates import Deadline, in_threads
 
 SCRIPT = """
 import hashlib, multiprocessing, os, threading
 import numpy as np
 from data import TYPES, mixture
+from gmmfast import GaussianMixture
 
 X = mixture(100_000, 3, 4, seed=1)[0]  # enough for 8 shards, and for a team
 
@@ -117,3 +131,53 @@ def test_team__is_for_long_loops_and_for_one_at_a_time():
         assert count == min(8, thread_count(None))
         with team(None, 8, TEAM_WORK) as second:
             assert second == 1
+
+
+def test_team__of_a_thread_of_a_search_is_its_share():
+    counts = []
+
+    def work(_):
+        with team(2, 8, TEAM_WORK) as count:
+            counts.append(count)
+
+    assert len([*in_threads(work, range(4), 1, 2, Deadline(60.0))]) == 4
+    assert counts == [max(1, thread_count(None) // 2)] * 4
+
+
+def test_pace__keeps_the_faster_way_for_a_while():
+    pace, work = Pace(), PER_SECOND // 1000  # one thread takes a millisecond at most
+    pace.record(0.5e-3, work)
+    assert not pace.is_alone and pace.n_passes == KEPT
+    pace.record(4e-3, work)  # slower than one thread should be
+    assert pace.is_alone and pace.n_passes == 1
+    pace.record(1e-3, work)
+    assert pace.is_alone and pace.n_passes == KEPT
+    pace.record(1e-3, work)
+    assert not pace.is_alone and pace.n_passes == 1
+    pace.record(4e-3, work)
+    pace.record(8e-3, work)
+    assert not pace.is_alone and pace.n_passes == KEPT
+
+
+@pytest.mark.skipif(thread_count(None) < 2, reason="a team needs two cores")
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_passes__are_for_the_team_unless_one_thread_is_faster(is_alone, monkeypatch):
+    teams = []
+
+    class Decided(Pace):
+        """Keeps one way, whatever the passes took."""
+
+        def record(self, seconds, work):
+            assert seconds > 0 and work >= TEAM_WORK
+            self.is_alone, self.n_passes = is_alone, 7
+
+    monkeypatch.setattr(memory, "parallel", lambda rows: teams.append(rows) or parallel(rows))
+    rows = MemoryRows(np.random.default_rng(0).normal(size=(100_000, 4)))
+    hints = rows.hints()
+    hints.pace = Decided()
+    model = MODELS["full"](1e-6)
+    start = fit_after_m_step(
+        model, rows, rows.random_memberships(3, model.scatter, np.random.default_rng(0))
+    )
+    run(rows, start, model, Control(tol=0, max_iter=29), hints=hints)
+    assert len(teams) == 1 if is_alone else len(teams) > 4  # the first pass is for the team

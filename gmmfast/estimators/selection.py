@@ -26,7 +26,7 @@ from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source
-from gmmfast.search.candidates import MANY, SINGULAR, Candidate, Fit, Search
+from gmmfast.search.candidates import MANY, SINGULAR, Candidate, CandidateFit, Search
 from gmmfast.search.results import Results
 
 P = ParamSpec("P")  # arguments
@@ -160,7 +160,7 @@ class GaussianMixtureIC(Estimator):
         y: object = None,
         sample_weight: ArrayLike | None = None,
         *,
-        callback: Callable[[Fit], Any] | None = None,
+        callback: Callable[[CandidateFit], Any] | None = None,
         progress: bool = False,
     ) -> Self:
         """Fit all candidates, and keep the best.
@@ -174,8 +174,8 @@ class GaussianMixtureIC(Estimator):
         sample_weight : array-like of shape (n,), optional
             Row weights. Weight 0 leaves a row out; an integer weight repeats it.
         callback : callable, optional
-            Called with each candidate's `Fit`; a true result ends the search, which then chooses
-            among the candidates so far.
+            Called with the `CandidateFit` of each candidate; a true result ends the search, which
+            then chooses among the candidates so far.
         progress : bool, default=False
             Show a bar on stderr once the search takes longer than a second.
 
@@ -239,12 +239,12 @@ class GaussianMixtureIC(Estimator):
     def _run(
         self,
         search: Search,
-        callback: Callable[[Fit], Any] | None,
+        callback: Callable[[CandidateFit], Any] | None,
         deadline: Deadline,
         bar: SearchBar,
-    ) -> list[Fit]:
+    ) -> list[CandidateFit]:
         """Fit the candidates until none is left or the search is ended."""
-        fits: list[Fit] = []
+        fits: list[CandidateFit] = []
         try:
             with closing(search.fits()) as candidates:
                 for fit in candidates:
@@ -284,7 +284,7 @@ class GaussianMixtureIC(Estimator):
             pairs = pairs.split(X)
         return [(rows.part(seen), rows.part(held_out)) for seen, held_out in pairs]
 
-    def _keep(self, fit: Fit, rows: Rows) -> None:
+    def _keep(self, fit: CandidateFit, rows: Rows) -> None:
         """Turn the best fit into a mixture."""
         K, covariance_type = fit.candidate
         mixture = GaussianMixture(
@@ -307,7 +307,7 @@ class GaussianMixtureIC(Estimator):
         self.best_estimator_ = mixture
         self.best_n_components_, self.best_covariance_type_ = K, covariance_type
 
-    def _why_none(self, fits: list[Fit], remedy: str) -> str:
+    def _why_none(self, fits: list[CandidateFit], remedy: str) -> str:
         failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
         collapsed = sum(fit.degenerate for fit in fits)
         found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
@@ -349,7 +349,7 @@ class GaussianMixtureIC(Estimator):
     sample = _of_best(GaussianMixture.sample)
 
 
-def _are_all_singular(fits: Sequence[Fit]) -> bool:
+def _are_all_singular(fits: Sequence[CandidateFit]) -> bool:
     """Whether there are candidates with correlations, and the covariances of all of them failed."""
     scatters = {name: MODELS[name]().scatter for _, name in (fit.candidate for fit in fits)}
     free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]

@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
-from numba.core import caching, codegen, compiler, config, types
+from numba.core import caching, cgutils, codegen, compiler, config, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.types.containers import BaseTuple
 
 from gmmfast import kernels
@@ -145,13 +146,15 @@ class KernelCache(caching.FunctionCache):
 class _Part(codegen.JITCodeLibrary):
     """Code that is only inlined in other code.
 
-    It is neither optimized nor compiled to machine code on its own: that took a fifth of the time.
+    It is neither optimized nor compiled to machine code on its own, which took a fifth of the time
+    (except where it is read from the cache, to compile another kernel with it).
     """
 
     def _optimize_final_module(self) -> None:
         pass
 
     def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
@@ -177,8 +180,8 @@ class _Compiler(compiler.Compiler):
 
     def compile_extra(self, function: Callable[..., Any]) -> Any:
         was_enabled = gc.isenabled()
-        gc.disable()
         try:
+            gc.disable()
             return super().compile_extra(function)
         finally:
             if was_enabled:  # not if this compilation is nested
@@ -218,7 +221,7 @@ def kernel(function: Function) -> Function:
 
 
 def called_kernel(function: Function) -> Function:
-    """Compile a serial kernel that others call without inlining, so long code is compiled once."""
+    """Compile a serial kernel that LLVM may inline in others, and need not."""
     return _compiled(function, nogil=True, _nrt=False, forceinline=False, **_PART)
 
 
@@ -258,10 +261,14 @@ def _call(context, builder, signature, values):
     convention = context.call_conv
     function = convention.get_function_type(types.int64, own)
     callee = builder.inttoptr(pointer, function.as_pointer())
-    return convention.call_function(builder, callee, types.int64, own, unpacked)[1]
+    status, result = convention.call_function(builder, callee, types.int64, own, unpacked)
+    with cgutils.if_unlikely(builder, status.is_error):  # it has run out of memory
+        convention.return_status_propagate(builder, status)
+    return result
 
 
-_addresses: dict[Any, Any] = {}
+_addresses: dict[Any, tuple[int, tuple[Any, ...]]] = {}  # and the types of the arguments
+CHECKS_LAYOUTS = False  # whether equal layouts are checked to mean equal types; tests do so
 
 
 def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
@@ -279,12 +286,19 @@ def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
     if config.DISABLE_JIT:
         return function
     key = function, layout
-    if key not in _addresses:
-        signature = tuple(numba.typeof(argument) for argument in arguments)
-        function.compile(signature)
-        code = function.overloads[signature]
-        _addresses[key] = code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
-    return _addresses[key]
+    if key in _addresses and not CHECKS_LAYOUTS:
+        return _addresses[key][0]
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    with global_compiler_lock:  # also for the address, so that a fork finds no lock taken
+        if key not in _addresses:
+            function.compile(signature)
+            code = function.overloads[signature]
+            address = code.library.get_pointer_to_function(code.fndesc.llvm_func_name)
+            _addresses[key] = address, signature
+    address, expected = _addresses[key]
+    if signature != expected:
+        raise TypeError(f"{layout} stands for {expected}, not for {signature}")
+    return address
 
 
 def cache_folder() -> str | None:

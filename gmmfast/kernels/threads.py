@@ -78,6 +78,11 @@ def set_thread_count(count: int) -> None:
         numba.set_num_threads(count)
 
 
+def limit_team(count: int) -> None:
+    """Let loops of this Python thread use at most so many threads, whatever their `n_jobs`."""
+    _own.most = count
+
+
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
     before = thread_count(None)
@@ -104,7 +109,8 @@ def team(n_jobs: int | None, n_shards: int, work: int) -> Iterator[int]:
     work : int
         Multiplications of the loop; below `TEAM_WORK` it gets one thread.
     """
-    count = min(thread_count(n_jobs), n_shards) if work >= TEAM_WORK else 1
+    most = getattr(_own, "most", n_shards)
+    count = min(thread_count(n_jobs), n_shards, most) if work >= TEAM_WORK else 1
     if count == 1 or _forked or not _team.acquire(blocking=False):
         yield 1
         return
@@ -113,6 +119,41 @@ def team(n_jobs: int | None, n_shards: int, work: int) -> Iterator[int]:
             yield count
     finally:
         _team.release()
+
+
+class Pace:
+    """Whether the next passes of a fit are for the team, as measured.
+
+    Where other programs use the cores, threads wait for each other, and one thread can be ten
+    times faster. So a pass that takes longer with the team than it should take one thread is
+    followed by one alone, and the faster way is kept for a while.
+    """
+
+    def __init__(self) -> None:
+        self.is_alone = False  # whether one thread makes the next passes
+        self.n_passes = 1  # until the next decision
+        self._together: float | None = None  # seconds per pass, while one alone is compared
+
+    def record(self, seconds: float, work: int) -> None:
+        """Decide on the next passes.
+
+        Parameters
+        ----------
+        seconds : float
+            Time per pass of the last passes.
+        work : int
+            Multiplications per pass.
+        """
+        slower = seconds * PER_SECOND > work
+        if self._together is not None:  # the last pass was the comparison
+            self.is_alone = seconds < self._together
+            self.n_passes, self._together = KEPT, None
+        elif self.is_alone:
+            self.is_alone, self.n_passes = False, 1
+        elif slower:
+            self.is_alone, self.n_passes, self._together = True, 1, seconds
+        else:
+            self.n_passes = KEPT
 
 
 def run_shards(
@@ -136,6 +177,8 @@ def run_shards(
 # ------------------------------------------------------------------------------------ stopping
 
 SLICE = 1 << 28  # multiplications, some 0.1 s: Python handles Ctrl-C between compiled calls
+PER_SECOND = 10 * SLICE  # multiplications of one thread
+KEPT = 32  # passes after which `Pace` decides again
 GO_ON, END, ABANDON = 0, 1, 2  # values of a stop
 _own = threading.local()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from functools import partial
 from typing import Any
 
@@ -240,18 +241,29 @@ class MemoryRows:
             if work > SLICE:
                 iterate_here(self, rule, fit, hints)
                 continue
-            rows = self._pass(fit, hints)
+            rows, pace, done = self._pass(fit, hints), hints.pace, fit.n_passes
             with team(self._n_jobs, rows.n_shards, work) as count:
-                iterate(rule, rows if count == 1 else parallel(rows), fit, last, stop)
+                if count == 1:
+                    iterate(rule, rows, fit, last, stop)
+                else:
+                    begin = time.perf_counter()
+                    own = rows if pace.is_alone else parallel(rows)
+                    iterate(rule, own, fit, min(last, done + pace.n_passes), stop)
+                    if fit.n_passes > done:
+                        pace.record((time.perf_counter() - begin) / (fit.n_passes - done), work)
             if stop[0] != GO_ON:
                 break
 
     def e_step(self, rule: Rule, fit: Fit, hints: Hints) -> None:
         """E pass at the mixture of a fit, into its totals."""
-        if work_of_loop(self.n_rows, fit) > SLICE:
+        work = work_of_loop(self.n_rows, fit)
+        if work > SLICE:
             e_step_here(self, fit, hints)
-        else:
-            iterate(rule, self._pass(fit, hints), fit, EXPECT, current_stop())
+            return
+        rows = self._pass(fit, hints)
+        with team(self._n_jobs, rows.n_shards, work) as count:
+            own = rows if count == 1 or hints.pace.is_alone else parallel(rows)
+            iterate(rule, own, fit, EXPECT, current_stop())
 
     def _pass(self, fit: Fit, hints: Hints) -> Pass:
         """Scratch of the passes near the mixture of a fit."""
@@ -266,8 +278,9 @@ class MemoryRows:
         return hints.passes[layout]
 
     def are_few(self, n_components: int) -> bool:
-        """Whether there are few enough rows for `try_partitions`."""
-        return self.dtype == np.float64 and not self.are_worth_sorting(n_components)
+        """Whether there are few enough rows, and short enough M steps, for `try_partitions`."""
+        is_short = n_components * self.n_features**3 < UNSORTED
+        return self.dtype == np.float64 and is_short and not self.are_worth_sorting(n_components)
 
     def try_partitions(
         self,

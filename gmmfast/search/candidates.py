@@ -17,7 +17,15 @@ from gmmfast.em.observers import Deadline
 from gmmfast.em.starts import SAME, likeliest, on_all
 from gmmfast.em.state import restarted
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.threads import ABANDON, END, new_stop, obey, set_thread_count, thread_count
+from gmmfast.kernels.threads import (
+    ABANDON,
+    END,
+    limit_team,
+    new_stop,
+    obey,
+    set_thread_count,
+    thread_count,
+)
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
@@ -45,7 +53,7 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fit:
+class CandidateFit:
     """The outcome of a candidate. Criteria are NaN where there is no mixture; lower is better."""
 
     candidate: Candidate
@@ -106,7 +114,7 @@ class Search:
     _starts: Starts = field(init=False)
     _starts_of_folds: list[Starts] = field(init=False)
 
-    def fits(self) -> Generator[Fit]:
+    def fits(self) -> Generator[CandidateFit]:
         """Fit the candidates in order. A candidate that fails records why, and the search goes on.
 
         Once the deadline has passed, the remaining candidates may be left out.
@@ -122,7 +130,7 @@ class Search:
         everything = [self.rows, *(seen for seen, _ in self.folds)]
         return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
 
-    def improved(self, fits: Sequence[Fit], criterion: str) -> list[Fit]:
+    def improved(self, fits: Sequence[CandidateFit], criterion: str) -> list[CandidateFit]:
         """Fit the best candidates again, from the partitions of their neighbors.
 
         The likelier fit is kept. A neighbor has the same K and another model, or the same
@@ -150,7 +158,7 @@ class Search:
                 return
             yield function(argument)
 
-    def _attempt(self, most: int, candidate: Candidate) -> Fit:
+    def _attempt(self, most: int, candidate: Candidate) -> CandidateFit:
         begin = time.perf_counter()
         K, covariance_type = candidate
         model = MODELS[covariance_type](self.reg_covar)
@@ -167,9 +175,9 @@ class Search:
                 failure = ""
         except IllDefinedCovarianceError:
             found, failure = {}, SINGULAR
-        return Fit(candidate, time.perf_counter() - begin, failure, **found)
+        return CandidateFit(candidate, time.perf_counter() - begin, failure, **found)
 
-    def _again(self, fit: Fit, others: Sequence[Fit]) -> Fit:
+    def _again(self, fit: CandidateFit, others: Sequence[CandidateFit]) -> CandidateFit:
         begin = time.perf_counter()
         K, covariance_type = fit.candidate
         partitions = self._from_neighbors(fit.candidate, others)
@@ -187,7 +195,7 @@ class Search:
             return replace(fit, seconds=seconds)
         return replace(fit, seconds=seconds, **found)
 
-    def _from_neighbors(self, candidate: Candidate, others: Sequence[Fit]) -> list[Labels]:
+    def _from_neighbors(self, candidate: Candidate, others: Sequence[CandidateFit]) -> list[Labels]:
         K, covariance_type = candidate
         points, found = self._starts.points, []
         like = [other for other in others if other.candidate.n_components == K]
@@ -269,6 +277,7 @@ def in_threads(
     def begin_thread() -> None:
         obey(stop)
         set_thread_count(allowed)  # the setting belongs to a thread
+        limit_team(max(1, allowed // min(n_threads, len(tasks))))
 
     def work(task: range, results: list[R]) -> None:
         for i in task:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.constraints import CRITERIA
 from gmmfast.models import MODELS
-from gmmfast.search.candidates import Candidate, Fit
+from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.table import table
 
 NOT_REACHED = "not reached"
@@ -59,7 +59,9 @@ class Results(np.ndarray):
     """
 
     @classmethod
-    def of(cls, candidates: Sequence[Candidate], fits: Sequence[Fit], n_features: int) -> Self:
+    def of(
+        cls, candidates: Sequence[Candidate], fits: Sequence[CandidateFit], n_features: int
+    ) -> Self:
         """Make the array of the fits, and of the candidates that were not reached."""
         array = np.zeros(len(candidates), FIELDS)
         for row, candidate in zip(array, candidates, strict=True):

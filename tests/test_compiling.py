@@ -1,0 +1,76 @@
+"""How kernels are compiled: parts, addresses, meanings in LLVM, and what is left as it was."""
+
+import gc
+
+import numba
+import numpy as np
+import pytest
+from numba.core import codegen
+from numba.core.errors import TypingError
+
+from gmmfast.kernels import compiling
+from gmmfast.kernels.compiling import address_of, invoke
+from gmmfast.kernels.simd import lanes
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="kernels are plain Python here")
+
+
+@numba.njit
+def fails(x):
+    if x > 0:
+        raise MemoryError
+    return 7
+
+
+@numba.njit
+def calls(address, x):
+    return invoke(address, (x,)) + 1
+
+
+def test_invoke__passes_on_results_and_errors():
+    address = address_of(fails, "an integer", 1)
+    assert calls(address, 0) == 8
+    with pytest.raises(MemoryError):
+        calls(address, 1)
+
+
+def test_address_of__finds_types_that_differ_in_one_layout():
+    address_of(fails, "a number", 1)
+    with pytest.raises(TypeError, match="a number stands for"):
+        address_of(fails, "a number", 1.0)
+
+
+def test_parts__have_no_machine_code():
+    part = numba.njit(**compiling._PART)(lambda x: 2 * x)
+    whole = numba.njit(lambda x: part(x) + 1)
+    assert whole(3) == 7
+    (compiled,) = part.overloads.values()
+    assert isinstance(compiled.library, compiling._Part)
+    assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name) == 0
+
+
+def test_parts__override_what_numba_calls():
+    """A method that Numba has renamed would only make parts slower to compile."""
+    for name in vars(compiling._Part):
+        owner = codegen.JITCPUCodegen if name == "set_env" else codegen.JITCodeLibrary
+        assert hasattr(owner, name), name
+
+
+def test_garbage_is_collected_again__after_an_error():
+    broken = compiling.kernel(lambda x: x.no_such_attribute)
+    with pytest.raises(TypingError):
+        numba.njit(lambda x: broken(x))(1.0)
+    assert gc.isenabled()
+
+
+def test_meanings__are_only_of_the_declared_arguments():
+    assert numba.njit(lambda x: lanes(x))(np.zeros(3)) == lanes(np.zeros(3))
+    with pytest.raises(TypingError):
+        numba.njit(lambda x: lanes(x))(1.0)
+
+
+def test_arithmetic_of_others__is_unchanged():
+    total = numba.njit(lambda x, y: x + y)
+    np.testing.assert_array_equal(total(np.ones(3), np.arange(3)), [1, 2, 3])
+    assert total(1, 2) == 3
+    assert total("a", "b") == "ab"

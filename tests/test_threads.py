@@ -173,11 +173,11 @@ def test_passes__are_for_the_team_unless_one_thread_is_faster(is_alone, monkeypa
 
     monkeypatch.setattr(memory, "parallel", lambda rows: teams.append(rows) or parallel(rows))
     rows = MemoryRows(np.random.default_rng(0).normal(size=(100_000, 4)))
-    hints = rows.hints()
-    hints.pace = Decided()
+    pace = Decided()
+    monkeypatch.setattr(memory, "current_pace", lambda: pace)
     model = MODELS["full"](1e-6)
     start = fit_after_m_step(
         model, rows, rows.random_memberships(3, model.scatter, np.random.default_rng(0))
     )
-    run(rows, start, model, Control(tol=0, max_iter=29), hints=hints)
+    run(rows, start, model, Control(tol=0, max_iter=29))
     assert len(teams) == 1 if is_alone else len(teams) > 4  # the first pass is for the team

@@ -122,7 +122,7 @@ def team(n_jobs: int | None, n_shards: int, work: int) -> Iterator[int]:
 
 
 class Pace:
-    """Whether the next passes of a fit are for the team, as measured.
+    """Whether the next passes of this Python thread are for the team, as measured.
 
     Where other programs use the cores, threads wait for each other, and one thread can be ten
     times faster. So a pass that takes longer with the team than it should take one thread is
@@ -132,7 +132,7 @@ class Pace:
     def __init__(self) -> None:
         self.is_alone = False  # whether one thread makes the next passes
         self.n_passes = 1  # until the next decision
-        self._together: float | None = None  # seconds per pass, while one alone is compared
+        self._together: float | None = None  # its speed, while a pass alone is compared
 
     def record(self, seconds: float, work: int) -> None:
         """Decide on the next passes.
@@ -144,16 +144,24 @@ class Pace:
         work : int
             Multiplications per pass.
         """
-        slower = seconds * PER_SECOND > work
+        speed = work / seconds
         if self._together is not None:  # the last pass was the comparison
-            self.is_alone = seconds < self._together
+            self.is_alone = speed > self._together
             self.n_passes, self._together = KEPT, None
         elif self.is_alone:
             self.is_alone, self.n_passes = False, 1
-        elif slower:
-            self.is_alone, self.n_passes, self._together = True, 1, seconds
+        elif speed < PER_SECOND:
+            self.is_alone, self.n_passes, self._together = True, 1, speed
         else:
             self.n_passes = KEPT
+
+
+def current_pace() -> Pace:
+    """Return the pace of this Python thread, which one fit leaves to the next."""
+    if not hasattr(_own, "pace"):
+        _own.pace = Pace()
+    pace: Pace = _own.pace
+    return pace
 
 
 def run_shards(

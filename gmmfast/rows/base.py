@@ -16,7 +16,6 @@ from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect
-from gmmfast.kernels.threads import Pace
 from gmmfast.models.step import load_totals, new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.extent import Extent
@@ -38,7 +37,6 @@ class Hints:
     guesses: NDArray[np.int64]
     sums: Sums | None = None
     passes: dict[int, Pass] = field(default_factory=dict)  # by layout
-    pace: Pace = field(default_factory=Pace)
 
 
 class Rows(Protocol):

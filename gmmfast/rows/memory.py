@@ -23,6 +23,7 @@ from gmmfast.kernels.threads import (
     GO_ON,
     MAX_SHARDS,
     SLICE,
+    current_pace,
     current_stop,
     require_somebody,
     run_shards,
@@ -241,7 +242,7 @@ class MemoryRows:
             if work > SLICE:
                 iterate_here(self, rule, fit, hints)
                 continue
-            rows, pace, done = self._pass(fit, hints), hints.pace, fit.n_passes
+            rows, pace, done = self._pass(fit, hints), current_pace(), fit.n_passes
             with team(self._n_jobs, rows.n_shards, work) as count:
                 if count == 1:
                     iterate(rule, rows, fit, last, stop)
@@ -262,7 +263,7 @@ class MemoryRows:
             return
         rows = self._pass(fit, hints)
         with team(self._n_jobs, rows.n_shards, work) as count:
-            own = rows if count == 1 or hints.pace.is_alone else parallel(rows)
+            own = rows if count == 1 or current_pace().is_alone else parallel(rows)
             iterate(rule, own, fit, EXPECT, current_stop())
 
     def _pass(self, fit: Fit, hints: Hints) -> Pass:

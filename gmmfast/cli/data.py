@@ -162,7 +162,7 @@ def note(text: str) -> None:
     print(f"gmmfast: note: {' '.join(text.split())}", file=sys.stderr)
 
 
-def announce_compilation(kernels: str = "expectation", seconds: int = 20) -> None:
+def announce_compilation(kernels: str = "expectation", seconds: int = 30) -> None:
     """Announce that kernels will be compiled, unless they have been."""
     if not is_cached(kernels):
         note(f"compiling once for this machine, which can take {seconds} seconds ...")

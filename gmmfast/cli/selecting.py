@@ -36,7 +36,7 @@ def select(arguments: argparse.Namespace) -> None:
         random_state=arguments.seed,
     )
     rows = data.scaled(scaling)
-    announce_compilation("trials", 30)
+    announce_compilation("linkage", 60)
     with warnings_as_notes():
         search.fit(rows, sample_weight=data.weights, progress=sys.stderr.isatty())
     best = search.best_estimator_

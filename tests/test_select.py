@@ -66,6 +66,7 @@ def test_select_draws(run, customers, tmp_path, suffix):
     ("arguments", "message"),
     [
         (("-k", "0:3"), "must be numbers from 1, such as 1:9 or 2,4; got 0:3"),
+        (("-k", "3:1"), "must not be the larger one; got 3:1. Use 1:3."),
         (("-k", "a"), "must be a whole number; got"),
         (("--covariance", "full,XYZ"), "there is no model 'XYZ'; there are full, tied"),
         (("--criterion", "wish"), "invalid choice: 'wish'"),

@@ -194,6 +194,11 @@ def _counts(text: str) -> list[int]:
     counts: list[int] = []
     for part in text.split(","):
         first, colon, last = part.partition(":")
+        if colon and _whole(last) < _whole(first):
+            raise argparse.ArgumentTypeError(
+                f"the first number of a range must not be the larger one; got {part}. Use "
+                f"{last}:{first}."
+            )
         counts += range(_whole(first), _whole(last) + 1) if colon else [_whole(first)]
     if not counts or min(counts) < 1:
         raise argparse.ArgumentTypeError(f"must be numbers from 1, such as 1:9 or 2,4; got {text}")

@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 
 SMALLEST, LARGEST = 1e-15, 1e15  # float32 can sum squares of magnitudes between these
 COARSEST_FLOAT32, COARSEST_FLOAT64 = 5e-5, 1e-10  # deviations that rounding may move a mean by
+COARSEST_SQUARE = 1e-2  # share of a variance in any direction that rounding of products may change
 COARSEST = {np.dtype(np.float32): COARSEST_FLOAT32, np.dtype(np.float64): COARSEST_FLOAT64}
 
 
@@ -88,8 +89,10 @@ class Parameters:
     def dtype_for(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
         """Return the element type to compute in: float64 if float32 is too coarse.
 
-        It is if rounding moves a mean by more than `COARSEST` standard deviations, or if squares
-        over- or underflow.
+        It is if rounding moves a mean by more than `COARSEST` standard deviations, if squares over-
+        or underflow, or if features are so correlated that products of them lose a variance: along
+        row ``f`` of a factor, up to ``eps / 2 (sum_j |f_j| s_j)^2`` of it, where ``s_j`` are the
+        standard deviations of the features.
         """
         if dtype == np.float64:
             return dtype
@@ -101,7 +104,12 @@ class Parameters:
         with np.errstate(over="ignore", invalid="ignore"):
             shifts = means - means.astype(dtype)
             moved = factors * shifts if factors.ndim == 2 else factors @ shifts[:, :, None]
-        fits = (np.abs(moved) < COARSEST[dtype]).all()
+            fits = (np.abs(moved) < COARSEST[dtype]).all()
+            if factors.ndim == 3:
+                variances = np.einsum("...ii->...i", self.covariances)
+                own = variances[present] if variances.ndim == 2 else variances[None]
+                reach = (np.abs(factors) @ np.sqrt(own)[:, :, None]).max(initial=0.0)
+                fits &= bool(0.5 * np.finfo(dtype).eps * reach**2 < COARSEST_SQUARE)
         exist = ((SMALLEST < scales) & (scales < LARGEST)).all()
         return dtype if fits and exist else np.dtype(np.float64)
 

@@ -8,7 +8,7 @@ import pytest
 from data import TYPES
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.extent import Extent, center_near
 
@@ -291,3 +291,27 @@ def test_search__finds_clusters_that_are_far_apart(name):
     direct = GaussianMixture(2, covariance_type="VVV", reg_covar=0, random_state=0, tol=1e-6).fit(X)
     assert not direct.degenerate_.any()
     assert search.best_estimator_.bic(X) <= direct.bic(X) + 1e-6
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-3])
+@pytest.mark.parametrize(
+    "code", ["full", "tied", *(code for code in MODEL_CODES if not code.endswith("I"))]
+)
+def test_float32_of_correlated_features__is_fitted_like_float64(code, noise):
+    """Sums of products in float32 would lose the variance across the line."""
+    rng = np.random.default_rng(0)
+    z = rng.integers(0, 2, (400, 1))
+    t = rng.normal(size=(400, 1)) * 3 + z * 4
+    across = z * noise * 3 + rng.normal(size=(400, 1)) * noise
+    rows = np.c_[t, t + across, rng.normal(size=(400, 1))].astype("f4")
+    options = {
+        "weights_init": [0.5, 0.5], "means_init": rows[[0, 5]].astype("f8"),
+        "precisions_init": np.eye(3) if code == "tied" else np.array([np.eye(3)] * 2),
+        "covariance_type": code, "tol": 1e-4, "max_iter": 300, "reg_covar": 0,
+    }  # fmt: skip
+    narrow = GaussianMixture(2, **options).fit(rows)
+    wide = GaussianMixture(2, **options).fit(rows.astype("f8"))
+    assert abs(narrow.n_iter_ - wide.n_iter_) <= 1 + 0.05 * wide.n_iter_
+    assert narrow.lower_bound_ == pytest.approx(wide.lower_bound_, abs=1e-3)
+    falls = -np.diff(narrow.lower_bounds_)[2:]  # the first steps may leave float32 and the family
+    assert falls.max() < 1e-3

@@ -150,8 +150,9 @@ def iterate(
     mixture = fit.mixture
     while last == EXPECT or (fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last):
         layout = layout_of(
-            rows.is_narrow, mixture.weights, mixture.means, mixture.factors, mixture.whitening
-        )
+            rows.is_narrow, mixture.weights, mixture.means, mixture.covariances, mixture.factors,
+            mixture.whitening,
+        )  # fmt: skip
         if rows.layout != layout:
             break
         e_step(rows, mixture, fit.shifts, fit.totals)

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.moments import Sums, is_pooled
 from gmmfast.kernels.separation import Separation, fill_separation
-from gmmfast.parameters import COARSEST_FLOAT32, COARSEST_FLOAT64, LARGEST, SMALLEST, Density
+from gmmfast.parameters import (
+    COARSEST_FLOAT32,
+    COARSEST_FLOAT64,
+    COARSEST_SQUARE,
+    LARGEST,
+    SMALLEST,
+    Density,
+)
 
 LOG_TWO_PI = np.log(2 * np.pi)
 EPS, EPS_FLOAT32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
@@ -45,16 +52,18 @@ class Pass(NamedTuple):
 def is_too_coarse(
     weights,  # in (K,)
     means,  # in (K, d)
+    covariances,  # in (K, d, d), (1, d, d) or (K, d)
     factors,  # in (K, d, d) lower, or (K, d)
     whitening,  # in (1, d, d) lower, or (0, d, d)
 ):
-    """Whether float32 moves a mean by too many deviations, or cannot square the factors."""
+    """Whether float32 is too coarse, as `gmmfast.parameters.Parameters.dtype_for` says."""
     K, d = means.shape
     for k in range(K):
         if weights[k] == 0:
             continue
+        of = min(k, covariances.shape[0] - 1)
         for i in range(d):
-            moved = 0.0
+            moved, reach = 0.0, 0.0
             for j in range(i + 1):
                 if factors.ndim == 3:
                     factor = factors[k, i, j]
@@ -63,7 +72,11 @@ def is_too_coarse(
                 else:
                     factor = factors[k, i] * whitening[0, i, j]
                 moved += factor * (means[k, j] - np.float64(np.float32(means[k, j])))
+                if covariances.ndim == 3:
+                    reach += abs(factor) * np.sqrt(covariances[of, j, j])
             if not (abs(moved) < COARSEST_FLOAT32 and SMALLEST < abs(factor) < LARGEST):
+                return True
+            if not 0.5 * EPS_FLOAT32 * reach * reach < COARSEST_SQUARE:
                 return True
     return False
 
@@ -94,12 +107,13 @@ def layout_of(
     is_narrow,  # in: whether the rows are float32
     weights,  # in: of a Mixture, like the arguments below
     means,
+    covariances,
     factors,
     whitening,
 ):
     """Layout of passes near a mixture: WIDE, TRIANGLES, both or neither."""
     layout = 0
-    if is_narrow and is_too_coarse(weights, means, factors, whitening):
+    if is_narrow and is_too_coarse(weights, means, covariances, factors, whitening):
         layout += WIDE
     if whitening.shape[0] > 0 and factors.ndim == 2:
         eps, coarsest = EPS, COARSEST_FLOAT64
@@ -113,7 +127,10 @@ def layout_of(
 @entry_kernel
 def find_layout(is_narrow, mixture):
     """Layout of a mixture, for Python."""
-    return layout_of(is_narrow, mixture.weights, mixture.means, mixture.factors, mixture.whitening)
+    return layout_of(
+        is_narrow, mixture.weights, mixture.means, mixture.covariances, mixture.factors,
+        mixture.whitening,
+    )  # fmt: skip
 
 
 @kernel

@@ -106,9 +106,9 @@ class Parameters:
             moved = factors * shifts if factors.ndim == 2 else factors @ shifts[:, :, None]
             fits = (np.abs(moved) < COARSEST[dtype]).all()
             if factors.ndim == 3:
-                variances = np.einsum("...ii->...i", self.covariances)
-                own = variances[present] if variances.ndim == 2 else variances[None]
-                reach = (np.abs(factors) @ np.sqrt(own)[:, :, None]).max(initial=0.0)
+                variances = np.einsum("...ii->...i", self.covariances)  # (d,), (1, d) or (K, d)
+                deviations = np.sqrt(np.broadcast_to(variances, self.means.shape))[present]
+                reach = (np.abs(factors) @ deviations[:, :, None]).max(initial=0.0)
                 fits &= bool(0.5 * np.finfo(dtype).eps * reach**2 < COARSEST_SQUARE)
         exist = ((SMALLEST < scales) & (scales < LARGEST)).all()
         return dtype if fits and exist else np.dtype(np.float64)

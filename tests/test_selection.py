@@ -438,3 +438,8 @@ def test_neighbors_lower_the_bic_of_wine(monkeypatch):
 def test_partitions_that_are_the_same_but_for_their_numbers():
     partitions = [np.array(p) for p in ([0, 0, 1, 2], [2, 2, 0, 1], [0, 1, 1, 2], [1, 1, 2, 0])]
     assert [p.tolist() for p in different(partitions)] == [[0, 0, 1, 2], [0, 1, 1, 2]]
+
+
+def test_search__of_more_components_than_rows_says_so_alone():
+    with pytest.raises(ValueError, match="fewer rows than components. Lower n_components, or"):
+        GaussianMixtureIC([5]).fit(np.random.default_rng(0).normal(size=(3, 2)))

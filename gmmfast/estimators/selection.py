@@ -26,7 +26,7 @@ from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows, open_rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source
-from gmmfast.search.candidates import MANY, SINGULAR, Candidate, CandidateFit, Search
+from gmmfast.search.candidates import MANY, SINGULAR, TOO_FEW, Candidate, CandidateFit, Search
 from gmmfast.search.results import Results
 
 P = ParamSpec("P")  # arguments
@@ -311,6 +311,8 @@ class GaussianMixtureIC(Estimator):
         failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
         collapsed = sum(fit.degenerate for fit in fits)
         found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
+        if found == [TOO_FEW]:
+            remedy = "Lower n_components, or provide more rows."
         return f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. " + (
             remedy or f"{IN_GENERAL} Fewer components may help too."
         )

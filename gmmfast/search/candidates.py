@@ -39,6 +39,7 @@ TASK = 7  # fits that a thread takes over together
 TICK = 0.1  # seconds between checks for results and for the deadline
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
+TOO_FEW = "fewer rows than components"
 SINGULAR = "a covariance is not positive definite"  # why there is no mixture
 
 T = TypeVar("T")
@@ -165,7 +166,7 @@ class Search:
         found: dict[str, Any] = {}
         try:
             if most < K:
-                failure = "fewer rows than components"
+                failure = TOO_FEW
             elif self.is_singular and model.scatter is not Scatter.DIAGONAL:
                 failure = SINGULAR
             else:

@@ -37,7 +37,7 @@ def modules():
         is_compiled = name.startswith("gmmfast.kernels.") and not config.DISABLE_JIT
         is_import = (
             name == "gmmfast.kernels.lowering"
-        )  # its functions run while others are imported
+        )  # runs at import
         if "def " in path.read_text() and not is_compiled and not is_import:
             yield name.removesuffix(".__init__")
 

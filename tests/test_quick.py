@@ -35,9 +35,7 @@ def modules():
     for path in PACKAGE.rglob("*.py"):
         name = ".".join(("gmmfast", *path.relative_to(PACKAGE).with_suffix("").parts))
         is_compiled = name.startswith("gmmfast.kernels.") and not config.DISABLE_JIT
-        is_import = (
-            name == "gmmfast.kernels.lowering"
-        )  # runs at import
+        is_import = name == "gmmfast.kernels.lowering"  # runs at import
         if "def " in path.read_text() and not is_compiled and not is_import:
             yield name.removesuffix(".__init__")
 

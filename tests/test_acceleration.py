@@ -6,7 +6,8 @@ from data import TYPES, interpreted, mixture, random_start
 
 from gmmfast import GaussianMixture, em
 from gmmfast.em.state import reached_by_em, views_of_leap
-from gmmfast.kernels import anderson
+from gmmfast.kernels import statistics
+from gmmfast.kernels.maximization import Totals
 from gmmfast.models import MODELS
 from gmmfast.models.step import load_mixture, load_totals, new_state, new_totals, new_work
 from gmmfast.rows import MemoryRows
@@ -36,9 +37,9 @@ def test_statistics__as_a_vector_are_the_same(covariance_type):
     totals = totals_of(rows, model, parameters)
     reference = parameters.means + np.random.default_rng(0).normal(size=parameters.means.shape)
     vector = np.empty(3 + 9 + totals.scatter.size)
-    interpreted(anderson.write_statistics)(totals, totals.scatter, reference, vector)
+    interpreted(statistics.write_statistics)(totals, totals.scatter, reference, vector)
     again = new_totals(parameters.means, model.scatter.shape(3, 3))
-    assert interpreted(anderson.read_statistics)(vector, reference, again.scatter, again)
+    assert interpreted(statistics.read_statistics)(vector, reference, again.scatter, again)
     expected = rows.expectation(parameters, model.scatter).about(reference)
     for name in ("mass", "first", "scatter", "reference"):
         ours, theirs = getattr(again, name), getattr(expected, name)
@@ -54,7 +55,7 @@ def test_expected_log_likelihood__bounds_the_gain(covariance_type):
         state = new_state(model, 3, 3)
         assert load_mixture(model, parameters, state.mixture, new_work(model, state))
         own = state.mixture, state.mixture.factors, totals, totals.scatter
-        return interpreted(anderson.expected)(*own) / rows.weight
+        return interpreted(statistics.expected)(*own) / rows.weight
 
     for _ in range(30):
         before = rows.expectation(parameters, model.scatter)
@@ -149,3 +150,25 @@ def test_one_component__has_nothing_to_extrapolate():
 def test_unknown_acceleration__is_an_error():
     with pytest.raises(ValueError, match="acceleration"):
         GaussianMixture(2, acceleration="fast").fit(OVERLAPPING)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4), (1, 4, 4), (3, 4)])
+@pytest.mark.parametrize("is_of_rows", [True, False])
+def test_extrapolated_moments__are_those_of_rows_or_refused(shape, is_of_rows):
+    """Semidefinite about the means: singular ones too, but none with a negative variance."""
+    rng, resp = np.random.default_rng(0), np.full((20, 3), 1 / 3)
+    rows = rng.normal(size=(20, 4)) + 5
+    rows[:, 3] = rows[:, 0] - rows[:, 1]  # singular
+    first, mass = resp.T @ rows, resp.sum(axis=0)
+    scatter = np.einsum("nk,ni,nj->kij", resp, rows, rows)
+    if not is_of_rows:
+        scatter[1] -= 1e-3 * np.eye(4) * len(rows)
+    if shape == (1, 4, 4):
+        scatter = scatter.sum(axis=0, keepdims=True)
+    if shape == (3, 4):
+        scatter = np.einsum("kii->ki", scatter).copy()
+        if not is_of_rows:
+            scatter[1, 2] = 0.9 * first[1, 2] ** 2 / mass[1]
+    totals = Totals(np.zeros(1), np.zeros(1), np.zeros((3, 4)), mass, first, scatter)
+    left = np.empty(shape)
+    assert interpreted(statistics.are_semidefinite)(totals, scatter, left) == is_of_rows

@@ -97,7 +97,7 @@ def test_a_resumed_fit_writes_on(X, tmp_path):
 
 
 def test_a_fit_that_had_ended(X, tmp_path):
-    """A converged fit stays as it is; one that was short of iterations may get more."""
+    """A converged fit is unchanged; a fit that reached max_iter may get more iterations."""
     path, expected = tmp_path / "fit.npz", whole(X, max_iter=2000)
     again = GaussianMixture(4, random_state=0, tol=1e-7, max_iter=2000).fit(X, checkpoint=path)
     resumed = GaussianMixture.resume(path).fit(X)

@@ -17,7 +17,9 @@ from gmmfast.em.starts import begun as begin
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import iterate
 from gmmfast.kernels.maximization import maximize
+from gmmfast.kernels.passes import TRIANGLES, WIDE, find_layout
 from gmmfast.models import MODELS
+from gmmfast.models.step import load_mixture, new_state, new_work
 from gmmfast.rows import MemoryRows
 
 X = mixture(500, 3, 3, separation=1.2, seed=5)[0]
@@ -186,3 +188,29 @@ def test_starts_of_few_rows__that_need_another_layout():
     ways = [partition_around(rows, few[[0, 150]] - rows.center)]
     assert rows.are_few(2) and _likeliest_of_few(rows, model, ways) is None
     assert likeliest(rows, model, ways).is_sound
+
+
+@pytest.mark.parametrize("code", EVERY)
+def test_layouts__follow_one_rule_in_the_loop_and_in_python(code):
+    """The loop reads it from its arrays, passes made by Python from `Parameters`."""
+    rng, model, found = np.random.default_rng(0), MODELS[code](0.0), set()
+    for i in range(60):
+        spread, far = 10.0 ** rng.uniform(-7, 0), 10.0 ** rng.uniform(0, 9) * (i % 3)
+        rows = rng.normal(size=(60, 3))
+        rows[:, 1] = rows[:, 0] + spread * rows[:, 1]
+        rows[30:] += far
+        packed = MemoryRows(rows, center=np.zeros(3))
+        labels = packed.tiled(np.repeat([0, 1], 30))
+        statistics = packed.partition(labels, rows[[0, 30]], model.scatter)
+        parameters = model.maximization(statistics)
+        state = new_state(model, 2, 3)
+        load_mixture(model, parameters, state.mixture, new_work(model, state))
+        narrow = np.dtype("f4")
+        for is_narrow, dtype in ((True, parameters.dtype_for(narrow)), (False, np.dtype("f8"))):
+            layout = find_layout(is_narrow, state.mixture)
+            assert bool(layout & WIDE) == (is_narrow and dtype == np.float64)
+            if model.is_whitened:
+                assert bool(layout & TRIANGLES) == (parameters.density(dtype).whitening is None)
+            found.add(int(layout))
+    assert {0, WIDE} <= found
+    assert not model.is_whitened or len(found) > 2

@@ -316,5 +316,7 @@ def test_float32_of_correlated_features__is_fitted_like_float64(code, noise):
     pieces = GaussianMixture(2, **options | {"max_iter": 5}).fit(chunks([rows[:150], rows[150:]]))
     # the first pass, at the unit matrix, is in float32
     assert pieces.lower_bound_ == pytest.approx(narrow.lower_bounds_[4], abs=1e-3)
+    scores = wide.score_samples(rows), wide.score_samples(rows.astype("f8"))
+    np.testing.assert_allclose(*scores, rtol=1e-6, atol=1e-6)  # returned in float32
     falls = -np.diff(narrow.lower_bounds_)[2:]  # the first steps may leave float32 and the family
     assert falls.max() < 1e-3

@@ -19,7 +19,7 @@ from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED
 from gmmfast.models import Model
-from gmmfast.models.step import parameters_from, state_in, state_shapes
+from gmmfast.models.step import parameters_from, parameters_in
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows, Rows
 
@@ -184,23 +184,24 @@ def _likeliest_of_few(
     points: MemoryRows, model: Model, partitions: Sequence[Partition]
 ) -> Trial | None:
     """`likeliest` for few rows, in one compiled call; None if they need another layout."""
-    K, d = partitions[0].means.shape
-    fit = new_fit(model, points, K, -math.inf)
+    fit = new_fit(model, points, len(partitions[0].means), -math.inf)
     rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)
     hints = points.hints()
     labels, means = map(np.array, zip(*partitions, strict=True))
-    attempts = points.try_partitions(rule, fit, hints, TRIAL.max_iter, labels, means)
-    found, bounds, failed = attempts
+    trials = points.try_partitions(rule, fit, hints, TRIAL.max_iter, labels, means)
+    found, failed = trials.found, trials.failed
     if UNFINISHED in failed and current_stop()[0] != END:
         return None
-    best, shapes = None, state_shapes(model, K, d)
+    best: Trial | None = None
+    chosen = 0
     total = points.total(model.scatter)
     for p in np.flatnonzero(failed == FINE):
-        parameters = parameters_from(model, state_in(found[p], shapes).mixture)
-        is_sound = not model.collapsed(parameters, points.n_rows, total).any()
-        trial = Trial(points, fit, is_sound, float(bounds[p]), hints)
+        fit.flat[...] = found[p]
+        collapsed = model.collapsed(parameters_in(model, fit.mixture), points.n_rows, total)
+        trial = Trial(points, fit, not collapsed.any(), float(trials.bounds[p]), hints)
         if trial.beats(best):
-            best, fit.flat[...] = trial, found[p]
+            best, chosen = trial, int(p)
+    fit.flat[...] = found[chosen]
     if best is None and UNFINISHED not in failed:
         raise ill_defined(failed[-1])
     return best
@@ -218,7 +219,7 @@ def tried(trial: Trial, model: Model, total: Floats) -> Trial:
     """Run the first EM passes of a start."""
     course = Course(trial.points, trial.fit, model, TRIAL)
     course.complete()
-    parameters = parameters_from(model, trial.fit.mixture)
+    parameters = parameters_in(model, trial.fit.mixture)
     collapsed = model.collapsed(parameters, trial.points.n_rows, total)
     return trial._replace(is_sound=not collapsed.any(), lower_bound=course.lower_bound)
 

@@ -19,9 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import factorize
-from gmmfast.kernels.compiling import addressed_kernel, called_kernel, invoke, kernel
+from gmmfast.kernels.compiling import addressed_kernel, invoke, kernel
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
 from gmmfast.kernels.maximization import FINE, Totals
+from gmmfast.kernels.statistics import (
+    are_semidefinite,
+    expected,
+    read_statistics,
+    write_scales,
+    write_statistics,
+)
 
 MEMORY = 5  # points and images that a leap extrapolates from
 RATES = 3  # of convergence that must agree for EM to count as settled,
@@ -91,123 +98,6 @@ _leap_in = kernel(leap_in)
 
 
 @kernel
-def write_statistics(
-    totals,  # in: Totals
-    scatter,  # in: of the totals
-    reference,  # in (K, d)
-    vector,  # out (m,)
-):
-    """Mass, first and second moments about a reference, as one vector."""
-    K, d = reference.shape
-    i = 0
-    for k in range(K):
-        vector[i] = totals.mass[k]
-        i += 1
-    for k in range(K):
-        for j in range(d):
-            shift = reference[k, j] - totals.reference[k, j]
-            vector[i] = totals.first[k, j] - totals.mass[k] * shift
-            i += 1
-    begin = i
-    for k in range(scatter.shape[0]):
-        for a in range(d):
-            if scatter.ndim == 2:
-                vector[i] = scatter[k, a]
-                i += 1
-            else:
-                for b in range(d):
-                    vector[i] = scatter[k, a, b]
-                    i += 1
-    size = (i - begin) // scatter.shape[0]
-    for k in range(K):
-        at = begin + min(k, scatter.shape[0] - 1) * size
-        for a in range(d):
-            s = reference[k, a] - totals.reference[k, a]
-            h = totals.first[k, a] - 0.5 * totals.mass[k] * s
-            if scatter.ndim == 2:
-                vector[at + a] -= 2 * s * h
-            else:
-                for b in range(d):
-                    t = reference[k, b] - totals.reference[k, b]
-                    g = totals.first[k, b] - 0.5 * totals.mass[k] * t
-                    vector[at + a * d + b] -= s * g + h * t
-
-
-@kernel
-def read_statistics(
-    vector,  # in (m,)
-    reference,  # in (K, d)
-    scatter,  # out: of the totals
-    totals,  # out: Totals
-):
-    """Inverse of `write_statistics`; return whether no mass is negative."""
-    K, d = reference.shape
-    positive, i = True, 0
-    for k in range(K):
-        totals.mass[k] = vector[i]
-        positive = positive and vector[i] >= 0
-        i += 1
-    for k in range(K):
-        for j in range(d):
-            totals.reference[k, j] = reference[k, j]
-            totals.first[k, j] = vector[i]
-            i += 1
-    for k in range(scatter.shape[0]):
-        for a in range(d):
-            if scatter.ndim == 2:
-                scatter[k, a] = vector[i]
-                i += 1
-            else:
-                for b in range(d):
-                    scatter[k, a, b] = vector[i]
-                    i += 1
-    return positive
-
-
-@called_kernel
-def expected(
-    mixture,  # in: Mixture
-    factors,  # in: of the mixture
-    totals,  # in: Totals
-    scatter,  # in: of the totals
-):
-    """Expected complete log-likelihood, up to a constant (Bishop 2006, 9.40)."""
-    K, d = mixture.means.shape
-    total = 0.0
-    for k in range(K):
-        mass = totals.mass[k]
-        if mixture.weights[k] > 0:
-            total += mass * np.log(mixture.weights[k])
-        squares = 0.0
-        of = min(k, scatter.shape[0] - 1)
-        for r in range(d):
-            # row r of the triangle u, as u @ own scatter @ u
-            for i in range(r + 1):
-                if factors.ndim == 3:
-                    u = factors[k, r, i]
-                elif mixture.whitening.shape[0] > 0:
-                    u = factors[k, r] * mixture.whitening[0, r, i]
-                else:
-                    u = factors[k, r] if i == r else 0.0
-                s = mixture.means[k, i] - totals.reference[k, i]
-                h = totals.first[k, i] - 0.5 * mass * s
-                if scatter.ndim == 2:
-                    squares += u * u * (scatter[k, i] - 2 * s * h)
-                else:
-                    for j in range(r + 1):
-                        if factors.ndim == 3:
-                            v = factors[k, r, j]
-                        else:
-                            v = factors[k, r] * mixture.whitening[0, r, j]
-                        t = mixture.means[k, j] - totals.reference[k, j]
-                        g = totals.first[k, j] - 0.5 * mass * t
-                        own = scatter[of, i, j] if k < scatter.shape[0] else 0.0
-                        squares += u * v * (own - s * g - h * t)
-        total -= 0.5 * (mass * mixture.log_dets[k] + squares)
-    return total
-
-
-@kernel
 def shrink_evenly(
     gains,  # in (RATES + 1,)
 ):
@@ -235,47 +125,6 @@ def push(
         count -= 1
     for j in range(row.size):
         rows[count, j] = row[j]
-
-
-@kernel
-def write_scales(
-    totals,  # in: Totals
-    scatter,  # in: of the totals
-    scales,  # out (m,)
-):
-    """Inverse squares of the scale of each statistic, which makes changes unit-free.
-
-    The scale of a mass is its root, of a mean the standard deviation of its component, and so on.
-    """
-    K, d = totals.first.shape
-    all_mass, i = totals.mass.sum(), K
-    for k in range(K):
-        scales[k] = inverse(totals.mass[k])
-        of, mass = k, totals.mass[k]
-        if scatter.shape[0] < K:
-            of, mass = 0, all_mass
-        for a in range(d):
-            spread = scatter[of, a] if scatter.ndim == 2 else scatter[of, a, a]
-            scales[i] = inverse(totals.mass[k] * spread / mass)
-            i += 1
-    for k in range(scatter.shape[0]):
-        mass = totals.mass[k] if scatter.shape[0] == K else all_mass
-        for a in range(d):
-            if scatter.ndim == 2:
-                scales[i] = inverse(scatter[k, a] * scatter[k, a] / mass)
-                i += 1
-            else:
-                for b in range(d):
-                    scales[i] = inverse(scatter[k, a, a] * scatter[k, b, b] / mass)
-                    i += 1
-
-
-@kernel
-def inverse(
-    value,  # in
-):
-    """``1 / value``, or 0 if that is not a positive finite number."""
-    return 1 / value if 1e-300 < value < 1e300 else 0.0
 
 
 @kernel
@@ -388,7 +237,9 @@ def leap_ahead(
         copy_flat(leap.images[counts[N_POINTS] - 1], leap.inputs)
         return
     ahead = leap.totals
-    is_possible = read_statistics(leap.inputs, leap.reference, ahead.scatter, ahead)
+    is_possible = read_statistics(
+        leap.inputs, leap.reference, ahead.scatter, ahead
+    ) and are_semidefinite(ahead, ahead.scatter, fit.work.scatter)
     rise = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter) - start
     copy_flat(fit.flat, leap.fallback)
     if is_possible:

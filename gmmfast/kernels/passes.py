@@ -275,6 +275,12 @@ def move_far(
     return far and finite and not rounding
 
 
+@entry_kernel
+def moments_are_far(lost, eps, totals, shifts):
+    """`move_far`, for Python."""
+    return move_far(lost, eps, totals, totals.scatter, shifts)
+
+
 @kernel
 def e_step(
     rows,  # in, out: Pass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.density import make_work
@@ -18,9 +21,21 @@ from gmmfast.kernels.loop import (
     copy_flat,
 )
 from gmmfast.kernels.maximization import FINE
+from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import EPS, LOST_FLOAT64, collect_shards, move_far
 
 UNFINISHED = -3  # a start that needs rows in another layout
+
+
+class Trials(NamedTuple):
+    """Starts from P partitions, and their outcome."""
+
+    labels: NDArray  # in (P, n_tiles, TILE): the partitions
+    means: NDArray  # in, out (P, K, d): of their parts, exact or approximate
+    sums: Sums  # scratch: of one shard
+    found: NDArray  # out (P, m): the mixtures after the passes
+    bounds: NDArray  # out (P,): their lower bounds
+    failed: NDArray  # out (P,): FINE, UNFINISHED, SHARED or the failed component
 
 
 @allocating_kernel
@@ -68,25 +83,24 @@ def try_partitions(
     rows,  # in, out: Pass
     last,  # in: passes per start, at most
     stop,  # in (1,): another thread sets it to end the fit
-    labels,  # in (P, n_tiles, TILE): partitions
-    means,  # in, out (P, K, d): of their parts
     divide,  # in: address of `divide`
     iterate,  # in: address of `kernels.loop.iterate`
-    sums,  # scratch: of one shard
     fit,  # scratch: Fit
-    found,  # out (P, m): the mixtures after the passes
-    bounds,  # out (P,): their lower bounds
-    failed,  # out (P,): FINE, UNFINISHED, SHARED or the failed component
+    trials,  # in, out: Trials
 ):
     """EM from each partition, for a few passes."""
+    labels, means, bounds, failed = trials.labels, trials.means, trials.bounds, trials.failed
     for p in range(labels.shape[0]):
         bounds[p], failed[p] = -np.inf, UNFINISHED
         if p > 0 and stop[0] != 0:
             continue
         invoke(
             divide,
-            (rows.tiles, rows.row_weights, labels[p], sums, fit.shifts, means[p], fit.totals),
-        )
+            (
+                rows.tiles, rows.row_weights, labels[p], trials.sums, fit.shifts, means[p],
+                fit.totals,
+            ),
+        )  # fmt: skip
         begin_anew(fit)
         failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
         if failed[p] != FINE:
@@ -97,5 +111,5 @@ def try_partitions(
         elif fit.counts[BROKEN] != FINE:
             failed[p] = fit.counts[BROKEN]
         bounds[p] = fit.numbers[LOWER_BOUND]
-        copy_flat(fit.flat, found[p])
+        copy_flat(fit.flat, trials.found[p])
     return 0

@@ -108,16 +108,22 @@ def statistics_from(
     return statistics if unit == 1 else statistics.times(unit)
 
 
-def parameters_from(model: Model, mixture: Mixture) -> Parameters:
-    """Return a copy of a mixture, its covariances in the model's structure."""
+def parameters_in(model: Model, mixture: Mixture) -> Parameters:
+    """Return a mixture as parameters, in views of its arrays."""
     return Parameters(
-        mixture.weights.copy(),
-        mixture.means.copy(),
-        model.structured(mixture.covariances, len(mixture.weights)).copy(),
-        mixture.factors.copy(),
-        mixture.log_dets.copy(),
-        mixture.whitening[0].copy() if model.is_whitened else None,
+        mixture.weights,
+        mixture.means,
+        model.structured(mixture.covariances, len(mixture.weights)),
+        mixture.factors,
+        mixture.log_dets,
+        mixture.whitening[0] if model.is_whitened else None,
     )
+
+
+def parameters_from(model: Model, mixture: Mixture) -> Parameters:
+    """Return a copy of a mixture as parameters."""
+    arrays = parameters_in(model, mixture).to_arrays()
+    return Parameters.from_arrays({name: array.copy() for name, array in arrays.items()})
 
 
 def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: StepWork) -> bool:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
+from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.moments import Sums
-from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect
+from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect, moments_are_far
 from gmmfast.models.step import load_totals, new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.extent import Extent
@@ -129,19 +130,10 @@ def about_near_means(
     again: Callable[[Floats], SufficientStatistics],
 ) -> SufficientStatistics:
     """Return statistics whose moments keep their digits when they move to the new means."""
-    mass, first, scatter = statistics.mass, statistics.first, statistics.scatter
-    per_row = np.maximum(mass, np.finfo(np.float64).tiny)[:, None]
-    with np.errstate(over="ignore", invalid="ignore"):
-        moved = first * first / per_row
-        spread = np.einsum("kii->ki", scatter) if scatter.ndim == 3 else scatter
-        if len(spread) < len(moved):
-            moved = moved.sum(axis=0, keepdims=True)
-        limit = 1 + np.finfo(dtype).eps / LOST[dtype]
-        if (limit * moved <= spread).all():
-            return statistics
-        shifts = first / per_row
-        is_rounding = np.abs(shifts) <= 64 * np.finfo(np.float64).eps * np.abs(statistics.reference)
-    if is_rounding.all() or not np.isfinite(moved).all():
+    own = statistics.reference, statistics.mass, statistics.first, statistics.scatter
+    totals = Totals(np.empty(1), np.empty(1), *map(np.array, own))  # writable, also from workers
+    shifts = np.empty_like(totals.first)
+    if not moments_are_far(LOST[dtype], float(np.finfo(dtype).eps), totals, shifts):
         return statistics
     return again(statistics.reference + shifts)
 

@@ -29,7 +29,7 @@ from gmmfast.kernels.threads import (
     run_shards,
     team,
 )
-from gmmfast.kernels.trials import divide, try_partitions
+from gmmfast.kernels.trials import Trials, divide, try_partitions
 from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
@@ -291,7 +291,7 @@ class MemoryRows:
         last: int,
         labels: NDArray[np.int32],
         means: Floats,
-    ) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    ) -> Trials:
         """Make an M step and a few passes from each partition of few rows.
 
         Parameters
@@ -304,30 +304,18 @@ class MemoryRows:
             Partitions of the packed rows, which must be unsorted.
         means : ndarray of shape (P, K, d)
             Reference of the moments.
-
-        Returns
-        -------
-        ndarray of shape (P, m), ndarray of shape (P,), ndarray of shape (P,)
-            `Fit.flat` of each start, its lower bound, and FINE, UNFINISHED, SHARED or the failed
-            component.
         """
-        P = len(labels)
-        found, bounds, failed = np.empty((P, fit.flat.size)), np.empty(P), np.empty(P, np.int64)
-        rows, stop = self._pass_in(fit, hints, 0), current_stop()
-        parts = rows.tiles, rows.row_weights, labels[0]
-        (K, d), scatter = fit.shifts.shape, fit.totals.scatter
+        rows, stop, P = self._pass_in(fit, hints, 0), current_stop(), len(labels)
+        (K, d), scatter, mixture = fit.shifts.shape, fit.totals.scatter, fit.mixture
         sums = make_sums(1, K, d, scatter.shape)
+        found, failed = np.empty((P, fit.flat.size)), np.empty(P, np.int64)
+        trials = Trials(labels, means, sums, found, np.empty(P), failed)
+        parts = rows.tiles, rows.row_weights, labels[0]
         split = address_of(divide, scatter.ndim, *parts, sums, fit.shifts, means[0], fit.totals)
-        kind = (
-            fit.mixture.factors.ndim,
-            fit.mixture.covariances.ndim,
-            rows.density.whitening is None,
-        )
+        kind = mixture.factors.ndim, mixture.covariances.ndim, rows.density.whitening is None
         loop = address_of(iterate, kind, rule, rows, fit, last, stop)
-        try_partitions(
-            rule, rows, last, stop, labels, means, split, loop, sums, fit, found, bounds, failed
-        )
-        return found, bounds, failed
+        try_partitions(rule, rows, last, stop, split, loop, fit, trials)
+        return trials
 
     def passes_at_once(self, fit: Fit) -> int:
         """Return the number of passes between two checks for Ctrl-C."""

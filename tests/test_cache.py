@@ -12,7 +12,7 @@ import gmmfast
 
 RUN = """
 import numpy as np
-from gmmfast.kernels.compiling import cache_folder
+from gmmfast.kernels.caching import cache_folder
 from gmmfast.kernels.cholesky import invert_cholesky as kernel
 from gmmfast.models.base import inverse_cholesky
 factors, log_dets = inverse_cholesky(np.array([[[4.0]]]))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gmmfast.data import free_memory as memory
 from gmmfast.datasets import EXAMPLES
 from gmmfast.estimators.mixture import GaussianMixture
-from gmmfast.kernels.compiling import is_cached
+from gmmfast.kernels.caching import is_cached
 from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.sources import Chunks, chunks, files_of
 from gmmfast.tables import TEXT_SUFFIXES, choose_columns, column_names, read_table

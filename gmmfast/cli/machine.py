@@ -3,17 +3,23 @@
 import argparse
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import llvmlite
 import numba
 import numpy as np
 
+from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.em.ahead import compile_passes, helped
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.kernels.threads import describe
+from gmmfast.parameters import Floats
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
 
+DTYPES = "float64", "float32"
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
@@ -32,24 +38,43 @@ def info(arguments: argparse.Namespace) -> None:
 
 def warmup(arguments: argparse.Namespace) -> None:
     """Compile the kernels of fits (also in pieces), predictions, scores and small searches."""
-    rng = np.random.default_rng(0)
-    rows = np.concatenate([rng.standard_normal((20_000, 2)) + center for center in (0.0, 9.0)])
     begin = time.perf_counter()
-    for covariance in COVARIANCES:
-        for dtype in (np.float64, np.float32):
-            start = time.perf_counter()
-            values = rows.astype(dtype)
-            for n_jobs in (None, 1):  # parallel and serial kernels
-                model = GaussianMixture(
-                    2, covariance_type=covariance, random_state=0, n_jobs=n_jobs
-                ).fit(values)
-                model.predict(values)
-                model.predict_proba(values)
-                model.score_samples(values)
-            model.fit(chunks(values))
-            seconds = time.perf_counter() - start
-            print(f"{covariance:<10} {np.dtype(dtype).name:<8} {seconds:6.1f} s", flush=True)
-    start = time.perf_counter()
-    GaussianMixtureIC((1, 2), random_state=0).fit(rows[::1000])
-    print(f"{'select':<19} {time.perf_counter() - start:6.1f} s", flush=True)
+    with helped(None, compile_rest):
+        for dtype in DTYPES:
+            for covariance in COVARIANCES:
+                with _timed(f"{covariance:<10} {dtype:<8}"):
+                    _use_mixture(covariance, dtype)
+            if dtype == DTYPES[0]:
+                with _timed(f"{'select':<19}"):
+                    GaussianMixtureIC((1, 2), random_state=0).fit(_rows()[::1000])
     print(f"{'all':<19} {time.perf_counter() - begin:6.1f} s")
+
+
+def compile_rest() -> None:
+    """Compile what `warmup` comes to last, as its helper."""
+    for covariance in COVARIANCES:
+        _use_mixture(covariance, DTYPES[1])
+    compile_passes(COVARIANCE_TYPES, DTYPES[0], True, False)
+
+
+@contextmanager
+def _timed(label: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    print(f"{label} {time.perf_counter() - start:6.1f} s", flush=True)
+
+
+def _rows() -> Floats:
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.standard_normal((20_000, 2)) + center for center in (0.0, 9.0)])
+
+
+def _use_mixture(covariance_type: str, dtype: str) -> None:
+    values = _rows().astype(dtype)
+    for n_jobs in (None, 1):  # parallel and serial kernels
+        model = GaussianMixture(2, covariance_type=covariance_type, random_state=0, n_jobs=n_jobs)
+        model.fit(values)
+        model.predict(values)
+        model.predict_proba(values)
+        model.score_samples(values)
+    model.fit(chunks(values))

@@ -29,6 +29,7 @@ from gmmfast.data.validation import (
     check_rows,
     check_sample_weight,
 )
+from gmmfast.em.ahead import compile_passes, helped, is_parallel
 from gmmfast.em.observers import Callback, Progress, Verbose
 from gmmfast.em.starts import Given, start
 from gmmfast.em.state import reached_by_em
@@ -282,7 +283,10 @@ class GaussianMixture(FittedMixture):
         if callback is not None:
             observers.append(Callback(callback))
         control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
-        with self._explained(rows, names):
+        kind = [self.covariance_type], rows.dtype.name, control.is_accelerated
+        parallel = is_parallel(rows, self.n_components)
+        helper = helped(self.n_jobs, compile_passes, *kind, parallel)
+        with self._explained(rows, names), helper:
             result = self._run(rows, model, control)
         self._set_result(result, model, rows)
         self._warn(result.status)

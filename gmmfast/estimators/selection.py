@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from gmmfast import em
 from gmmfast.data.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
 from gmmfast.data.validation import check_features, check_random_state
+from gmmfast.em.ahead import compile_passes, helped, is_parallel
 from gmmfast.em.kmeans import Random
 from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
@@ -212,12 +213,15 @@ class GaussianMixtureIC(Estimator):
         folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
         threads = thread_count(self.n_jobs)
         candidates = self._candidates()
-        dependence = Dependence.of(rows)
-        singular = self.reg_covar == 0 and dependence.is_certain
-        common = (self.reg_covar, singular, control, rng, threads, deadline)
-        search = Search(candidates, rows, folds, *common)
+        counts, models = zip(*candidates, strict=True)
+        kind = list(dict.fromkeys(models)), rows.dtype.name, control.is_accelerated
         bar = SearchBar(len(candidates), progress)
-        fits = self._run(search, callback, deadline, bar)
+        with helped(self.n_jobs, compile_passes, *kind, is_parallel(rows, max(counts))):
+            dependence = Dependence.of(rows)
+            singular = self.reg_covar == 0 and dependence.is_certain
+            common = (self.reg_covar, singular, control, rng, threads, deadline)
+            search = Search(candidates, rows, folds, *common)
+            fits = self._run(search, callback, deadline, bar)
         self.results_ = Results.of(candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)

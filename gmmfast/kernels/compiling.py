@@ -1,146 +1,22 @@
-"""Compilation of the kernels, and the cache of their machine code."""
+"""Compilation of the kernels."""
 
 from __future__ import annotations
 
 import gc
-import hashlib
-import importlib.util
-import pkgutil
-from collections.abc import Callable, Hashable
-from pathlib import Path
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
-import llvmlite
 import numba
-from numba.core import caching, cgutils, codegen, compiler, config, types
+from numba.core import cgutils, codegen, compiler, config, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.types.containers import BaseTuple
 
-from gmmfast import kernels
+from gmmfast.kernels.caching import KernelCache, give_claims_back
 from gmmfast.kernels.lowering import compiled_as
-from gmmfast.kernels.simd import HAS_FMA, REGISTER_BYTES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _source(module: str) -> str | None:
-    """Source of a module, also in a zip file; None if only its bytecode is installed."""
-    loader: Any = getattr(importlib.util.find_spec(module), "loader", None)
-    try:
-        return cast("str | None", loader.get_source(module))
-    except (AttributeError, ImportError, OSError):
-        return None
-
-
-def _digest() -> str | None:
-    """Hash of all that the machine code depends on: the kernels' sources and the compiler.
-
-    None if a source cannot be read; then nothing is cached on disk.
-    """
-    versions = f"{numba.__version__} {llvmlite.__version__} {REGISTER_BYTES} {HAS_FMA}"
-    state = hashlib.sha256(versions.encode())
-    found = sorted(module.name for module in pkgutil.iter_modules(kernels.__path__))
-    names = [f"gmmfast.kernels.{name}" for name in found]
-    for name in (*names, "gmmfast.parameters"):  # Density
-        source = _source(name)
-        if source is None or not names:
-            return None
-        state.update(source.encode())
-    return state.hexdigest()
-
-
-DIGEST = _digest()
-
-# ------------------------------------------------------------------------------------ compiling
-
-
-class _OfAllSources:
-    """A cache folder whose entries go stale when any kernel changes, not only their own file."""
-
-    def get_source_stamp(self) -> str | None:
-        return DIGEST
-
-
-class _AlsoOfZip(_OfAllSources):
-    """The same for sources in a zip file."""
-
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], file: str) -> Any:
-        """Return the folder; None if it cannot be written."""
-        folder: Any = cls(function, file)  # type: ignore[call-arg]
-        try:
-            folder.ensure_cache_path()
-        except OSError:
-            return None
-        return folder
-
-
-class _UserProvided(_AlsoOfZip, caching.UserProvidedCacheLocator):
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], file: str) -> Any:
-        """Return the folder below ``NUMBA_CACHE_DIR``, if that is set."""
-        return super().from_function(function, file) if config.CACHE_DIR else None
-
-
-class _InTree(_OfAllSources, caching.InTreeCacheLocator):
-    pass
-
-
-class _UserWide(_AlsoOfZip, caching.UserWideCacheLocator):
-    pass
-
-
-class _Entries(caching.CompileResultCacheImpl):
-    _locator_classes = [_UserProvided, _InTree, _UserWide]
-
-
-class _Files(caching.IndexDataCacheFile):
-    """Files of machine code, labeled with their key.
-
-    The index alone is not reliable: processes that compile at the same time give their files the
-    same numbers, and write the index before the file.
-    """
-
-    def save(self, key: Any, data: Any) -> None:
-        super().save(key, (DIGEST, key, data))
-
-    def load(self, key: Any) -> Any:
-        *meant, data = super().load(key) or (None,)
-        return data if meant == [DIGEST, key] else None
-
-
-class KernelCache(caching.FunctionCache):
-    """Numba's cache on disk; an unreadable or read-only cache only costs compile time."""
-
-    _impl_class = _Entries
-
-    def __init__(self, function: Callable[..., Any], options: str = "") -> None:
-        if DIGEST is None:
-            raise RuntimeError("cannot cache: the sources of the kernels cannot be read")
-        super().__init__(function)
-        self._options = options  # of the compiler
-        self._cache_file = _Files(self._cache_path, self._impl.filename_base, DIGEST)
-
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        return *super()._index_key(sig, codegen), self._options
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the stored machine code, or None."""
-        try:
-            return super().load_overload(sig, target_context)
-        except Exception:  # a damaged entry can raise anything that unpickling can
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Store machine code where possible; an unreadable index is replaced."""
-        for prepare in (lambda: None, self.flush):
-            try:
-                prepare()
-                super().save_overload(sig, data)
-                return
-            except Exception:  # likewise; or a full disk
-                continue
-        self.disable()
 
 
 class _Part(codegen.JITCodeLibrary):
@@ -183,6 +59,9 @@ class _Compiler(compiler.Compiler):
         try:
             gc.disable()
             return super().compile_extra(function)
+        except BaseException:  # Ctrl-C
+            give_claims_back()
+            raise
         finally:
             if was_enabled:  # not if this compilation is nested
                 gc.enable()
@@ -267,6 +146,20 @@ def _call(context, builder, signature, values):
     return result
 
 
+_wanted: ContextVar[list[Any] | None] = ContextVar("wanted", default=None)
+
+
+@contextmanager
+def listed() -> Iterator[list[tuple[Any, tuple[Any, ...]]]]:
+    """List the kernels that `address_of` would compile, and their types, instead."""
+    wanted: list[tuple[Any, tuple[Any, ...]]] = []
+    before = _wanted.set(wanted)
+    try:
+        yield wanted
+    finally:
+        _wanted.reset(before)
+
+
 _addresses: dict[Any, tuple[int, tuple[Any, ...]]] = {}  # and the types of the arguments
 CHECKS_LAYOUTS = False  # whether equal layouts are checked to mean equal types; tests do so
 
@@ -285,6 +178,10 @@ def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
     """
     if config.DISABLE_JIT:
         return function
+    wanted = _wanted.get()
+    if wanted is not None:
+        wanted.append((function, tuple(map(numba.typeof, arguments))))
+        return 0
     key = function, layout
     if key in _addresses and not CHECKS_LAYOUTS:
         return _addresses[key][0]
@@ -299,20 +196,3 @@ def address_of(function: Any, layout: Hashable, *arguments: Any) -> Any:
     if signature != expected:
         raise TypeError(f"{layout} stands for {expected}, not for {signature}")
     return address
-
-
-def cache_folder() -> str | None:
-    """Return the folder of the machine code; None if no folder is writable."""
-    try:
-        return str(KernelCache(_digest).cache_path)
-    except (RuntimeError, OSError):
-        return None
-
-
-def is_cached(kernels: str = "expectation") -> bool:
-    """Whether the cache holds machine code of the current version of a file's kernels."""
-    folder = cache_folder()
-    if folder is None or DIGEST is None:
-        return False
-    stamp = DIGEST.encode()
-    return any(stamp in index.read_bytes() for index in Path(folder).glob(f"{kernels}.*.nbi"))

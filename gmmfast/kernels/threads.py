@@ -15,7 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numpy.random import mtrand
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import cache_folder
+from gmmfast.kernels.caching import cache_folder
 from gmmfast.kernels.simd import REGISTER_BYTES
 
 MAX_SHARDS = 64

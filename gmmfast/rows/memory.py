@@ -42,7 +42,7 @@ from gmmfast.rows.base import (
     whole_statistics,
 )
 from gmmfast.rows.extent import extent_of
-from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
+from gmmfast.rows.passes import Packed, address_of_loop, new_pass, parallel, work_of, work_of_loop
 
 WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread
 ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
@@ -306,14 +306,13 @@ class MemoryRows:
             Reference of the moments.
         """
         rows, stop, P = self._pass_in(fit, hints, 0), current_stop(), len(labels)
-        (K, d), scatter, mixture = fit.shifts.shape, fit.totals.scatter, fit.mixture
+        (K, d), scatter = fit.shifts.shape, fit.totals.scatter
         sums = make_sums(1, K, d, scatter.shape)
         found, failed = np.empty((P, fit.flat.size)), np.empty(P, np.int64)
         trials = Trials(labels, means, sums, found, np.empty(P), failed)
         parts = rows.tiles, rows.row_weights, labels[0]
         split = address_of(divide, scatter.ndim, *parts, sums, fit.shifts, means[0], fit.totals)
-        kind = mixture.factors.ndim, mixture.covariances.ndim, rows.density.whitening is None
-        loop = address_of(iterate, kind, rule, rows, fit, last, stop)
+        loop = address_of_loop(rule, rows, fit, last, stop)
         try_partitions(rule, rows, last, stop, split, loop, fit, trials)
         return trials
 

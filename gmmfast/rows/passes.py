@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.expectation import em_pass, em_shards, negligible
-from gmmfast.kernels.loop import Fit
+from gmmfast.kernels.loop import Fit, Rule, iterate
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.passes import TRIANGLES, WIDE, Pass, prepare
 from gmmfast.kernels.separation import new_separation
@@ -81,6 +81,14 @@ def parallel(rows: Pass) -> Pass:
     shards = rows.tiles, rows.row_weights, density, rows.separation, rows.about, 0.0
     args = 0, rows.n_shards, rows.n_shards, *shards, rows.guesses, rows.sums
     return rows._replace(sum_shards=address_of(em_pass, kind, *args))
+
+
+def address_of_loop(rule: Rule, rows: Pass, fit: Fit, last: int, stop: NDArray[np.int8]) -> int:
+    """Compile the loop over passes of one kind, and return its address."""
+    mixture, is_whole = fit.mixture, rows.density.whitening is None
+    kind = rows.tiles.dtype, mixture.factors.ndim, mixture.covariances.ndim, is_whole
+    address: int = address_of(iterate, kind, rule, rows, fit, last, stop)
+    return address
 
 
 def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:

@@ -38,8 +38,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 def warmup(arguments: argparse.Namespace) -> None:
     """Compile the kernels of fits (also in pieces), predictions, scores and small searches."""
-    begin = time.perf_counter()
-    with helped(None, compile_rest):
+    with _timed(f"{'all':<19}"), helped(None, compile_rest):
         for dtype in DTYPES:
             for covariance in COVARIANCES:
                 with _timed(f"{covariance:<10} {dtype:<8}"):
@@ -47,11 +46,10 @@ def warmup(arguments: argparse.Namespace) -> None:
             if dtype == DTYPES[0]:
                 with _timed(f"{'select':<19}"):
                     GaussianMixtureIC((1, 2), random_state=0).fit(_rows()[::1000])
-    print(f"{'all':<19} {time.perf_counter() - begin:6.1f} s")
 
 
 def compile_rest() -> None:
-    """Compile what `warmup` comes to last, as its helper."""
+    """Compile, as the helper of `warmup`, what it needs last."""
     for covariance in COVARIANCES:
         _use_mixture(covariance, DTYPES[1])
     compile_passes(COVARIANCE_TYPES, DTYPES[0], True, False)

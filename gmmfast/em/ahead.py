@@ -11,22 +11,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from gmmfast.em.state import new_fit, rule_of
-from gmmfast.kernels.caching import is_only_helper, on_first_miss
+from gmmfast.kernels.caching import claim, give_back, on_first_miss
 from gmmfast.kernels.compiling import listed
 from gmmfast.kernels.loop import EXPECT
 from gmmfast.kernels.threads import TEAM_WORK, current_stop, thread_count
 from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.passes import address_of_loop, new_pass, parallel
 
 SWITCH = "GMMFAST_HELPER"  # environment variable; 0 turns helpers off
+HELPER = "helper"  # the claim of the only helper of a cache
 COMMAND = """
 import json, sys
 sys.path, *task = json.loads(sys.argv[1])
@@ -43,48 +45,70 @@ def helped(
     """Compile with a helper inside this context, if there is anything to compile.
 
     Each of the two processes claims what it compiles, and finds in the cache what the other has
-    compiled. The helper ends with the context.
+    compiled. The helper ends with the context. Of nested contexts, the outer one has the helper.
 
     Parameters
     ----------
     n_jobs : int or None
         Threads of the caller; with one thread there is no helper.
     function : callable
-        What the helper calls: a function of a module, which compiles in another order.
+        Module-level function that the helper calls. It should compile in another order than the
+        caller.
     *arguments
-        Its arguments, as JSON can hold them.
+        Its arguments; JSON types only.
     """
     if _is_helped.get():
         yield
         return
-    helpers: list[subprocess.Popen[bytes]] = []
-    task = [sys.path, function.__module__, function.__name__, arguments]
-
-    def start() -> None:
-        if thread_count(n_jobs) > 1 and _is_possible():
-            with contextlib.suppress(OSError):  # no process can be started: compile alone
-                helpers.append(_start(task))
-
+    path = [entry for entry in sys.path if isinstance(entry, str)]
+    helper = _Helper(n_jobs, [path, function.__module__, function.__name__, arguments])
     token = _is_helped.set(True)
-    with on_first_miss(start):
-        try:
+    try:
+        with on_first_miss(helper.start):
             yield
-        finally:
-            _is_helped.reset(token)
-            for helper in helpers:
-                helper.kill()
-                helper.communicate()
+    finally:
+        helper.end()
+        _is_helped.reset(token)
+
+
+class _Helper:
+    """A process that may be started, from any thread, and ended once."""
+
+    def __init__(self, n_jobs: int | None, task: Sequence[object]) -> None:
+        self._n_jobs, self._task = n_jobs, task
+        self._lock, self._has_ended = threading.Lock(), False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process, if it can help."""
+        with self._lock:
+            if self._has_ended or thread_count(self._n_jobs) == 1 or not _is_possible():
+                return
+            with contextlib.suppress(OSError):  # no process can be started: compile alone
+                self._process = _start(self._task)
+
+    def end(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._has_ended = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.communicate()
 
 
 def _is_possible() -> bool:
-    """Whether this process can start another Python, on another processor."""
-    is_python = bool(sys.executable) and not getattr(sys, "frozen", False)
-    return is_python and (os.cpu_count() or 1) > 1 and os.environ.get(SWITCH) != "0"
+    """Whether another Python can be started on another processor, and can claim kernels."""
+    is_python = "python" in os.path.basename(sys.executable or "").lower()  # not embedded in it
+    if not is_python or (os.cpu_count() or 1) == 1 or os.environ.get(SWITCH) == "0":
+        return False
+    is_alone = claim(HELPER)
+    give_back(HELPER)
+    return is_alone
 
 
 def _start(task: Sequence[object]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, json.dumps(task)],
+        [sys.executable, "-P", "-c", COMMAND, json.dumps(task)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -95,7 +119,7 @@ def _start(task: Sequence[object]) -> subprocess.Popen[bytes]:
 def help_with(module: str, function: str, arguments: Sequence[Any]) -> None:
     """Call a function, as the helper; end with the process that started this one."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if is_only_helper():
+    if claim(HELPER):
         getattr(importlib.import_module(module), function)(*arguments)
 
 
@@ -104,15 +128,46 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def is_parallel(rows: Rows, n_components: int) -> bool:
-    """Whether passes over rows are likely to use several threads."""
-    return rows.n_rows * n_components * rows.n_features**2 >= TEAM_WORK
+def helped_fits(
+    n_jobs: int | None,
+    rows: Rows,
+    n_components: int,
+    covariance_types: Sequence[str],
+    is_accelerated: bool,
+) -> AbstractContextManager[None]:
+    """Return the context of fits to `rows` with up to `n_components`, compiled with a helper."""
+    work = rows.n_rows * n_components * rows.n_features
+    if any(MODELS[name](0.0).scatter is Scatter.FULL for name in covariance_types):
+        work *= rows.n_features
+    kind = list(covariance_types), rows.dtype.name, is_accelerated, bool(work >= TEAM_WORK)
+    return helped(n_jobs, compile_passes, *kind)
 
 
 def compile_passes(
-    covariance_types: Sequence[str], dtype: str, is_accelerated: bool, is_parallel: bool
+    covariance_types: Sequence[str], dtype: str, is_accelerated: bool, has_threads: bool
 ) -> None:
-    """Compile the passes of fits, those that are needed last first."""
+    """Compile the passes of fits, in reverse order of need."""
+    kernels = passes_of(covariance_types, dtype, is_accelerated, has_threads)
+    for function, signature in reversed(kernels):
+        function.compile(signature)
+
+
+def passes_of(
+    covariance_types: Sequence[str], dtype: str, is_accelerated: bool, has_threads: bool
+) -> list[tuple[Any, tuple[Any, ...]]]:
+    """List the kernels of the passes of fits, with the types of their arguments.
+
+    Parameters
+    ----------
+    covariance_types : sequence of str
+        The models.
+    dtype : str
+        Element type of the rows.
+    is_accelerated : bool
+        Whether the fits extrapolate.
+    has_threads : bool
+        Whether passes use several threads.
+    """
     rng = np.random.default_rng(0)
     rows = MemoryRows(rng.standard_normal((9, 2)).astype(dtype), n_jobs=1)
     with listed() as kernels:
@@ -121,8 +176,7 @@ def compile_passes(
             fit = new_fit(model, rows, 2, -math.inf)
             rule = rule_of(model, rows, fit, 0.0, 0.0, is_accelerated)
             passes = new_pass(rows, fit, 0, rows.hints().guesses)
-            if is_parallel:
+            if has_threads:
                 passes = parallel(passes)
             address_of_loop(rule, passes, fit, EXPECT, current_stop())
-    for function, signature in reversed(kernels):
-        function.compile(signature)
+    return kernels

@@ -196,11 +196,12 @@ def _likeliest_of_few(
     chosen = 0
     total = points.total(model.scatter)
     for p in np.flatnonzero(failed == FINE):
-        if best is not None and best.is_sound and trials.bounds[p] - SAME <= best.lower_bound:
+        trial = Trial(points, fit, True, float(trials.bounds[p]), hints)
+        if not trial.beats(best):
             continue  # whether it has collapsed or not
         fit.flat[...] = found[p]
         collapsed = model.collapsed(parameters_in(model, fit.mixture), points.n_rows, total)
-        trial = Trial(points, fit, not collapsed.any(), float(trials.bounds[p]), hints)
+        trial = trial._replace(is_sound=not collapsed.any())
         if trial.beats(best):
             best, chosen = trial, int(p)
     fit.flat[...] = found[chosen]

@@ -29,7 +29,7 @@ from gmmfast.data.validation import (
     check_rows,
     check_sample_weight,
 )
-from gmmfast.em.ahead import compile_passes, helped, is_parallel
+from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Callback, Progress, Verbose
 from gmmfast.em.starts import Given, start
 from gmmfast.em.state import reached_by_em
@@ -283,9 +283,8 @@ class GaussianMixture(FittedMixture):
         if callback is not None:
             observers.append(Callback(callback))
         control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
-        kind = [self.covariance_type], rows.dtype.name, control.is_accelerated
-        parallel = is_parallel(rows, self.n_components)
-        helper = helped(self.n_jobs, compile_passes, *kind, parallel)
+        kind = [self.covariance_type], control.is_accelerated
+        helper = helped_fits(self.n_jobs, rows, self.n_components, *kind)
         with self._explained(rows, names), helper:
             result = self._run(rows, model, control)
         self._set_result(result, model, rows)

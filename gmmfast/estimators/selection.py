@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from gmmfast import em
 from gmmfast.data.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
 from gmmfast.data.validation import check_features, check_random_state
-from gmmfast.em.ahead import compile_passes, helped, is_parallel
+from gmmfast.em.ahead import helped_fits
 from gmmfast.em.kmeans import Random
 from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
@@ -214,9 +214,9 @@ class GaussianMixtureIC(Estimator):
         threads = thread_count(self.n_jobs)
         candidates = self._candidates()
         counts, models = zip(*candidates, strict=True)
-        kind = list(dict.fromkeys(models)), rows.dtype.name, control.is_accelerated
+        kind = list(dict.fromkeys(models)), control.is_accelerated
         bar = SearchBar(len(candidates), progress)
-        with helped(self.n_jobs, compile_passes, *kind, is_parallel(rows, max(counts))):
+        with helped_fits(self.n_jobs, rows, max(counts), *kind):
             dependence = Dependence.of(rows)
             singular = self.reg_covar == 0 and dependence.is_certain
             common = (self.reg_covar, singular, control, rng, threads, deadline)

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -128,30 +128,40 @@ class KernelCache(caching.FunctionCache):
         If another process is compiling it, wait for that.
         """
         found = self._stored(sig, target_context)
-        if found is None and self._enabled:
-            self._claims().take(self._unit(sig))
+        if found is not None or not self._enabled:
+            return found
+        try:
+            unit = self._unit(sig, target_context.codegen())
+            self._claims().take(unit)
             found = self._stored(sig, target_context)
-            if found is not None:
-                self._claims().give_back(self._unit(sig))
-            else:
+            if found is None:
                 report_miss()
-        return found
+            else:
+                self._claims().give_back(unit)
+            return found
+        except BaseException:  # Ctrl-C
+            give_claims_back()
+            raise
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store machine code where possible; an unreadable index is replaced."""
         index = "index", self._impl.filename_base  # two processes would each drop an entry
-        self._claims().take(index)
+        try:
+            self._claims().take(index)
+            self._save(sig, data)
+        finally:
+            self._claims().give_back(index)
+            self._claims().give_back(self._unit(sig, data.codegen))
+
+    def _save(self, sig: Any, data: Any) -> None:
         for prepare in (lambda: None, self.flush):
             try:
                 prepare()
                 super().save_overload(sig, data)
-                break
-            except Exception:  # likewise; or a full disk
+                return
+            except Exception:  # a damaged index can raise anything; or the disk is full
                 continue
-        else:
-            self.disable()
-        self._claims().give_back(index)
-        self._claims().give_back(self._unit(sig))
+        self.disable()
 
     def _stored(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -159,8 +169,8 @@ class KernelCache(caching.FunctionCache):
         except Exception:  # a damaged entry can raise anything that unpickling can
             return None
 
-    def _unit(self, sig: Any) -> tuple[Any, ...]:
-        return self._impl.filename_base, str(sig), self._options
+    def _unit(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return self._impl.filename_base, str(sig), codegen.magic_tuple(), self._options, DIGEST
 
     def _claims(self) -> Claims:
         return _claims_in(self._cache_path)
@@ -177,20 +187,28 @@ def on_first_miss(action: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        if action in _actions:
+        with suppress(ValueError):  # it has been called
             _actions.remove(action)
 
 
 def report_miss() -> None:
-    """Call the functions that wait for this."""
-    while _actions:
-        _actions.pop()()
+    """Call the functions registered by `on_first_miss`."""
+    with suppress(IndexError):  # none is left
+        while True:
+            _actions.pop()()
 
 
-def is_only_helper() -> bool:
-    """Whether no other process helps with this cache. From then on this one does."""
+def claim(what: str) -> bool:
+    """Claim something in this cache, without waiting; return whether this process has it."""
     folder = cache_folder()
-    return folder is not None and _claims_in(folder).take("helper", waits=False)
+    return folder is not None and _claims_in(folder).take(what, patience=0)
+
+
+def give_back(what: str) -> None:
+    """End a claim in this cache."""
+    folder = cache_folder()
+    if folder is not None:
+        _claims_in(folder).give_back(what)
 
 
 def give_claims_back() -> None:

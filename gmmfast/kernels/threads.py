@@ -31,7 +31,7 @@ def _locks() -> tuple[Any, ...]:
     """Locks of a fit that other threads could leave locked in a forked child.
 
     They guard Numba's compiler, its threads, and NumPy's generator. So a fork waits for a
-    compilation in another thread.
+    compilation in another thread, or for one in another process that this thread waits for.
     """
     return global_compiler_lock, _settings, mtrand.get_bit_generator().lock
 

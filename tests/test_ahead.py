@@ -138,12 +138,14 @@ def test_helped__starts_no_helper_once_it_has_ended(started):
 
 @pytest.mark.parametrize("integer", [int, np.int64])
 def test_helped_fits__describe_themselves_in_json(started, monkeypatch, integer):
-    monkeypatch.setattr(sys, "path", [*sys.path, Path("a")])
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("a"), "", "b"])
     rows = MemoryRows(np.random.default_rng(0).normal(size=(200_000, 2)))
     for covariance_type in ("full", "diag"):
         with ahead.helped_fits(2, rows, integer(2), [covariance_type], False):
             caching.report_miss()
-    parts = [json.loads(json.dumps(task))[3] for task in started]
+    tasks = [json.loads(json.dumps(task)) for task in started]
+    assert all(map(os.path.isabs, tasks[0][0]))
+    parts = [task[3] for task in tasks]
     assert parts == [[["full"], "float64", False, True], [["diag"], "float64", False, False]]
 
 

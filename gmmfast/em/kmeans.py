@@ -90,6 +90,11 @@ def partition_around(points: MemoryRows, centers: Floats) -> Partition:
     return Partition(labels, centers)
 
 
+def partition_of(points: MemoryRows, labels: NDArray[np.int64], n_components: int) -> Partition:
+    """Divide rows by their labels (n,)."""
+    return Partition(points.tiled(labels), points.means_of(labels, n_components))
+
+
 def _draws(n_components: int, rng: Random, count: int) -> Floats:
     """Return the random numbers that seeds are drawn with (count, K, C)."""
     u = np.ones((count, n_components, 2 + int(math.log(n_components))))

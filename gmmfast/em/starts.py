@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gmmfast.em.kmeans import Partition, Random, k_means, partition_around, plus_plus
+from gmmfast.em.kmeans import (
+    Partition,
+    Random,
+    k_means,
+    partition_around,
+    partition_of,
+    plus_plus,
+)
 from gmmfast.em.loop import Control, Course
+from gmmfast.em.moves import moves
 from gmmfast.em.state import fit_after_m_step, ill_defined, new_fit, restarted, rule_of
 from gmmfast.em.trees import trees
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.loop import Fit
+from gmmfast.kernels.loop import LOWER_BOUND, Fit
 from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED
@@ -26,8 +35,14 @@ from gmmfast.rows import Hints, MemoryRows, Rows
 ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
-TRIALS = 3  # starts tried; the likeliest is kept
 TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
+EARLY = replace(TRIAL, max_iter=5)  # of more trials than
+FINALISTS = 3  # which continue
+TRIALS = 3  # starts tried where passes are too long for moves, else one; the likeliest is kept
+MOVES = 8  # tried at a time; the likeliest is kept,
+ROUNDS = 5  # for as long as it gains, at most so often,
+BUDGET = 5 << 20  # or this divided by the multiplications of a pass: then rounds take about 0.1 s
+WORTH = 1e-3  # nats per row: the default `tol`; a smaller gain ends the moves
 SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 
 
@@ -106,7 +121,7 @@ def start(
     points = rows.all_or_sample(size, rng)
     if means is None:
         ways = memberships(points, model, n_components, init_params, rng)
-        found = likeliest(points, model, ways)
+        found = improved(points, model, likeliest(points, model, ways))
     else:
         found = begun(points, model, partition_around(points, means))
     if weights is None and means is None and covariances is None:
@@ -161,23 +176,34 @@ def likeliest(
         found = _likeliest_of_few(points, model, partitions)
         if found is not None:
             return found
-    total = points.total(model.scatter)
-    best: Trial | None = None
+    total, control = points.total(model.scatter), _first_passes(len(ways))
+    trials: list[Trial] = []
     failure: IllDefinedCovarianceError | None = None
     for way in ways:
-        if best is not None and current_stop()[0] == END:
+        if trials and current_stop()[0] == END:
             break
         try:
-            trial = tried(begun(points, model, way), model, total)
+            trials.append(tried(begun(points, model, way), model, total, control))
         except IllDefinedCovarianceError as error:
             failure = error
-            continue
-        if trial.beats(best):
-            best = trial
-    if best is None:
+    if not trials:
         assert failure is not None
         raise failure
+    if control is EARLY:
+        trials.sort(key=lambda trial: -trial.lower_bound)
+        for i, trial in enumerate(trials[:FINALISTS]):
+            with suppress(IllDefinedCovarianceError):
+                trials[i] = tried(trial, model, total, TRIAL)
+    best = trials[0]
+    for trial in trials[1:]:
+        if trial.beats(best):
+            best = trial
     return best
+
+
+def _first_passes(n_ways: int) -> Control:
+    """Return when the passes end after which the finalists are chosen."""
+    return EARLY if n_ways > FINALISTS else TRIAL
 
 
 def _likeliest_of_few(
@@ -188,7 +214,8 @@ def _likeliest_of_few(
     rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)
     hints = points.hints()
     labels, means = map(np.array, zip(*partitions, strict=True))
-    trials = points.try_partitions(rule, fit, hints, TRIAL.max_iter, labels, means)
+    ends = _first_passes(len(labels)).max_iter, FINALISTS, TRIAL.max_iter
+    trials = points.try_partitions(rule, fit, hints, *ends, labels, means)
     found, failed = trials.found, trials.failed
     if UNFINISHED in failed and current_stop()[0] != END:
         return None
@@ -196,7 +223,7 @@ def _likeliest_of_few(
     chosen = 0
     total = points.total(model.scatter)
     for p in np.flatnonzero(failed == FINE):
-        trial = Trial(points, fit, True, float(trials.bounds[p]), hints)
+        trial = Trial(points, fit, True, float(trials.numbers[p, LOWER_BOUND]), hints)
         if not trial.beats(best):
             continue  # whether it has collapsed or not
         fit.flat[...] = found[p]
@@ -210,6 +237,35 @@ def _likeliest_of_few(
     return best
 
 
+def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
+    """Return the number of rounds of moves, at most: from the shapes alone."""
+    if n_components == 1:
+        return 0
+    d = points.n_features
+    work = points.n_rows * n_components * d * (1 if model.scatter is Scatter.DIAGONAL else d)
+    return int(min(ROUNDS, BUDGET // work))
+
+
+def improved(points: MemoryRows, model: Model, trial: Trial) -> Trial:
+    """Move components of a trial for as long as that pays."""
+    for _ in range(n_rounds(points, model, len(trial.fit.mixture.weights))):
+        parameters = parameters_in(model, trial.fit.mixture)
+        ways = moves(points, model, parameters, MOVES)
+        if not ways or current_stop()[0] == END:
+            break
+        try:
+            found = likeliest(points, model, ways)
+        except IllDefinedCovarianceError:
+            break
+        if not found.beats(trial):
+            break
+        gain = found.lower_bound - trial.lower_bound
+        if found.is_sound == trial.is_sound and gain < WORTH:
+            return found
+        trial = found
+    return trial
+
+
 def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistics) -> Trial:
     """Return a trial after the M step from given memberships."""
     if isinstance(way, Partition):
@@ -218,9 +274,9 @@ def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistic
     return Trial(points, fit_after_m_step(model, points, way))
 
 
-def tried(trial: Trial, model: Model, total: Floats) -> Trial:
-    """Run the first EM passes of a start."""
-    course = Course(trial.points, trial.fit, model, TRIAL)
+def tried(trial: Trial, model: Model, total: Floats, control: Control = TRIAL) -> Trial:
+    """Run the first EM passes of a start, or more of them."""
+    course = Course(trial.points, trial.fit, model, control)
     course.complete()
     parameters = parameters_in(model, trial.fit.mixture)
     collapsed = model.collapsed(parameters, trial.points.n_rows, total)
@@ -232,19 +288,15 @@ def memberships(
 ) -> list[Partition | SufficientStatistics]:
     """Return the memberships of the starts to try."""
     K = n_components
+    count = TRIALS if K > 1 and n_rounds(points, model, K) == 0 else 1
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())
         return [partition_of(points, points.of_all(own.labels(K)), K) for own in hierarchies]
     if init_params == "random":
-        return [points.random_memberships(K, model.scatter, rng) for _ in range(TRIALS)]
+        return [points.random_memberships(K, model.scatter, rng) for _ in range(count)]
     if init_params == "random_from_data":
-        return [partition_around(points, _distinct(points, K, rng)) for _ in range(TRIALS)]
-    return list((k_means if init_params == "kmeans" else plus_plus)(points, K, rng, TRIALS))
-
-
-def partition_of(points: MemoryRows, labels: NDArray[np.int64], n_components: int) -> Partition:
-    """Divide rows by their labels (n,)."""
-    return Partition(points.tiled(labels), points.means_of(labels, n_components))
+        return [partition_around(points, _distinct(points, K, rng)) for _ in range(count)]
+    return list((k_means if init_params == "kmeans" else plus_plus)(points, K, rng, count))
 
 
 def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:

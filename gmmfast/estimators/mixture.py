@@ -76,10 +76,10 @@ class GaussianMixture(FittedMixture):
     init_params : str, default="kmeans"
         "kmeans", "k-means++" and "random_from_data" assign each row to the nearest of K seeds: the
         centers that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
-        responsibilities; "hierarchical" cuts two of Ward's trees. Three starts are tried for up to
-        ten EM passes each, on all rows or a sample of at most ``max(4096, 128 K)`` (full
-        covariances: at least ``4 K d``; trees: 4096); the fit continues from the likeliest.
-        `n_iter_` counts from there.
+        responsibilities; "hierarchical" cuts two of Ward's trees. After up to ten EM passes, on all
+        rows or a sample of at most ``max(4096, 128 K)`` (full covariances: at least ``4 K d``;
+        trees: 4096), components are moved to where the rows are described worst, as long as that
+        makes the mixture likelier (Ueda et al. 2000). `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None
@@ -149,6 +149,9 @@ class GaussianMixture(FittedMixture):
 
     Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data
     via the EM algorithm. JRSS B 39(1), 1-38.
+
+    Ueda, N., Nakano, R., Ghahramani, Z., Hinton, G. E. (2000). SMEM algorithm for mixture models.
+    Neural Computation 12, 2109-2128, section 3: components that are split and merged.
 
     Examples
     --------

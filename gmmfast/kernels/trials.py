@@ -34,7 +34,8 @@ class Trials(NamedTuple):
     means: NDArray  # in, out (P, K, d): of their parts, exact or approximate
     sums: Sums  # scratch: of one shard
     found: NDArray  # out (P, m): the mixtures after the passes
-    bounds: NDArray  # out (P,): their lower bounds
+    numbers: NDArray  # out (P, 3): their `Fit.numbers`
+    counts: NDArray  # out (P, 4): their `Fit.counts`
     failed: NDArray  # out (P,): FINE, UNFINISHED, SHARED or the failed component
 
 
@@ -77,11 +78,31 @@ def begin_anew(
             fit.mixture.means[k, j] = fit.totals.reference[k, j]
 
 
+@kernel
+def run_trial(
+    p,  # in: number of the trial
+    last,  # in: pass to stop after
+    rule, rows, stop, iterate,  # in: as in `try_partitions`
+    fit,  # in, out: Fit, at the trial's state
+    trials,  # out: Trials
+):  # fmt: skip
+    """Iterate from the trial's state, and save where this leads."""
+    invoke(iterate, (rule, rows, fit, last, stop))
+    trials.failed[p] = fit.counts[BROKEN]
+    if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
+        trials.failed[p] = UNFINISHED
+    copy_flat(fit.flat, trials.found[p])
+    copy_flat(fit.numbers, trials.numbers[p])
+    copy_flat(fit.counts, trials.counts[p])
+
+
 @entry_kernel
 def try_partitions(
     rule,  # in: Rule
     rows,  # in, out: Pass
-    last,  # in: passes per start, at most
+    early,  # in: passes of every trial, at most,
+    finalists,  # in: and of so many, the likeliest by then,
+    last,  # in: this many
     stop,  # in (1,): another thread sets it to end the fit
     divide,  # in: address of `divide`
     iterate,  # in: address of `kernels.loop.iterate`
@@ -89,9 +110,9 @@ def try_partitions(
     trials,  # in, out: Trials
 ):
     """EM from each partition, for a few passes."""
-    labels, means, bounds, failed = trials.labels, trials.means, trials.bounds, trials.failed
+    labels, means, failed = trials.labels, trials.means, trials.failed
     for p in range(labels.shape[0]):
-        bounds[p], failed[p] = -np.inf, UNFINISHED
+        trials.numbers[p, LOWER_BOUND], failed[p] = -np.inf, UNFINISHED
         if p > 0 and stop[0] != 0:
             continue
         invoke(
@@ -103,13 +124,20 @@ def try_partitions(
         )  # fmt: skip
         begin_anew(fit)
         failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
-        if failed[p] != FINE:
-            continue
-        invoke(iterate, (rule, rows, fit, last, stop))
-        if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
-            failed[p] = UNFINISHED
-        elif fit.counts[BROKEN] != FINE:
-            failed[p] = fit.counts[BROKEN]
-        bounds[p] = fit.numbers[LOWER_BOUND]
-        copy_flat(fit.flat, trials.found[p])
+        if failed[p] == FINE:
+            run_trial(p, early, rule, rows, stop, iterate, fit, trials)
+    for _ in range(finalists):
+        best = -1
+        for p in range(labels.shape[0]):
+            is_under_way = failed[p] == FINE and trials.counts[p, STATUS] == UNDER_WAY
+            if is_under_way and trials.counts[p, N_PASSES] == early < last:
+                bound = trials.numbers[p, LOWER_BOUND]
+                if best < 0 or bound > trials.numbers[best, LOWER_BOUND]:
+                    best = p
+        if best < 0 or stop[0] != 0:
+            break
+        copy_flat(trials.found[best], fit.flat)
+        copy_flat(trials.numbers[best], fit.numbers)
+        copy_flat(trials.counts[best], fit.counts)
+        run_trial(best, last, rule, rows, stop, iterate, fit, trials)
     return 0

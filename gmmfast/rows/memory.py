@@ -288,6 +288,8 @@ class MemoryRows:
         rule: Rule,
         fit: Fit,
         hints: Hints,
+        early: int,
+        finalists: int,
         last: int,
         labels: NDArray[np.int32],
         means: Floats,
@@ -298,8 +300,9 @@ class MemoryRows:
         ----------
         rule, fit, hints
             As in `iterate`.
-        last : int
-            Passes per start, at most.
+        early, finalists, last : int
+            Passes from each partition, at most; partitions that continue, the likeliest by then;
+            and their passes in all.
         labels : ndarray of shape (P, n_tiles, TILE)
             Partitions of the packed rows, which must be unsorted.
         means : ndarray of shape (P, K, d)
@@ -309,11 +312,12 @@ class MemoryRows:
         (K, d), scatter = fit.shifts.shape, fit.totals.scatter
         sums = make_sums(1, K, d, scatter.shape)
         found, failed = np.empty((P, fit.flat.size)), np.empty(P, np.int64)
-        trials = Trials(labels, means, sums, found, np.empty(P), failed)
+        numbers, counts = np.empty((P, fit.numbers.size)), np.zeros((P, fit.counts.size), np.int64)
+        trials = Trials(labels, means, sums, found, numbers, counts, failed)
         parts = rows.tiles, rows.row_weights, labels[0]
         split = address_of(divide, scatter.ndim, *parts, sums, fit.shifts, means[0], fit.totals)
         loop = address_of_loop(rule, rows, fit, last, stop)
-        try_partitions(rule, rows, last, stop, split, loop, fit, trials)
+        try_partitions(rule, rows, early, finalists, last, stop, split, loop, fit, trials)
         return trials
 
     def passes_at_once(self, fit: Fit) -> int:

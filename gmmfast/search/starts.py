@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.em.kmeans import Partition, Random, k_means
-from gmmfast.em.starts import SMALLEST_SAMPLE, partition_of
+from gmmfast.em.kmeans import Partition, Random, k_means, partition_of
+from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import trees
 from gmmfast.parameters import Parameters
 from gmmfast.rows import MemoryRows, Rows

@@ -67,7 +67,9 @@ def measure(plan: Plan) -> list[Optimum]:
 
 def _compared(name: str, X: Array, kind: str, K: int) -> Optimum:
     ours = GaussianMixture(K, covariance_type=kind, random_state=0)
-    reached = -np.inf if _fitted(ours, X) is None or ours.degenerate_.any() else ours.score(X)
+    reached = np.nan
+    if _fitted(ours, X) is not None and not ours.degenerate_.any():
+        reached = float(ours.score(X))
     seconds: dict[str, list[float]] = {GMMFAST: [], SCIKIT_LEARN: []}
     bounds = []
     for seed in SEEDS:
@@ -79,8 +81,8 @@ def _compared(name: str, X: Array, kind: str, K: int) -> Optimum:
         if hasattr(theirs, "converged_") and not _has_collapsed(theirs, X):
             bounds.append(float(theirs.score(X)))
     medians = {package: statistics.median(times or [np.nan]) for package, times in seconds.items()}
-    both = max(bounds, default=np.nan), float(reached) if np.isfinite(reached) else np.nan
-    return Optimum(name, *X.shape, kind, K, both[1], both[0], medians)
+    best = max(bounds, default=np.nan)
+    return Optimum(name, *X.shape, kind, K, ours=reached, best=best, seconds=medians)
 
 
 def _fitted(mixture: Any, X: Array) -> float | None:
@@ -94,7 +96,7 @@ def _fitted(mixture: Any, X: Array) -> float | None:
 def _has_collapsed(mixture: Any, X: Array) -> bool:
     """Whether a component has collapsed, by the rule of gmmfast's `degenerate_`."""
     model = MODELS[mixture.covariance_type](mixture.reg_covar)
-    total = np.cov(X, rowvar=False, bias=True)
+    total = np.cov(X, rowvar=False, bias=True).reshape(X.shape[1], X.shape[1])
     if mixture.covariance_type == "diag":
         total = np.diag(total)
     fitted = model.of_covariances(mixture.weights_, mixture.means_, mixture.covariances_)

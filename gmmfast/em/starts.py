@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,10 +19,17 @@ from gmmfast.em.kmeans import (
 )
 from gmmfast.em.loop import Control, Course
 from gmmfast.em.moves import moves
-from gmmfast.em.state import fit_after_m_step, ill_defined, new_fit, restarted, rule_of
+from gmmfast.em.state import (
+    fit_after_m_step,
+    ill_defined,
+    new_fit,
+    new_trials,
+    restarted,
+    rule_of,
+)
 from gmmfast.em.trees import trees
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.loop import LOWER_BOUND, Fit
+from gmmfast.kernels.loop import LOWER_BOUND, STATUS, UNDER_WAY, Fit
 from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED
@@ -36,13 +42,13 @@ ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per c
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
 TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
-EARLY = replace(TRIAL, max_iter=5)  # of more trials than
-FINALISTS = 3  # which continue
-TRIALS = 3  # starts tried where passes are too long for moves, else one; the likeliest is kept
-MOVES = 8  # tried at a time; the likeliest is kept,
-ROUNDS = 5  # for as long as it gains, at most so often,
-BUDGET = 5 << 20  # or this divided by the multiplications of a pass: then rounds take about 0.1 s
-WORTH = 1e-3  # nats per row: the default `tol`; a smaller gain ends the moves
+EARLY = 5  # passes of each trial where there are more than FINALISTS
+FINALISTS = 3  # trials that go on to the end of TRIAL
+TRIALS = 3  # starts where there are no rounds of moves
+MOVES = 8  # tried in a round
+ROUNDS = 5  # at most
+BUDGET = 5 << 20  # multiplications of one pass over the sample per round, some 0.1 s in all
+WORTH = 1e-3  # nats per row, the default `tol`: a smaller gain ends the rounds
 SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 
 
@@ -176,62 +182,81 @@ def likeliest(
         found = _likeliest_of_few(points, model, partitions)
         if found is not None:
             return found
-    total, control = points.total(model.scatter), _first_passes(len(ways))
+    total, limit = points.total(model.scatter), TRIAL
+    if len(ways) > FINALISTS:
+        limit = replace(TRIAL, max_iter=EARLY)
     trials: list[Trial] = []
     failure: IllDefinedCovarianceError | None = None
     for way in ways:
         if trials and current_stop()[0] == END:
             break
         try:
-            trials.append(tried(begun(points, model, way), model, total, control))
+            trials.append(tried(begun(points, model, way), model, total, limit))
         except IllDefinedCovarianceError as error:
             failure = error
-    if not trials:
+    if limit is not TRIAL:
+        bounds = {i: own.lower_bound for i, own in enumerate(trials) if own.fit.is_under_way}
+        for i in _finalists(bounds, lambda i: trials[i].is_sound):
+            if current_stop()[0] == END:
+                break
+            try:
+                trials[i] = tried(trials[i], model, total)
+            except IllDefinedCovarianceError as error:
+                trials[i], failure = trials[i]._replace(lower_bound=-math.inf), error
+    best: Trial | None = None
+    for trial in trials:
+        if trial.lower_bound > -math.inf and trial.beats(best):
+            best = trial
+    if best is None:
         assert failure is not None
         raise failure
-    if control is EARLY:
-        trials.sort(key=lambda trial: -trial.lower_bound)
-        for i, trial in enumerate(trials[:FINALISTS]):
-            with suppress(IllDefinedCovarianceError):
-                trials[i] = tried(trial, model, total, TRIAL)
-    best = trials[0]
-    for trial in trials[1:]:
-        if trial.beats(best):
-            best = trial
     return best
 
 
-def _first_passes(n_ways: int) -> Control:
-    """Return when the passes end after which the finalists are chosen."""
-    return EARLY if n_ways > FINALISTS else TRIAL
+def _finalists(bounds: Mapping[int, float], is_sound: Callable[[int], bool]) -> list[int]:
+    """Return the numbers of the trials that go on: the likeliest, collapsed ones last."""
+    sound: list[int] = []
+    collapsed: list[int] = []
+    for i in sorted(bounds, key=lambda i: -bounds[i]):
+        (sound if is_sound(i) else collapsed).append(i)
+        if len(sound) == FINALISTS:
+            break
+    return [*sound, *collapsed][:FINALISTS]
 
 
 def _likeliest_of_few(
     points: MemoryRows, model: Model, partitions: Sequence[Partition]
 ) -> Trial | None:
-    """`likeliest` for few rows, in one compiled call; None if they need another layout."""
-    fit = new_fit(model, points, len(partitions[0].means), -math.inf)
-    rule = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False)
-    hints = points.hints()
-    labels, means = map(np.array, zip(*partitions, strict=True))
-    ends = _first_passes(len(labels)).max_iter, FINALISTS, TRIAL.max_iter
-    trials = points.try_partitions(rule, fit, hints, *ends, labels, means)
-    found, failed = trials.found, trials.failed
+    """`likeliest` for few rows, in compiled calls; None if they need another layout."""
+    P, K = len(partitions), len(partitions[0].means)
+    fit = new_fit(model, points, K, -math.inf)
+    rule, hints = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False), points.hints()
+    trials, total = new_trials(fit, partitions), points.total(model.scatter)
+
+    def is_sound(p: int) -> bool:
+        fit.flat[...] = trials.found[p]
+        mixture = parameters_in(model, fit.mixture)
+        return not model.collapsed(mixture, points.n_rows, total).any()
+
+    last = EARLY if P > FINALISTS else TRIAL.max_iter
+    points.try_partitions(rule, fit, hints, trials, range(P), last)
+    failed, bounds = trials.failed, trials.numbers[:, LOWER_BOUND]
+    if last == EARLY:
+        are_under_way = (failed == FINE) & (trials.counts[:, STATUS] == UNDER_WAY)
+        going_on = {int(p): float(bounds[p]) for p in np.flatnonzero(are_under_way)}
+        chosen = _finalists(going_on, is_sound)
+        points.try_partitions(rule, fit, hints, trials, chosen, TRIAL.max_iter)
     if UNFINISHED in failed and current_stop()[0] != END:
         return None
     best: Trial | None = None
-    chosen = 0
-    total = points.total(model.scatter)
+    number = 0
     for p in np.flatnonzero(failed == FINE):
-        trial = Trial(points, fit, True, float(trials.numbers[p, LOWER_BOUND]), hints)
-        if not trial.beats(best):
-            continue  # whether it has collapsed or not
-        fit.flat[...] = found[p]
-        collapsed = model.collapsed(parameters_in(model, fit.mixture), points.n_rows, total)
-        trial = trial._replace(is_sound=not collapsed.any())
-        if trial.beats(best):
-            best, chosen = trial, int(p)
-    fit.flat[...] = found[chosen]
+        trial = Trial(points, fit, True, float(bounds[p]), hints)
+        if trial.beats(best):  # else it does not matter whether it has collapsed
+            trial = trial._replace(is_sound=is_sound(int(p)))
+            if trial.beats(best):
+                best, number = trial, int(p)
+    fit.flat[...] = trials.found[number]
     if best is None and UNFINISHED not in failed:
         raise ill_defined(failed[-1])
     return best
@@ -249,20 +274,20 @@ def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
 def improved(points: MemoryRows, model: Model, trial: Trial) -> Trial:
     """Move components of a trial for as long as that pays."""
     for _ in range(n_rounds(points, model, len(trial.fit.mixture.weights))):
-        parameters = parameters_in(model, trial.fit.mixture)
-        ways = moves(points, model, parameters, MOVES)
-        if not ways or current_stop()[0] == END:
+        if current_stop()[0] == END:
             break
+        ways = moves(points, model, parameters_in(model, trial.fit.mixture), MOVES)
         try:
-            found = likeliest(points, model, ways)
+            found = likeliest(points, model, ways) if ways else trial
         except IllDefinedCovarianceError:
             break
         if not found.beats(trial):
             break
         gain = found.lower_bound - trial.lower_bound
-        if found.is_sound == trial.is_sound and gain < WORTH:
-            return found
+        is_last = found.is_sound == trial.is_sound and gain < WORTH
         trial = found
+        if is_last:
+            break
     return trial
 
 

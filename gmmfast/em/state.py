@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.em.kmeans import Partition
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.anderson import (
     HAS_INPUTS,
@@ -40,6 +41,8 @@ from gmmfast.kernels.loop import (
     Rule,
 )
 from gmmfast.kernels.maximization import FINE, SHARED
+from gmmfast.kernels.moments import make_sums
+from gmmfast.kernels.trials import UNFINISHED, Trials
 from gmmfast.models import Model
 from gmmfast.models.step import (
     EMPTY_MASS,
@@ -82,6 +85,17 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
         np.empty((K, d)), new_work(model, state), np.empty(BLOCK),
         np.array([lower_bound, 0.0, math.inf]), np.array([0, UNDER_WAY, FINE, 0]),
         np.zeros(0), np.zeros(N_COUNTS, np.int64),
+    )  # fmt: skip
+
+
+def new_trials(fit: Fit, partitions: Sequence[Partition]) -> Trials:
+    """Allocate trials of partitions that have not begun, given a fit of the same shapes."""
+    P, (K, d) = len(partitions), fit.shifts.shape
+    labels, means = map(np.array, zip(*partitions, strict=True))
+    return Trials(
+        labels, means, make_sums(1, K, d, fit.totals.scatter.shape),
+        np.empty((P, fit.flat.size)), np.full((P, fit.numbers.size), -math.inf),
+        np.zeros((P, fit.counts.size), np.int64), np.full(P, UNFINISHED),
     )  # fmt: skip
 
 

@@ -79,7 +79,8 @@ class GaussianMixture(FittedMixture):
         responsibilities; "hierarchical" cuts two of Ward's trees. After up to ten EM passes, on all
         rows or a sample of at most ``max(4096, 128 K)`` (full covariances: at least ``4 K d``;
         trees: 4096), components are moved to where the rows are described worst, as long as that
-        makes the mixture likelier (Ueda et al. 2000). `n_iter_` counts from there.
+        makes the mixture likelier (Ueda et al. 2000); where passes are long, the likeliest of three
+        starts is kept instead. `n_iter_` counts from there.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None

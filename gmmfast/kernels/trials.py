@@ -24,7 +24,7 @@ from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import EPS, LOST_FLOAT64, collect_shards, move_far
 
-UNFINISHED = -3  # a start that needs rows in another layout
+UNFINISHED = -3  # a start that has not begun, or needs rows in another layout
 
 
 class Trials(NamedTuple):
@@ -34,9 +34,9 @@ class Trials(NamedTuple):
     means: NDArray  # in, out (P, K, d): of their parts, exact or approximate
     sums: Sums  # scratch: of one shard
     found: NDArray  # out (P, m): the mixtures after the passes
-    numbers: NDArray  # out (P, 3): their `Fit.numbers`
-    counts: NDArray  # out (P, 4): their `Fit.counts`
-    failed: NDArray  # out (P,): FINE, UNFINISHED, SHARED or the failed component
+    numbers: NDArray  # out (P, 3): `Fit.numbers`, where the first M step succeeded
+    counts: NDArray  # out (P, 4): `Fit.counts`, likewise
+    failed: NDArray  # in, out (P,): FINE, UNFINISHED (as before), SHARED or the failed component
 
 
 @allocating_kernel
@@ -78,66 +78,41 @@ def begin_anew(
             fit.mixture.means[k, j] = fit.totals.reference[k, j]
 
 
-@kernel
-def run_trial(
-    p,  # in: number of the trial
-    last,  # in: pass to stop after
-    rule, rows, stop, iterate,  # in: as in `try_partitions`
-    fit,  # in, out: Fit, at the trial's state
-    trials,  # out: Trials
-):  # fmt: skip
-    """Iterate from the trial's state, and save where this leads."""
-    invoke(iterate, (rule, rows, fit, last, stop))
-    trials.failed[p] = fit.counts[BROKEN]
-    if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
-        trials.failed[p] = UNFINISHED
-    copy_flat(fit.flat, trials.found[p])
-    copy_flat(fit.numbers, trials.numbers[p])
-    copy_flat(fit.counts, trials.counts[p])
-
-
 @entry_kernel
 def try_partitions(
     rule,  # in: Rule
     rows,  # in, out: Pass
-    early,  # in: passes of every trial, at most,
-    finalists,  # in: and of so many, the likeliest by then,
-    last,  # in: this many
+    chosen,  # in (C,): the trials that go on
+    last,  # in: pass to stop after
     stop,  # in (1,): another thread sets it to end the fit
     divide,  # in: address of `divide`
     iterate,  # in: address of `kernels.loop.iterate`
     fit,  # scratch: Fit
     trials,  # in, out: Trials
 ):
-    """EM from each partition, for a few passes."""
+    """EM from each chosen partition, or from where its trial has stopped before."""
     labels, means, failed = trials.labels, trials.means, trials.failed
-    for p in range(labels.shape[0]):
-        trials.numbers[p, LOWER_BOUND], failed[p] = -np.inf, UNFINISHED
-        if p > 0 and stop[0] != 0:
-            continue
-        invoke(
-            divide,
-            (
-                rows.tiles, rows.row_weights, labels[p], trials.sums, fit.shifts, means[p],
-                fit.totals,
-            ),
-        )  # fmt: skip
-        begin_anew(fit)
-        failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
-        if failed[p] == FINE:
-            run_trial(p, early, rule, rows, stop, iterate, fit, trials)
-    for _ in range(finalists):
-        best = -1
-        for p in range(labels.shape[0]):
-            is_under_way = failed[p] == FINE and trials.counts[p, STATUS] == UNDER_WAY
-            if is_under_way and trials.counts[p, N_PASSES] == early < last:
-                bound = trials.numbers[p, LOWER_BOUND]
-                if best < 0 or bound > trials.numbers[best, LOWER_BOUND]:
-                    best = p
-        if best < 0 or stop[0] != 0:
+    for c in range(chosen.size):
+        p = chosen[c]
+        if stop[0] != 0 and (c > 0 or failed[p] == FINE):
             break
-        copy_flat(trials.found[best], fit.flat)
-        copy_flat(trials.numbers[best], fit.numbers)
-        copy_flat(trials.counts[best], fit.counts)
-        run_trial(best, last, rule, rows, stop, iterate, fit, trials)
+        if failed[p] == FINE:
+            copy_flat(trials.found[p], fit.flat)
+            copy_flat(trials.numbers[p], fit.numbers)
+            copy_flat(trials.counts[p], fit.counts)
+            fit.counts[HAS_BEFORE] = 0  # the mixture before is another trial's
+        else:
+            parts = rows.tiles, rows.row_weights, labels[p]
+            invoke(divide, (*parts, trials.sums, fit.shifts, means[p], fit.totals))
+            begin_anew(fit)
+            failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
+            if failed[p] != FINE:
+                continue
+        invoke(iterate, (rule, rows, fit, last, stop))
+        failed[p] = fit.counts[BROKEN]
+        if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
+            failed[p] = UNFINISHED
+        copy_flat(fit.flat, trials.found[p])
+        copy_flat(fit.numbers, trials.numbers[p])
+        copy_flat(fit.counts, trials.counts[p])
     return 0

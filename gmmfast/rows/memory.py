@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -284,41 +285,30 @@ class MemoryRows:
         return self.dtype == np.float64 and is_short and not self.are_worth_sorting(n_components)
 
     def try_partitions(
-        self,
-        rule: Rule,
-        fit: Fit,
-        hints: Hints,
-        early: int,
-        finalists: int,
-        last: int,
-        labels: NDArray[np.int32],
-        means: Floats,
-    ) -> Trials:
-        """Make an M step and a few passes from each partition of few rows.
+        self, rule: Rule, fit: Fit, hints: Hints, trials: Trials, chosen: Sequence[int], last: int
+    ) -> None:
+        """Make passes from partitions of few rows, or go on with them.
 
         Parameters
         ----------
-        rule, fit, hints
+        rule, hints
             As in `iterate`.
-        early, finalists, last : int
-            Passes from each partition, at most; partitions that continue, the likeliest by then;
-            and their passes in all.
-        labels : ndarray of shape (P, n_tiles, TILE)
-            Partitions of the packed rows, which must be unsorted.
-        means : ndarray of shape (P, K, d)
-            Reference of the moments.
+        fit : Fit
+            Scratch.
+        trials : Trials
+            Of `new_trials`; updated.
+        chosen : sequence of int
+            The trials that begin or go on.
+        last : int
+            Their passes in all, at most.
         """
-        rows, stop, P = self._pass_in(fit, hints, 0), current_stop(), len(labels)
-        (K, d), scatter = fit.shifts.shape, fit.totals.scatter
-        sums = make_sums(1, K, d, scatter.shape)
-        found, failed = np.empty((P, fit.flat.size)), np.empty(P, np.int64)
-        numbers, counts = np.empty((P, fit.numbers.size)), np.zeros((P, fit.counts.size), np.int64)
-        trials = Trials(labels, means, sums, found, numbers, counts, failed)
-        parts = rows.tiles, rows.row_weights, labels[0]
-        split = address_of(divide, scatter.ndim, *parts, sums, fit.shifts, means[0], fit.totals)
+        rows, stop = self._pass_in(fit, hints, 0), current_stop()
+        parts = rows.tiles, rows.row_weights, trials.labels[0], trials.sums
+        like = fit.totals.scatter.ndim
+        split = address_of(divide, like, *parts, fit.shifts, trials.means[0], fit.totals)
         loop = address_of_loop(rule, rows, fit, last, stop)
-        try_partitions(rule, rows, early, finalists, last, stop, split, loop, fit, trials)
-        return trials
+        order = np.asarray(chosen, np.int64)
+        try_partitions(rule, rows, order, last, stop, split, loop, fit, trials)
 
     def passes_at_once(self, fit: Fit) -> int:
         """Return the number of passes between two checks for Ctrl-C."""

@@ -9,11 +9,13 @@ import tempfile
 from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 from gmmfast import cli
 from gmmfast.datasets import load_customers
+from gmmfast.em import starts
 from gmmfast.kernels import compiling
 from gmmfast.tables import write_table
 
@@ -23,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GMMFAST_HELPER", "0")  # the processes of tests compile together already
 compiling.CHECKS_LAYOUTS = True
+if numba.config.DISABLE_JIT:  # interpreted passes take a thousand times as long
+    starts.ROUNDS = 0
 
 
 def pytest_configure(config):

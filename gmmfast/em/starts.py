@@ -47,7 +47,7 @@ FINALISTS = 3  # trials that go on to the end of TRIAL
 TRIALS = 3  # starts where there are no rounds of moves
 MOVES = 8  # tried in a round
 ROUNDS = 5  # at most
-BUDGET = 5 << 20  # multiplications of one pass over the sample per round, some 0.1 s in all
+BUDGET = 5 << 20  # rounds times the multiplications of a pass over the sample: some 0.1 s in all
 WORTH = 1e-3  # nats per row, the default `tol`: a smaller gain ends the rounds
 SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 

@@ -52,7 +52,7 @@ def test_moves__dissolve_one_component_and_cut_another(covariance_type):
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (before, best), 1)
     changed = np.flatnonzero(counts.sum(axis=0) != np.bincount(before, minlength=4))
-    assert len(changed) == 3  # the dissolved one, its neighbor, and the one that is cut
+    assert len(changed) == 3  # the dissolved component, its neighbor, the component that is cut
     assert sorted(np.bincount(best)) == [40, 40, 40, 40]
 
 

@@ -22,7 +22,8 @@ def script(name):
 
 
 def test_one_mixture_a_class_recognizes_digits():
-    assert script("classification").accuracy() > 0.965
+    accuracy = script("classification").accuracy
+    assert np.median([accuracy(seed=seed) for seed in range(5)]) > 0.97
 
 
 def test_a_file_in_pieces(capsys):

@@ -23,7 +23,6 @@ from gmmfast.kernels.compiling import listed
 from gmmfast.kernels.loop import EXPECT
 from gmmfast.kernels.threads import TEAM_WORK, current_stop, thread_count
 from gmmfast.models import MODELS
-from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.passes import address_of_loop, new_pass, parallel
 
@@ -141,10 +140,9 @@ def helped_fits(
     is_accelerated: bool,
 ) -> AbstractContextManager[None]:
     """Return the context of fits to `rows` with up to `n_components`, compiled with a helper."""
-    work = rows.n_rows * n_components * rows.n_features
-    if any(MODELS[name](0.0).scatter is Scatter.FULL for name in covariance_types):
-        work *= rows.n_features
-    kind = list(covariance_types), rows.dtype.name, is_accelerated, bool(work >= TEAM_WORK)
+    shapes = int(rows.n_rows), int(n_components), rows.n_features
+    work = max(MODELS[name](0.0).pass_work(*shapes) for name in covariance_types)
+    kind = list(covariance_types), rows.dtype.name, is_accelerated, work >= TEAM_WORK
     return helped(n_jobs, compile_passes, *kind)
 
 

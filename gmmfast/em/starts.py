@@ -266,9 +266,7 @@ def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
     """Return the number of rounds of moves, at most: from the shapes alone."""
     if n_components == 1:
         return 0
-    d = points.n_features
-    work = points.n_rows * n_components * d * (1 if model.scatter is Scatter.DIAGONAL else d)
-    return int(min(ROUNDS, BUDGET // work))
+    return min(ROUNDS, BUDGET // model.pass_work(points.n_rows, n_components, points.n_features))
 
 
 def improved(points: MemoryRows, model: Model, trial: Trial) -> Trial:

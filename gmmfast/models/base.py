@@ -71,6 +71,11 @@ class Model(ABC):
             raise IllDefinedCovarianceError(None if failed == SHARED else failed)
         return parameters_from(self, mixture)
 
+    def pass_work(self, n_rows: int, n_components: int, n_features: int) -> int:
+        """Return the multiplications of an unpruned pass, about: from the shapes alone."""
+        per_component = n_features if self.scatter is Scatter.DIAGONAL else n_features**2
+        return int(n_rows * n_components * per_component)
+
     def degenerate(
         self, parameters: Parameters, statistics: SufficientStatistics | None
     ) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import pytest
 
 from gmmfast import cli
 from gmmfast.datasets import load_customers
-from gmmfast.em import starts
+from gmmfast.em import trials
 from gmmfast.kernels import compiling
 from gmmfast.tables import write_table
 
@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GMMFAST_HELPER", "0")  # the processes of tests compile together already
 compiling.CHECKS_LAYOUTS = True
 if numba.config.DISABLE_JIT:  # interpreted passes take a thousand times as long
-    starts.ROUNDS = 0
+    trials.ROUNDS = 0
 
 
 def pytest_configure(config):

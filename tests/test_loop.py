@@ -12,8 +12,8 @@ from data import TYPES, mixture
 from gmmfast import GaussianMixture, em
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.em.kmeans import partition_around
-from gmmfast.em.starts import _likeliest_of_few, likeliest, tried
-from gmmfast.em.starts import begun as begin
+from gmmfast.em.trials import _likeliest_of_few, likeliest, tried
+from gmmfast.em.trials import begun as begin
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import iterate
 from gmmfast.kernels.maximization import maximize
@@ -105,8 +105,7 @@ def test_starts_of_few_rows__are_those_of_the_loop(code, weighted):
     rows, model = MemoryRows(few, weights), MODELS[code](1e-6)
     rng = np.random.default_rng(1)
     ways = [partition_around(rows, few[rng.integers(0, 300, 3)] - rows.center) for _ in range(3)]
-    assert rows.are_few(3) and _likeliest_of_few(rows, model, ways) is not None
-    found = likeliest(rows, model, ways)
+    found = _likeliest_of_few(rows, model, ways, 0)
     total = rows.total(model.scatter)
     expected = None
     for way in ways:
@@ -186,7 +185,7 @@ def test_starts_of_few_rows__that_need_another_layout():
     few[100:] += 1e8
     rows, model = MemoryRows(few), MODELS["tied"](0.0)
     ways = [partition_around(rows, few[[0, 150]] - rows.center)]
-    assert rows.are_few(2) and _likeliest_of_few(rows, model, ways) is None
+    assert _likeliest_of_few(rows, model, ways, 0) is None
     assert likeliest(rows, model, ways).is_sound
 
 

@@ -5,14 +5,132 @@ import pytest
 from data import mixture
 
 from gmmfast import GaussianMixture
-from gmmfast.em import starts
-from gmmfast.em.moves import gains_of_cuts, losses, moves
+from gmmfast.em import starts, trials
+from gmmfast.em.kmeans import Partition, partition_around, plus_plus
+from gmmfast.em.state import new_fit
+from gmmfast.em.trials import MOVES, WORTH, begun, likeliest, n_rounds, tried
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.moves import DOUBT, NO_VARIANCE, propose
 from gmmfast.kernels.threads import END, new_stop
 from gmmfast.models import MODELS
+from gmmfast.models.step import load_mixture, parameters_in
+from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
 
 ALL = sorted(MODELS)
+
+
+def fit_at(points, model, parameters):
+    """A fit with this mixture."""
+    fit = new_fit(model, points, len(parameters.weights), -np.inf)
+    load_mixture(model, parameters, fit.mixture, fit.work)
+    return fit
+
+
+def moves(points, model, fit, count=MOVES):
+    """Labels (n,) and means by compiled moves, best first."""
+    rule = trials._trial_rule(points, model, points.total(model.scatter), 1)
+    passes, (K, d) = points._pass_in(fit, points.hints(), 0), fit.shifts.shape
+    labels = np.empty((count, *passes.row_weights.shape), np.int32)
+    means = np.empty((count, K, d))
+    n = propose(passes, fit.mixture, rule.scales, rule.least_rows, labels, means)
+    return [
+        (own.ravel()[: points.n_rows], mean)
+        for own, mean in zip(labels[:n], means[:n], strict=True)
+    ]
+
+
+def losses_of(resp, weights):
+    """Log-likelihood (K,) that rows lose without each component; theory.md, Moves."""
+    n, K = resp.shape
+    own = resp.argmax(axis=1)
+    lost = np.zeros(K)
+    for i in range(n):
+        for k in range(K):
+            rest = resp[i, np.arange(K) != k].sum()
+            lost[k] -= weights[i] * (
+                np.log(max(rest, DOUBT)) if k == own[i] else np.log1p(-resp[i, k])
+            )
+    return lost
+
+
+def gain_of(values, weights, least):
+    """Gain of two normal distributions over one, of values cut at zero; -inf if refused."""
+    halves = [values > 0, values <= 0]
+    if min(weights[half].sum() for half in halves) < least:
+        return -np.inf
+
+    def variance(own):
+        mean = np.average(values[own], weights=weights[own])
+        return np.average((values[own] - mean) ** 2, weights=weights[own])
+
+    whole, gain = variance(slice(None)), weights.sum() * np.log(variance(slice(None))) / 2
+    for half in halves:
+        mass = weights[half].sum()
+        if not variance(half) > NO_VARIANCE * whole:
+            return -np.inf
+        gain -= mass * (np.log(variance(half)) / 2 - np.log(mass / weights.sum()))
+    return gain
+
+
+def expected_moves(points, model, parameters, count=MOVES):
+    """The same partitions in plain NumPy, row by row as theory.md says."""
+    X, weights = points.present()
+    weights = weights / points.weight_unit
+    resp = points.responsibilities(parameters)[points.sample_weight > 0].astype(float)
+    labels, K, d = resp.argmax(axis=1), resp.shape[1], X.shape[1]
+    least = (2 if model.scatter is Scatter.DIAGONAL else d + 1) * weights.min()
+    gains = np.full((K, d), -np.inf)
+    for k in range(K):
+        for j in range(d):
+            own = labels == k
+            if own.any():
+                gains[k, j] = gain_of(X[own, j] - parameters.means[k, j], weights[own], least)
+    others = np.where(np.arange(K) == labels[:, None], 0.0, resp)
+    scales = np.where(points.variances > 0, points.variances, 1.0)
+    distances = (((X[:, None] - parameters.means) ** 2) / scales).sum(axis=2)
+    distances[np.arange(len(X)), labels] = np.inf
+    seconds = np.where(others.any(axis=1), others.argmax(axis=1), distances.argmin(axis=1))
+    losses, found = losses_of(resp, weights), []
+    for level in range(d):
+        features = np.argsort(-gains, axis=1, kind="stable")[:, level]
+        ranked = []
+        for dissolved in range(K):
+            for cut in range(K):
+                score = gains[cut, features[cut]] - losses[dissolved]
+                if dissolved != cut and score > -np.inf:
+                    ranked.append((-score, dissolved, cut))
+        for _, dissolved, cut in sorted(ranked)[: count - len(found)]:
+            moved = np.where(labels == dissolved, seconds, labels)
+            is_far = X[:, features[cut]] > parameters.means[cut, features[cut]]
+            moved[(labels == cut) & is_far] = dissolved
+            means = parameters.means.copy()
+            means[dissolved] = means[cut]
+            found.append((moved, means))
+    return found
+
+
+def by_hand(points, model, ways, n_rounds):
+    """`likeliest` of few rows by fits of their own, and why it ended."""
+    trial = trials._likeliest_of_many(points, model, ways)
+    for _ in range(n_rounds):
+        parameters = parameters_in(model, trial.fit.mixture)
+        moved = expected_moves(points, model, parameters)
+        parts = [Partition(points.tiled(points.of_all(own)), means) for own, means in moved]
+        if not parts:
+            return trial, "no move"
+        try:
+            found = trials._likeliest_of_many(points, model, parts)
+        except IllDefinedCovarianceError:
+            return trial, "not definite"
+        if not found.beats(trial):
+            return trial, "no gain"
+        gain = found.lower_bound - trial.lower_bound
+        is_last = found.is_sound == trial.is_sound and gain < WORTH
+        trial = found
+        if is_last:
+            return trial, "small gain"
+    return trial, "all rounds"
 
 
 def badly_started(covariance_type, weights=None):
@@ -23,32 +141,45 @@ def badly_started(covariance_type, weights=None):
     points = MemoryRows(X, weights)
     model = MODELS[covariance_type](1e-6)
     means = np.array([[-1.0, 0.0], [1.0, 0.0], [20.0, 0.0], [10.0, 20.0]]) - points.center
-    way = starts.partition_around(points, means)
-    return (
-        X,
-        points,
-        model,
-        starts.tried(starts.begun(points, model, way), model, points.covariance),
-    )
+    way = partition_around(points, means)
+    trial = tried(begun(points, model, way), model, points.total(model.scatter))
+    return X, points, model, trial, way
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("covariance_type", ALL)
+def test_moves__as_row_by_row(covariance_type, weighted):
+    """Of components that overlap."""
+    X, _ = mixture(200, 3, 4, separation=1.0, seed=3)
+    weights = np.random.default_rng(0).integers(0, 4, 200) * 1e-3 if weighted else None
+    points, model = MemoryRows(X, weights), MODELS[covariance_type](1e-6)
+    way = plus_plus(points, 4, np.random.default_rng(1))[0]
+    trial = tried(begun(points, model, way), model, points.total(model.scatter))
+    found = moves(points, model, trial.fit, 20)
+    parameters = parameters_in(model, trial.fit.mixture)
+    expected = expected_moves(points, model, parameters, 20)
+    assert len(found) == len(expected) == 20
+    for (labels, means), (other, like) in zip(found, expected, strict=True):
+        assert np.array_equal(labels, other)
+        assert np.array_equal(means, like)
 
 
 @pytest.mark.parametrize("covariance_type", ALL)
-def test_improved__separates_distant_blobs(covariance_type):
-    X, points, model, trial = badly_started(covariance_type)
-    found = starts.improved(points, model, trial)
+def test_likeliest__separates_distant_blobs(covariance_type):
+    _, points, model, trial, way = badly_started(covariance_type)
+    found = likeliest(points, model, [way], 5)
     assert found.is_sound and found.lower_bound > trial.lower_bound + 0.1
-    labels = points.labels(starts.parameters_in(model, found.fit.mixture))
+    labels = points.labels(parameters_in(model, found.fit.mixture))
     assert sorted(np.bincount(labels)) == [40, 40, 40, 40]
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_moves__dissolve_one_component_and_cut_another(covariance_type):
-    _, points, model, trial = badly_started(covariance_type)
-    parameters = starts.parameters_in(model, trial.fit.mixture)
-    before = points.labels(parameters)
-    found = moves(points, model, parameters, 8)
-    assert len(found) == 8
-    best = found[0].labels.ravel()[: len(before)]
+    _, points, model, trial, _ = badly_started(covariance_type)
+    before = points.labels(parameters_in(model, trial.fit.mixture))
+    found = moves(points, model, trial.fit)
+    assert len(found) == MOVES
+    best, _ = found[0]
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (before, best), 1)
     changed = np.flatnonzero(counts.sum(axis=0) != np.bincount(before, minlength=4))
@@ -59,59 +190,30 @@ def test_moves__dissolve_one_component_and_cut_another(covariance_type):
 @pytest.mark.parametrize("unit", [1.0, 1e240])
 def test_moves__count_weights_as_repetitions(unit):
     weights = np.r_[np.full(80, 2.0), np.ones(40), np.zeros(40)]
-    X, points, model, trial = badly_started("full", weights * unit)
+    X, points, model, trial, _ = badly_started("full", weights * unit)
     repeated = MemoryRows(np.repeat(X, weights.astype(int), axis=0), center=points.center)
-    parameters = starts.parameters_in(model, trial.fit.mixture)
-    one = moves(points, model, parameters, 4)
-    other = moves(repeated, model, parameters, 4)
+    one = moves(points, model, trial.fit, 4)
+    other = moves(repeated, model, trial.fit, 4)
     assert len(one) == 4
-    for own, twice in zip(one, other, strict=True):
-        labels = own.labels.ravel()[: points.n_rows]
+    for (labels, _), (twice, _) in zip(one, other, strict=True):
         expanded = np.repeat(labels, weights[weights > 0].astype(int))
-        assert np.array_equal(expanded, twice.labels.ravel()[: repeated.n_rows])
+        assert np.array_equal(expanded, twice)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-3, 1.0, 1e150])
 def test_moves__do_not_depend_on_units(scale):
-    _, points, model, trial = badly_started("full")
-    parameters = starts.parameters_in(model, trial.fit.mixture)
+    _, points, model, trial, _ = badly_started("full")
+    parameters = parameters_in(model, trial.fit.mixture)
     X = points.present()[0] * scale
-    scaled = MemoryRows(X, center=np.zeros(2))
-    other = MODELS["full"](0.0).parameters(
+    scaled, exact = MemoryRows(X, center=np.zeros(2)), MODELS["full"](0.0)
+    other = exact.parameters(
         parameters.weights, parameters.means * scale, parameters.covariances * scale**2
     )
-    found = moves(points, model, parameters, 4)
+    found = moves(points, model, trial.fit, 4)
     assert len(found) == 4
-    for one, two in zip(found, moves(scaled, model, other, 4), strict=True):
-        assert np.array_equal(one.labels, two.labels)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_losses_and_gains__as_their_formulas_say(dtype):
-    """Of weighted rows and components that overlap; theory.md, Moves."""
-    X, _ = mixture(200, 3, 4, separation=1.0, seed=3)
-    weights = np.random.default_rng(0).integers(1, 4, 200).astype(float)
-    fit = GaussianMixture(4, random_state=0).fit(X, sample_weight=weights)
-    resp = fit.predict_proba(X.astype(dtype)).astype(float)
-    labels = resp.argmax(axis=1)
-    others = resp.copy()
-    others[np.arange(200), labels] = 0
-    expected = -(weights[:, None] * np.log(1 - fit.predict_proba(X))).sum(axis=0)
-    rtol = 1e-9 if dtype == np.float64 else 1e-4
-    np.testing.assert_allclose(losses(others, labels, weights), expected, rtol=rtol)
-    residuals = (X - fit.means_[labels]).T
-    gains = gains_of_cuts(residuals, residuals > 0, labels, weights, 4, 2)
-    for s in range(4):
-        own, w = residuals[:, labels == s], weights[labels == s].astype(int)
-        for j in range(3):
-            values = np.repeat(own[j], w)
-            halves = values[values > 0], values[values <= 0]
-            gain = values.size * np.log(values.std())
-            for half in halves:
-                gain -= half.size * (np.log(half.std()) - np.log(half.size / values.size))
-            assert gains[j, s] == pytest.approx(gain, rel=1e-9)
-    refused = gains_of_cuts(residuals, residuals > 0, labels, weights, 4, 10**6)
-    assert (refused == -np.inf).all()
+    like = moves(scaled, exact, fit_at(scaled, exact, other), 4)
+    for (one, _), (two, _) in zip(found, like, strict=True):
+        assert np.array_equal(one, two)
 
 
 def test_moves__rows_that_no_other_component_could_make_join_the_nearest():
@@ -120,8 +222,8 @@ def test_moves__rows_that_no_other_component_could_make_join_the_nearest():
     points, model = MemoryRows(X, center=np.zeros(1)), MODELS["full"](1e-9)
     means = np.array([[0.0], [100.0], [101.0]])
     parameters = model.parameters(np.full(3, 1 / 3), means, np.full((3, 1, 1), 1e-6))
-    for move in moves(points, model, parameters, 6):
-        labels = move.labels.ravel()[:30].reshape(3, 10)
+    for move, _ in moves(points, model, fit_at(points, model, parameters), 6):
+        labels = move.reshape(3, 10)
         if (labels[2] != 2).all():  # the third is dissolved
             assert (labels[2] == 1).all()
             break
@@ -130,11 +232,11 @@ def test_moves__rows_that_no_other_component_could_make_join_the_nearest():
 
 
 def test_moves__an_empty_component_is_dissolved_first():
-    _, points, model, trial = badly_started("full")
-    parameters = starts.parameters_in(model, trial.fit.mixture)
+    _, points, model, trial, _ = badly_started("full")
+    parameters = parameters_in(model, trial.fit.mixture)
     weights = np.r_[0.0, parameters.weights[1:]]
     empty = model.parameters(weights / weights.sum(), parameters.means, parameters.covariances)
-    first = moves(points, model, empty, 1)[0].labels.ravel()[:160]
+    first, _ = moves(points, model, fit_at(points, model, empty), 1)[0]
     before = points.labels(empty)
     changed = first != before
     assert (first[changed] == 0).all() and len(set(before[changed])) == 1  # one half of another
@@ -143,57 +245,77 @@ def test_moves__an_empty_component_is_dissolved_first():
 def test_moves__there_are_none_for_one_component_or_few_rows():
     points, model = MemoryRows(np.random.default_rng(0).normal(size=(9, 3))), MODELS["full"](1e-6)
     for K in (1, 3):
-        way = starts.partition_around(points, points.present()[0][:K])
-        trial = starts.begun(points, model, way)
-        assert not moves(points, model, starts.parameters_in(model, trial.fit.mixture), 8)
+        way = partition_around(points, points.present()[0][:K])
+        assert not moves(points, model, begun(points, model, way).fit)
 
 
 def test_n_rounds__follow_from_the_shapes():
     full, diagonal = MODELS["full"](0.0), MODELS["diag"](0.0)
     few = MemoryRows(np.zeros((150, 4)) + np.arange(4.0))
     wide = MemoryRows(np.zeros((1500, 64)) + np.arange(64.0))
-    assert starts.n_rounds(few, full, 1) == 0
-    assert starts.n_rounds(few, full, 3) == starts.ROUNDS
-    assert starts.n_rounds(wide, full, 3) == 0
-    assert 0 < starts.n_rounds(wide, diagonal, 12) < starts.ROUNDS
+    short = MemoryRows(np.zeros((10, 200)) + np.arange(200.0))
+    assert n_rounds(few, full, 1) == 0
+    assert n_rounds(few, full, 3) == trials.ROUNDS
+    assert n_rounds(wide, full, 3) == 0
+    assert 0 < n_rounds(wide, diagonal, 12) < trials.ROUNDS
+    assert n_rounds(short, full, 2) == 0  # long M steps
 
 
-def stubbed(monkeypatch, bounds, are_sound=None):
-    """`improved` where round i finds a bound, or fails where that is None; and what it returns."""
-    _, points, model, trial = badly_started("full")
-    trial = trial._replace(lower_bound=0.0, is_sound=True)
-    rounds = iter(zip(bounds, are_sound or [True] * len(bounds), strict=True))
-
-    def found(points, model, ways):
-        bound, is_sound = next(rounds)
-        if bound is None:
-            raise IllDefinedCovarianceError(0)
-        return trial._replace(lower_bound=bound, is_sound=is_sound)
-
-    monkeypatch.setattr(starts, "likeliest", found)
-    result = starts.improved(points, model, trial)
-    return result.lower_bound, len(list(rounds))
+CASES = {  # rows, components, rounds, `reg_covar`, and why the rounds end
+    "overlap": (mixture(300, 2, 4, separation=1.0, seed=0)[0], 4, 5, 1e-6),
+    "apart": (mixture(300, 2, 3, separation=9.0, seed=1)[0], 3, 5, 1e-6),
+    "one round": (mixture(300, 2, 8, separation=4.0, seed=2)[0], 8, 1, 1e-6),
+    "collapse": (np.repeat(mixture(60, 2, 3, seed=4)[0], 2, axis=0), 12, 5, 1e-6),
+    "few rows": (mixture(12, 3, 2, seed=5)[0], 4, 5, 1e-6),
+    "wide": (mixture(400, 5, 6, separation=2.0, seed=6)[0], 6, 5, 1e-3),
+}
 
 
-@pytest.mark.parametrize(
-    ("bounds", "are_sound", "reached", "left"),
-    [
-        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], None, 5.0, 1),  # five rounds
-        ([1.0, 1.0, 2.0], None, 1.0, 1),  # no gain
-        ([1.0, 1.0005, 2.0], None, 1.0005, 1),  # a gain that is worth no further round
-        ([1.0, None, 2.0], None, 1.0, 1),  # no move has definite covariances
-        ([1.0, 9.0, 2.0], [True, False, True], 1.0, 1),  # collapsed
-    ],
-)
-def test_improved__ends(monkeypatch, bounds, are_sound, reached, left):
-    assert stubbed(monkeypatch, bounds, are_sound) == (reached, left)
+@pytest.mark.parametrize("covariance_type", ALL)
+def test_rounds__as_by_fits_of_their_own(covariance_type):
+    reasons = set()
+    for name, (X, K, rounds, reg_covar) in CASES.items():
+        points, model = MemoryRows(X), MODELS[covariance_type](reg_covar)
+        ways = [plus_plus(points, K, np.random.default_rng(0))[0]]
+        expected, reason = by_hand(points, model, ways, rounds)
+        found = trials._likeliest_of_few(points, model, ways, rounds)
+        assert found.is_sound == expected.is_sound, name
+        assert found.lower_bound == pytest.approx(expected.lower_bound, rel=1e-7), name
+        reasons.add(reason)
+    assert len(reasons) > 1
 
 
-def test_improved__ends_with_the_time(monkeypatch):
+def test_rounds__end_with_the_time(monkeypatch):
+    _, points, model, trial, way = badly_started("full")
     stop = new_stop()
     stop[0] = END
-    monkeypatch.setattr(starts, "current_stop", lambda: stop)
-    assert stubbed(monkeypatch, [1.0]) == (0.0, 1)
+    monkeypatch.setattr("gmmfast.rows.memory.current_stop", lambda: stop)
+    found = likeliest(points, model, [way, way], 5)
+    assert found.lower_bound < trial.lower_bound  # one pass
+    assert found.fit.n_passes == 1
+
+
+@pytest.mark.parametrize("covariance_type", ALL)
+def test_collapsed__by_one_rule(covariance_type):
+    """Compiled trials and models agree on mixtures near the limits."""
+    rng, verdicts = np.random.default_rng(0), []
+    for i in range(60):
+        X = rng.normal(size=(80, 3)) * 10.0 ** rng.uniform(-3, 3)
+        X[:, 1] = X[:, 0] + X[:, 1] * 10.0 ** rng.uniform(-4, 0)
+        X[40:50] = X[40] + (X[40:50] - X[40]) * 10.0 ** rng.uniform(-8, 0)
+        reg_covar = 10.0 ** rng.uniform(-9, -3) if i % 2 else 0.0
+        points, model = MemoryRows(X), MODELS[covariance_type](reg_covar)
+        labels = points.tiled(np.repeat([0, 1, 2], [40, 10, 30]))
+        way = Partition(labels, points.means_of(np.repeat([0, 1, 2], [40, 10, 30]), 3))
+        try:
+            found = likeliest(points, model, [way])
+        except IllDefinedCovarianceError:
+            continue
+        parameters, total = parameters_in(model, found.fit.mixture), points.total(model.scatter)
+        collapsed = model.collapsed(parameters, points.n_rows, total).any()
+        assert found.is_sound == (not collapsed)
+        verdicts.append(found.is_sound)
+    assert any(verdicts)
 
 
 @pytest.mark.parametrize(("d", "n_starts"), [(2, 1), (40, 3)])
@@ -208,36 +330,43 @@ def test_memberships__several_starts_where_there_are_no_moves(init_params, d, n_
 
 @pytest.mark.parametrize("covariance_type", ALL)
 @pytest.mark.parametrize("n", [300, 4000])
-def test_likeliest__few_rows_as_by_the_loop(covariance_type, n, monkeypatch):
-    """With more trials than finalists."""
+def test_likeliest__few_rows_as_by_the_loop(covariance_type, n):
+    """With more trials than go on; sorted and unsorted."""
     points = MemoryRows(mixture(n, 2, 3, separation=1.5, seed=4)[0])
     model = MODELS[covariance_type](1e-6)
-    ways = [starts.plus_plus(points, 3, np.random.default_rng(seed))[0] for seed in range(8)]
-    monkeypatch.setattr(MemoryRows, "are_few", lambda *_: True)
-    monkeypatch.setattr(MemoryRows, "are_worth_sorting", lambda *_: False)
-    compiled = starts.likeliest(points, model, ways)
-    monkeypatch.setattr(MemoryRows, "are_few", lambda *_: False)
-    plain = starts.likeliest(points, model, ways)
+    ways = [plus_plus(points, 3, np.random.default_rng(seed))[0] for seed in range(8)]
+    compiled = trials._likeliest_of_few(points, model, ways, 0)
+    plain = trials._likeliest_of_many(points, model, ways)
     assert compiled.is_sound == plain.is_sound
     assert compiled.lower_bound == pytest.approx(plain.lower_bound, rel=1e-9)
     means = plain.fit.mixture.means
     np.testing.assert_allclose(compiled.fit.mixture.means, means, rtol=1e-6, atol=1e-8)
 
 
-def test_likeliest__a_finalist_that_fails_is_out(monkeypatch):
-    points, model = MemoryRows(mixture(300, 2, 3, seed=4)[0]), MODELS["full"](1e-6)
-    ways = [starts.plus_plus(points, 3, np.random.default_rng(seed))[0] for seed in range(8)]
-    monkeypatch.setattr(MemoryRows, "are_few", lambda *_: False)
-    tried = starts.tried
+def test_likeliest__float32_as_float64():
+    X = mixture(300, 2, 3, seed=4)[0].astype(np.float32)
+    narrow, wide = MemoryRows(X), MemoryRows(X.astype(float))
+    model = MODELS["full"](1e-6)
+    ways = [plus_plus(narrow, 3, np.random.default_rng(0))[0]]
+    found = [likeliest(points, model, ways, 5) for points in (narrow, wide)]
+    assert found[0].lower_bound == pytest.approx(found[1].lower_bound, rel=1e-6)
+    assert found[0].points.dtype == np.float64
 
-    def breaks(trial, model, total, control=starts.TRIAL):
-        if control is starts.TRIAL:
+
+def test_likeliest__a_trial_that_fails_later_is_out(monkeypatch):
+    points, model = MemoryRows(mixture(300, 2, 3, seed=4)[0]), MODELS["full"](1e-6)
+    ways = [plus_plus(points, 3, np.random.default_rng(seed))[0] for seed in range(8)]
+    tried = trials.tried
+
+    def breaks(trial, model, total, control):
+        if control.max_iter > 5:
             trial.fit.flat[...] = np.nan
             raise IllDefinedCovarianceError(0)
         return tried(trial, model, total, control)
 
-    monkeypatch.setattr(starts, "tried", breaks)
-    assert np.isfinite(starts.likeliest(points, model, ways).fit.flat).all()
+    monkeypatch.setattr(trials, "tried", breaks)
+    found = trials._likeliest_of_many(points, model, ways)
+    assert np.isfinite(found.fit.flat).all()
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical", "VEV", "EVI"])
@@ -255,7 +384,9 @@ def test_fit__moves_make_up_for_bad_starts(covariance_type, dtype, monkeypatch):
 
     assert np.ptp(bounds()) < 1e-3
     found = bounds(init_params="random_from_data")
-    monkeypatch.setattr(starts, "improved", lambda points, model, trial: trial)
+    monkeypatch.setattr(
+        starts, "likeliest", lambda points, model, ways, _: likeliest(points, model, ways)
+    )
     without = bounds(init_params="random_from_data")
     assert (found >= without - 1e-3).all()
     assert found.mean() > without.mean() + 0.1

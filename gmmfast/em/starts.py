@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,39 +14,19 @@ from gmmfast.em.kmeans import (
     partition_of,
     plus_plus,
 )
-from gmmfast.em.loop import Control, Course
-from gmmfast.em.moves import moves
-from gmmfast.em.state import (
-    fit_after_m_step,
-    ill_defined,
-    new_fit,
-    new_trials,
-    restarted,
-    rule_of,
-)
+from gmmfast.em.state import fitting, restarted
 from gmmfast.em.trees import trees
-from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.loop import LOWER_BOUND, STATUS, UNDER_WAY, Fit
-from gmmfast.kernels.maximization import FINE
-from gmmfast.kernels.threads import END, current_stop
-from gmmfast.kernels.trials import UNFINISHED
+from gmmfast.em.trials import Trial, begun, likeliest, n_rounds
+from gmmfast.kernels.loop import Fit
 from gmmfast.models import Model
-from gmmfast.models.step import parameters_from, parameters_in
+from gmmfast.models.step import parameters_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows, Rows
 
 ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
-TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
-EARLY = 5  # passes of each trial where there are more than FINALISTS
-FINALISTS = 3  # trials that go on to the end of TRIAL
 TRIALS = 3  # starts where there are no rounds of moves
-MOVES = 8  # tried in a round
-ROUNDS = 5  # at most
-BUDGET = 5 << 20  # rounds times the multiplications of a pass over the sample: some 0.1 s in all
-WORTH = 1e-3  # nats per row, the default `tol`: a smaller gain ends the rounds
-SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 
 
 class Start(NamedTuple):
@@ -58,22 +35,6 @@ class Start(NamedTuple):
     rows: Rows
     begin: Fit | Parameters
     hints: Hints | None = None  # scratch of passes over these rows
-
-
-class Trial(NamedTuple):
-    """A fit to a sample after a few passes."""
-
-    points: MemoryRows  # in the order used by the trial
-    fit: Fit
-    is_sound: bool = False  # no component has collapsed; else the likelihood is meaningless
-    lower_bound: float = -math.inf
-    hints: Hints | None = None  # scratch that the fit can reuse
-
-    def beats(self, other: Trial | None) -> bool:
-        """Whether to prefer this trial to an earlier one."""
-        if other is None or self.is_sound != other.is_sound:
-            return other is None or self.is_sound
-        return self.lower_bound - SAME > other.lower_bound
 
 
 class Given(NamedTuple):
@@ -127,7 +88,7 @@ def start(
     points = rows.all_or_sample(size, rng)
     if means is None:
         ways = memberships(points, model, n_components, init_params, rng)
-        found = improved(points, model, likeliest(points, model, ways))
+        found = likeliest(points, model, ways, n_rounds(points, model, n_components))
     else:
         found = begun(points, model, partition_around(points, means))
     if weights is None and means is None and covariances is None:
@@ -145,9 +106,10 @@ def _at(rows: Rows, parameters: Parameters) -> Start:
 def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
     """Return the start on all rows of a fit tried on `points`, which may be all rows."""
     fit = restarted(trial.fit)
-    if points is rows and not points.are_worth_sorting(len(fit.mixture.weights)):
+    if trial.points is rows and not points.are_worth_sorting(len(fit.mixture.weights)):
         return Start(points, fit, trial.hints)
-    return Start(rows.arranged_for(parameters_from(model, fit.mixture)), fit)
+    arranged = rows.arranged_for(parameters_from(model, fit.mixture))
+    return Start(arranged, fitting(fit, model, arranged))
 
 
 def sample_size(model: Model, n_components: int, n_features: int) -> int:
@@ -156,154 +118,6 @@ def sample_size(model: Model, n_components: int, n_features: int) -> int:
     if model.scatter is Scatter.FULL:
         per_component = max(per_component, ROWS_PER_FEATURE * n_features)
     return max(SMALLEST_SAMPLE, n_components * per_component)
-
-
-def likeliest(
-    points: MemoryRows, model: Model, ways: Sequence[Partition | SufficientStatistics]
-) -> Trial:
-    """Return the likeliest start after a few EM passes.
-
-    Parameters
-    ----------
-    points : MemoryRows
-        Rows to try the starts on.
-    model : Model
-        The covariance model.
-    ways : sequence of Partition or SufficientStatistics
-        Memberships to start from.
-
-    Raises
-    ------
-    IllDefinedCovarianceError
-        If none leads to positive definite covariances.
-    """
-    partitions = [way for way in ways if isinstance(way, Partition)]
-    if len(partitions) == len(ways) and points.are_few(len(partitions[0].means)):
-        found = _likeliest_of_few(points, model, partitions)
-        if found is not None:
-            return found
-    total, limit = points.total(model.scatter), TRIAL
-    if len(ways) > FINALISTS:
-        limit = replace(TRIAL, max_iter=EARLY)
-    trials: list[Trial] = []
-    failure: IllDefinedCovarianceError | None = None
-    for way in ways:
-        if trials and current_stop()[0] == END:
-            break
-        try:
-            trials.append(tried(begun(points, model, way), model, total, limit))
-        except IllDefinedCovarianceError as error:
-            failure = error
-    if limit is not TRIAL:
-        bounds = {i: own.lower_bound for i, own in enumerate(trials) if own.fit.is_under_way}
-        for i in _finalists(bounds, lambda i: trials[i].is_sound):
-            if current_stop()[0] == END:
-                break
-            try:
-                trials[i] = tried(trials[i], model, total)
-            except IllDefinedCovarianceError as error:
-                trials[i], failure = trials[i]._replace(lower_bound=-math.inf), error
-    best: Trial | None = None
-    for trial in trials:
-        if trial.lower_bound > -math.inf and trial.beats(best):
-            best = trial
-    if best is None:
-        assert failure is not None
-        raise failure
-    return best
-
-
-def _finalists(bounds: Mapping[int, float], is_sound: Callable[[int], bool]) -> list[int]:
-    """Return the numbers of the trials that go on: the likeliest, collapsed ones last."""
-    sound: list[int] = []
-    collapsed: list[int] = []
-    for i in sorted(bounds, key=lambda i: -bounds[i]):
-        (sound if is_sound(i) else collapsed).append(i)
-        if len(sound) == FINALISTS:
-            break
-    return [*sound, *collapsed][:FINALISTS]
-
-
-def _likeliest_of_few(
-    points: MemoryRows, model: Model, partitions: Sequence[Partition]
-) -> Trial | None:
-    """`likeliest` for few rows, in compiled calls; None if they need another layout."""
-    P, K = len(partitions), len(partitions[0].means)
-    fit = new_fit(model, points, K, -math.inf)
-    rule, hints = rule_of(model, points, fit, TRIAL.tol, TRIAL.share, False), points.hints()
-    trials, total = new_trials(fit, partitions), points.total(model.scatter)
-
-    def is_sound(p: int) -> bool:
-        fit.flat[...] = trials.found[p]
-        mixture = parameters_in(model, fit.mixture)
-        return not model.collapsed(mixture, points.n_rows, total).any()
-
-    last = EARLY if P > FINALISTS else TRIAL.max_iter
-    points.try_partitions(rule, fit, hints, trials, range(P), last)
-    failed, bounds = trials.failed, trials.numbers[:, LOWER_BOUND]
-    if last == EARLY:
-        are_under_way = (failed == FINE) & (trials.counts[:, STATUS] == UNDER_WAY)
-        going_on = {int(p): float(bounds[p]) for p in np.flatnonzero(are_under_way)}
-        chosen = _finalists(going_on, is_sound)
-        points.try_partitions(rule, fit, hints, trials, chosen, TRIAL.max_iter)
-    if UNFINISHED in failed and current_stop()[0] != END:
-        return None
-    best: Trial | None = None
-    number = 0
-    for p in np.flatnonzero(failed == FINE):
-        trial = Trial(points, fit, True, float(bounds[p]), hints)
-        if trial.beats(best):  # else it does not matter whether it has collapsed
-            trial = trial._replace(is_sound=is_sound(int(p)))
-            if trial.beats(best):
-                best, number = trial, int(p)
-    fit.flat[...] = trials.found[number]
-    if best is None and UNFINISHED not in failed:
-        raise ill_defined(failed[-1])
-    return best
-
-
-def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
-    """Return the number of rounds of moves, at most: from the shapes alone."""
-    if n_components == 1:
-        return 0
-    return min(ROUNDS, BUDGET // model.pass_work(points.n_rows, n_components, points.n_features))
-
-
-def improved(points: MemoryRows, model: Model, trial: Trial) -> Trial:
-    """Move components of a trial for as long as that pays."""
-    for _ in range(n_rounds(points, model, len(trial.fit.mixture.weights))):
-        if current_stop()[0] == END:
-            break
-        ways = moves(points, model, parameters_in(model, trial.fit.mixture), MOVES)
-        try:
-            found = likeliest(points, model, ways) if ways else trial
-        except IllDefinedCovarianceError:
-            break
-        if not found.beats(trial):
-            break
-        gain = found.lower_bound - trial.lower_bound
-        is_last = found.is_sound == trial.is_sound and gain < WORTH
-        trial = found
-        if is_last:
-            break
-    return trial
-
-
-def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistics) -> Trial:
-    """Return a trial after the M step from given memberships."""
-    if isinstance(way, Partition):
-        points = points.arrange(way.labels, len(way.means))
-        way = points.partition(way.labels, way.means, model.scatter)
-    return Trial(points, fit_after_m_step(model, points, way))
-
-
-def tried(trial: Trial, model: Model, total: Floats, control: Control = TRIAL) -> Trial:
-    """Run the first EM passes of a start, or more of them."""
-    course = Course(trial.points, trial.fit, model, control)
-    course.complete()
-    parameters = parameters_in(model, trial.fit.mixture)
-    collapsed = model.collapsed(parameters, trial.points.n_rows, total)
-    return trial._replace(is_sound=not collapsed.any(), lower_bound=course.lower_bound)
 
 
 def memberships(

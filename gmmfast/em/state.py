@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ from gmmfast.models.step import (
     take_m_step,
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows import Rows
+from gmmfast.rows import MemoryRows, Rows
 
 BLOCK = 512  # passes whose lower bounds are stored between calls of observers
 
@@ -88,15 +88,41 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
     )  # fmt: skip
 
 
-def new_trials(fit: Fit, partitions: Sequence[Partition]) -> Trials:
-    """Allocate trials of partitions that have not begun, given a fit of the same shapes."""
-    P, (K, d) = len(partitions), fit.shifts.shape
-    labels, means = map(np.array, zip(*partitions, strict=True))
+def new_trials(fit: Fit, rows: MemoryRows, count: int) -> Trials:
+    """Allocate trials that have not begun, given a fit of the same shapes."""
+    (K, d), n_states, tiled = fit.shifts.shape, count + 1, rows.packed.row_weights.shape
     return Trials(
-        labels, means, make_sums(1, K, d, fit.totals.scatter.shape),
-        np.empty((P, fit.flat.size)), np.full((P, fit.numbers.size), -math.inf),
-        np.zeros((P, fit.counts.size), np.int64), np.full(P, UNFINISHED),
+        np.empty((count, *tiled), np.int32), np.empty((count, K, d)),
+        make_sums(1, K, d, fit.totals.scatter.shape), np.empty((n_states, fit.flat.size)),
+        np.full((n_states, fit.numbers.size), -math.inf),
+        np.zeros((n_states, fit.counts.size), np.int64), np.full(n_states, UNFINISHED),
+        np.ones(n_states, np.int64), np.zeros(count, np.int64),
     )  # fmt: skip
+
+
+def load_start(
+    model: Model,
+    rows: MemoryRows,
+    way: Partition | SufficientStatistics,
+    fit: Fit,
+    trials: Trials,
+    p: int,
+) -> None:
+    """Begin trial `p` from given memberships; a failed M step leaves it out."""
+    trials.is_chosen[p] = 1
+    if isinstance(way, Partition):
+        trials.labels[p], trials.means[p] = way.labels, way.means
+        return
+    restarted(fit).mixture.means[...], fit.work.is_first[0] = way.reference, 1
+    trials.failed[p] = take_m_step(model, way, fit.totals, fit.mixture, fit.work)
+    trials.is_chosen[p] = trials.failed[p] == FINE
+    trials.found[p], trials.numbers[p], trials.counts[p] = fit.flat, fit.numbers, fit.counts
+
+
+def fitting(fit: Fit, model: Model, rows: Rows) -> Fit:
+    """Return a fit that can go on with other rows, of another element type."""
+    n_before = fit.flat.size if is_exact(model, rows) else 0
+    return fit if fit.before.size == n_before else fit._replace(before=np.zeros(n_before))
 
 
 def is_exact(model: Model, rows: Rows) -> bool:

@@ -1,8 +1,8 @@
-"""Starts on few rows: an M step from each partition and a few passes, in one call."""
+"""Starts on few rows: trials of partitions in stages, then rounds of moves from the best."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,41 @@ from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import EPS, LOST_FLOAT64, collect_shards, move_far
 
-UNFINISHED = -3  # a start that has not begun, or needs rows in another layout
+UNFINISHED = -3  # a trial that has not begun, or needs rows in another layout
+LAST, SURVIVORS = range(2)  # of a stage
+STAGE, ROUND = range(2)  # in `place`, the progress of `seek_start`
 
 
 class Trials(NamedTuple):
-    """Starts from P partitions, and their outcome."""
+    """Up to P trials of a round, and after them the best one so far."""
 
-    labels: NDArray  # in (P, n_tiles, TILE): the partitions
+    labels: NDArray  # in (P, n_tiles, TILE): partitions to start from
     means: NDArray  # in, out (P, K, d): of their parts, exact or approximate
     sums: Sums  # scratch: of one shard
-    found: NDArray  # out (P, m): the mixtures after the passes
-    numbers: NDArray  # out (P, 3): `Fit.numbers`, where the first M step succeeded
-    counts: NDArray  # out (P, 4): `Fit.counts`, likewise
-    failed: NDArray  # in, out (P,): FINE, UNFINISHED (as before), SHARED or the failed component
+    found: NDArray  # in, out (P + 1, m): the mixtures
+    numbers: NDArray  # in, out (P + 1, 3): `Fit.numbers`
+    counts: NDArray  # in, out (P + 1, 4): `Fit.counts`
+    failed: NDArray  # in, out (P + 1,): FINE, UNFINISHED, SHARED or the failed component
+    is_sound: NDArray  # in, out (P + 1,): 1 if no component has collapsed, else 0
+    is_chosen: NDArray  # in, out (P,): 1 if a trial goes on, else 0
+
+
+class TrialRule(NamedTuple):
+    """How trials are compared and moves made."""
+
+    stages: NDArray  # (S, 2): pass to stop after, and how many trials then go on
+    ahead: float  # passes, at the last one's gain, by which trials are compared when some end
+    same: float  # nats per row: smaller gains may be rounding
+    worth: float  # nats per row: a smaller gain ends the rounds
+    n_rounds: int  # of moves, at most
+    floors: NDArray  # (2,): smallest variances of components of few and of many rows
+    few_rows: float
+    n_rows: float
+    scales: NDArray  # (d,): 1 / standard deviations of the features
+    least_rows: int  # of a half of a component
+    divide: Any  # address of `divide`
+    iterate: Any  # address of `kernels.loop.iterate`
+    propose: Any  # address of `kernels.moves.propose`
 
 
 @allocating_kernel
@@ -78,41 +100,240 @@ def begin_anew(
             fit.mixture.means[k, j] = fit.totals.reference[k, j]
 
 
-@entry_kernel
-def try_partitions(
+@kernel
+def load_trial(
+    trials,  # in: Trials
+    p,  # in
+    fit,  # out: Fit
+):
+    """Go on with a trial."""
+    copy_flat(trials.found[p], fit.flat)
+    copy_flat(trials.numbers[p], fit.numbers)
+    copy_flat(trials.counts[p], fit.counts)
+    fit.counts[HAS_BEFORE] = 0  # the mixture before is another trial's
+    fit.work.is_first[0] = 0
+
+
+@kernel
+def store_trial(
+    fit,  # in: Fit
+    trials,  # out: Trials
+    p,  # in
+):
+    """Keep the state of a trial."""
+    copy_flat(fit.flat, trials.found[p])
+    copy_flat(fit.numbers, trials.numbers[p])
+    copy_flat(fit.counts, trials.counts[p])
+
+
+@kernel
+def is_below(
+    factor,  # in (d, d): lower inverse Cholesky factor of a covariance
+    scale,  # in: of the factor
+    variance,  # in
+    scratch,  # scratch (d, d)
+):
+    """Whether a covariance has a smaller variance in some direction.
+
+    If not, ``I - variance * factor @ factor.T`` has a Cholesky factor. Most covariances need no
+    more than a bound: the trace of the product.
+    """
+    d, square = factor.shape[0], 0.0
+    root = scale * np.sqrt(variance)
+    for i in range(d):
+        for j in range(i + 1):
+            square += (root * factor[i, j]) * (root * factor[i, j])
+    if square < 1:
+        return False
+    for i in range(d):
+        for j in range(i + 1):
+            left = 1.0 if i == j else 0.0
+            for m in range(j + 1):
+                left -= (root * factor[i, m]) * (root * factor[j, m])
+            for m in range(j):
+                left -= scratch[i, m] * scratch[j, m]
+            if i > j:
+                scratch[i, j] = left / scratch[j, j]
+            elif left > 0:
+                scratch[i, i] = np.sqrt(left)
+            else:
+                return True
+    return False
+
+
+@kernel
+def has_collapsed(
+    mixture,  # in: Mixture
+    factors,  # in: its factors
+    trial_rule,  # in: TrialRule
+    scratch,  # scratch (d, d)
+):
+    """Whether a component has collapsed, as `gmmfast.models.Model.collapsed` says."""
+    for k in range(mixture.weights.size):
+        is_small = mixture.weights[k] * trial_rule.n_rows < trial_rule.few_rows
+        floor = trial_rule.floors[0 if is_small else 1]
+        if mixture.weights[k] == 0:
+            return True
+        if factors.ndim == 3:
+            if is_below(factors[k], 1.0, floor, scratch):
+                return True
+        elif mixture.whitening.shape[0] > 0:
+            if is_below(mixture.whitening[0], factors[k, 0], floor, scratch):
+                return True
+        else:
+            for j in range(factors.shape[1]):
+                if not floor * factors[k, j] * factors[k, j] < 1:
+                    return True
+    return False
+
+
+@kernel
+def go_on(
     rule,  # in: Rule
     rows,  # in, out: Pass
-    chosen,  # in (C,): the trials that go on
+    trial_rule,  # in: TrialRule
     last,  # in: pass to stop after
     stop,  # in (1,): another thread sets it to end the fit
-    divide,  # in: address of `divide`
-    iterate,  # in: address of `kernels.loop.iterate`
     fit,  # scratch: Fit
     trials,  # in, out: Trials
 ):
-    """EM from each chosen partition, or from where its trial has stopped before."""
-    labels, means, failed = trials.labels, trials.means, trials.failed
-    for c in range(chosen.size):
-        p = chosen[c]
-        if stop[0] != 0 and (c > 0 or failed[p] == FINE):
+    """EM from the partition of each chosen trial, or from where it has stopped; return passes."""
+    labels, means, failed, kept = trials.labels, trials.means, trials.failed, trials.labels.shape[0]
+    n_passes, n_begun = 0, 1 if failed[kept] == FINE else 0
+    for p in range(kept):
+        if not trials.is_chosen[p]:
+            continue
+        if stop[0] != 0 and (n_begun > 0 or failed[p] == FINE):
             break
+        n_begun += 1
         if failed[p] == FINE:
-            copy_flat(trials.found[p], fit.flat)
-            copy_flat(trials.numbers[p], fit.numbers)
-            copy_flat(trials.counts[p], fit.counts)
-            fit.counts[HAS_BEFORE] = 0  # the mixture before is another trial's
+            load_trial(trials, p, fit)
         else:
             parts = rows.tiles, rows.row_weights, labels[p]
-            invoke(divide, (*parts, trials.sums, fit.shifts, means[p], fit.totals))
+            invoke(trial_rule.divide, (*parts, trials.sums, fit.shifts, means[p], fit.totals))
             begin_anew(fit)
             failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
             if failed[p] != FINE:
                 continue
-        invoke(iterate, (rule, rows, fit, last, stop))
+        n_passes -= fit.counts[N_PASSES]
+        invoke(trial_rule.iterate, (rule, rows, fit, last, stop))
+        n_passes += fit.counts[N_PASSES]
         failed[p] = fit.counts[BROKEN]
         if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
             failed[p] = UNFINISHED
-        copy_flat(fit.flat, trials.found[p])
-        copy_flat(fit.numbers, trials.numbers[p])
-        copy_flat(fit.counts, trials.counts[p])
-    return 0
+        store_trial(fit, trials, p)
+        is_out = has_collapsed(fit.mixture, fit.mixture.factors, trial_rule, fit.work.upper)
+        trials.is_sound[p] = 0 if is_out else 1
+    return n_passes
+
+
+@kernel
+def is_before(
+    trials,  # in: Trials
+    p,  # in
+    q,  # in
+    ahead,  # in: passes at the last one's gain
+    same,  # in: nats per row
+):
+    """Whether trial p ranks before trial q: sound ones first, then by likelihood."""
+    if trials.is_sound[p] != trials.is_sound[q]:
+        return trials.is_sound[p] == 1
+    one, other = trials.numbers[p], trials.numbers[q]
+    gained = ahead * (one[GAIN] - other[GAIN]) if ahead > 0 else 0.0
+    return one[LOWER_BOUND] - other[LOWER_BOUND] + gained > same
+
+
+@kernel
+def choose(
+    count,  # in: how many go on, at most
+    ahead,  # in
+    trials,  # in, out: Trials
+):
+    """Choose the trials that go on: the first of ties."""
+    chosen, candidate = trials.is_chosen, 2
+    for p in range(chosen.size):
+        is_under_way = trials.failed[p] == FINE and trials.counts[p, STATUS] == UNDER_WAY
+        chosen[p] = candidate if chosen[p] and is_under_way else 0
+    for _ in range(count):
+        best = -1
+        for p in range(chosen.size):
+            if chosen[p] == candidate and (best < 0 or is_before(trials, p, best, ahead, 0.0)):
+                best = p
+        if best >= 0:
+            chosen[best] = 1
+    for p in range(chosen.size):
+        chosen[p] = 1 if chosen[p] == 1 else 0
+
+
+@kernel
+def keep_best(
+    trial_rule,  # in: TrialRule
+    trials,  # in, out: Trials
+):
+    """Keep the best trial of a round if it beats the best one so far; return whether to go on."""
+    kept, best, same = trials.labels.shape[0], -1, trial_rule.same
+    for p in range(kept):
+        if trials.failed[p] == FINE and (best < 0 or is_before(trials, p, best, 0.0, same)):
+            best = p
+    is_first = trials.failed[kept] != FINE
+    if best < 0 or not (is_first or is_before(trials, best, kept, 0.0, same)):
+        return False
+    gain = trials.numbers[best, LOWER_BOUND] - trials.numbers[kept, LOWER_BOUND]
+    is_worth = is_first or trials.is_sound[best] != trials.is_sound[kept]
+    copy_flat(trials.found[best], trials.found[kept])
+    copy_flat(trials.numbers[best], trials.numbers[kept])
+    copy_flat(trials.counts[best], trials.counts[kept])
+    trials.failed[kept], trials.is_sound[kept] = FINE, trials.is_sound[best]
+    return is_worth or gain >= trial_rule.worth
+
+
+@kernel
+def begin_round(
+    rows,  # in, out: Pass
+    trial_rule,  # in: TrialRule
+    fit,  # scratch: Fit
+    trials,  # in, out: Trials
+):
+    """Make moves from the best mixture so far; return whether there are any."""
+    kept = trials.labels.shape[0]
+    load_trial(trials, kept, fit)
+    parts = trials.labels, trials.means
+    about = trial_rule.scales, trial_rule.least_rows
+    n = invoke(trial_rule.propose, (rows, fit.mixture, *about, *parts))
+    for p in range(kept):
+        trials.failed[p] = UNFINISHED
+        trials.is_chosen[p] = 1 if p < n else 0
+    return n > 0
+
+
+@entry_kernel
+def seek_start(
+    rule,  # in: Rule
+    rows,  # in, out: Pass
+    trial_rule,  # in: TrialRule
+    n_passes,  # in: after which to pause
+    stop,  # in (1,): another thread sets it to end the fit
+    place,  # in, out (2,): STAGE of the round, ROUND
+    fit,  # scratch: Fit
+    trials,  # in, out: Trials
+):
+    """Try partitions, then moves from the best, for as long as that pays.
+
+    Returns whether the end is reached; if not, call again.
+    """
+    stages, done = trial_rule.stages, 0
+    while True:
+        if place[STAGE] == stages.shape[0] or (stop[0] != 0 and place[STAGE] > 0):
+            may_go_on = keep_best(trial_rule, trials) and stop[0] == 0
+            if not may_go_on or place[ROUND] == trial_rule.n_rounds:
+                return True
+            if not begin_round(rows, trial_rule, fit, trials):
+                return True
+            place[STAGE], place[ROUND] = 0, place[ROUND] + 1
+        if done >= n_passes:
+            return False
+        if place[STAGE] > 0:
+            choose(stages[place[STAGE] - 1, SURVIVORS], trial_rule.ahead, trials)
+        last = stages[place[STAGE], LAST]
+        done += go_on(rule, rows, trial_rule, last, stop, fit, trials)
+        place[STAGE] += 1

@@ -114,9 +114,20 @@ class Model(ABC):
         floor = np.maximum(share * least, 1.001 * self.reg_covar)
         if (parameters.least_variances() > floor).all():
             return np.asarray(gone)
-        floor = share * smallest_variance(total)
+        floor = np.where(few, *self.floors(total))
         smallest = self.smallest_variances(parameters)
-        return np.asarray((smallest <= 1.001 * self.reg_covar) | (smallest < floor) | gone)
+        return np.asarray((smallest < floor) | (smallest <= 1.001 * self.reg_covar) | gone)
+
+    def floors(self, total: Floats) -> Floats:
+        """Return the variances below which components of few and of many rows have collapsed.
+
+        Parameters
+        ----------
+        total : ndarray of shape (d, d) or (d,)
+            As in `collapsed`.
+        """
+        shares = np.array([SPIKE, ROUNDING])
+        return np.maximum(shares * smallest_variance(total), 1.001 * self.reg_covar)
 
     @abstractmethod
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:

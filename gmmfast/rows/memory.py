@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
+from gmmfast.kernels.moves import propose
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
 from gmmfast.kernels.separation import no_separation, separate
@@ -30,7 +30,7 @@ from gmmfast.kernels.threads import (
     run_shards,
     team,
 )
-from gmmfast.kernels.trials import Trials, divide, try_partitions
+from gmmfast.kernels.trials import TrialRule, Trials, divide, seek_start
 from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
@@ -279,36 +279,64 @@ class MemoryRows:
             hints.passes[layout] = new_pass(self, fit, layout, hints.guesses)
         return hints.passes[layout]
 
-    def are_few(self, n_components: int) -> bool:
-        """Whether there are few enough rows, and short enough M steps, for `try_partitions`."""
-        is_short = n_components * self.n_features**3 < UNSORTED
-        return self.dtype == np.float64 and is_short and not self.are_worth_sorting(n_components)
+    def for_trials(
+        self, labels: NDArray[np.int32], n_labels: int
+    ) -> tuple[MemoryRows, NDArray[np.int64] | None]:
+        """Return rows for short fits, and their order in this copy; None if it is the same.
 
-    def try_partitions(
-        self, rule: Rule, fit: Fit, hints: Hints, trials: Trials, chosen: Sequence[int], last: int
-    ) -> None:
-        """Make passes from partitions of few rows, or go on with them.
+        They are float64, and sorted by the labels (n_tiles, TILE) of this copy, which must be
+        unsorted, if that pays.
+        """
+        is_sorted = self.are_worth_sorting(n_labels)
+        if self.dtype == np.float64 and not is_sorted:
+            return self, None
+        order = np.arange(self.n_rows)
+        if is_sorted:
+            order = labels.ravel()[: self.n_rows].argsort(kind="stable")
+        kept = order if self._kept is None else self._kept[order]
+        weights = None if self._sample_weight is None else self._sample_weight[kept]
+        X = self._X[kept].astype(np.float64)
+        return MemoryRows(X, weights, n_jobs=self._n_jobs, center=self.center), order
+
+    def seek_start(
+        self,
+        rule: Rule,
+        trial_rule: TrialRule,
+        fit: Fit,
+        hints: Hints,
+        trials: Trials,
+        place: NDArray[np.int64],
+    ) -> bool:
+        """Try starts for some passes; return whether the end is reached.
+
+        See `gmmfast.kernels.trials.seek_start`.
 
         Parameters
         ----------
         rule, hints
             As in `iterate`.
+        trial_rule : TrialRule
+            Without addresses.
         fit : Fit
             Scratch.
         trials : Trials
             Of `new_trials`; updated.
-        chosen : sequence of int
-            The trials that begin or go on.
-        last : int
-            Their passes in all, at most.
+        place : ndarray of shape (2,)
+            Updated.
         """
         rows, stop = self._pass_in(fit, hints, 0), current_stop()
         parts = rows.tiles, rows.row_weights, trials.labels[0], trials.sums
-        like = fit.totals.scatter.ndim
+        mixture, like = fit.mixture, fit.totals.scatter.ndim
         split = address_of(divide, like, *parts, fit.shifts, trials.means[0], fit.totals)
-        loop = address_of_loop(rule, rows, fit, last, stop)
-        order = np.asarray(chosen, np.int64)
-        try_partitions(rule, rows, order, last, stop, split, loop, fit, trials)
+        loop = address_of_loop(rule, rows, fit, 0, stop)
+        kind = mixture.factors.ndim, mixture.covariances.ndim, rows.density.whitening is None
+        about = trial_rule.scales, trial_rule.least_rows
+        move = address_of(propose, kind, rows, mixture, *about, trials.labels, trials.means)
+        own_rule = trial_rule._replace(divide=split, iterate=loop, propose=move)
+        work, n_passes = work_of_loop(self.n_rows, fit), self.passes_at_once(fit)
+        with team(self._n_jobs, rows.n_shards, work) as count:
+            own = rows if count == 1 or current_pace().is_alone else parallel(rows)
+            return bool(seek_start(rule, own, own_rule, n_passes, stop, place, fit, trials))
 
     def passes_at_once(self, fit: Fit) -> int:
         """Return the number of passes between two checks for Ctrl-C."""

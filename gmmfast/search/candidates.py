@@ -14,8 +14,9 @@ from gmmfast import criteria
 from gmmfast.em.kmeans import Partition, Random
 from gmmfast.em.loop import Control, Course, EMResult
 from gmmfast.em.observers import Deadline
-from gmmfast.em.starts import SAME, likeliest, on_all
+from gmmfast.em.starts import on_all
 from gmmfast.em.state import restarted
+from gmmfast.em.trials import SAME, likeliest
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import (
     ABANDON,

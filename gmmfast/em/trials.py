@@ -1,0 +1,192 @@
+"""Trials of starts: a few EM passes from each, then from moves of the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gmmfast.em.kmeans import Partition
+from gmmfast.em.loop import Control, Course
+from gmmfast.em.state import fit_after_m_step, ill_defined, load_start, new_fit, new_trials, rule_of
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.loop import GAIN, LOWER_BOUND, Fit
+from gmmfast.kernels.maximization import FINE
+from gmmfast.kernels.threads import END, current_stop, require_somebody
+from gmmfast.kernels.trials import UNFINISHED, TrialRule
+from gmmfast.models import Model
+from gmmfast.models.base import few_rows
+from gmmfast.models.step import parameters_in
+from gmmfast.parameters import Floats, Scatter, SufficientStatistics
+from gmmfast.rows import Hints, MemoryRows
+
+STAGES = np.array([[2, 4], [5, 2], [10, 1]])  # passes of each trial, and how many then go on
+TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
+AHEAD = 2.0  # passes, at the last one's gain, by which trials are compared when some end
+SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
+MOVES = 8  # tried in a round
+ROUNDS = 5  # at most
+BUDGET = 5 << 20  # rounds times the multiplications of a pass over the sample: some 0.1 s in all
+LONGEST_STEP = 1 << 21  # multiplications of an M step, where trials are compiled
+WORTH = 1e-3  # nats per row, the default `tol`: a smaller gain ends the rounds
+
+
+class Trial(NamedTuple):
+    """A fit to a sample after a few passes."""
+
+    points: MemoryRows  # in the order used by the trial
+    fit: Fit
+    is_sound: bool = False  # no component has collapsed; else the likelihood is meaningless
+    lower_bound: float = -math.inf
+    hints: Hints | None = None  # scratch that the fit can reuse
+
+    def beats(self, other: Trial | None) -> bool:
+        """Whether to prefer this trial to an earlier one."""
+        if other is None or self.is_sound != other.is_sound:
+            return other is None or self.is_sound
+        return self.lower_bound - SAME > other.lower_bound
+
+
+def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
+    """Return the number of rounds of moves, at most: from the shapes alone."""
+    if n_components == 1 or not _are_few(points, model, n_components):
+        return 0
+    return min(ROUNDS, BUDGET // model.pass_work(points.n_rows, n_components, points.n_features))
+
+
+def _are_few(points: MemoryRows, model: Model, n_components: int) -> bool:
+    """Whether passes and M steps are short enough for trials in compiled calls."""
+    work = model.pass_work(points.n_rows, n_components, points.n_features)
+    step = 0 if model.scatter is Scatter.DIAGONAL else n_components * points.n_features**3
+    return work <= BUDGET and step <= LONGEST_STEP
+
+
+def likeliest(
+    points: MemoryRows,
+    model: Model,
+    ways: Sequence[Partition | SufficientStatistics],
+    n_rounds: int = 0,
+) -> Trial:
+    """Return the likeliest start after a few EM passes.
+
+    Parameters
+    ----------
+    points : MemoryRows
+        Rows to try the starts on.
+    model : Model
+        The covariance model.
+    ways : sequence of Partition or SufficientStatistics
+        Memberships to start from.
+    n_rounds : int, default=0
+        Rounds of moves from the best, at most. There are none where rows are many.
+
+    Raises
+    ------
+    IllDefinedCovarianceError
+        If none leads to positive definite covariances.
+    """
+    if _are_few(points, model, _count(ways[0])):
+        found = _likeliest_of_few(points, model, ways, n_rounds)
+        if found is not None:
+            return found
+    return _likeliest_of_many(points, model, ways)
+
+
+def _count(way: Partition | SufficientStatistics) -> int:
+    return len(way.means if isinstance(way, Partition) else way.mass)
+
+
+def _likeliest_of_few(
+    points: MemoryRows,
+    model: Model,
+    ways: Sequence[Partition | SufficientStatistics],
+    n_rounds: int,
+) -> Trial | None:
+    """`likeliest` in compiled calls; None if the rows are needed in another layout."""
+    total, rows = points.total(model.scatter), points
+    first, K = ways[0], _count(ways[0])
+    order = None
+    if isinstance(first, Partition):
+        rows, order = points.for_trials(first.labels, K)
+    fit = new_fit(model, rows, K, -math.inf)
+    rule, hints = rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False), rows.hints()
+    trials = new_trials(fit, rows, max(len(ways), MOVES if n_rounds else 0))
+    for p, way in enumerate(ways):
+        if isinstance(way, Partition) and order is not None:
+            way = way._replace(labels=rows.tiled(way.labels.ravel()[order]))
+        load_start(model, rows, way, fit, trials, p)
+    trial_rule = _trial_rule(points, model, total, n_rounds)
+    place = np.zeros(2, np.int64)
+    while not rows.seek_start(rule, trial_rule, fit, hints, trials, place):
+        require_somebody()
+    if trials.failed[-1] != FINE:
+        if UNFINISHED in trials.failed[: len(ways)]:
+            return None
+        raise ill_defined(trials.failed[len(ways) - 1])
+    fit.flat[...], fit.numbers[...] = trials.found[-1], trials.numbers[-1]
+    fit.counts[...] = trials.counts[-1]
+    return Trial(rows, fit, bool(trials.is_sound[-1]), float(fit.numbers[LOWER_BOUND]), hints)
+
+
+def _trial_rule(points: MemoryRows, model: Model, total: Floats, n_rounds: int) -> TrialRule:
+    deviations = np.sqrt(points.variances)
+    scales = 1 / np.where(deviations > 0, deviations, 1.0)
+    least_rows = 2 if model.scatter is Scatter.DIAGONAL else points.n_features + 1
+    return TrialRule(
+        STAGES, AHEAD, SAME, WORTH, n_rounds, model.floors(total),
+        few_rows(points.n_features), points.n_rows, scales, least_rows,
+        0, 0, 0,
+    )  # fmt: skip
+
+
+def _likeliest_of_many(
+    points: MemoryRows, model: Model, ways: Sequence[Partition | SufficientStatistics]
+) -> Trial:
+    """`likeliest` where each trial is a fit of its own."""
+    total, failure = points.total(model.scatter), None
+    trials: dict[int, Trial] = {}
+    chosen = list(range(len(ways)))
+    for last, survivors in STAGES:
+        for i in chosen:
+            if trials and current_stop()[0] == END:
+                break
+            try:
+                trial = trials.pop(i, None) or begun(points, model, ways[i])
+                trials[i] = tried(trial, model, total, replace(TRIAL, max_iter=int(last)))
+            except IllDefinedCovarianceError as error:
+                failure = error
+        under_way = [i for i in chosen if i in trials and trials[i].fit.is_under_way]
+        chosen = sorted(under_way, key=lambda i: _rank(trials[i]))[:survivors]
+    best: Trial | None = None
+    for i in sorted(trials):
+        if trials[i].beats(best):
+            best = trials[i]
+    if best is None:
+        assert failure is not None
+        raise failure
+    return best
+
+
+def _rank(trial: Trial) -> tuple[bool, float]:
+    ahead = AHEAD * float(trial.fit.numbers[GAIN])
+    return not trial.is_sound, -trial.lower_bound - ahead
+
+
+def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistics) -> Trial:
+    """Return a trial after the M step from given memberships."""
+    if isinstance(way, Partition):
+        points = points.arrange(way.labels, len(way.means))
+        way = points.partition(way.labels, way.means, model.scatter)
+    return Trial(points, fit_after_m_step(model, points, way))
+
+
+def tried(trial: Trial, model: Model, total: Floats, control: Control = TRIAL) -> Trial:
+    """Run the first EM passes of a start, or more of them."""
+    course = Course(trial.points, trial.fit, model, control)
+    course.complete()
+    parameters = parameters_in(model, trial.fit.mixture)
+    collapsed = model.collapsed(parameters, trial.points.n_rows, total)
+    return trial._replace(is_sound=not collapsed.any(), lower_bound=course.lower_bound)

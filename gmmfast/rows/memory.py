@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.data.validation import Random
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
@@ -35,6 +36,7 @@ from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
+    about_near_means,
     e_step_here,
     iterate_here,
     read_only,
@@ -50,6 +52,7 @@ ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared an
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 FEW_FEATURES = 64  # at most, for variances from the covariance matrix
 UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
+FLOAT64 = np.dtype(np.float64)
 BLOCK = 1 << 16  # values: scratch of passes in NumPy (512 KB)
 
 
@@ -219,7 +222,7 @@ class MemoryRows:
 
     def tiled(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Convert labels of all rows (n,) to labels of unsorted packed rows (n_tiles, TILE)."""
-        kept, n_tiles = self._kept, len(self.packed.tiles)
+        kept, n_tiles = self._kept, -(-self.n_rows // TILE)
         tiled = np.empty(n_tiles * TILE, np.int32)
         tiled[: self.n_rows] = labels if kept is None else labels[kept]
         tiled[self.n_rows :] = tiled[self.n_rows - 1]
@@ -367,7 +370,7 @@ class MemoryRows:
         self, labels: NDArray[np.int32] | None, means: Floats, scatter: Scatter
     ) -> SufficientStatistics:
         """Statistics of a partition of the packed rows, by default the one they are sorted by."""
-        tiles, row_weights, own = self.packed_in(np.dtype(np.float64))  # once per start
+        tiles, row_weights, own = self.packed_in(FLOAT64)  # once per start
         (K, d), means = means.shape, np.array(means, np.float64, order="C")
         shape = scatter.shape(K, d)
         totals, sums = new_totals(means, shape), make_sums(1, K, d, shape)
@@ -398,29 +401,45 @@ class MemoryRows:
         return self.variances if scatter is Scatter.DIAGONAL else self.covariance
 
     def random_memberships(
-        self,
-        n_components: int,
-        scatter: Scatter,
-        rng: np.random.Generator | np.random.RandomState,
+        self, n_components: int, scatter: Scatter, rng: Random
     ) -> SufficientStatistics:
         """Statistics, about the mean, of responsibilities that are uniform on the simplex."""
-        tiles, row_weights, _ = self.packed_in(np.dtype(np.float64))
-        mean = (self.mean - self.center).astype(tiles.dtype)
-        reference = np.repeat(mean[None], n_components, axis=0)
-        sums = make_sums(
-            1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
-        )
-        work = make_work(n_components, tiles[0])
-        step = max(1, BLOCK // (n_components * TILE))
-        for start in range(0, len(tiles), step):
-            part = slice(start, start + step)
-            resp = rng.standard_exponential(size=(len(tiles[part]), n_components, TILE))
-            resp /= resp.sum(axis=1, keepdims=True)  # uniform on the simplex
-            memberships = resp.astype(tiles.dtype)
-            add_memberships(tiles[part], row_weights[part], memberships, reference, work, sums)
-        return self._statistics(sums, reference)
 
-    def sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:
+        def drawn(part: slice) -> Floats:
+            resp = rng.standard_exponential(size=(part.stop - part.start, n_components, TILE))
+            return np.asarray(resp / resp.sum(axis=1, keepdims=True))  # uniform on the simplex
+
+        about = np.tile(self.mean - self.center, (n_components, 1))
+        return self._of_memberships(drawn, scatter, about)
+
+    def memberships(self, resp: NDArray[Any], scatter: Scatter) -> SufficientStatistics:
+        """Statistics of responsibilities (n, K) of rows that are not sorted."""
+        K, kept = resp.shape[1], self._kept
+
+        def given(part: slice) -> Floats:
+            rows = slice(part.start * TILE, part.stop * TILE)
+            own = resp[rows] if kept is None else resp[kept[rows]]
+            tiled = np.zeros((part.stop - part.start, TILE, K))  # padding has weight zero anyway
+            tiled.reshape(-1, K)[: len(own)] = own
+            return np.ascontiguousarray(tiled.swapaxes(1, 2))
+
+        of = partial(self._of_memberships, given, scatter)
+        return about_near_means(of(np.tile(self.mean - self.center, (K, 1))), FLOAT64, of)
+
+    def _of_memberships(
+        self, resp: Callable[[slice], Floats], scatter: Scatter, about: Floats
+    ) -> SufficientStatistics:
+        """Statistics, about (K, d), of the responsibilities (m, K, TILE) of m tiles."""
+        tiles, row_weights, _ = self.packed_in(FLOAT64)
+        K, d = about.shape
+        sums, work = make_sums(1, K, d, scatter.shape(K, d)), make_work(K, tiles[0])
+        step = max(1, BLOCK // (K * TILE))
+        for start in range(0, len(tiles), step):
+            part = slice(start, min(start + step, len(tiles)))
+            add_memberships(tiles[part], row_weights[part], resp(part), about, work, sums)
+        return self._statistics(sums, about)
+
+    def sample(self, n: int, rng: Random) -> Floats:
         """Draw `n` rows about the center by the inverse CDF of the weights, with replacement."""
         u = rng.uniform(size=n)
         if self._sample_weight is None:
@@ -430,7 +449,7 @@ class MemoryRows:
             drawn = np.searchsorted(cumulated, u * cumulated[-1], side="right")
         return np.asarray(self._X[drawn] - self.center, np.float64)
 
-    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
+    def all_or_sample(self, n: int, rng: Random) -> MemoryRows:
         """Return all rows if at most `n`, else a sample of `n`; about the center."""
         if self.n_rows > n:
             drawn = self.sample(n, rng).astype(self._X.dtype)
@@ -466,6 +485,11 @@ class MemoryRows:
         resp = np.empty((len(self._X), len(parameters.weights)), self._X.dtype)
         self._evaluate(parameters, -np.inf, resp=resp)
         return resp
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The caller's rows (n, d), read-only."""
+        return self._X
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -466,7 +466,9 @@ def test_read_table__refuses_a_column_used_twice_or_none(write):
     )
     assert "at least one column" in message(ValueError, read_table, path, columns=[])
     path = write("w\n1\n")
-    assert "beside the weight column" in message(ValueError, read_table, path, weight_column="w")
+    assert "beside the weight or label column 'w'" in message(
+        ValueError, read_table, path, weight_column="w"
+    )
 
 
 def test_read_table__refuses_paths_that_are_no_table(tmp_path, write):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.given import check_memberships
-from gmmfast.em.kmeans import Partition, Random, partition_of
+from gmmfast.em.kmeans import Random
 from gmmfast.models import Model
 from gmmfast.models.step import EMPTY_MASS
 from gmmfast.parameters import SufficientStatistics
@@ -16,8 +16,8 @@ from gmmfast.rows import MemoryRows, Rows
 
 def brought(
     rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random
-) -> tuple[MemoryRows, Partition | SufficientStatistics]:
-    """Return rows, and the memberships to start from.
+) -> tuple[MemoryRows, SufficientStatistics]:
+    """Return all rows, and the statistics of the memberships to start from.
 
     Parameters
     ----------
@@ -45,21 +45,16 @@ def brought(
             "that are read in pieces or lie on a cluster. Use init_params='kmeans' or another "
             "name, or give weights_init, means_init and precisions_init."
         )
-    K, weights = n_components, rows.sample_weight
-    own = init_params(rows.array, K, rng) if callable(init_params) else init_params
-    memberships = check_memberships(own, len(weights), K)
-    if memberships.ndim == 1:
-        mass = np.bincount(memberships, weights, K)
-    else:
-        mass = np.einsum("n,nk->k", weights, memberships)
-    empty = np.flatnonzero(mass < EMPTY_MASS * rows.weight / rows.n_rows)
+    X, K = rows.array, n_components
+    own = init_params(X, K, rng) if callable(init_params) else init_params
+    memberships = check_memberships(own, len(X), K)
+    # of many rows the packed copy is needed only here: the fit sorts its own
+    points = rows.part(slice(None)) if rows.are_worth_sorting(K) else rows
+    statistics = points.memberships(memberships, K, model.scatter)
+    empty = np.flatnonzero(statistics.mass < EMPTY_MASS * rows.weight / rows.n_rows)
     if empty.size:
         raise ValueError(
             f"Each of the {K} components needs a row of positive weight to start from; component "
             f"{empty[0]} has none in 'init_params'. Assign rows to it, or lower n_components."
         )
-    if memberships.ndim == 1:
-        return rows, partition_of(rows, memberships, K)
-    # of many rows the packed copy is needed only here: the fit sorts its own
-    points = rows.part(slice(None)) if rows.are_worth_sorting(K) else rows
-    return points, points.memberships(memberships, model.scatter)
+    return points, statistics

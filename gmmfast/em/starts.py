@@ -128,8 +128,8 @@ def start(
     if isinstance(init_params, str):
         points, found = _tried_on_sample(rows, model, n_components, init_params, rng, means)
     else:
-        points, way = brought(rows, model, n_components, init_params, rng)
-        found = begun(points, model, way)
+        points, statistics = brought(rows, model, n_components, init_params, rng)
+        found = begun(points, model, statistics)
     if weights is None and means is None and covariances is None:
         return on_all(rows, points, model, found)
     estimate = parameters_from(model, found.fit.mixture)

@@ -38,6 +38,7 @@ from gmmfast.rows.base import (
     Hints,
     about_near_means,
     e_step_here,
+    in_tiles,
     iterate_here,
     read_only,
     statistics_of,
@@ -222,7 +223,7 @@ class MemoryRows:
 
     def tiled(self, labels: NDArray[np.integer]) -> NDArray[np.int32]:
         """Convert labels of all rows (n,) to labels of unsorted packed rows (n_tiles, TILE)."""
-        kept, n_tiles = self._kept, -(-self.n_rows // TILE)
+        kept, n_tiles = self._kept, len(self.packed.tiles)
         tiled = np.empty(n_tiles * TILE, np.int32)
         tiled[: self.n_rows] = labels if kept is None else labels[kept]
         tiled[self.n_rows :] = tiled[self.n_rows - 1]
@@ -412,16 +413,15 @@ class MemoryRows:
         about = np.tile(self.mean - self.center, (n_components, 1))
         return self._of_memberships(drawn, scatter, about)
 
-    def memberships(self, resp: NDArray[Any], scatter: Scatter) -> SufficientStatistics:
-        """Statistics of responsibilities (n, K) of rows that are not sorted."""
-        K, kept = resp.shape[1], self._kept
+    def memberships(
+        self, memberships: NDArray[Any], n_components: int, scatter: Scatter
+    ) -> SufficientStatistics:
+        """Statistics of labels (n,) or responsibilities (n, K) of rows that are not sorted."""
+        K, kept = n_components, self._kept
 
         def given(part: slice) -> Floats:
             rows = slice(part.start * TILE, part.stop * TILE)
-            own = resp[rows] if kept is None else resp[kept[rows]]
-            tiled = np.zeros((part.stop - part.start, TILE, K))  # padding has weight zero anyway
-            tiled.reshape(-1, K)[: len(own)] = own
-            return np.ascontiguousarray(tiled.swapaxes(1, 2))
+            return in_tiles(memberships[rows] if kept is None else memberships[kept[rows]], K)
 
         of = partial(self._of_memberships, given, scatter)
         return about_near_means(of(np.tile(self.mean - self.center, (K, 1))), FLOAT64, of)

@@ -93,7 +93,7 @@ class ArrowFile:
         with self._explained():
             if self.path.suffix.lower() == ".parquet":
                 return self.file.read(columns=names)
-            return self.file.read_all().select(names)
+            return self._open_ipc().read_all().select(names)  # a stream is read once
 
     def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
         """Yield the picked columns, some rows at a time."""

@@ -263,8 +263,9 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If X is not finite, two-dimensional and of at least K rows; or if a covariance is not
-            positive definite (raise `reg_covar`).
+            If X is not finite, two-dimensional and of at least K rows; if `init_params` holds no
+            memberships of these rows in K components; or if a covariance is not positive definite
+            (raise `reg_covar`).
         InvalidParameterError
             If a parameter of the constructor is out of range.
 

@@ -83,7 +83,7 @@ def check_memberships(memberships: Any, n_rows: int, n_components: int) -> NDArr
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If they are anything else.
     """
     try:

@@ -129,6 +129,89 @@ def test_fit__columns_and_weights_of_a_file(run, customers):
     np.testing.assert_allclose(found["bic"], fitted.bic(table.values, sample_weight=table.weights))
 
 
+GROUPS = np.array(["north", "south", "east"])
+
+
+@pytest.fixture
+def grouped():
+    """Rows of three clusters, their groups, and weights."""
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 3, 90)
+    return rng.normal(size=(90, 2)) + 5 * groups[:, None], groups, rng.integers(1, 4, 90)
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        *((name, GROUPS) for name in ("x.csv", "x.tsv", "x.parquet")),
+        *((name, np.array([10, 9, -1])) for name in ("x.csv", "x.parquet", "x.npy")),
+        ("x.csv", np.array([0.5, 2.5, 1.5])),
+    ],
+)
+def test_fit__starts_from_a_column_of_labels(run, tmp_path, grouped, name, names):
+    X, groups, weights = grouped
+    columns = {"x1": X[:, 0], "x2": names[groups], "x3": X[:, 1], "x4": weights}
+    write_table(tmp_path / name, [columns])
+    options = ("--weight-column", "x4", "--max-iter", 0, "--json", "--n-init", 3)
+    for more in ((), ("-k", 3)):
+        code, out, _ = run("fit", tmp_path / name, "--init-labels", "x2", *options, *more)
+        assert code == 0
+        found = json.loads(out)
+        assert found["columns"] == ["x1", "x3"]
+        share = np.bincount(groups, weights) / weights.sum()
+        order = np.argsort(-share)
+        means = [np.average(X[groups == k], axis=0, weights=weights[groups == k]) for k in order]
+        np.testing.assert_allclose(found["weights"], share[order], rtol=1e-12)
+        np.testing.assert_allclose(found["means"], means, rtol=1e-10)
+
+
+def test_fit__labels_of_all_rows_with_other_options(run, tmp_path, grouped):
+    X, groups, _ = grouped
+    path, point = tmp_path / "x.csv", tmp_path / "fit.npz"
+    write_table(path, [{"g": GROUPS[groups], "a": X[:, 0], "text": GROUPS[groups], "b": X[:, 1]}])
+    args = ("fit", path, "--init-labels", "g", "--columns", "b,a", "--standardize", "--json")
+    code, out, _ = run(*args)
+    whole = json.loads(out)
+    assert (code, whole["columns"]) == (0, ["b", "a"])
+    for more in (("--max-iter", 1), ("--resume",)):
+        code, out, _ = run(*args, "--checkpoint", point, *more)
+        assert code == 0
+    np.testing.assert_allclose(json.loads(out)["means"], whole["means"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["-k", 2], ["-k 2, but column 'g' has 3 different labels (east, north, south)", "out -k"]),
+        (["--columns", "g,a"], ["A column can be used once; 'g' is asked for 2 times"]),
+        (["--init", "random"], ["not allowed with argument"]),
+        (["--weight-column", "h"], ["no column 'h'"]),
+    ],
+)
+def test_fit__labels_that_it_cannot_use(fails, tmp_path, grouped, arguments, parts):
+    X, groups, _ = grouped
+    write_table(tmp_path / "x.csv", [{"g": GROUPS[groups], "a": X[:, 0]}])
+    text = fails("fit", tmp_path / "x.csv", "--init-labels", "g", *arguments)
+    assert all(part in text for part in parts)
+
+
+@pytest.mark.parametrize("cell", ["", "NA", " ", "nan"])
+def test_fit__a_missing_label(fails, tmp_path, cell):
+    path = tmp_path / "x.csv"
+    path.write_text(f"g,a\nx,1\ny,2\n{cell},3\nx,5\n")
+    text = fails("fit", path, "--init-labels", "g")
+    assert "row 3, column 'g': every row needs a label" in text and "Label the row or drop" in text
+
+
+def test_fit__labels_need_a_file_in_memory(fails, tmp_path, monkeypatch):
+    path = tmp_path / "x.csv"
+    path.write_text("g,a\nx,1\ny,2\n")
+    assert "needs a data file" in fails("fit", "--example", "sensors", "--init-labels", "g")
+    assert "or --init-labels" in fails("fit", path)
+    monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: True)
+    assert "read in pieces" in fails("fit", path, "--init-labels", "g")
+
+
 def test_fit__columns_of_an_example(run):
     args = ("fit", "--example", "sensors", "-k", 2, "--json", "--columns", "pressure")
     assert json.loads(run(*args)[1])["columns"] == ["pressure"]

@@ -22,6 +22,7 @@ rng = np.random.default_rng(0)
 few = rng.normal(size=(4096, 30))
 narrow = np.ascontiguousarray(few[:, :20])
 many = np.repeat(few[:, :8], 60, axis=0) + rng.normal(size=(4096 * 60, 8))
+groups = np.arange(len(many)) % 900
 
 
 def search(X, counts, **options):
@@ -51,6 +52,7 @@ CASES = {
     "labels": (lambda: mixture(many, 400, n_jobs=1, init_params="random_from_data"), LABELS),
     "k-means of many": (lambda: mixture(many, 900, n_jobs=1), "em.kmeans.seek"),
     "hierarchical": (lambda: mixture(few, 2, init_params="hierarchical"), "em.trees.ward_tree"),
+    "groups": (lambda: mixture(many, 900, init_params=groups), "rows.memory.add_memberships"),
 }
 
 
@@ -88,6 +90,7 @@ for X in (few, few.astype("f4"), many):  # compile first
         mixture(X, 2, n_jobs=n_jobs, max_iter=2)
         search(X[: len(X) // 30], [2, 3], n_jobs=n_jobs, tol=1.0)
 search(chunks(many), [2], tol=1.0)
+mixture(many, 900, init_params=groups, max_iter=0)
 for case in json.loads(sys.argv[1]) or CASES:
     returned, ended = interrupted(*CASES[case])
     print(json.dumps([case, returned, ended]), flush=True)
@@ -115,7 +118,7 @@ assert model.results_["bic"][model.results_["failure"] != "not reached"].tolist(
 CASES = [
     "trees", "k-means", "small", "small, one thread", "neighbors", "cross-validation", "float32",
     "many", "chunks", "chunks, start", "a fit", "labels", "k-means of many", "hierarchical",
-    "max_seconds", "keep",
+    "groups", "max_seconds", "keep",
 ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def fit_at(points, model, parameters):
 def moves(points, model, fit, count=MOVES):
     """Labels (n,) and means by compiled moves, best first."""
     rule = trials._trial_rule(points, model, points.total(model.scatter), 1)
-    passes, (K, d) = points._pass_in(fit, points.hints(), 0), fit.shifts.shape
+    passes, (K, d) = points.pass_in(fit, points.hints(), 0), fit.shifts.shape
     labels = np.empty((count, *passes.row_weights.shape), np.int32)
     means = np.empty((count, K, d))
     n = propose(passes, fit.mixture, rule.scales, rule.least_rows, labels, means)
@@ -289,7 +289,7 @@ def test_rounds__end_with_the_time(monkeypatch):
     _, points, model, trial, way = badly_started("full")
     stop = new_stop()
     stop[0] = END
-    monkeypatch.setattr("gmmfast.rows.memory.current_stop", lambda: stop)
+    monkeypatch.setattr("gmmfast.rows.trials.current_stop", lambda: stop)
     found = likeliest(points, model, [way, way], 5)
     assert found.lower_bound < trial.lower_bound  # one pass
     assert found.fit.n_passes == 1

@@ -308,6 +308,7 @@ def without_order(text):
     """Choices in a sorted order (scikit-learn's is that of a set), and none that are ours alone."""
     ours = {repr(name) for name in (*MODEL_CODES, "hierarchical")}
     text = re.sub(r"{(.*)}", lambda m: str(sorted(set(m[1].split(", ")) - ours)), text)
+    text = text.replace(", an array-like or a callable", "")
     return text.replace(", an instance of 'numpy.random.Generator' or", " or")
 
 

@@ -66,6 +66,7 @@ def estimators(folder):
     for covariance_type in ("full", "tied", "diag", "spherical", "VEV"):
         GaussianMixture(2, covariance_type=covariance_type, **few).fit(X)
     GaussianMixture(2, init_params="hierarchical", acceleration="auto", **few).fit(X)
+    GaussianMixture(2, init_params=np.arange(len(X)) % 2, **few).fit(X)
     with patch.object(starts, "ROUNDS", 1):
         GaussianMixture(2, **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])

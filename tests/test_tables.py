@@ -128,6 +128,65 @@ def test_read_table__pulls_out_the_weights(write):
     assert (table.values.tolist(), table.weights.tolist()) == ([[2], [4]], [0.5, 2])
 
 
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("a,g,b\n1,x y,2\n\n3, z,4\n", ["x y", "z"]),
+        ('a,g,b\n1,"x,\ny",2\n3,z,4\n', ["x,\ny", "z"]),
+        ("a;g;b\n1;10;2\n3;2.0;4\n", [10.0, 2.0]),
+        ("a\tg\tb\n1\t7\t2\n3\tseven\t4\n", ["7", "seven"]),
+    ],
+)
+def test_read_table__pulls_out_the_labels(write, text, labels):
+    path = write(text)
+    table = read_table(path, label_column="g")
+    assert (table.names, table.values.tolist()) == (["a", "b"], [[1, 2], [3, 4]])
+    assert table.labels.tolist() == labels
+    table = read_table(path, ["b"], "a", label_column="g")
+    assert (table.values.tolist(), table.weights.tolist()) == ([[2], [4]], [1, 3])
+    assert table.labels.tolist() == labels
+
+
+def test_read_table__labels_without_a_header_or_in_an_index(write):
+    table = read_table(write("1,x,2\n3,y,4\n"), label_column="x2")
+    assert (table.names, table.labels.tolist()) == (["x1", "x3"], ["x", "y"])
+    table = read_table(write(",a\nx,1\ny,2\n"), label_column="index")
+    assert (table.names, table.labels.tolist(), table.notes) == (["a"], ["x", "y"], [])
+
+
+def test_read_table__labels_it_cannot_use(write):
+    path = write("g,a\nx,1\n?,2\n")
+    text = message(ValueError, read_table, path, label_column="g")
+    assert "data.csv, row 2, column 'g': every row needs a label; got '?'" in text
+    assert "no column 'h'" in message(ValueError, read_table, path, label_column="h")
+    assert "2 times" in message(ValueError, read_table, path, ["a", "g"], label_column="g")
+    text = message(ValueError, read_table, write("a,w\n1,2\n"), None, "a", label_column="w")
+    assert "no column is left beside the weight or label column 'a' and 'w'" in text
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.feather", "x.arrow"])
+def test_read_table__labels_of_arrow(arrow, tmp_path, name):
+    texts = arrow.array(["v", "u", "v"])
+    columns = {"text": texts, "category": texts.dictionary_encode(), "number": [3, 1, 3]}
+    columns |= {"flag": [True, False, True], "a": [0.5, 1.5, 2.5], "no": ["u", None, "v"]}
+    save_arrow(arrow, tmp_path / name, arrow.table(columns))
+    for column in ("text", "category", "number", "flag"):
+        table = read_table(tmp_path / name, ["a"], label_column=column)
+        assert table.values.tolist() == [[0.5], [1.5], [2.5]]
+        assert np.unique(table.labels, return_inverse=True)[1].tolist() == [1, 0, 1]
+    text = message(ValueError, read_table, tmp_path / name, ["a"], label_column="no")
+    assert "row 2, column 'no': every row needs a label; got None" in text
+
+
+def test_read_table__labels_of_npy(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([[1.0, 5.0], [2.0, np.nan]]))
+    text = message(ValueError, read_table, tmp_path / "x.npy", label_column="x2")
+    assert "row 2, column 'x2': every row needs a label; got nan" in text
+    np.save(tmp_path / "x.npy", np.array([[1, 5], [2, 7]]))
+    table = read_table(tmp_path / "x.npy", label_column="x2")
+    assert (table.values.tolist(), table.labels.tolist()) == ([[1], [2]], [5, 7])
+
+
 def test_read_table__reads_back_each_bit(tmp_path):
     values = np.random.default_rng(0).standard_normal(2000) * 10.0 ** np.arange(-300, 300, 0.3)
     write_table(tmp_path / "x.csv", [{"a": values}])
@@ -466,7 +525,9 @@ def test_read_table__refuses_a_column_used_twice_or_none(write):
     )
     assert "at least one column" in message(ValueError, read_table, path, columns=[])
     path = write("w\n1\n")
-    assert "beside the weight column" in message(ValueError, read_table, path, weight_column="w")
+    assert "beside the weight or label column 'w'" in message(
+        ValueError, read_table, path, weight_column="w"
+    )
 
 
 def test_read_table__refuses_paths_that_are_no_table(tmp_path, write):

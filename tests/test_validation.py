@@ -445,12 +445,17 @@ def test_check_constructor__refuses(name, value):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("covariance_type", "x"), ("covariance_type", None), ("init_params", "x")],
+    [
+        ("covariance_type", "x"),
+        ("covariance_type", None),
+        *(("init_params", value) for value in ("x", None, 0, sp.csr_array([[1.0]]))),
+    ],
 )
 def test_check_constructor__refuses_other_strings(name, value):
     def words(constructor):
         # theirs lists a set, in an order that changes from process to process
-        return sorted(re.split("[{}, ]+", str(raised(lambda: constructor(**{name: value})))))
+        text = str(raised(lambda: constructor(**{name: value})))
+        return sorted(re.split("[{}, ]+", text.replace(", an array-like or a callable", "")))
 
     more = {"covariance_type": MODEL_CODES, "init_params": ["hierarchical"]}[name]
     assert words(our_constructor) == sorted([*words(their_constructor), *map(repr, more)])
@@ -533,6 +538,8 @@ def test_check_constructor__accepts(params):
 def test_check_constructor__accepts_what_only_we_know():
     our_constructor(random_state=np.random.default_rng(0), n_jobs=-1)
     our_constructor(n_jobs=2)
+    for memberships in ([0, 1], np.eye(2), pd.Series([0, 1]), lambda X, n_components, rng: X):
+        our_constructor(init_params=memberships)
 
 
 def test_check_constructor__table_names_every_parameter():

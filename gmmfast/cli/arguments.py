@@ -68,7 +68,7 @@ def _add_fit(commands: Any) -> None:
     parser = _add_command(commands, "fit", "fit a mixture and print what it found", fitting.fit)
     _add_data(parser)
     add = parser.add_argument
-    add("-k", "--components", type=_whole, required=True, metavar="K", help="number of components")
+    add("-k", "--components", type=_whole, metavar="K", help="number of components, required")
     add("--covariance", choices=COVARIANCE_TYPES, default="full", help="covariance model (full)")
     add(
         "--tol",
@@ -78,7 +78,13 @@ def _add_fit(commands: Any) -> None:
     )
     add("--max-iter", type=_whole, default=100, metavar="N", help="stop after N iterations (100)")
     add("--n-init", type=_whole, default=1, metavar="N", help="keep the best of N starts (1)")
-    add("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")
+    start.add_argument(
+        "--init-labels",
+        metavar="NAME",
+        help="start from the groups in this column, not a feature; -k is their number",
+    )
     add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")

@@ -31,6 +31,7 @@ class Data:
     weights: Array | None  # of rows in memory; pieces bring their own
     names: list[str]
     has_names: bool  # whether the names come from the file
+    labels: NDArray[Any] | None = None  # of rows in memory
 
     def __iter__(self) -> Iterator[tuple[Array, Array | None]]:
         """Rows and weights, some at a time."""
@@ -62,15 +63,19 @@ class _Scaled:
             yield scaled if weights is None else (scaled, weights)
 
 
-def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Data:
-    """Read the rows that `data`, `--example`, `--columns` and `--weight-column` select.
+def read(
+    arguments: argparse.Namespace,
+    weight_column: str | None = None,
+    label_column: str | None = None,
+) -> Data:
+    """Read the rows that `data`, `--example` and `--columns` select, their weights and labels.
 
     A file that would take too much of the memory is read in pieces, and a note says so.
     """
     columns: list[str] | None = arguments.columns
     path = data_path(arguments)
     if path is not None:
-        return _of_file(path, columns, weight_column, arguments.header)
+        return _of_file(path, columns, weight_column, arguments.header, label_column)
     example = EXAMPLES[arguments.example]()
     names = example.feature_names
     picked = names if columns is None else columns
@@ -79,6 +84,8 @@ def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Dat
             raise ValueError(f"There is no column {name!r}; the columns are {', '.join(names)}.")
     if weight_column is not None:
         raise ValueError("--weight-column needs a data file; the examples have no weights.")
+    if label_column is not None:
+        raise ValueError("--init-labels needs a data file; the examples have no column of labels.")
     if arguments.header is not None:
         raise ValueError("--header and --no-header need a data file. Leave the option out.")
     rows = example.data[:, [names.index(name) for name in picked]]
@@ -86,17 +93,26 @@ def read(arguments: argparse.Namespace, weight_column: str | None = None) -> Dat
 
 
 def _of_file(
-    path: Path, columns: list[str] | None, weight_column: str | None, header: bool | None
+    path: Path,
+    columns: list[str] | None,
+    weight_column: str | None,
+    header: bool | None,
+    label_column: str | None,
 ) -> Data:
     options: dict[str, Any] = {"columns": columns, "weight_column": weight_column, "header": header}
-    choice = choose_columns(files_of(path)[0], **options)
+    choice = choose_columns(files_of(path)[0], **options, label_column=label_column)
     for text in choice.notes:
         note(text)
+    n_bytes = choice.source.n_bytes
+    if not (path.is_dir() or memory.is_large(n_bytes)):
+        table = read_table(path, **options, label_column=label_column)
+        return Data(table.values, table.weights, table.names, table.has_names, table.labels)
+    if label_column is not None:
+        raise ValueError(
+            f"{path}: --init-labels needs rows in memory; these are read in pieces. Use --init, or "
+            "fit to fewer rows."
+        )
     if not path.is_dir():
-        n_bytes = choice.source.n_bytes
-        if not memory.is_large(n_bytes):
-            table = read_table(path, **options)
-            return Data(table.values, table.weights, table.names, table.has_names)
         size = f"{path} would take {n_bytes / 1e9:.1f} GB of memory"
         room = f"{memory.free() / 1e9:.1f} GB are free"
         is_text = path.suffix.lower() in TEXT_SUFFIXES

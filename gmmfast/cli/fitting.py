@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
 from gmmfast.data.validation import check_features
@@ -30,11 +31,17 @@ def fit(arguments: argparse.Namespace) -> None:
         if path is not None:
             require_writable(path, (".npz",))
     is_resumed = _is_resumed(arguments)
-    data = read(arguments, arguments.weight_column)
-    _require_rows(data, arguments)
+    if arguments.components is None and arguments.init_labels is None:
+        raise ValueError(
+            "-k/--components is required, the number of components; or --init-labels, a column of "
+            "labels (see gmmfast fit --help)"
+        )
+    data = read(arguments, arguments.weight_column, arguments.init_labels)
+    n_components, labels = _groups(data, arguments)
+    _require_rows(data, n_components, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
     settings = {
-        "n_components": arguments.components,
+        "n_components": n_components,
         "covariance_type": arguments.covariance,
         "tol": arguments.tol,
         "max_iter": arguments.max_iter,
@@ -45,6 +52,8 @@ def fit(arguments: argparse.Namespace) -> None:
         "acceleration": "auto",
     }
     model = GaussianMixture(**settings)
+    if labels is not None:
+        model.set_params(init_params=labels)
     rows = data.scaled(scaling)
     if is_resumed:
         model = _resumed(arguments.checkpoint, settings)
@@ -93,12 +102,26 @@ def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
     return model.set_params(max_iter=settings["max_iter"])
 
 
-def _require_rows(data: Data, arguments: argparse.Namespace) -> None:
+def _groups(data: Data, arguments: argparse.Namespace) -> tuple[int, NDArray[np.intp] | None]:
+    """Return K, and the labels to start from, as integers, if there is a column of labels."""
+    if data.labels is None:
+        return arguments.components, None
+    names, labels = np.unique(data.labels, return_inverse=True)
+    if arguments.components not in (None, len(names)):
+        shown = ", ".join(map(str, names[:5])) + ", ..." * (len(names) > 5)
+        raise ValueError(
+            f"{source(arguments)}: -k {arguments.components}, but column {arguments.init_labels!r} "
+            f"has {len(names)} different labels ({shown}). Leave out -k, or change the labels."
+        )
+    return len(names), labels
+
+
+def _require_rows(data: Data, n_components: int, arguments: argparse.Namespace) -> None:
     if isinstance(data.rows, Chunks):
         return  # their number is not known before the fit has read them
     n_rows = len(data.rows) if data.weights is None else int(np.count_nonzero(data.weights))
-    if 1 < n_rows < arguments.components:
+    if 1 < n_rows < n_components:
         raise ValueError(
-            f"{source(arguments)}: -k {arguments.components} components need at least as many "
+            f"{source(arguments)}: -k {n_components} components need at least as many "
             f"rows; got {n_rows}. Lower -k."
         )

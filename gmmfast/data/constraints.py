@@ -78,6 +78,14 @@ def _is_array_like(value: Any) -> bool:
     return sized and not (np.isscalar(value) or hasattr(value, "toarray"))
 
 
+def _or_memberships(names: Constraint) -> Constraint:
+    """Allow names of starts, or labels, responsibilities or a callable in their place."""
+    return Constraint(
+        f"{names.description}, an array-like or a callable",
+        lambda value: names.allows(value) or callable(value) or _is_array_like(value),
+    )
+
+
 def as_list(value: Any) -> list[Any]:
     """Return one value, or several, as a list."""
     is_scalar = isinstance(value, str) or getattr(value, "ndim", 1) == 0
@@ -141,7 +149,7 @@ MIXTURE = {
     "reg_covar": not_negative(),
     "max_iter": integer(0),
     "n_init": integer(1),
-    "init_params": one_of(*STARTS),
+    "init_params": _or_memberships(one_of(*STARTS)),
     "acceleration": one_of("none", "auto"),
     "weights_init": ARRAY,
     "means_init": ARRAY,

@@ -14,6 +14,7 @@ from gmmfast.data.frames import from_frame
 
 Floats = NDArray[np.float64]
 
+SUM_ROUNDING = 1e-3  # of the responsibilities of a row: as of float32, or three printed digits
 ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times float32's, or 7 printed digits
 
 
@@ -61,6 +62,79 @@ def check_weights_init(weights: ArrayLike, n_components: int) -> Floats:
 def check_means_init(means: ArrayLike, n_components: int, n_features: int) -> Floats:
     """Return means (K, d)."""
     return _given(means, (n_components, n_features), "means").astype(np.float64, copy=False)
+
+
+def check_memberships(memberships: Any, n_rows: int, n_components: int) -> NDArray[Any]:
+    """Return the memberships that a user gives to start from.
+
+    Parameters
+    ----------
+    memberships : array-like of shape (n,) or (n, K)
+        Labels, integers from 0 to K - 1; or responsibilities, whose sum over a row is one, to
+        `SUM_ROUNDING`.
+    n_rows : int
+        n, with the rows of weight zero.
+    n_components : int
+        K.
+
+    Returns
+    -------
+    ndarray of shape (n,) of int64, or of shape (n, K) of floats
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are anything else.
+    """
+    try:
+        array = given_array(memberships, "init_params")
+    except (TypeError, ValueError):
+        cells = np.asarray(memberships, object).flat
+        text = next((cell for cell in cells if isinstance(cell, str | bytes)), None)
+        if text is None:
+            raise
+        raise ValueError(_wrong_label(n_components, repr(text))) from None
+    shapes = (n_rows,), (n_rows, n_components)
+    if array.shape not in shapes:
+        raise ValueError(
+            f"The parameter 'init_params' should have the shape of {shapes[0]} for labels or "
+            f"{shapes[1]} for responsibilities, but got {array.shape}. Arrays fit the rows and "
+            "n_components of one fit; use a callable for several."
+        )
+    if array.ndim == 1:
+        return _checked_labels(array, n_components)
+    return _checked_responsibilities(array)
+
+
+def _checked_labels(labels: NDArray[Any], n_components: int) -> NDArray[np.int64]:
+    with np.errstate(invalid="ignore"):
+        known = (labels >= 0) & (labels < n_components) & (labels == np.floor(labels))
+    if not known.all():
+        row = int(known.argmin())
+        got = f"{labels[row]:g} in {Place().of((row,))}"
+        raise ValueError(_wrong_label(n_components, got))
+    return labels.astype(np.int64)
+
+
+def _wrong_label(n_components: int, got: str) -> str:
+    return (
+        f"Labels in 'init_params' must be integers from 0 to {n_components - 1}, one for each of "
+        f"the {n_components} components; got {got}. Labels of any kind become integers by "
+        "np.unique(labels, return_inverse=True)[1]."
+    )
+
+
+def _checked_responsibilities(resp: NDArray[Any]) -> NDArray[Any]:
+    sums = resp.sum(axis=1, dtype=np.float64)
+    fine = (resp.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_ROUNDING)
+    if not fine.all():
+        row = int(fine.argmin())
+        raise ValueError(
+            "Responsibilities in 'init_params' must be non-negative, with sum 1 in each row; got "
+            f"the sum {sums[row]:g} and the smallest value {resp[row].min():g} in "
+            f"{Place().of((row,))}. Divide each row by its sum."
+        )
+    return resp
 
 
 def check_covariances(

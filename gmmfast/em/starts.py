@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmmfast.em.brought import brought
 from gmmfast.em.kmeans import (
     Partition,
     Random,
@@ -46,7 +47,7 @@ class Given(NamedTuple):
 
 
 def start(
-    rows: Rows, model: Model, n_components: int, init_params: str, rng: Random, given: Given
+    rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random, given: Given
 ) -> Start:
     """Return rows sorted for speed, and the state from which EM on them starts.
 
@@ -58,11 +59,12 @@ def start(
         The covariance model.
     n_components : int
         K.
-    init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"}
+    init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"} or other
         Unless means are given, starts of this kind are tried for a few EM passes over a sample of
         the rows. The first three assign each row to the nearest of K seeds: k-means centers, or
         rows drawn by k-means++ or at random; "random" draws responsibilities; "hierarchical" cuts
-        Ward's trees.
+        Ward's trees. Labels, responsibilities or a callable are taken as they are; see
+        `gmmfast.em.brought`.
     rng : Generator or RandomState
         The only source of randomness.
     given : Given
@@ -72,6 +74,8 @@ def start(
     ------
     IllDefinedCovarianceError
         If no trial leads to positive definite covariances.
+    ValueError
+        If memberships are unusable.
 
     References
     ----------
@@ -82,21 +86,36 @@ def start(
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None:
         return _at(rows, model.of_covariances(weights, means, covariances))
-    size = SMALLEST_SAMPLE  # a tree takes quadratic time
-    if init_params != "hierarchical":
-        size = sample_size(model, n_components, rows.n_features)
-    points = rows.all_or_sample(size, rng)
-    if means is None:
-        ways = memberships(points, model, n_components, init_params, rng)
-        found = likeliest(points, model, ways, n_rounds(points, model, n_components))
+    if isinstance(init_params, str):
+        points, found = _tried_on_sample(rows, model, n_components, init_params, rng, means)
     else:
-        found = begun(points, model, partition_around(points, means))
+        points, statistics = brought(rows, model, n_components, init_params, rng)
+        found = begun(points, model, statistics)
     if weights is None and means is None and covariances is None:
         return on_all(rows, points, model, found)
     estimate = parameters_from(model, found.fit.mixture)
     make = model.parameters if covariances is None else model.of_covariances
     own = zip(given, (estimate.weights, estimate.means, estimate.covariances), strict=True)
     return _at(rows, make(*(fixed if fixed is not None else free for fixed, free in own)))
+
+
+def _tried_on_sample(
+    rows: Rows,
+    model: Model,
+    n_components: int,
+    init_params: str,
+    rng: Random,
+    means: Floats | None,
+) -> tuple[MemoryRows, Trial]:
+    """Return all rows or a sample, and a trial of them, which begins around any given means."""
+    size = SMALLEST_SAMPLE  # a tree takes quadratic time
+    if init_params != "hierarchical":
+        size = sample_size(model, n_components, rows.n_features)
+    points = rows.all_or_sample(size, rng)
+    if means is not None:
+        return points, begun(points, model, partition_around(points, means))
+    ways = memberships(points, model, n_components, init_params, rng)
+    return points, likeliest(points, model, ways, n_rounds(points, model, n_components))
 
 
 def _at(rows: Rows, parameters: Parameters) -> Start:

@@ -22,6 +22,7 @@ from gmmfast.models.base import few_rows
 from gmmfast.models.step import parameters_in
 from gmmfast.parameters import Floats, Scatter, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows
+from gmmfast.rows.trials import for_trials, seek
 
 STAGES = np.array([[2, 4], [5, 2], [10, 1]])  # passes of each trial, and how many then go on
 TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
@@ -110,7 +111,7 @@ def _likeliest_of_few(
     first, K = ways[0], _count(ways[0])
     order = None
     if isinstance(first, Partition):
-        rows, order = points.for_trials(first.labels, K)
+        rows, order = for_trials(points, first.labels, K)
     fit = new_fit(model, rows, K, -math.inf)
     rule, hints = rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False), rows.hints()
     trials = new_trials(fit, rows, max(len(ways), MOVES if n_rounds else 0))
@@ -120,7 +121,7 @@ def _likeliest_of_few(
         load_start(model, rows, way, fit, trials, p)
     trial_rule = _trial_rule(points, model, total, n_rounds)
     place = np.zeros(2, np.int64)
-    while not rows.seek_start(rule, trial_rule, fit, hints, trials, place):
+    while not seek(rows, rule, trial_rule, fit, hints, trials, place):
         require_somebody()
     if trials.failed[-1] != FINE:
         if UNFINISHED in trials.failed[: len(ways)]:

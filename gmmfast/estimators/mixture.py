@@ -72,20 +72,27 @@ class GaussianMixture(FittedMixture):
     max_iter : int, default=100
         EM iterations, at most. 0 keeps the start.
     n_init : int, default=1
-        Number of starts; the fit with the largest lower bound is kept.
-    init_params : str, default="kmeans"
+        Number of starts; the fit with the largest lower bound is kept. Labels or responsibilities
+        in `init_params` are one start, whatever `n_init`.
+    init_params : str, array-like of shape (n,) or (n, K), or callable, default="kmeans"
         "kmeans", "k-means++" and "random_from_data" assign each row to the nearest of K seeds: the
         centers that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
         responsibilities; "hierarchical" cuts two of Ward's trees. After up to ten EM passes, on all
         rows or a sample of at most ``max(4096, 128 K)`` (full covariances: at least ``4 K d``;
         trees: 4096), components are moved to where the rows are described worst, as long as that
         makes the mixture likelier (Ueda et al. 2000); where passes are long, the likeliest of three
-        starts is kept instead. `n_iter_` counts from there.
+        starts is kept instead. `n_iter_` counts from there. An array holds the memberships of the
+        rows of `fit` to start from: labels (n,), integers from 0 to K - 1, or responsibilities
+        (n, K), whose rows sum to one. A callable ``f(X, n_components, rng)`` returns either; it is
+        called once per start, with the rows as a read-only array and the generator of
+        `random_state`. Such a start stays as it is: one M step on all rows, no trials, no moves.
+        It needs rows in memory, and at least one row for each component.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None
         Means to start from; weights and covariances that are not given start from the rows nearest
-        to each mean. A component without such rows gets weight 0 and keeps it.
+        to each mean, or from the memberships in `init_params`. A component without rows near its
+        mean gets weight 0 and keeps it.
     precisions_init : array-like, default=None
         Inverses of the covariances to start from, in the shape of ``precisions_``. They need not
         satisfy the constraint of the model; the first M step enforces it.
@@ -166,6 +173,14 @@ class GaussianMixture(FittedMixture):
     >>> labels = mixture.predict([[0, 0], [12, 3]])
     >>> bool(labels[0] != labels[1])
     True
+
+    A start from known groups:
+
+    >>> groups = np.array(["low", "low", "low", "high", "high", "high"])
+    >>> names, labels = np.unique(groups, return_inverse=True)
+    >>> mixture = GaussianMixture(n_components=2, init_params=labels).fit(X)
+    >>> names[mixture.predict([[0, 0], [12, 3]])]
+    array(['low', 'high'], dtype='<U4')
     """
 
     def __init__(
@@ -177,7 +192,7 @@ class GaussianMixture(FittedMixture):
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str = "kmeans",
+        init_params: str | ArrayLike | Callable[..., ArrayLike] = "kmeans",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -248,8 +263,9 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If X is not finite, two-dimensional and of at least K rows; or if a covariance is not
-            positive definite (raise `reg_covar`).
+            If X is not finite, two-dimensional and of at least K rows; if `init_params` holds no
+            memberships of these rows in K components; or if a covariance is not positive definite
+            (raise `reg_covar`).
         InvalidParameterError
             If a parameter of the constructor is out of range.
 
@@ -268,7 +284,7 @@ class GaussianMixture(FittedMixture):
         """
         check_constructor(self)
         if checkpoint is not None:
-            checkpoints.check_possible(checkpoint, self.n_init, path_of(X))
+            checkpoints.check_possible(checkpoint, self._n_starts(), path_of(X))
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         warm = self.warm_start and hasattr(self, "converged_")
         goes_on = self._resumed is not None or warm
@@ -500,7 +516,12 @@ class GaussianMixture(FittedMixture):
         rng = check_random_state(self.random_state)
         given = self._given(model, rows)
         make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
-        return em.best_of(self.n_init, make, model, control)
+        return em.best_of(self._n_starts(), make, model, control)
+
+    def _n_starts(self) -> int:
+        """Number of starts; labels or responsibilities are one, however often they are tried."""
+        is_drawn = isinstance(self.init_params, str) or callable(self.init_params)
+        return self.n_init if is_drawn else 1
 
     def _given(self, model: Model, rows: Rows) -> Given:
         """Return the parts of the start that the constructor gives."""
@@ -628,8 +649,9 @@ class GaussianMixture(FittedMixture):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted mixture to an ``.npz`` file, for `gmmfast.load`.
 
-        Parameters that are arrays or random generators (`weights_init`, `random_state`, ...) belong
-        to the fit and are not kept; an int `random_state` is.
+        Parameters that are arrays, callables or random generators (`weights_init`, `random_state`,
+        `init_params` where it is no name, ...) belong to the fit and are not kept, so that the
+        loaded mixture has their defaults; an int `random_state` is.
 
         Parameters
         ----------
@@ -657,7 +679,8 @@ class GaussianMixture(FittedMixture):
     def to_sklearn(self) -> Any:
         """Return a fitted ``sklearn.mixture.GaussianMixture`` with the same parameters.
 
-        Models named by mclust's codes, which scikit-learn does not know, become "full".
+        Models named by mclust's codes, which scikit-learn does not know, become "full"; starts that
+        it does not know become "kmeans".
 
         Returns
         -------

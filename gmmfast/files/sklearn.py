@@ -19,6 +19,8 @@ def to_sklearn(mixture: Any) -> Any:
     del params["n_jobs"], params["acceleration"]
     if mixture.covariance_type in MODEL_CODES:
         params["covariance_type"] = "full"
+    if not isinstance(mixture.init_params, str) or mixture.init_params == "hierarchical":
+        params["init_params"] = "kmeans"
     other = SklearnMixture(**params)
     _copy(mixture, other)
     return other

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.kernels.density import TILE
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
 from gmmfast.kernels.maximization import Totals
@@ -244,6 +245,15 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+def in_tiles(memberships: NDArray[Any], n_components: int) -> Floats:
+    """Return labels (m,) or responsibilities (m, K) as responsibilities (n_tiles, K, TILE)."""
+    m, K = len(memberships), n_components
+    tiled = np.zeros((-(-m // TILE), TILE, K))  # the padding has weight zero
+    own = memberships if memberships.ndim == 2 else memberships[:, None] == np.arange(K)
+    tiled.reshape(-1, K)[:m] = own
+    return np.ascontiguousarray(tiled.swapaxes(1, 2))
 
 
 def unit_of(weight: float, n_rows: int) -> float:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import address_of
+from gmmfast.data.validation import Random
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
-from gmmfast.kernels.moves import propose
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
 from gmmfast.kernels.separation import no_separation, separate
@@ -30,12 +30,14 @@ from gmmfast.kernels.threads import (
     run_shards,
     team,
 )
-from gmmfast.kernels.trials import TrialRule, Trials, divide, seek_start
+from gmmfast.kernels.trials import divide
 from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
+    about_near_means,
     e_step_here,
+    in_tiles,
     iterate_here,
     read_only,
     statistics_of,
@@ -43,13 +45,14 @@ from gmmfast.rows.base import (
     whole_statistics,
 )
 from gmmfast.rows.extent import extent_of
-from gmmfast.rows.passes import Packed, address_of_loop, new_pass, parallel, work_of, work_of_loop
+from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
 
 WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread
 ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 FEW_FEATURES = 64  # at most, for variances from the covariance matrix
 UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
+FLOAT64 = np.dtype(np.float64)
 BLOCK = 1 << 16  # values: scratch of passes in NumPy (512 KB)
 
 
@@ -87,7 +90,7 @@ class MemoryRows:
         self._covariance: Floats | None = None
         self._wide: Packed | None = None
         self.arranged_by: Parameters | None = None
-        self._n_jobs = n_jobs
+        self.n_jobs = n_jobs
         self.is_weighted = sample_weight is not None
         self.n_features = X.shape[1]
         self.n_rows, self.weight, self.log_weight_spread = len(X), float(len(X)), 0.0
@@ -150,7 +153,7 @@ class MemoryRows:
         if weights is not None and self.weight_unit != 1:
             weights = weights / self.weight_unit
         rows = (self._X, self.center, weights, order, tiles, row_weights)
-        run_shards(pack, pack_shards, self._n_jobs, shards, self._X.size, *rows)
+        run_shards(pack, pack_shards, self.n_jobs, shards, self._X.size, *rows)
         padding = n_tiles * TILE - order.size
         sorted_labels = np.concatenate([sorted_labels, np.repeat(sorted_labels[-1:], padding)])
         return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
@@ -206,7 +209,14 @@ class MemoryRows:
         own = None if self._sample_weight is None else self._sample_weight[indices]
         if own is not None and not own.any():
             raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
-        return MemoryRows(self._X[indices], own, n_jobs=self._n_jobs, center=self.center)
+        return MemoryRows(self._X[indices], own, n_jobs=self.n_jobs, center=self.center)
+
+    def in_float64(self, order: NDArray[np.int64]) -> MemoryRows:
+        """Return the rows of positive weight in float64, in an order (m,)."""
+        kept = order if self._kept is None else self._kept[order]
+        weights = None if self._sample_weight is None else self._sample_weight[kept]
+        X = self._X[kept].astype(np.float64, copy=False)
+        return MemoryRows(X, weights, n_jobs=self.n_jobs, center=self.center)
 
     def of_all(self, labels: NDArray[np.integer]) -> NDArray[np.int64]:
         """Expand labels of the rows of positive weight to all rows; the rest get label 0."""
@@ -244,7 +254,7 @@ class MemoryRows:
                 iterate_here(self, rule, fit, hints)
                 continue
             rows, pace, done = self._pass(fit, hints), current_pace(), fit.n_passes
-            with team(self._n_jobs, rows.n_shards, work) as count:
+            with team(self.n_jobs, rows.n_shards, work) as count:
                 if count == 1:
                     iterate(rule, rows, fit, last, stop)
                 else:
@@ -263,7 +273,7 @@ class MemoryRows:
             e_step_here(self, fit, hints)
             return
         rows = self._pass(fit, hints)
-        with team(self._n_jobs, rows.n_shards, work) as count:
+        with team(self.n_jobs, rows.n_shards, work) as count:
             own = rows if count == 1 or current_pace().is_alone else parallel(rows)
             iterate(rule, own, fit, EXPECT, current_stop())
 
@@ -272,71 +282,13 @@ class MemoryRows:
         is_narrow, layout = self.dtype == np.float32, 0
         if is_narrow or len(fit.mixture.whitening):
             layout = find_layout(is_narrow, fit.mixture)
-        return self._pass_in(fit, hints, layout)
+        return self.pass_in(fit, hints, layout)
 
-    def _pass_in(self, fit: Fit, hints: Hints, layout: int) -> Pass:
+    def pass_in(self, fit: Fit, hints: Hints, layout: int) -> Pass:
+        """Scratch of passes in one layout."""
         if layout not in hints.passes:
             hints.passes[layout] = new_pass(self, fit, layout, hints.guesses)
         return hints.passes[layout]
-
-    def for_trials(
-        self, labels: NDArray[np.int32], n_labels: int
-    ) -> tuple[MemoryRows, NDArray[np.int64] | None]:
-        """Return rows for short fits, and their order in this copy; None if it is the same.
-
-        They are float64, and sorted by the labels (n_tiles, TILE) of this copy, which must be
-        unsorted, if that pays.
-        """
-        is_sorted = self.are_worth_sorting(n_labels)
-        if self.dtype == np.float64 and not is_sorted:
-            return self, None
-        order = np.arange(self.n_rows)
-        if is_sorted:
-            order = labels.ravel()[: self.n_rows].argsort(kind="stable")
-        kept = order if self._kept is None else self._kept[order]
-        weights = None if self._sample_weight is None else self._sample_weight[kept]
-        X = self._X[kept].astype(np.float64)
-        return MemoryRows(X, weights, n_jobs=self._n_jobs, center=self.center), order
-
-    def seek_start(
-        self,
-        rule: Rule,
-        trial_rule: TrialRule,
-        fit: Fit,
-        hints: Hints,
-        trials: Trials,
-        place: NDArray[np.int64],
-    ) -> bool:
-        """Try starts for some passes; return whether the end is reached.
-
-        See `gmmfast.kernels.trials.seek_start`.
-
-        Parameters
-        ----------
-        rule, hints
-            As in `iterate`.
-        trial_rule : TrialRule
-            Without addresses.
-        fit : Fit
-            Scratch.
-        trials : Trials
-            Of `new_trials`; updated.
-        place : ndarray of shape (2,)
-            Updated.
-        """
-        rows, stop = self._pass_in(fit, hints, 0), current_stop()
-        parts = rows.tiles, rows.row_weights, trials.labels[0], trials.sums
-        mixture, like = fit.mixture, fit.totals.scatter.ndim
-        split = address_of(divide, like, *parts, fit.shifts, trials.means[0], fit.totals)
-        loop = address_of_loop(rule, rows, fit, 0, stop)
-        kind = mixture.factors.ndim, mixture.covariances.ndim, rows.density.whitening is None
-        about = trial_rule.scales, trial_rule.least_rows
-        move = address_of(propose, kind, rows, mixture, *about, trials.labels, trials.means)
-        own_rule = trial_rule._replace(divide=split, iterate=loop, propose=move)
-        work, n_passes = work_of_loop(self.n_rows, fit), self.passes_at_once(fit)
-        with team(self._n_jobs, rows.n_shards, work) as count:
-            own = rows if count == 1 or current_pace().is_alone else parallel(rows)
-            return bool(seek_start(rule, own, own_rule, n_passes, stop, place, fit, trials))
 
     def passes_at_once(self, fit: Fit) -> int:
         """Return the number of passes between two checks for Ctrl-C."""
@@ -367,7 +319,7 @@ class MemoryRows:
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
-        run_shards(em_pass, em_shards, self._n_jobs, shards, work_of(self.n_rows, density), *em)
+        run_shards(em_pass, em_shards, self.n_jobs, shards, work_of(self.n_rows, density), *em)
         return self._statistics(hints.sums, means)
 
     def packed_in(self, dtype: np.dtype[Any]) -> Packed:
@@ -395,7 +347,7 @@ class MemoryRows:
         self, labels: NDArray[np.int32] | None, means: Floats, scatter: Scatter
     ) -> SufficientStatistics:
         """Statistics of a partition of the packed rows, by default the one they are sorted by."""
-        tiles, row_weights, own = self.packed_in(np.dtype(np.float64))  # once per start
+        tiles, row_weights, own = self.packed_in(FLOAT64)  # once per start
         (K, d), means = means.shape, np.array(means, np.float64, order="C")
         shape = scatter.shape(K, d)
         totals, sums = new_totals(means, shape), make_sums(1, K, d, shape)
@@ -426,29 +378,44 @@ class MemoryRows:
         return self.variances if scatter is Scatter.DIAGONAL else self.covariance
 
     def random_memberships(
-        self,
-        n_components: int,
-        scatter: Scatter,
-        rng: np.random.Generator | np.random.RandomState,
+        self, n_components: int, scatter: Scatter, rng: Random
     ) -> SufficientStatistics:
         """Statistics, about the mean, of responsibilities that are uniform on the simplex."""
-        tiles, row_weights, _ = self.packed_in(np.dtype(np.float64))
-        mean = (self.mean - self.center).astype(tiles.dtype)
-        reference = np.repeat(mean[None], n_components, axis=0)
-        sums = make_sums(
-            1, n_components, self.n_features, scatter.shape(n_components, self.n_features)
-        )
-        work = make_work(n_components, tiles[0])
-        step = max(1, BLOCK // (n_components * TILE))
-        for start in range(0, len(tiles), step):
-            part = slice(start, start + step)
-            resp = rng.standard_exponential(size=(len(tiles[part]), n_components, TILE))
-            resp /= resp.sum(axis=1, keepdims=True)  # uniform on the simplex
-            memberships = resp.astype(tiles.dtype)
-            add_memberships(tiles[part], row_weights[part], memberships, reference, work, sums)
-        return self._statistics(sums, reference)
 
-    def sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:
+        def drawn(part: slice) -> Floats:
+            resp = rng.standard_exponential(size=(part.stop - part.start, n_components, TILE))
+            return np.asarray(resp / resp.sum(axis=1, keepdims=True))  # uniform on the simplex
+
+        about = np.tile(self.mean - self.center, (n_components, 1))
+        return self._of_memberships(drawn, scatter, about)
+
+    def memberships(
+        self, memberships: NDArray[Any], n_components: int, scatter: Scatter
+    ) -> SufficientStatistics:
+        """Statistics of labels (n,) or responsibilities (n, K) of rows that are not sorted."""
+        K, kept = n_components, self._kept
+
+        def given(part: slice) -> Floats:
+            rows = slice(part.start * TILE, part.stop * TILE)
+            return in_tiles(memberships[rows] if kept is None else memberships[kept[rows]], K)
+
+        of = partial(self._of_memberships, given, scatter)
+        return about_near_means(of(np.tile(self.mean - self.center, (K, 1))), FLOAT64, of)
+
+    def _of_memberships(
+        self, resp: Callable[[slice], Floats], scatter: Scatter, about: Floats
+    ) -> SufficientStatistics:
+        """Statistics, about (K, d), of the responsibilities (m, K, TILE) of m tiles."""
+        tiles, row_weights, _ = self.packed_in(FLOAT64)
+        K, d = about.shape
+        sums, work = make_sums(1, K, d, scatter.shape(K, d)), make_work(K, tiles[0])
+        step = max(1, BLOCK // (K * TILE))
+        for start in range(0, len(tiles), step):
+            part = slice(start, min(start + step, len(tiles)))
+            add_memberships(tiles[part], row_weights[part], resp(part), about, work, sums)
+        return self._statistics(sums, about)
+
+    def sample(self, n: int, rng: Random) -> Floats:
         """Draw `n` rows about the center by the inverse CDF of the weights, with replacement."""
         u = rng.uniform(size=n)
         if self._sample_weight is None:
@@ -458,11 +425,11 @@ class MemoryRows:
             drawn = np.searchsorted(cumulated, u * cumulated[-1], side="right")
         return np.asarray(self._X[drawn] - self.center, np.float64)
 
-    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
+    def all_or_sample(self, n: int, rng: Random) -> MemoryRows:
         """Return all rows if at most `n`, else a sample of `n`; about the center."""
         if self.n_rows > n:
             drawn = self.sample(n, rng).astype(self._X.dtype)
-            return MemoryRows(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
+            return MemoryRows(drawn, n_jobs=self.n_jobs, center=np.zeros(self.n_features))
         return self
 
     def shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
@@ -496,6 +463,11 @@ class MemoryRows:
         return resp
 
     @property
+    def array(self) -> NDArray[Any]:
+        """The caller's rows (n, d), read-only."""
+        return self._X
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Element type of the rows and of results."""
         return self._X.dtype
@@ -525,7 +497,7 @@ class MemoryRows:
         step = max(1, BLOCK // len(parameters.weights))
         for start in range(0, len(largest), step):
             part = slice(start, start + step)
-            rows = MemoryRows(self._X[part], n_jobs=self._n_jobs, center=self.center)
+            rows = MemoryRows(self._X[part], n_jobs=self.n_jobs, center=self.center)
             largest[part] = rows.responsibilities(parameters).max(axis=1)
         return largest
 
@@ -552,4 +524,4 @@ class MemoryRows:
         # in the caller's order, rows of a tile are of all components: none is far
         rows = (self._X, self.center, density, no_separation(density.means), cut, like)
         work, out = work_of(len(self._X), density), (log_density, resp, labels)
-        run_shards(evaluate, evaluate_shards, self._n_jobs, shards, work, *rows, *out)
+        run_shards(evaluate, evaluate_shards, self.n_jobs, shards, work, *rows, *out)

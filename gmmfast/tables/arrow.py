@@ -74,19 +74,26 @@ class ArrowFile:
     def read(self, picked: list[int]) -> Floats:
         """Return the picked columns; ValueError names the first that cannot be used."""
         names = [self.names[i] for i in picked]
-        with self._explained():
-            if self.path.suffix.lower() == ".parquet":
-                table = self.file.read(columns=names)
-            else:
-                table = self.file.read_all()
+        table = self._table(names)
         if table.num_rows == 0:
             raise ValueError(f"{self.path}: a table needs at least one row; got none.")
         try:
-            values = from_arrow(self.arrow, table.select(names))
+            values = from_arrow(self.arrow, table)
         except ValueError as error:
             raise ValueError(f"{self.path}: {error} {CHOOSE}") from None
         require_finite(self.path, values, names)
         return values
+
+    def cells(self, column: int) -> list[Any]:
+        """Return a column as it is."""
+        cells: list[Any] = self._table([self.names[column]]).column(0).to_pylist()
+        return cells
+
+    def _table(self, names: list[str]) -> Any:
+        with self._explained():
+            if self.path.suffix.lower() == ".parquet":
+                return self.file.read(columns=names)
+            return self._open_ipc().read_all().select(names)  # a stream is read once
 
     def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
         """Yield the picked columns, some rows at a time."""

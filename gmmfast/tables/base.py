@@ -39,6 +39,9 @@ class Table:
         Whether the names come from the file.
     weights : ndarray of shape (n_rows,) or None
         The weight column, when one was asked for. It is not among `values`.
+    labels : ndarray of shape (n_rows,) or None
+        The label column, when one was asked for: numbers if all its cells are, else text. It is not
+        among `values`.
     notes : list of str
         How the file was read where it could be read otherwise: whether the first line of a text
         file is a header, and columns that were left out as an index of the rows. One sentence
@@ -49,6 +52,7 @@ class Table:
     names: list[str]
     has_names: bool = True
     weights: Floats | None = None
+    labels: NDArray[Any] | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -72,6 +76,10 @@ class TableFile(Protocol):
 
     def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
         """Yield the picked columns, in that order, some rows at a time, finite or not."""
+        ...
+
+    def cells(self, column: int) -> list[Any]:
+        """Return a column as it is, text or numbers; None or NaN where a cell is missing."""
         ...
 
 

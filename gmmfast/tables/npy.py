@@ -87,6 +87,10 @@ class NpyFile:
                     piece = np.asarray(array[start : start + count])
                 yield (piece if whole else piece[:, picked]).astype(self.dtype, copy=False)
 
+    def cells(self, column: int) -> list[Any]:
+        """Return a column as it is."""
+        return list(self.array[:, column].tolist())
+
 
 def _require_whole(path: Path) -> None:
     """Raise ValueError if the header names a larger array than the file holds."""

@@ -4,17 +4,24 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.data.frames import is_missing
 from gmmfast.tables.arrow import ArrowFile
 from gmmfast.tables.base import (
     AS_DATA,
+    MISSING,
     READ_SUFFIXES,
     TEXT_SUFFIXES,
     Floats,
     Table,
     TableFile,
+    number,
     require_suffix,
 )
 from gmmfast.tables.npy import NpyFile
@@ -27,6 +34,7 @@ def read_table(
     weight_column: str | None = None,
     *,
     header: bool | None = None,
+    label_column: str | None = None,
 ) -> Table:
     r"""Read the numeric columns of a file.
 
@@ -37,10 +45,10 @@ def read_table(
         UTF-8), ``.npy`` (2-D), or ``.parquet``, ``.feather``, ``.arrow`` (pyarrow, the extra
         ``[io]``).
     columns : sequence of str, optional
-        The columns to read, in this order. By default all but the weight column and an index of the
-        rows: index columns that pandas or Dask wrote, and the first column of a text file if it has
-        no name in the header and holds distinct whole numbers or text. That column is called
-        ``index``.
+        The columns to read, in this order. By default all but the weight column, the label column
+        and an index of the rows: index columns that pandas or Dask wrote, and the first column of a
+        text file if it has no name in the header and holds distinct whole numbers or text. That
+        column is called ``index``.
     weight_column : str, optional
         The column with the weight of each row.
     header : bool, optional
@@ -50,6 +58,8 @@ def read_table(
         whole numbers above numbers none of which is whole, years (1800 to 2100) above numbers
         none of which is a year, or cells in quotes above cells without. `Table.notes` says what
         was decided of a line of numbers.
+    label_column : str, optional
+        A column of text or numbers with the group of each row.
 
     Returns
     -------
@@ -61,7 +71,8 @@ def read_table(
     OSError
         If the file is missing, is a directory or cannot be read.
     ValueError
-        If the content cannot be used: empty, ragged, not numeric, missing values, unknown columns.
+        If the content cannot be used: empty, ragged, not numeric, missing values or labels, unknown
+        columns.
     ImportError
         If the file is Parquet or Arrow and pyarrow is not installed.
 
@@ -77,8 +88,9 @@ def read_table(
     array([[80. ,  1.8],
            [55. ,  1.6]])
     """
-    choice = choose_columns(path, columns, weight_column, header)
-    return choice.table(choice.source.read(choice.picked))
+    choice = choose_columns(path, columns, weight_column, header, label_column)
+    table = choice.table(choice.source.read(choice.picked))
+    return table if choice.label is None else replace(table, labels=_labels(choice))
 
 
 def read_pieces(
@@ -116,14 +128,15 @@ class Choice:
     names: list[str]
     picked: list[int]  # positions of the columns, and last of the weights, if there are any
     notes: list[str]  # as of `Table`
+    label: int | None = None  # position of the labels
 
     def table(self, values: Floats) -> Table:
         """Return a table of the columns that were picked; arrays lie in memory as `values` does."""
         has_names = self.source.has_names
         if len(self.picked) == len(self.names):
-            return Table(values, self.names, has_names, None, self.notes)
+            return Table(values, self.names, has_names, notes=self.notes)
         weights = values[:, -1].copy()
-        return Table(values[:, :-1].copy("K"), self.names, has_names, weights, self.notes)
+        return Table(values[:, :-1].copy("K"), self.names, has_names, weights, notes=self.notes)
 
 
 def choose_columns(
@@ -131,23 +144,44 @@ def choose_columns(
     columns: Sequence[str] | None,
     weight_column: str | None,
     header: bool | None = None,
+    label_column: str | None = None,
 ) -> Choice:
     """Open a file and name the columns to read; parameters and errors as of `read_table`."""
     path = Path(path)
     weights = [] if weight_column is None else [weight_column]
-    source = open_file(path, [*(columns or []), *weights], header)
+    aside = weights if label_column is None else [*weights, label_column]
+    source = open_file(path, [*(columns or []), *aside], header)
     notes = list(source.notes)
     if columns is None:
-        index = [name for name in source.index if name not in weights]
-        names = [name for name in source.names if name not in [*index, *weights]]
+        index = [name for name in source.index if name not in aside]
+        names = [name for name in source.names if name not in [*index, *aside]]
         notes += [_left_out(path, index)] if index else []
     else:
         names = list(columns)
         if not names:
             raise ValueError("columns must name at least one column; got none.")
     if not names:
-        raise ValueError(f"{path}: no column is left beside the weight column {weight_column!r}.")
-    return Choice(source, names, _pick(source, [*names, *weights]), notes)
+        which = " and ".join(map(repr, aside))
+        raise ValueError(f"{path}: no column is left beside the weight or label column {which}.")
+    picked = _pick(source, [*names, *aside])
+    label = None if label_column is None else picked.pop()
+    return Choice(source, names, picked, notes, label)
+
+
+def _labels(choice: Choice) -> NDArray[Any]:
+    """Read the label column: numbers if all cells are, else text."""
+    assert choice.label is not None
+    cells = choice.source.cells(choice.label)
+    for row, cell in enumerate(cells, 1):
+        is_empty = isinstance(cell, str) and cell.lower() in MISSING
+        if is_empty or is_missing(cell) or cell != cell:
+            name = choice.source.names[choice.label]
+            raise ValueError(
+                f"{choice.source.path}, row {row}, column {name!r}: every row needs a label; got "
+                f"{cell!r}. Label the row or drop it."
+            )
+    numbers = [number(cell) if isinstance(cell, str) else None for cell in cells]
+    return np.array(cells if None in numbers else numbers)
 
 
 def _left_out(path: Path, index: list[str]) -> str:

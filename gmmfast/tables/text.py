@@ -86,6 +86,12 @@ class TextFile:
                     yield self._checked(lines, first, picked)
                 first += len(lines)
 
+    def cells(self, column: int) -> list[Any]:
+        """Return the text of a column whose rows `read` has checked."""
+        with self._explained(), self._text() as file:
+            lines = itertools.islice(file, self.first_line - 1, None)
+            return [cells[column].strip() for _, cells in self._records(lines, self.first_line)]
+
     def _checked(self, lines: list[str], first: int, picked: list[int]) -> NDArray[np.float64]:
         """Parse lines, of which the first is number `first`, into finite numbers."""
         try:

@@ -1,0 +1,60 @@
+"""Starts that users bring: labels or responsibilities of all rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gmmfast.data.given import check_memberships
+from gmmfast.em.kmeans import Random
+from gmmfast.models import Model
+from gmmfast.models.step import EMPTY_MASS
+from gmmfast.parameters import SufficientStatistics
+from gmmfast.rows import MemoryRows, Rows
+
+
+def brought(
+    rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random
+) -> tuple[MemoryRows, SufficientStatistics]:
+    """Return all rows, and the statistics of the memberships to start from.
+
+    Parameters
+    ----------
+    rows : Rows
+        The data; must be in memory, and not sorted.
+    model : Model
+        The covariance model.
+    n_components : int
+        K.
+    init_params : array-like of shape (n,) or (n, K), or callable
+        Labels or responsibilities, or a function of X (n, d), K and a random generator that
+        returns either.
+    rng : Generator or RandomState
+        For a callable.
+
+    Raises
+    ------
+    ValueError
+        If the rows are not in memory, the memberships are neither labels nor responsibilities, or a
+        component has no rows.
+    """
+    if not isinstance(rows, MemoryRows):
+        raise ValueError(
+            "Labels, responsibilities or a callable in 'init_params' need rows in memory; got rows "
+            "that are read in pieces or lie on a cluster. Use init_params='kmeans' or another "
+            "name, or give weights_init, means_init and precisions_init."
+        )
+    X, K = rows.array, n_components
+    own = init_params(X, K, rng) if callable(init_params) else init_params
+    memberships = check_memberships(own, len(X), K)
+    # of many rows the packed copy is needed only here: the fit sorts its own
+    points = rows.part(slice(None)) if rows.are_worth_sorting(K) else rows
+    statistics = points.memberships(memberships, K, model.scatter)
+    empty = np.flatnonzero(statistics.mass < EMPTY_MASS * rows.weight / rows.n_rows)
+    if empty.size:
+        raise ValueError(
+            f"Each of the {K} components needs a row of positive weight to start from; component "
+            f"{empty[0]} has none in 'init_params'. Assign rows to it, or lower n_components."
+        )
+    return points, statistics

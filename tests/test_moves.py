@@ -11,6 +11,7 @@ from gmmfast.em.state import new_fit
 from gmmfast.em.trials import MOVES, WORTH, begun, likeliest, n_rounds, tried
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.moves import DOUBT, NO_VARIANCE, propose
+from gmmfast.kernels.passes import prepare
 from gmmfast.kernels.threads import END, new_stop
 from gmmfast.models import MODELS
 from gmmfast.models.step import load_mixture, parameters_in
@@ -29,11 +30,15 @@ def fit_at(points, model, parameters):
 
 def moves(points, model, fit, count=MOVES):
     """Labels (n,) and means by compiled moves, best first."""
-    rule = trials._trial_rule(points, model, points.total(model.scatter), 1)
+    rule = trials.trial_rule_of(
+        model, points.n_rows, points.variances, points.total(model.scatter), 1
+    )
     passes, (K, d) = points.pass_in(fit, points.hints(), 0), fit.shifts.shape
     labels = np.empty((count, *passes.row_weights.shape), np.int32)
     means = np.empty((count, K, d))
-    n = propose(passes, fit.mixture, rule.scales, rule.least_rows, labels, means)
+    prepare(fit.mixture, passes.density, passes.separation)
+    shards = passes.tiles, passes.row_weights, passes.density, passes.separation, passes.guesses
+    n = propose(*shards, fit.mixture.means, rule.scales, rule.least_rows, labels, means)
     return [
         (own.ravel()[: points.n_rows], mean)
         for own, mean in zip(labels[:n], means[:n], strict=True)

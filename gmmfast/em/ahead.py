@@ -15,16 +15,20 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import numba
 import numpy as np
 
-from gmmfast.em.state import new_fit, rule_of
+from gmmfast.em.state import new_fit, new_trials, rule_of
+from gmmfast.em.trials import trial_rule_of
 from gmmfast.kernels.caching import claim, give_back, on_first_miss
 from gmmfast.kernels.compiling import listed
 from gmmfast.kernels.loop import EXPECT
 from gmmfast.kernels.threads import TEAM_WORK, current_stop, thread_count
-from gmmfast.models import MODELS
+from gmmfast.kernels.trials import seek_start
+from gmmfast.models import MODELS, Model
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.passes import address_of_loop, new_pass, parallel
+from gmmfast.rows.trials import arguments
 
 SWITCH = "GMMFAST_HELPER"  # environment variable; 0 turns helpers off
 HELPER = "helper"  # the claim of the only helper of a cache
@@ -173,13 +177,25 @@ def passes_of(
     """
     rng = np.random.default_rng(0)
     rows = MemoryRows(rng.standard_normal((9, 2)).astype(dtype), n_jobs=1)
+    points = rows.in_float64(np.arange(9))
     with listed() as kernels:
         for covariance_type in covariance_types:
             model = MODELS[covariance_type](0.0)
+            kernels.append(_trials_of(model, points))
             fit = new_fit(model, rows, 2, -math.inf)
             rule = rule_of(model, rows, fit, 0.0, 0.0, is_accelerated)
             passes = new_pass(rows, fit, 0, rows.hints().guesses)
             if has_threads:
                 passes = parallel(passes)
             address_of_loop(rule, passes, fit, EXPECT, current_stop())
-    return kernels
+    return list(dict.fromkeys(kernels))
+
+
+def _trials_of(model: Model, points: MemoryRows) -> tuple[Any, tuple[Any, ...]]:
+    """List the kernels of trials; return the one that calls them, with its types."""
+    fit = new_fit(model, points, 2, -math.inf)
+    rule, hints = rule_of(model, points, fit, 0.0, 0.0, False), points.hints()
+    trial_rule = trial_rule_of(model, points.n_rows, np.ones(2), np.ones(2), 0)
+    trials = new_trials(fit, points, 1)
+    own = arguments(points, rule, trial_rule, fit, hints, trials)
+    return seek_start, tuple(map(numba.typeof, own))

@@ -42,7 +42,7 @@ from gmmfast.kernels.loop import (
 )
 from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.kernels.moments import make_sums
-from gmmfast.kernels.trials import UNFINISHED, Trials
+from gmmfast.kernels.trials import UNFINISHED, States, Trials
 from gmmfast.models import Model
 from gmmfast.models.step import (
     EMPTY_MASS,
@@ -91,13 +91,14 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
 def new_trials(fit: Fit, rows: MemoryRows, count: int) -> Trials:
     """Allocate trials that have not begun, given a fit of the same shapes."""
     (K, d), n_states, tiled = fit.shifts.shape, count + 1, rows.packed.row_weights.shape
-    return Trials(
-        np.empty((count, *tiled), np.int32), np.empty((count, K, d)),
-        make_sums(1, K, d, fit.totals.scatter.shape), np.empty((n_states, fit.flat.size)),
-        np.full((n_states, fit.numbers.size), -math.inf),
+    states = States(
+        np.empty((n_states, fit.flat.size)), np.full((n_states, fit.numbers.size), -math.inf),
         np.zeros((n_states, fit.counts.size), np.int64), np.full(n_states, UNFINISHED),
-        np.ones(n_states, np.int64), np.zeros(count, np.int64),
+        np.ones(n_states, np.int64),
     )  # fmt: skip
+    sums = make_sums(1, K, d, fit.totals.scatter.shape)
+    labels, means = np.empty((count, *tiled), np.int32), np.empty((count, K, d))
+    return Trials(labels, means, sums, states, np.zeros(count, np.int64))
 
 
 def load_start(
@@ -114,9 +115,10 @@ def load_start(
         trials.labels[p], trials.means[p] = way.labels, way.means
         return
     restarted(fit).mixture.means[...], fit.work.is_first[0] = way.reference, 1
-    trials.failed[p] = take_m_step(model, way, fit.totals, fit.mixture, fit.work)
-    trials.is_chosen[p] = trials.failed[p] == FINE
-    trials.found[p], trials.numbers[p], trials.counts[p] = fit.flat, fit.numbers, fit.counts
+    states = trials.states
+    states.failed[p] = take_m_step(model, way, fit.totals, fit.mixture, fit.work)
+    trials.is_chosen[p] = states.failed[p] == FINE
+    states.found[p], states.numbers[p], states.counts[p] = fit.flat, fit.numbers, fit.counts
 
 
 def fitting(fit: Fit, model: Model, rows: Rows) -> Fit:

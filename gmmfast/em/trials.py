@@ -15,7 +15,7 @@ from gmmfast.em.state import fit_after_m_step, ill_defined, load_start, new_fit,
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, Fit
 from gmmfast.kernels.maximization import FINE
-from gmmfast.kernels.threads import END, current_stop, require_somebody
+from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED, TrialRule
 from gmmfast.models import Model
 from gmmfast.models.base import few_rows
@@ -107,11 +107,8 @@ def _likeliest_of_few(
     n_rounds: int,
 ) -> Trial | None:
     """`likeliest` in compiled calls; None if the rows are needed in another layout."""
-    total, rows = points.total(model.scatter), points
     first, K = ways[0], _count(ways[0])
-    order = None
-    if isinstance(first, Partition):
-        rows, order = for_trials(points, first.labels, K)
+    rows, order = for_trials(points, first.labels if isinstance(first, Partition) else None, K)
     fit = new_fit(model, rows, K, -math.inf)
     rule, hints = rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False), rows.hints()
     trials = new_trials(fit, rows, max(len(ways), MOVES if n_rounds else 0))
@@ -119,28 +116,40 @@ def _likeliest_of_few(
         if isinstance(way, Partition) and order is not None:
             way = way._replace(labels=rows.tiled(way.labels.ravel()[order]))
         load_start(model, rows, way, fit, trials, p)
-    trial_rule = _trial_rule(points, model, total, n_rounds)
-    place = np.zeros(2, np.int64)
-    while not seek(rows, rule, trial_rule, fit, hints, trials, place):
-        require_somebody()
-    if trials.failed[-1] != FINE:
-        if UNFINISHED in trials.failed[: len(ways)]:
+    about = points.n_rows, points.variances, points.total(model.scatter)
+    seek(rows, rule, trial_rule_of(model, *about, n_rounds), fit, hints, trials)
+    found, numbers, counts, failed, is_sound = trials.states
+    if failed[-1] != FINE:
+        if UNFINISHED in failed[: len(ways)]:
             return None
-        raise ill_defined(trials.failed[len(ways) - 1])
-    fit.flat[...], fit.numbers[...] = trials.found[-1], trials.numbers[-1]
-    fit.counts[...] = trials.counts[-1]
-    return Trial(rows, fit, bool(trials.is_sound[-1]), float(fit.numbers[LOWER_BOUND]), hints)
+        raise ill_defined(failed[len(ways) - 1])
+    fit.flat[...], fit.numbers[...], fit.counts[...] = found[-1], numbers[-1], counts[-1]
+    return Trial(rows, fit, bool(is_sound[-1]), float(numbers[-1, LOWER_BOUND]), hints)
 
 
-def _trial_rule(points: MemoryRows, model: Model, total: Floats, n_rounds: int) -> TrialRule:
-    deviations = np.sqrt(points.variances)
-    scales = 1 / np.where(deviations > 0, deviations, 1.0)
-    least_rows = 2 if model.scatter is Scatter.DIAGONAL else points.n_features + 1
-    return TrialRule(
-        STAGES, AHEAD, SAME, WORTH, n_rounds, model.floors(total),
-        few_rows(points.n_features), points.n_rows, scales, least_rows,
-        0, 0, 0,
-    )  # fmt: skip
+def trial_rule_of(
+    model: Model, n_rows: int, variances: Floats, total: Floats, n_rounds: int
+) -> TrialRule:
+    """Return the rule of trials, without addresses.
+
+    Parameters
+    ----------
+    model : Model
+        The covariance model.
+    n_rows : int
+        Rows of positive weight.
+    variances : ndarray of shape (d,)
+        Of the features.
+    total : ndarray of shape (d, d) or (d,)
+        Covariance of all rows, or the variances, as in `Model.collapsed`.
+    n_rounds : int
+        Of moves.
+    """
+    scales = 1 / np.sqrt(np.where(variances > 0, variances, 1.0))
+    least_rows = 2 if model.scatter is Scatter.DIAGONAL else len(variances) + 1
+    small = few_rows(len(variances)) / n_rows
+    ends = AHEAD, SAME, WORTH, n_rounds
+    return TrialRule(STAGES, *ends, model.floors(total), small, scales, least_rows, 0, 0, 0)
 
 
 def _likeliest_of_many(

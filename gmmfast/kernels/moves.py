@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import allocating_kernel, invoke, kernel
+from gmmfast.kernels.compiling import allocating_kernel, kernel
 from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
 
 DOUBT = 1e-12  # least posterior probability of the other components, in what is lost
@@ -124,7 +124,11 @@ def gain_of_cut(
 
 @kernel
 def divide_in_halves(
-    rows,  # in: Pass, prepared for the mixture
+    tiles,  # in (n_tiles, d, TILE)
+    row_weights,  # in (n_tiles, TILE)
+    density,  # in: Density
+    separation,  # in: Separation
+    guesses,  # in (n_tiles,): likely owner of each tile
     means,  # in (K, d)
     scales,  # in (d,): 1 / standard deviations of the features
     least_rows,  # in: fewest rows of a half
@@ -139,10 +143,10 @@ def divide_in_halves(
     halves.losses[:] = 0.0
     halves.sums[:] = 0.0
     smallest = np.inf
-    for t in range(rows.tiles.shape[0]):
-        x, row_weight = rows.tiles[t], rows.row_weights[t]
+    for t in range(tiles.shape[0]):
+        x, row_weight = tiles[t], row_weights[t]
         # no cut: of components far away, too, the likeliest is the second
-        n_active = log_densities(x, rows.density, rows.separation, rows.guesses[t], -np.inf, work)
+        n_active = log_densities(x, density, separation, guesses[t], -np.inf, work)
         log_sum_exp(n_active, work)
         for p in range(TILE):
             w = row_weight[p]  # zero in the padding
@@ -231,12 +235,16 @@ def make_move(
 
 @allocating_kernel
 def propose(
-    rows,  # in, out: Pass
-    mixture,  # in: Mixture
+    tiles,  # in (n_tiles, d, TILE)
+    row_weights,  # in (n_tiles, TILE)
+    density,  # in: Density
+    separation,  # in: Separation
+    guesses,  # in (n_tiles,): likely owner of each tile
+    means,  # in (K, d): of the mixture
     scales,  # in (d,): 1 / standard deviations of the features
     least_rows,  # in: fewest rows of a half
     labels,  # out (P, n_tiles, TILE)
-    means,  # out (P, K, d)
+    new_means,  # out (P, K, d)
 ):
     """Partitions by the best P moves from a mixture; return their number.
 
@@ -244,16 +252,17 @@ def propose(
     move components until no move helps. Moves are ranked by what the cut gains in likelihood less
     what the rows lose without the dissolved component, both before any further pass.
     """
-    (n_tiles, d, _), K = rows.tiles.shape, mixture.weights.size
-    invoke(rows.prepare, (mixture, rows.density, rows.separation))
+    (n_tiles, d, _), K = tiles.shape, means.shape[0]
     halves = Halves(
         np.empty((n_tiles, TILE), np.int32), np.empty((n_tiles, TILE), np.int32), np.empty(K),
         np.empty((3, 2, K, d)), np.empty((K, d)),
     )  # fmt: skip
-    work = make_work(K, rows.tiles[0])
-    divide_in_halves(rows, mixture.means, scales, least_rows, work, halves)
+    work = make_work(K, tiles[0])
+    divide_in_halves(
+        tiles, row_weights, density, separation, guesses, means, scales, least_rows, work, halves
+    )
     moves = np.empty((labels.shape[0], 3), np.int64)
     n = rank_moves(halves, np.empty(K, np.int64), np.empty(labels.shape[0]), moves)
     for i in range(n):
-        make_move(moves[i], rows.tiles, halves, mixture.means, labels[i], means[i])
+        make_move(moves[i], tiles, halves, means, labels[i], new_means[i])
     return n

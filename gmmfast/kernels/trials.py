@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.compiling import (
+    allocating_kernel,
+    called_kernel,
+    entry_kernel,
+    invoke,
+    kernel,
+)
 from gmmfast.kernels.density import make_work
 from gmmfast.kernels.expectation import add_memberships, clear
 from gmmfast.kernels.loop import (
@@ -29,17 +35,23 @@ LAST, SURVIVORS = range(2)  # of a stage
 STAGE, ROUND = range(2)  # in `place`, the progress of `seek_start`
 
 
+class States(NamedTuple):
+    """States of up to P trials, and after them of the best one so far."""
+
+    found: NDArray  # (P + 1, m): the mixtures
+    numbers: NDArray  # (P + 1, 3): `Fit.numbers`
+    counts: NDArray  # (P + 1, 4): `Fit.counts`
+    failed: NDArray  # (P + 1,): FINE, UNFINISHED, SHARED or the failed component
+    is_sound: NDArray  # (P + 1,): 1 if no component has collapsed, else 0
+
+
 class Trials(NamedTuple):
-    """Up to P trials of a round, and after them the best one so far."""
+    """Trials of a round."""
 
     labels: NDArray  # in (P, n_tiles, TILE): partitions to start from
     means: NDArray  # in, out (P, K, d): of their parts, exact or approximate
     sums: Sums  # scratch: of one shard
-    found: NDArray  # in, out (P + 1, m): the mixtures
-    numbers: NDArray  # in, out (P + 1, 3): `Fit.numbers`
-    counts: NDArray  # in, out (P + 1, 4): `Fit.counts`
-    failed: NDArray  # in, out (P + 1,): FINE, UNFINISHED, SHARED or the failed component
-    is_sound: NDArray  # in, out (P + 1,): 1 if no component has collapsed, else 0
+    states: States  # in, out
     is_chosen: NDArray  # in, out (P,): 1 if a trial goes on, else 0
 
 
@@ -52,8 +64,7 @@ class TrialRule(NamedTuple):
     worth: float  # nats per row: a smaller gain ends the rounds
     n_rounds: int  # of moves, at most
     floors: NDArray  # (2,): smallest variances of components of few and of many rows
-    few_rows: float
-    n_rows: float
+    small: float  # weight below which a component has few rows
     scales: NDArray  # (d,): 1 / standard deviations of the features
     least_rows: int  # of a half of a component
     divide: Any  # address of `divide`
@@ -101,29 +112,17 @@ def begin_anew(
 
 
 @kernel
-def load_trial(
-    trials,  # in: Trials
-    p,  # in
+def load_state(
+    states,  # in: States
+    p,  # in: trial
     fit,  # out: Fit
 ):
     """Go on with a trial."""
-    copy_flat(trials.found[p], fit.flat)
-    copy_flat(trials.numbers[p], fit.numbers)
-    copy_flat(trials.counts[p], fit.counts)
+    copy_flat(states.found[p], fit.flat)
+    copy_flat(states.numbers[p], fit.numbers)
+    copy_flat(states.counts[p], fit.counts)
     fit.counts[HAS_BEFORE] = 0  # the mixture before is another trial's
     fit.work.is_first[0] = 0
-
-
-@kernel
-def store_trial(
-    fit,  # in: Fit
-    trials,  # out: Trials
-    p,  # in
-):
-    """Keep the state of a trial."""
-    copy_flat(fit.flat, trials.found[p])
-    copy_flat(fit.numbers, trials.numbers[p])
-    copy_flat(fit.counts, trials.counts[p])
 
 
 @kernel
@@ -161,30 +160,51 @@ def is_below(
     return False
 
 
-@kernel
+@called_kernel
 def has_collapsed(
-    mixture,  # in: Mixture
-    factors,  # in: its factors
-    trial_rule,  # in: TrialRule
+    weights,  # in (K,): of a Mixture, like the next two
+    factors,  # in (K, d, d) lower, or (K, d)
+    whitening,  # in (1, d, d) lower, or (0, d, d)
+    small,  # in: weight below which a component has few rows
+    floors,  # in (2,): smallest variances of components of few and of many rows
     scratch,  # scratch (d, d)
 ):
     """Whether a component has collapsed, as `gmmfast.models.Model.collapsed` says."""
-    for k in range(mixture.weights.size):
-        is_small = mixture.weights[k] * trial_rule.n_rows < trial_rule.few_rows
-        floor = trial_rule.floors[0 if is_small else 1]
-        if mixture.weights[k] == 0:
+    for k in range(weights.size):
+        floor = floors[0 if weights[k] < small else 1]
+        if weights[k] == 0:
             return True
         if factors.ndim == 3:
             if is_below(factors[k], 1.0, floor, scratch):
                 return True
-        elif mixture.whitening.shape[0] > 0:
-            if is_below(mixture.whitening[0], factors[k, 0], floor, scratch):
+        elif whitening.shape[0] > 0:
+            if is_below(whitening[0], factors[k, 0], floor, scratch):
                 return True
         else:
             for j in range(factors.shape[1]):
                 if not floor * factors[k, j] * factors[k, j] < 1:
                     return True
     return False
+
+
+@kernel
+def begin_or_go_on(
+    rule,  # in: Rule
+    rows,  # in: Pass
+    trial_rule,  # in: TrialRule
+    p,  # in: trial
+    fit,  # out: Fit
+    trials,  # in, out: Trials
+):
+    """Load the state of a trial, or take the M step from its partition; return as an M step."""
+    states = trials.states
+    if states.failed[p] == FINE:
+        load_state(states, p, fit)
+        return FINE
+    parts = rows.tiles, rows.row_weights, trials.labels[p]
+    invoke(trial_rule.divide, (*parts, trials.sums, fit.shifts, trials.means[p], fit.totals))
+    begin_anew(fit)
+    return invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
 
 
 @kernel
@@ -198,93 +218,95 @@ def go_on(
     trials,  # in, out: Trials
 ):
     """EM from the partition of each chosen trial, or from where it has stopped; return passes."""
-    labels, means, failed, kept = trials.labels, trials.means, trials.failed, trials.labels.shape[0]
-    n_passes, n_begun = 0, 1 if failed[kept] == FINE else 0
+    states, kept, mixture = trials.states, trials.labels.shape[0], fit.mixture
+    n_passes, n_begun = 0, 1 if states.failed[kept] == FINE else 0
     for p in range(kept):
         if not trials.is_chosen[p]:
             continue
-        if stop[0] != 0 and (n_begun > 0 or failed[p] == FINE):
+        if stop[0] != 0 and (n_begun > 0 or states.failed[p] == FINE):
             break
         n_begun += 1
-        if failed[p] == FINE:
-            load_trial(trials, p, fit)
-        else:
-            parts = rows.tiles, rows.row_weights, labels[p]
-            invoke(trial_rule.divide, (*parts, trials.sums, fit.shifts, means[p], fit.totals))
-            begin_anew(fit)
-            failed[p] = invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
-            if failed[p] != FINE:
-                continue
+        states.failed[p] = begin_or_go_on(rule, rows, trial_rule, p, fit, trials)
+        if states.failed[p] != FINE:
+            continue
         n_passes -= fit.counts[N_PASSES]
         invoke(trial_rule.iterate, (rule, rows, fit, last, stop))
         n_passes += fit.counts[N_PASSES]
-        failed[p] = fit.counts[BROKEN]
+        states.failed[p] = fit.counts[BROKEN]
         if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
-            failed[p] = UNFINISHED
-        store_trial(fit, trials, p)
-        is_out = has_collapsed(fit.mixture, fit.mixture.factors, trial_rule, fit.work.upper)
-        trials.is_sound[p] = 0 if is_out else 1
+            states.failed[p] = UNFINISHED
+        is_out = has_collapsed(
+            mixture.weights, mixture.factors, mixture.whitening, trial_rule.small,
+            trial_rule.floors, fit.work.upper,
+        )  # fmt: skip
+        copy_flat(fit.flat, states.found[p])
+        copy_flat(fit.numbers, states.numbers[p])
+        copy_flat(fit.counts, states.counts[p])
+        states.is_sound[p] = 0 if is_out else 1
     return n_passes
 
 
-@kernel
+@called_kernel
 def is_before(
-    trials,  # in: Trials
+    states,  # in: States
     p,  # in
     q,  # in
     ahead,  # in: passes at the last one's gain
     same,  # in: nats per row
 ):
     """Whether trial p ranks before trial q: sound ones first, then by likelihood."""
-    if trials.is_sound[p] != trials.is_sound[q]:
-        return trials.is_sound[p] == 1
-    one, other = trials.numbers[p], trials.numbers[q]
+    if states.is_sound[p] != states.is_sound[q]:
+        return states.is_sound[p] == 1
+    one, other = states.numbers[p], states.numbers[q]
     gained = ahead * (one[GAIN] - other[GAIN]) if ahead > 0 else 0.0
     return one[LOWER_BOUND] - other[LOWER_BOUND] + gained > same
 
 
-@kernel
+@called_kernel
 def choose(
     count,  # in: how many go on, at most
-    ahead,  # in
-    trials,  # in, out: Trials
+    ahead,  # in: passes at the last one's gain
+    states,  # in: States
+    is_chosen,  # in, out (P,)
 ):
     """Choose the trials that go on: the first of ties."""
-    chosen, candidate = trials.is_chosen, 2
-    for p in range(chosen.size):
-        is_under_way = trials.failed[p] == FINE and trials.counts[p, STATUS] == UNDER_WAY
-        chosen[p] = candidate if chosen[p] and is_under_way else 0
+    candidate = 2
+    for p in range(is_chosen.size):
+        is_under_way = states.failed[p] == FINE and states.counts[p, STATUS] == UNDER_WAY
+        is_chosen[p] = candidate if is_chosen[p] and is_under_way else 0
     for _ in range(count):
         best = -1
-        for p in range(chosen.size):
-            if chosen[p] == candidate and (best < 0 or is_before(trials, p, best, ahead, 0.0)):
+        for p in range(is_chosen.size):
+            is_better = best < 0 or is_before(states, p, best, ahead, 0.0)
+            if is_chosen[p] == candidate and is_better:
                 best = p
         if best >= 0:
-            chosen[best] = 1
-    for p in range(chosen.size):
-        chosen[p] = 1 if chosen[p] == 1 else 0
+            is_chosen[best] = 1
+    for p in range(is_chosen.size):
+        is_chosen[p] = 1 if is_chosen[p] == 1 else 0
 
 
-@kernel
+@called_kernel
 def keep_best(
-    trial_rule,  # in: TrialRule
-    trials,  # in, out: Trials
+    same,  # in: nats per row: smaller gains may be rounding
+    worth,  # in: nats per row: a smaller gain ends the rounds
+    states,  # in, out: States
 ):
     """Keep the best trial of a round if it beats the best one so far; return whether to go on."""
-    kept, best, same = trials.labels.shape[0], -1, trial_rule.same
+    kept, best = states.failed.size - 1, -1
     for p in range(kept):
-        if trials.failed[p] == FINE and (best < 0 or is_before(trials, p, best, 0.0, same)):
+        if states.failed[p] == FINE and (best < 0 or is_before(states, p, best, 0.0, same)):
             best = p
-    is_first = trials.failed[kept] != FINE
-    if best < 0 or not (is_first or is_before(trials, best, kept, 0.0, same)):
+    is_first = states.failed[kept] != FINE
+    if best < 0 or not (is_first or is_before(states, best, kept, 0.0, same)):
         return False
-    gain = trials.numbers[best, LOWER_BOUND] - trials.numbers[kept, LOWER_BOUND]
-    is_worth = is_first or trials.is_sound[best] != trials.is_sound[kept]
-    copy_flat(trials.found[best], trials.found[kept])
-    copy_flat(trials.numbers[best], trials.numbers[kept])
-    copy_flat(trials.counts[best], trials.counts[kept])
-    trials.failed[kept], trials.is_sound[kept] = FINE, trials.is_sound[best]
-    return is_worth or gain >= trial_rule.worth
+    gain = states.numbers[best, LOWER_BOUND] - states.numbers[kept, LOWER_BOUND]
+    is_worth = is_first or states.is_sound[best] != states.is_sound[kept] or gain >= worth
+    copy_flat(states.found[best], states.found[kept])
+    copy_flat(states.numbers[best], states.numbers[kept])
+    copy_flat(states.counts[best], states.counts[kept])
+    states.failed[kept], states.is_sound[kept] = FINE, states.is_sound[best]
+    return is_worth
 
 
 @kernel
@@ -296,12 +318,18 @@ def begin_round(
 ):
     """Make moves from the best mixture so far; return whether there are any."""
     kept = trials.labels.shape[0]
-    load_trial(trials, kept, fit)
-    parts = trials.labels, trials.means
-    about = trial_rule.scales, trial_rule.least_rows
-    n = invoke(trial_rule.propose, (rows, fit.mixture, *about, *parts))
+    load_state(trials.states, kept, fit)
+    invoke(rows.prepare, (fit.mixture, rows.density, rows.separation))
+    n = invoke(
+        trial_rule.propose,
+        (
+            rows.tiles, rows.row_weights, rows.density, rows.separation, rows.guesses,
+            fit.mixture.means, trial_rule.scales, trial_rule.least_rows, trials.labels,
+            trials.means,
+        ),
+    )  # fmt: skip
     for p in range(kept):
-        trials.failed[p] = UNFINISHED
+        trials.states.failed[p] = UNFINISHED
         trials.is_chosen[p] = 1 if p < n else 0
     return n > 0
 
@@ -324,8 +352,8 @@ def seek_start(
     stages, done = trial_rule.stages, 0
     while True:
         if place[STAGE] == stages.shape[0] or (stop[0] != 0 and place[STAGE] > 0):
-            may_go_on = keep_best(trial_rule, trials) and stop[0] == 0
-            if not may_go_on or place[ROUND] == trial_rule.n_rounds:
+            may_go_on = keep_best(trial_rule.same, trial_rule.worth, trials.states)
+            if not may_go_on or stop[0] != 0 or place[ROUND] == trial_rule.n_rounds:
                 return True
             if not begin_round(rows, trial_rule, fit, trials):
                 return True
@@ -333,7 +361,8 @@ def seek_start(
         if done >= n_passes:
             return False
         if place[STAGE] > 0:
-            choose(stages[place[STAGE] - 1, SURVIVORS], trial_rule.ahead, trials)
+            count = stages[place[STAGE] - 1, SURVIVORS]
+            choose(count, trial_rule.ahead, trials.states, trials.is_chosen)
         last = stages[place[STAGE], LAST]
         done += go_on(rule, rows, trial_rule, last, stop, fit, trials)
         place[STAGE] += 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.loop import Fit, Rule
 from gmmfast.kernels.moves import propose
-from gmmfast.kernels.threads import current_pace, current_stop, team
+from gmmfast.kernels.threads import current_pace, current_stop, require_somebody, team
 from gmmfast.kernels.trials import TrialRule, Trials, divide, seek_start
 from gmmfast.rows.base import Hints
 from gmmfast.rows.memory import MemoryRows
@@ -16,7 +18,7 @@ from gmmfast.rows.passes import address_of_loop, parallel, work_of_loop
 
 
 def for_trials(
-    points: MemoryRows, labels: NDArray[np.int32], n_labels: int
+    points: MemoryRows, labels: NDArray[np.int32] | None, n_labels: int
 ) -> tuple[MemoryRows, NDArray[np.int64] | None]:
     """Return rows for short fits, and their order in a packed copy; None if it is the same.
 
@@ -26,32 +28,24 @@ def for_trials(
     ----------
     points : MemoryRows
         The rows, unsorted.
-    labels : ndarray of shape (n_tiles, TILE)
+    labels : ndarray of shape (n_tiles, TILE), optional
         Labels of their packed copy.
     n_labels : int
         Number of labels.
     """
-    is_sorted = points.are_worth_sorting(n_labels)
+    is_sorted = labels is not None and points.are_worth_sorting(n_labels)
     if points.dtype == np.float64 and not is_sorted:
         return points, None
     order = np.arange(points.n_rows)
-    if is_sorted:
+    if labels is not None and is_sorted:
         order = labels.ravel()[: points.n_rows].argsort(kind="stable")
     return points.in_float64(order), order
 
 
-def seek(
-    points: MemoryRows,
-    rule: Rule,
-    trial_rule: TrialRule,
-    fit: Fit,
-    hints: Hints,
-    trials: Trials,
-    place: NDArray[np.int64],
-) -> bool:
-    """Try starts for some passes; return whether the end is reached.
-
-    See `gmmfast.kernels.trials.seek_start`.
+def arguments(
+    points: MemoryRows, rule: Rule, trial_rule: TrialRule, fit: Fit, hints: Hints, trials: Trials
+) -> tuple[Any, ...]:
+    """Return arguments of `gmmfast.kernels.trials.seek_start` for the rows, and compile its parts.
 
     Parameters
     ----------
@@ -64,20 +58,29 @@ def seek(
     fit : Fit
         Scratch.
     trials : Trials
-        Updated.
-    place : ndarray of shape (2,)
-        Updated.
+        To be updated.
     """
-    rows, stop, mixture = points.pass_in(fit, hints, 0), current_stop(), fit.mixture
+    rows, stop, place = points.pass_in(fit, hints, 0), current_stop(), np.zeros(2, np.int64)
     parts = rows.tiles, rows.row_weights, trials.labels[0], trials.sums
     like = fit.totals.scatter.ndim
     split = address_of(divide, like, *parts, fit.shifts, trials.means[0], fit.totals)
     loop = address_of_loop(rule, rows, fit, 0, stop)
-    kind = mixture.factors.ndim, mixture.covariances.ndim, rows.density.whitening is None
-    about = trial_rule.scales, trial_rule.least_rows
-    move = address_of(propose, kind, rows, mixture, *about, trials.labels, trials.means)
-    own_rule = trial_rule._replace(divide=split, iterate=loop, propose=move)
-    n_passes = points.passes_at_once(fit)
-    with team(points.n_jobs, rows.n_shards, work_of_loop(points.n_rows, fit)) as count:
-        own = rows if count == 1 or current_pace().is_alone else parallel(rows)
-        return bool(seek_start(rule, own, own_rule, n_passes, stop, place, fit, trials))
+    kind = rows.density.factors.ndim, rows.density.whitening is None
+    moved = trial_rule.scales, trial_rule.least_rows, trials.labels, trials.means
+    shards = rows.tiles, rows.row_weights, rows.density, rows.separation, rows.guesses
+    move = address_of(propose, kind, *shards, fit.mixture.means, *moved)
+    own = trial_rule._replace(divide=split, iterate=loop, propose=move)
+    return rule, rows, own, points.passes_at_once(fit), stop, place, fit, trials
+
+
+def seek(
+    points: MemoryRows, rule: Rule, trial_rule: TrialRule, fit: Fit, hints: Hints, trials: Trials
+) -> None:
+    """Try starts, then moves from the best; the parameters are those of `arguments`."""
+    rule, rows, *others = arguments(points, rule, trial_rule, fit, hints, trials)
+    work, has_ended = work_of_loop(points.n_rows, fit), False
+    while not has_ended:
+        require_somebody()
+        with team(points.n_jobs, rows.n_shards, work) as count:
+            own = rows if count == 1 or current_pace().is_alone else parallel(rows)
+            has_ended = seek_start(rule, own, *others)

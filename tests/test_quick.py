@@ -24,7 +24,7 @@ from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import read_settings
 from gmmfast.calculator.work import compute
 from gmmfast.datasets import generate
-from gmmfast.em import starts
+from gmmfast.em import trials
 from gmmfast.plotting import plot_criterion, plot_mixture
 from gmmfast.tables import read_table, write_table
 
@@ -67,7 +67,7 @@ def estimators(folder):
         GaussianMixture(2, covariance_type=covariance_type, **few).fit(X)
     GaussianMixture(2, init_params="hierarchical", acceleration="auto", **few).fit(X)
     GaussianMixture(2, init_params=np.arange(len(X)) % 2, **few).fit(X)
-    with patch.object(starts, "ROUNDS", 1):
+    with patch.object(trials, "ROUNDS", 1):
         GaussianMixture(2, **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)

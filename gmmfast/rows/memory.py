@@ -19,7 +19,7 @@ from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
-from gmmfast.kernels.separation import no_separation, separate
+from gmmfast.kernels.separation import no_separation, separated
 from gmmfast.kernels.threads import (
     GO_ON,
     MAX_SHARDS,
@@ -319,8 +319,8 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """E step: one pass over the packed rows, pruned where that is exact."""
         hints = hints or self.hints()
-        cut = negligible(len(parameters.weights), self.log_weight_spread)
         dtype = parameters.dtype_for(self.dtype)
+        cut = negligible(len(parameters.weights), self.log_weight_spread, dtype)
         return whole_statistics(
             parameters, cut, dtype, partial(self.sums, parameters, scatter, hints)
         )
@@ -332,7 +332,7 @@ class MemoryRows:
         K = len(parameters.weights)
         tiles, row_weights, _ = self.packed_in(parameters.dtype_for(self.dtype))
         density = parameters.density(tiles.dtype)
-        separation = separate(density.means, density.factors, self.n_rows)
+        separation = separated(density, self.n_rows)
         means = np.array(about, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
         shards = self.shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
@@ -504,7 +504,7 @@ class MemoryRows:
     def log_densities(self, parameters: Parameters) -> NDArray[Any]:
         """Return the log density of the mixture at each row (n,), in nats."""
         log_density = np.empty(len(self._X), self._X.dtype)
-        cut = negligible(len(parameters.weights))
+        cut = negligible(len(parameters.weights), dtype=parameters.dtype_for(self.dtype))
         self._evaluate(parameters, cut, log_density=log_density)
         return log_density
 

@@ -44,6 +44,7 @@ from gmmfast.rows.base import (
 )
 from gmmfast.rows.extent import extent_of
 from gmmfast.rows.passes import Packed, address_of_loop, new_pass, parallel, work_of, work_of_loop
+from gmmfast.rows.places import are_worth_places, places_of
 
 WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread
 ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
@@ -82,6 +83,7 @@ class MemoryRows:
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
         self._sample_weight = None if weights is None else read_only(weights)
         self._labels = labels
+        self._places: NDArray[np.uint16] | None = None  # second sort key
         self._packed: Packed | None = None
         self._mean: Floats | None = None
         self._covariance: Floats | None = None
@@ -139,7 +141,12 @@ class MemoryRows:
         else:
             labels = self._labels if kept is None else self._labels[kept]
             # NumPy sorts 16-bit integers by radix, in linear time
-            order = labels.astype(np.min_scalar_type(int(labels.max()))).argsort(kind="stable")
+            narrow = labels.astype(np.min_scalar_type(int(labels.max())))
+            order = np.arange(labels.size)
+            if self._places is not None:
+                places = self._places if kept is None else self._places[kept]
+                order = places.argsort(kind="stable")
+            order = order[narrow[order].argsort(kind="stable")]
             sorted_labels = labels[order].astype(np.int32)
             order = order if kept is None else kept[order]
         n_tiles = -(-order.size // TILE)
@@ -159,7 +166,8 @@ class MemoryRows:
         """Return the same rows for EM alone, with only their packed copy."""
         rows = MemoryRows.__new__(MemoryRows)
         nothing = read_only(np.empty((0, self.n_features), self.dtype))
-        packed = {"_packed": self.packed, "_X": nothing, "_sample_weight": None, "_labels": None}
+        packed = {"_packed": self.packed, "_X": nothing, "_sample_weight": None}
+        packed |= {"_labels": None, "_places": None}
         rows.__dict__.update(self.__dict__, **packed)
         return rows
 
@@ -186,10 +194,13 @@ class MemoryRows:
             return self
         return self._sorted(self.of_all(labels.ravel()[: self.n_rows]))
 
-    def _sorted(self, labels: NDArray[np.integer]) -> MemoryRows:
-        """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
+    def _sorted(
+        self, labels: NDArray[np.integer], places: NDArray[np.uint16] | None = None
+    ) -> MemoryRows:
+        """Return the same rows with a packed copy that is sorted by `labels` and `places` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)
-        rows.__dict__.update(self.__dict__, _labels=labels, _packed=None, _wide=None)
+        own = {"_labels": labels, "_places": places, "_packed": None, "_wide": None}
+        rows.__dict__.update(self.__dict__, **own)
         return rows
 
     def arranged_for(self, parameters: Parameters) -> MemoryRows:
@@ -197,7 +208,11 @@ class MemoryRows:
         K = len(parameters.weights)
         if not self.are_worth_sorting(K):
             return self
-        rows = self._sorted(self.labels(parameters))
+        labels = self.labels(parameters)
+        places = None
+        if are_worth_places(parameters):
+            places = places_of(self._X, self.center, parameters, labels)
+        rows = self._sorted(labels, places)
         rows.arranged_by = parameters
         return rows
 

@@ -106,11 +106,17 @@ def _measure(case: Case, plan: Plan) -> Limit:
     return Limit(case, **in_turn(tasks, plan))
 
 
+def _unseparated(density: Any, *_: Any) -> Any:
+    return no_separation(density.means)
+
+
 def _dense_pass(*arguments: Any) -> None:
     rows, *rest = arguments
     with (
         mock.patch("gmmfast.rows.memory.negligible", lambda *_: -np.inf),
-        mock.patch("gmmfast.rows.memory.separate", lambda means, *_: no_separation(means)),
+        mock.patch(
+            "gmmfast.rows.memory.separated", lambda density, *_: no_separation(density.means)
+        ),
     ):
         rows.expectation(*rest)
 

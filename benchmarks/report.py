@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import (
     acceleration,
+    components,
     evaluations,
     everyday,
     fits,
@@ -146,6 +147,14 @@ its fits is faster than one of scikit-learn's.""",
 Time of one E and M step over packed rows in memory, from the typical start of the case.
 
 ![Time of a pass by rows and by components]({growth.PICTURE})""",
+    ),
+    "components": Part(
+        "Many components",
+        components,
+        f"""\
+Time of one E pass over packed rows on one thread, with full covariances, divided by rows and
+components; from k-means and {components.BURN_IN} EM iterations. *float64 / float32* is how many
+times faster the same pass is in float32.""",
     ),
     "acceleration": Part(
         "Iterations to the same answer",

@@ -30,6 +30,27 @@ TRIED = (
     ("the bound along one direction for diagonals too", "50k x 64, K=64", "4.1", "6.5"),
     ("the same", "50k x 128, K=16", "2.7", "6.2"),
     (
+        "tables of bounds made by each shard also where one table of all pairs fits",
+        "20k x 64, K=16, one core; times the speed of a table without the bound for a tile",
+        "1.19",
+        "0.80",
+    ),
+    (
+        "vectors of rows pruned one by one within a tile, in the E step and in the moments, from "
+        "K=64 on",
+        "full, 100k x 16, K=100; full, 100k x 32, K=32; diagonal, 100k x 16, K=100, one core",
+        "86; 42; 39",
+        "77; 49; 50",
+    ),
+    (
+        "rows of one component sorted by halving along their longest axes, not along one axis "
+        "(unsorted: 87 components)",
+        "components that a tile needs, 200k x 16, K=1024",
+        "70",
+        "70",
+    ),
+    ("the same, by second and third likeliest component", "the same", "70", "80"),
+    (
         "SQUAREM (Varadhan & Roland 2008) in place of Anderson's method, the same safeguards",
         "times fewer iterations than EM, median of 15 cases x 3 starts",
         "2.2",

@@ -26,6 +26,7 @@ from gmmfast.calculator.work import compute
 from gmmfast.datasets import generate
 from gmmfast.em import trials
 from gmmfast.plotting import plot_criterion, plot_mixture
+from gmmfast.rows import memory, places
 from gmmfast.tables import read_table, write_table
 
 PACKAGE = Path(gmmfast.__file__).parent
@@ -68,6 +69,8 @@ def estimators(folder):
     GaussianMixture(2, init_params="hierarchical", acceleration="auto", **few).fit(X)
     GaussianMixture(2, init_params=np.arange(len(X)) % 2, **few).fit(X)
     with patch.object(trials, "ROUNDS", 1):
+        GaussianMixture(2, **few).fit(X)
+    with patch.object(memory, "UNSORTED", 0), patch.object(places, "MANY", 2):
         GaussianMixture(2, **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)

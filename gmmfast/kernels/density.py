@@ -268,7 +268,42 @@ def squared_distance(
             return False
     if whole < d:
         add_last_squares(residual, factor, whole, distance)
+        return can_matter(constant, distance, best, cut)
     return True
+
+
+@kernel
+def is_within_reach(
+    gap,  # in: gmmfast.kernels.separation
+    spread,  # in
+    radius,  # in: of the tile, about its owner
+    constant,  # in
+    constant_of_owner,  # in
+    cut,  # in
+):
+    """Whether a component can matter to rows that are no farther than `radius` from the owner."""
+    least = max(gap - spread * radius, 0.0)
+    best = constant_of_owner - 0.5 * radius * radius
+    return not constant - 0.5 * least * least - best < cut
+
+
+@kernel
+def radius_of(
+    distance,  # in (TILE,): squared
+    scratch,  # scratch (TILE,)
+):
+    """The largest distance; infinite if one is not finite."""
+    most = splat(0.0, distance)
+    for p in range(0, TILE, lanes(distance)):
+        v = load(distance, (p,))
+        if any_reaches(v, splat(np.inf, distance)):
+            return np.inf
+        most = maximum(v, most)
+    store(scratch, (0,), most)
+    square = 0.0
+    for p in range(lanes(distance)):
+        square = max(square, scratch[p])
+    return np.sqrt(square)
 
 
 @kernel
@@ -282,21 +317,22 @@ def log_densities(
 ):
     """Log weighted densities of the components that matter to the tile; returns their number."""
     y = whiten(x, density.whitening, work.whitened)
-    separated = separation.gaps.size > 0
+    constants, gaps, directions = density.constants, separation.gaps, separation.directions
     for p in range(0, TILE, lanes(x)):
         store(work.best, (p,), splat(-np.inf, x))  # so that the first component always matters
-    if separated:
-        subtract(y, density.means[guess], work.owned)
-    n_active = 0
-    for turn in range(density.constants.size):
+    n_active, slot, has_directions, radius = 0, -1, False, np.inf
+    for turn in range(constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)
-        constant = density.constants[k]
+        constant = constants[k]
         if constant == -np.inf:
             continue
-        if separated and turn > 0 and not is_near(
-            constant, separation.gaps[guess, k], separation.directions[guess, k],
-            work.owned, work.best, cut,
-        ):  # fmt: skip
+        if slot >= 0 and not is_within_reach(
+            gaps[slot, k], separation.spreads[slot, k], radius, constant, constants[guess], cut
+        ):
+            continue
+        if has_directions and not is_near(
+            constant, gaps[slot, k], directions[slot, k], work.owned, work.best, cut
+        ):
             continue
         if not squared_distance(
             y, density.means[k], density.factors[k], constant, work.best, cut,
@@ -310,6 +346,13 @@ def log_densities(
             store(work.best, (p,), maximum(v, load(work.best, (p,))))
         work.active[n_active] = k
         n_active += 1
+        if turn == 0 and separation.slots[k] >= 0:
+            radius = radius_of(work.distance, work.log_density)
+            if radius < np.inf:
+                slot = separation.slots[k]
+                has_directions = directions.shape[1] == constants.size
+                if has_directions:
+                    subtract(y, density.means[k], work.owned)
     return n_active
 
 

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import numpy as np
 from numba import prange
+from numpy.typing import DTypeLike
 
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, kernel, parallel_kernel
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
 from gmmfast.kernels.packing import gather, gather_weights
+from gmmfast.kernels.separation import own_separation, separate
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 STRIDE = 11  # coprime to 1, 2, 4, 8, 16, ... 64: every shard has its turn
 
 
-def negligible(n_components: int, log_weight_spread: float = 0.0) -> float:
+def negligible(
+    n_components: int, log_weight_spread: float = 0.0, dtype: DTypeLike = np.float64
+) -> float:
     """Log density, relative to a row's best, below which a component is lost in rounding.
 
-    K components add less than ``eps / (2 K)`` of the density each; if row weights differ, a heavy
-    row may still matter to a component of light rows. float64's eps serves both types.
+    K components add less than ``eps / (2 K)`` of the density each, with the eps of the type that
+    rows are computed in. If row weights differ, a heavy row may still matter to a component of
+    light rows.
     """
-    return math.log(sys.float_info.epsilon / 2 / n_components) - log_weight_spread
+    return math.log(float(np.finfo(dtype).eps) / 2 / n_components) - log_weight_spread
 
 
 @kernel
@@ -90,6 +94,7 @@ def em_shard(
     means,  # in (K, d): moments are taken about them
     cut,  # in
     guesses,  # in, out (n_tiles,): likely owner of each tile
+    own,  # scratch: Separation of the shard, empty where all shards share one
     work,  # scratch
     sums,  # out: Sums, at s
 ):
@@ -98,9 +103,14 @@ def em_shard(
     log_likelihood = best = 0.0
     mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
     clear(mass, scatter, means)
-    for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
+    begin, end = s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards
+    table = separation
+    if own.owners.size > 0 and cut > -np.inf:
+        separate(guesses[begin:end], density, own)
+        table = own
+    for t in range(begin, end):
         guesses[t], of_mixture, of_best = add_tile(
-            tiles[t], row_weights[t], density, separation, means, cut, guesses[t], work,
+            tiles[t], row_weights[t], density, table, means, cut, guesses[t], work,
             mass, first, scatter,
         )  # fmt: skip
         log_likelihood += of_mixture
@@ -114,11 +124,13 @@ def em_shards(
 ):
     """Shards, one after the other."""
     work = make_work(means.shape[0], tiles[0])
+    own = own_separation(tiles.shape[0], n_shards, density)
     for i in range(begin, end):
         s = i * STRIDE % n_shards
         em_shard(
-            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
-        )
+            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, own, work,
+            sums,
+        )  # fmt: skip
     return 0
 
 
@@ -133,9 +145,11 @@ def em_pass(
     for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)
         work = make_work(means.shape[0], tiles[0])
+        own = own_separation(tiles.shape[0], n_shards, density)
         em_shard(
-            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
-        )
+            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, own, work,
+            sums,
+        )  # fmt: skip
     return 0
 
 

@@ -171,8 +171,8 @@ class RowsElsewhere(ABC):
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
     ) -> SufficientStatistics:
         """E step: one pass over all parts."""
-        cut = negligible(len(parameters.weights), self._log_weight_spread)
         dtype = parameters.dtype_for(self.dtype)
+        cut = negligible(len(parameters.weights), self._log_weight_spread, dtype)
         statistics = whole_statistics(
             parameters, cut, dtype, partial(self._sums, parameters, scatter)
         )

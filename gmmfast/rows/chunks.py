@@ -16,7 +16,7 @@ from gmmfast.data.free_memory import rows_of
 from gmmfast.data.validation import require_total_weight
 from gmmfast.kernels.expectation import em_rows
 from gmmfast.kernels.moments import make_sums
-from gmmfast.kernels.separation import separate
+from gmmfast.kernels.separation import separated
 from gmmfast.kernels.threads import thread_count
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
@@ -122,7 +122,7 @@ class ChunkRows(RowsElsewhere):
     ) -> SufficientStatistics:
         (K, d), dtype = parameters.means.shape, parameters.dtype_for(self.dtype)
         density = parameters.density(dtype)
-        separation = separate(density.means, density.factors, self.n_rows)
+        separation = separated(density, self.n_rows)
         means = np.array(about, dtype, order="C")
         mixture = (density, separation, means, cut)
         unit = unit_of(self.weight, self.n_rows)

@@ -19,7 +19,7 @@ from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
-from gmmfast.kernels.separation import no_separation, separate
+from gmmfast.kernels.separation import no_separation, separated
 from gmmfast.kernels.threads import (
     GO_ON,
     MAX_SHARDS,
@@ -46,6 +46,7 @@ from gmmfast.rows.base import (
 )
 from gmmfast.rows.extent import extent_of
 from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
+from gmmfast.rows.places import are_worth_places, places_of, sorted_order
 
 WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread
 ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
@@ -85,6 +86,7 @@ class MemoryRows:
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight)
         self._sample_weight = None if weights is None else read_only(weights)
         self._labels = labels
+        self._places: NDArray[np.uint16] | None = None  # second sort key
         self._packed: Packed | None = None
         self._mean: Floats | None = None
         self._covariance: Floats | None = None
@@ -140,9 +142,9 @@ class MemoryRows:
             order = np.arange(n) if kept is None else kept
             sorted_labels = np.zeros(order.size, np.int32)
         else:
-            labels = self._labels if kept is None else self._labels[kept]
-            # NumPy sorts 16-bit integers by radix, in linear time
-            order = labels.astype(np.min_scalar_type(int(labels.max()))).argsort(kind="stable")
+            own = slice(None) if kept is None else kept
+            labels, places = self._labels[own], self._places
+            order = sorted_order(labels, None if places is None else places[own])
             sorted_labels = labels[order].astype(np.int32)
             order = order if kept is None else kept[order]
         n_tiles = -(-order.size // TILE)
@@ -162,7 +164,8 @@ class MemoryRows:
         """Return the same rows for EM alone, with only their packed copy."""
         rows = MemoryRows.__new__(MemoryRows)
         nothing = read_only(np.empty((0, self.n_features), self.dtype))
-        packed = {"_packed": self.packed, "_X": nothing, "_sample_weight": None, "_labels": None}
+        packed = {"_packed": self.packed, "_X": nothing, "_sample_weight": None}
+        packed |= {"_labels": None, "_places": None}
         rows.__dict__.update(self.__dict__, **packed)
         return rows
 
@@ -189,10 +192,13 @@ class MemoryRows:
             return self
         return self._sorted(self.of_all(labels.ravel()[: self.n_rows]))
 
-    def _sorted(self, labels: NDArray[np.integer]) -> MemoryRows:
-        """Return the same rows with a packed copy that is sorted by `labels` (n,)."""
+    def _sorted(
+        self, labels: NDArray[np.integer], places: NDArray[np.uint16] | None = None
+    ) -> MemoryRows:
+        """Return the same rows with a packed copy that is sorted by `labels` and `places` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)
-        rows.__dict__.update(self.__dict__, _labels=labels, _packed=None, _wide=None)
+        own = {"_labels": labels, "_places": places, "_packed": None, "_wide": None}
+        rows.__dict__.update(self.__dict__, **own)
         return rows
 
     def arranged_for(self, parameters: Parameters) -> MemoryRows:
@@ -200,7 +206,11 @@ class MemoryRows:
         K = len(parameters.weights)
         if not self.are_worth_sorting(K):
             return self
-        rows = self._sorted(self.labels(parameters))
+        labels = self.labels(parameters)
+        places = None
+        if are_worth_places(parameters):
+            places = places_of(self._X, self.center, parameters, labels)
+        rows = self._sorted(labels, places)
         rows.arranged_by = parameters
         return rows
 
@@ -299,8 +309,8 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """E step: one pass over the packed rows, pruned where that is exact."""
         hints = hints or self.hints()
-        cut = negligible(len(parameters.weights), self.log_weight_spread)
         dtype = parameters.dtype_for(self.dtype)
+        cut = negligible(len(parameters.weights), self.log_weight_spread, dtype)
         return whole_statistics(
             parameters, cut, dtype, partial(self.sums, parameters, scatter, hints)
         )
@@ -312,7 +322,7 @@ class MemoryRows:
         K = len(parameters.weights)
         tiles, row_weights, _ = self.packed_in(parameters.dtype_for(self.dtype))
         density = parameters.density(tiles.dtype)
-        separation = separate(density.means, density.factors, self.n_rows)
+        separation = separated(density, self.n_rows)
         means = np.array(about, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
         shards = self.shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
@@ -504,7 +514,7 @@ class MemoryRows:
     def log_densities(self, parameters: Parameters) -> NDArray[Any]:
         """Return the log density of the mixture at each row (n,), in nats."""
         log_density = np.empty(len(self._X), self._X.dtype)
-        cut = negligible(len(parameters.weights))
+        cut = negligible(len(parameters.weights), dtype=parameters.dtype_for(self.dtype))
         self._evaluate(parameters, cut, log_density=log_density)
         return log_density
 

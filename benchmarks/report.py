@@ -18,6 +18,7 @@ from benchmarks import (
     fits,
     growth,
     iterations,
+    large_starts,
     latency,
     limits,
     machine,
@@ -139,6 +140,16 @@ scikit-learn (`random_state` 0 to {len(optimum.SEEDS) - 1}), of the same data, i
 with a component that has collapsed are left out on both sides. *As likely* is the share of cases in
 which gmmfast's fit is at least as likely, within {optimum.SAME:g}; *speed* how many times one of
 its fits is faster than one of scikit-learn's.""",
+    ),
+    "large_starts": Part(
+        "Starts with many components",
+        large_starts,
+        f"""\
+Seconds of `KMeans(K, n_init=1)` of scikit-learn, and of everything in a fit of gmmfast with
+default arguments before its first iteration (`max_iter=0`); of random_state 0 to
+{len(large_starts.SEEDS) - 1}. Then the log-likelihood per row after {large_starts.ITERATIONS} EM
+iterations of gmmfast, full covariances, from either start; of scikit-learn's, from the M step of
+its parts.""",
     ),
     "growth": Part(
         "Growth",

@@ -161,6 +161,12 @@ class Parameters:
         )
 
 
+def equal_spheres(means: Floats) -> Parameters:
+    """Return the mixture of which the likeliest component is the nearest mean."""
+    K, d = means.shape
+    return Parameters(np.full(K, 1 / K), means, np.ones(K), np.ones((K, d)), np.zeros(K))
+
+
 @dataclass(frozen=True)
 class SufficientStatistics:
     """All that an M step needs of the rows. Statistics about the same reference add."""

@@ -75,16 +75,14 @@ def test_damaged_entries_are_compiled_again(package):
 
 TWO = """
 import numpy as np
-from gmmfast.kernels.kmeans import Seeking, seek as kernel
+from gmmfast.em.kmeans import _scratch
+from gmmfast.kernels.kmeans import seek as kernel
 for dtype in ("f8", "f4"):
-    tiles, labels = np.zeros((1, 1, 64), dtype), np.empty((1, 1, 64), np.int32)
-    centers, row = np.array([[[2.0], [1.0]]], dtype), np.empty((1, 64), dtype)
-    none = np.empty((1, 0, 0))
-    work = Seeking(
-        row, np.empty((0, 1, 64), dtype), np.empty((1, 64)), np.empty(0), none[0], row[0]
-    )
-    kernel(tiles, row, none, 0, 0.0, 100, np.zeros(4, np.int64), work, centers, labels)
-    print(labels[0, 0, 0], sum(kernel.stats.cache_hits.values()))
+    tiles, labels = np.zeros((1, 1, 64), dtype), np.zeros((1, 64), np.int32)
+    centers, row = np.array([[2.0], [1.0]], dtype), np.ones((1, 64), dtype)
+    work, place = _scratch(np.empty((1, 64), dtype), 1, 2, 1), np.array([2, 1, 0, 0])
+    kernel(tiles, row, np.empty((2, 1)), 2, 1, 0.0, 100, place, work, centers, labels)
+    print(labels[0, 0], sum(kernel.stats.cache_hits.values()))
 """
 
 

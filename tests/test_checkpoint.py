@@ -86,6 +86,16 @@ def test_in_pieces_and_float32(X, tmp_path):
         assert resumed.n_iter_ == expected.n_iter_
 
 
+def test_many_components__rows_are_sorted_alike_again(tmp_path):
+    """They begin in the order of the nearest centers, not of the likeliest components."""
+    X, path = mixture(4000, 3, 40, separation=1.0, seed=3)[0], tmp_path / "fit.npz"
+    params = {"random_state": 0, "tol": 0.0, "max_iter": 6, "init_params": "k-means++"}
+    expected = GaussianMixture(300, **params).fit(X)
+    stopped = GaussianMixture(300, **params)
+    stopped.fit(X, callback=lambda iteration, _: iteration == 2, checkpoint=path)
+    assert_same_end(GaussianMixture.resume(path).fit(X), expected, rtol=0)
+
+
 def test_a_resumed_fit_writes_on(X, tmp_path):
     path, expected = tmp_path / "fit.npz", whole(X)
     interrupted(X, path, 3)

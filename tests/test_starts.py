@@ -9,7 +9,9 @@ from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from gmmfast import GaussianMixture
-from gmmfast.em.kmeans import k_means, partition_around, plus_plus
+from gmmfast.em import kmeans
+from gmmfast.em.kmeans import improved_parts, k_means, partition_around, plus_plus
+from gmmfast.parameters import equal_spheres
 from gmmfast.rows import MemoryRows
 
 INITS = ("kmeans", "k-means++", "random", "random_from_data")
@@ -185,6 +187,97 @@ def test_partitions__do_not_depend_on_where_the_search_is_interrupted(dtype, mon
     alone = np.random.default_rng(0)
     for expected in whole:  # several at once are the same as one after the other
         np.testing.assert_array_equal(k_means(rows, 4, alone)[0].means, expected.means)
+
+
+def many(n, d, dtype="f8", seed=0):
+    """Rows of 40 clusters that differ in size and spread, some of them the same, some in ties."""
+    rng = np.random.default_rng(seed)
+    means, spreads = 5 * rng.normal(size=(40, d)), rng.gamma(0.5, size=40)
+    own = np.minimum(rng.integers(0, 40, n), rng.integers(0, 40, n))
+    X = means[own] + spreads[own, None] * rng.normal(size=(n, d))
+    X[: n // 4] = np.round(X[: n // 4])
+    return X.astype(dtype)
+
+
+@pytest.mark.parametrize("passes", [0, 6])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [1, 3, 17, 35])
+def test_many_centers__bounds_change_no_bit(d, dtype, passes, monkeypatch):
+    weights = np.random.default_rng(1).integers(0, 3, 3000).astype(float)
+    rows = MemoryRows(many(3000, d, dtype), weights)
+    draws = kmeans._draws(150, np.random.default_rng(2))
+    found = kmeans._sought(rows, draws, passes)
+    with monkeypatch.context() as patched:
+        scratch = kmeans._scratch
+        patched.setattr(kmeans, "_scratch", lambda *args: unbounded(scratch(*args)))
+        expected = kmeans._sought(rows, draws, passes)
+    np.testing.assert_array_equal(found.means, expected.means)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+def unbounded(work):
+    """Scratch in which every center is near."""
+    work.bounds.slack[:] = 1.0, np.inf
+    return work
+
+
+def squares_between(X, centers):
+    return ((X[:, None] - centers) ** 2).sum(axis=2)
+
+
+@pytest.mark.parametrize("find", [k_means, plus_plus])
+@pytest.mark.parametrize("d", [2, 20])
+def test_many_centers__labels_are_the_nearest(find, d):
+    """Against NumPy, in the order of the rows."""
+    X = many(3000, d)[700:]  # the rest, without ties of distances
+    rows = MemoryRows(X)
+    found = find(rows, 100, np.random.default_rng(0))[0]
+    expected = squares_between(X - rows.center, found.means).argmin(axis=1)
+    np.testing.assert_array_equal(found.labels.ravel()[: len(X)], expected)
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e160])
+def test_many_centers__whatever_the_unit(scale):
+    """Squares of distances underflow or overflow: no center may be left out for that."""
+    rows = MemoryRows(many(500, 2) * scale)
+    with np.errstate(over="ignore"):
+        found = plus_plus(rows, 70, np.random.default_rng(0))[0]
+    assert np.isfinite(found.means).all()
+    assert ((found.labels >= 0) & (found.labels < 70)).all()
+
+
+def test_improved_parts__are_lloyds():
+    X = many(5000, 5)[1250:]
+    rows = MemoryRows(X)
+    means = X[:80] - rows.center
+    arranged = rows.arranged_for(equal_spheres(means))
+    found = improved_parts(arranged, means)
+    points = X - rows.center
+    labels = squares_between(points, means).argmin(axis=1)
+    for _ in range(kmeans.ROWS_PASSES):
+        means = np.array([points[labels == k].mean(axis=0) for k in range(80)])
+        labels = squares_between(points, means).argmin(axis=1)
+    np.testing.assert_allclose(found.means, means, rtol=1e-9, atol=1e-9)
+    assert np.bincount(found.labels.ravel()[: len(X)], minlength=80).tolist() == (
+        np.bincount(labels, minlength=80).tolist()
+    )
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random_from_data"])
+def test_many_components__start_from_parts_of_all_rows(init_params):
+    """The same for any number of threads; one part for each component, and no row is lost."""
+    X = many(6000, 3)[1500:]
+    weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
+    starts = [
+        GaussianMixture(300, init_params=init_params, random_state=0, max_iter=0, n_jobs=n_jobs)
+        for n_jobs in (1, 2)
+    ]
+    first, second = (own.fit(X, sample_weight=weights) for own in starts)
+    np.testing.assert_array_equal(first.covariances_, second.covariances_)
+    total = weights.sum()
+    np.testing.assert_allclose(first.weights_ @ first.means_, weights @ X / total, atol=1e-9)
+    masses = first.weights_ * total
+    np.testing.assert_allclose(masses, np.round(masses), atol=1e-6)  # whole rows
 
 
 def test_kmeans__runs_that_end_alike_are_tried_once():

@@ -10,24 +10,29 @@ from gmmfast.em.brought import brought
 from gmmfast.em.kmeans import (
     Partition,
     Random,
+    improved_parts,
     k_means,
+    many_centers,
     partition_around,
     partition_of,
     plus_plus,
 )
-from gmmfast.em.state import fitting, restarted
+from gmmfast.em.state import fit_after_m_step, fitting, restarted
 from gmmfast.em.trees import trees
 from gmmfast.em.trials import Trial, begun, likeliest, n_rounds
 from gmmfast.kernels.loop import Fit
 from gmmfast.models import Model
 from gmmfast.models.step import parameters_from
-from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics, equal_spheres
 from gmmfast.rows import Hints, MemoryRows, Rows
 
 ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
-TRIALS = 3  # starts where there are no rounds of moves
+TRIALS = 3  # starts where there are no rounds of moves,
+SOLE = 512  # or this many divided by K, if that is fewer: starts differ less where K is large
+SEEDED = ("kmeans", "k-means++", "random_from_data")  # starts that divide the rows among seeds
+SAVING = 8  # a sole start is tried on a sample if there are this many times more rows
 
 
 class Start(NamedTuple):
@@ -61,10 +66,10 @@ def start(
         K.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"} or other
         Unless means are given, starts of this kind are tried for a few EM passes over a sample of
-        the rows. The first three assign each row to the nearest of K seeds: k-means centers, or
-        rows drawn by k-means++ or at random; "random" draws responsibilities; "hierarchical" cuts
-        Ward's trees. Labels, responsibilities or a callable are taken as they are; see
-        `gmmfast.em.brought`.
+        the rows (many components: `is_untried`). The first three assign each row to the nearest of
+        K seeds: k-means centers, or rows drawn by k-means++ or at random; "random" draws
+        responsibilities; "hierarchical" cuts Ward's trees. Labels, responsibilities or a callable
+        are taken as they are; see `gmmfast.em.brought`.
     rng : Generator or RandomState
         The only source of randomness.
     given : Given
@@ -86,12 +91,16 @@ def start(
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None:
         return _at(rows, model.of_covariances(weights, means, covariances))
+    is_free = weights is None and means is None and covariances is None
     if isinstance(init_params, str):
+        if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
+            if is_untried(rows, model, n_components):
+                return untried(rows, model, n_components, init_params, rng)
         points, found = _tried_on_sample(rows, model, n_components, init_params, rng, means)
     else:
         points, statistics = brought(rows, model, n_components, init_params, rng)
         found = begun(points, model, statistics)
-    if weights is None and means is None and covariances is None:
+    if is_free:
         return on_all(rows, points, model, found)
     estimate = parameters_from(model, found.fit.mixture)
     make = model.parameters if covariances is None else model.of_covariances
@@ -131,6 +140,34 @@ def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
     return Start(arranged, fitting(fit, model, arranged))
 
 
+def is_untried(rows: MemoryRows, model: Model, n_components: int) -> bool:
+    """Whether a start by seeds is not tried: it is the only one, and a sample would save little."""
+    saves_little = rows.n_rows <= SAVING * sample_size(model, n_components, rows.n_features)
+    is_sole = n_starts(n_components) == 1 and n_components > 1
+    return saves_little and is_sole and n_rounds(rows, model, n_components) == 0
+
+
+def untried(
+    rows: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+) -> Start:
+    """Return the start from many centers: the rows sorted by the nearest, and one M step."""
+    has_passes = init_params == "kmeans"
+    if init_params == "random_from_data":
+        means = _distinct(rows, n_components, rng)
+    else:
+        means = many_centers(rows, n_components, rng, has_passes)
+    arranged, labels = rows.arranged_for(equal_spheres(means)), None
+    if has_passes:
+        labels, means = improved_parts(arranged, means)
+    statistics = arranged.partition(labels, means, model.scatter)
+    return Start(arranged, fit_after_m_step(model, arranged, statistics))
+
+
+def n_starts(n_components: int) -> int:
+    """Return the number of starts to try where components are not moved."""
+    return max(1, min(TRIALS, SOLE // n_components)) if n_components > 1 else 1
+
+
 def sample_size(model: Model, n_components: int, n_features: int) -> int:
     """Return the largest number of rows that starts are tried on."""
     per_component = ROWS_PER_COMPONENT
@@ -144,7 +181,7 @@ def memberships(
 ) -> list[Partition | SufficientStatistics]:
     """Return the memberships of the starts to try."""
     K = n_components
-    count = TRIALS if K > 1 and n_rounds(points, model, K) == 0 else 1
+    count = n_starts(K) if n_rounds(points, model, K) == 0 else 1
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())
         return [partition_of(points, points.of_all(own.labels(K)), K) for own in hierarchies]

@@ -188,8 +188,9 @@ def _rank(trial: Trial) -> tuple[bool, float]:
 def begun(points: MemoryRows, model: Model, way: Partition | SufficientStatistics) -> Trial:
     """Return a trial after the M step from given memberships."""
     if isinstance(way, Partition):
-        points = points.arrange(way.labels, len(way.means))
-        way = points.partition(way.labels, way.means, model.scatter)
+        arranged = points.arrange(way.labels, len(way.means))
+        labels = way.labels if arranged is points else None
+        points, way = arranged, arranged.partition(labels, way.means, model.scatter)
     return Trial(points, fit_after_m_step(model, points, way))
 
 

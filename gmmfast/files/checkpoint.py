@@ -194,7 +194,9 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     steps = shapes_of_memory(MODELS[model](), K, d, is_accelerated, has_before)
     shapes |= {STEPS + name: shape for name, shape in steps.items()}
     if any(name.startswith(ORDER) for name in found):
-        shapes |= _named(ORDER, found, mixture, K, d)
+        are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # many components' first order
+        order = mixture | {"covariances": (K,)} if are_spheres else mixture
+        shapes |= _named(ORDER, found, order, K, d)
     if GUESSES in found:
         shapes[GUESSES] = (-(-n_rows // TILE),)
     return {name: Header(shape, np.dtype(float)) for name, shape in shapes.items()}

@@ -345,18 +345,12 @@ class MemoryRows:
         return self._wide
 
     def partition(
-        self, labels: NDArray[np.int32], means: Floats, scatter: Scatter
+        self, labels: NDArray[np.int32] | None, means: Floats, scatter: Scatter
     ) -> SufficientStatistics:
         """Return the statistics of a partition, about `means` (K, d) or nearer ones.
 
-        The labels (n_tiles, TILE) are of unsorted packed rows; sorted rows must be sorted by them.
+        The labels (n_tiles, TILE) are of the packed rows; None for those they are sorted by.
         """
-        return self._divided(labels if self._labels is None else None, means, scatter)
-
-    def _divided(
-        self, labels: NDArray[np.int32] | None, means: Floats, scatter: Scatter
-    ) -> SufficientStatistics:
-        """Statistics of a partition of the packed rows, by default the one they are sorted by."""
         tiles, row_weights, own = self.packed_in(FLOAT64)  # once per start
         (K, d), means = means.shape, np.array(means, np.float64, order="C")
         shape = scatter.shape(K, d)
@@ -370,7 +364,7 @@ class MemoryRows:
         """Covariance matrix (d, d) of all rows."""
         if self._covariance is None:
             labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.center
-            whole = self._divided(labels, mean[None], Scatter.FULL)
+            whole = self.partition(labels, mean[None], Scatter.FULL)
             self._covariance = whole.scatter[0] / self.weight
         return self._covariance
 
@@ -380,7 +374,7 @@ class MemoryRows:
         if self.n_features <= FEW_FEATURES or self._covariance is not None:
             return np.asarray(self.covariance.diagonal())
         labels, mean = np.zeros(self.packed.labels.shape, np.int32), self.mean - self.center
-        whole = self._divided(labels, mean[None], Scatter.DIAGONAL)
+        whole = self.partition(labels, mean[None], Scatter.DIAGONAL)
         return np.asarray(whole.scatter[0] / self.weight)
 
     def total(self, scatter: Scatter) -> Floats:

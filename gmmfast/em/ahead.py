@@ -192,7 +192,7 @@ def passes_of(
 
 
 def _trials_of(model: Model, points: MemoryRows) -> tuple[Any, tuple[Any, ...]]:
-    """List the kernels of trials; return the one that calls them, with its types."""
+    """List the kernels of trials; return their entry, with the types of its arguments."""
     fit = new_fit(model, points, 2, -math.inf)
     rule, hints = rule_of(model, points, fit, 0.0, 0.0, False), points.hints()
     trial_rule = trial_rule_of(model, points.n_rows, np.ones(2), np.ones(2), 0)

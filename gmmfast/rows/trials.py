@@ -76,7 +76,7 @@ def arguments(
 def seek(
     points: MemoryRows, rule: Rule, trial_rule: TrialRule, fit: Fit, hints: Hints, trials: Trials
 ) -> None:
-    """Try starts, then moves from the best; the parameters are those of `arguments`."""
+    """Try starts, then moves from the best; parameters as in `arguments`."""
     rule, rows, *others = arguments(points, rule, trial_rule, fit, hints, trials)
     work, has_ended = work_of_loop(points.n_rows, fit), False
     while not has_ended:

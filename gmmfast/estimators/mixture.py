@@ -84,10 +84,11 @@ class GaussianMixture(FittedMixture):
         starts is kept instead (K > 170: of two; K > 256: there is one, and no such passes unless
         there are more than eight times as many rows). `n_iter_` counts from there. An array
         holds the memberships of the rows of `fit` to start from: labels (n,), integers from 0 to
-        K - 1, or responsibilities (n, K), whose rows sum to one. A callable ``f(X, n_components, rng)`` returns either; it is
-        called once per start, with the rows as a read-only array and the generator of
-        `random_state`. Such a start stays as it is: one M step on all rows, no trials, no moves.
-        It needs rows in memory, and at least one row for each component.
+        K - 1, or responsibilities (n, K), whose rows sum to one. A callable
+        ``f(X, n_components, rng)`` returns either; it is called once per start, with the rows as a
+        read-only array and the generator of `random_state`. Such a start stays as it is: one M
+        step on all rows, no trials, no moves. It needs rows in memory, and at least one row for
+        each component.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None

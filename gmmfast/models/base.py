@@ -126,8 +126,10 @@ class Model(ABC):
         total : ndarray of shape (d, d) or (d,)
             As in `collapsed`.
         """
-        shares = np.array([SPIKE, ROUNDING])
-        return np.maximum(shares * smallest_variance(total), 1.001 * self.reg_covar)
+        least = total.min() if total.ndim == 1 else total.diagonal().min()  # an upper bound
+        if SPIKE * least > 1.001 * self.reg_covar:
+            least = smallest_variance(total)
+        return np.asarray(np.maximum([SPIKE * least, ROUNDING * least], 1.001 * self.reg_covar))
 
     @abstractmethod
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:

@@ -162,9 +162,12 @@ class Parameters:
 
 
 def equal_spheres(means: Floats) -> Parameters:
-    """Return the mixture of which the likeliest component is the nearest mean."""
-    K, d = means.shape
-    return Parameters(np.full(K, 1 / K), means, np.ones(K), np.ones((K, d)), np.zeros(K))
+    """Return spheres of which the likeliest is the one with the nearest mean.
+
+    Log densities are minus half the squared distances: a constant would hide small ones.
+    """
+    (K, d), no_constant = means.shape, -means.shape[1] * math.log(2 * math.pi)
+    return Parameters(np.ones(K), means, np.ones(K), np.ones((K, d)), np.full(K, no_constant))
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from gmmfast.models.base import few_rows
 from gmmfast.models.step import parameters_in
 from gmmfast.parameters import Floats, Scatter, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows
-from gmmfast.rows.trials import for_trials, seek
+from gmmfast.rows.trials import for_trials, run_trials
 
 STAGES = np.array([[2, 4], [5, 2], [10, 1]])  # passes of each trial, and how many then go on
 TRIAL = Control(tol=0.0, max_iter=10, share=0.01)  # ends when a pass gains at most 1 % of the total
-AHEAD = 2.0  # passes, at the last one's gain, by which trials are compared when some end
+AHEAD = 2.0  # trials are compared by their likelihood this many passes ahead, at the last gain
 SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 MOVES = 8  # tried in a round
 ROUNDS = 5  # at most
@@ -61,8 +61,7 @@ def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
 def _are_few(points: MemoryRows, model: Model, n_components: int) -> bool:
     """Whether passes and M steps are short enough for trials in compiled calls."""
     work = model.pass_work(points.n_rows, n_components, points.n_features)
-    step = 0 if model.scatter is Scatter.DIAGONAL else n_components * points.n_features**3
-    return work <= BUDGET and step <= LONGEST_STEP
+    return work <= BUDGET and model.step_work(n_components, points.n_features) <= LONGEST_STEP
 
 
 def likeliest(
@@ -116,8 +115,9 @@ def _likeliest_of_few(
         if isinstance(way, Partition) and order is not None:
             way = way._replace(labels=rows.tiled(way.labels.ravel()[order]))
         load_start(model, rows, way, fit, trials, p)
-    about = points.n_rows, points.variances, points.total(model.scatter)
-    seek(rows, rule, trial_rule_of(model, *about, n_rounds), fit, hints, trials)
+    total = points.total(model.scatter)
+    trial_rule = trial_rule_of(model, points.n_rows, points.variances, total, n_rounds)
+    run_trials(rows, rule, trial_rule, fit, hints, trials)
     found, numbers, counts, failed, is_sound = trials.states
     if failed[-1] != FINE:
         if UNFINISHED in failed[: len(ways)]:

@@ -196,7 +196,10 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     if any(name.startswith(ORDER) for name in found):
         are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # many components' first order
         order = mixture | {"covariances": (K,)} if are_spheres else mixture
-        shapes |= _named(ORDER, found, order, K, d)
+        own = _named(ORDER, found, order, K, d)
+        is_round = own[f"{ORDER}factors"] == (K, d) and f"{ORDER}whitening" not in own
+        require(is_round or not are_spheres, "the factors of its order are damaged")
+        shapes |= own
     if GUESSES in found:
         shapes[GUESSES] = (-(-n_rows // TILE),)
     return {name: Header(shape, np.dtype(float)) for name, shape in shapes.items()}

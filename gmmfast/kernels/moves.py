@@ -1,4 +1,4 @@
-"""Moves of components: from where one is missed least to where the rows are described worst."""
+"""Moves of components: from where one is needed least to where the fit is worst."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def nearest_other(
     means,  # in (K, d)
     scales,  # in (d,): 1 / standard deviations of the features
 ):
-    """Component of the nearest mean but one, the first of ties."""
+    """Component with the nearest mean, other than `label`; the first of ties."""
     nearest, smallest = -1, np.inf
     for k in range(means.shape[0]):
         distance = 0.0

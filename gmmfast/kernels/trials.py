@@ -59,7 +59,7 @@ class TrialRule(NamedTuple):
     """How trials are compared and moves made."""
 
     stages: NDArray  # (S, 2): pass to stop after, and how many trials then go on
-    ahead: float  # passes, at the last one's gain, by which trials are compared when some end
+    ahead: float  # trials are compared by their likelihood so many passes ahead, at the last gain
     same: float  # nats per row: smaller gains may be rounding
     worth: float  # nats per row: a smaller gain ends the rounds
     n_rounds: int  # of moves, at most
@@ -134,8 +134,8 @@ def is_below(
 ):
     """Whether a covariance has a smaller variance in some direction.
 
-    If not, ``I - variance * factor @ factor.T`` has a Cholesky factor. Most covariances need no
-    more than a bound: the trace of the product.
+    If not, ``I - variance * factor @ factor.T`` has a Cholesky factor. For most covariances the
+    trace of the product decides.
     """
     d, square = factor.shape[0], 0.0
     root = scale * np.sqrt(variance)
@@ -223,7 +223,7 @@ def go_on(
     for p in range(kept):
         if not trials.is_chosen[p]:
             continue
-        if stop[0] != 0 and (n_begun > 0 or states.failed[p] == FINE):
+        if stop[0] != 0 and (n_begun > 0 or states.counts[p, N_PASSES] > 0):
             break
         n_begun += 1
         states.failed[p] = begin_or_go_on(rule, rows, trial_rule, p, fit, trials)
@@ -234,7 +234,7 @@ def go_on(
         n_passes += fit.counts[N_PASSES]
         states.failed[p] = fit.counts[BROKEN]
         if fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last and stop[0] == 0:
-            states.failed[p] = UNFINISHED
+            states.failed[p] = UNFINISHED  # it is left out, unless all are
         is_out = has_collapsed(
             mixture.weights, mixture.factors, mixture.whitening, trial_rule.small,
             trial_rule.floors, fit.work.upper,

@@ -22,6 +22,7 @@ from gmmfast.models.step import (
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
+ROTATIONS = 100  # times the work of a factorization, where axes are fitted
 SPIKE = 1e-6  # of the data's smallest variance: few rows can shrink to it by chance
 ROUNDING = 1e-24  # likewise: the rounding error of a variance of zero
 
@@ -75,6 +76,12 @@ class Model(ABC):
         """Return the multiplications of an unpruned pass, about: from the shapes alone."""
         per_component = n_features if self.scatter is Scatter.DIAGONAL else n_features**2
         return int(n_rows * n_components * per_component)
+
+    def step_work(self, n_components: int, n_features: int) -> int:
+        """Return the multiplications of an M step for matrices, about: from the shapes alone."""
+        if self.scatter is Scatter.DIAGONAL:
+            return 0
+        return n_components * n_features**3 * (ROTATIONS if self.needs_axes else 1)
 
     def degenerate(
         self, parameters: Parameters, statistics: SufficientStatistics | None

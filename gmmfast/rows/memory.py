@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,8 +31,6 @@ from gmmfast.kernels.threads import (
     run_shards,
     team,
 )
-from gmmfast.kernels.trials import divide
-from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
@@ -45,6 +44,7 @@ from gmmfast.rows.base import (
     whole_statistics,
 )
 from gmmfast.rows.extent import extent_of
+from gmmfast.rows.partitions import statistics_of_parts
 from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
 from gmmfast.rows.places import are_worth_places, places_of, sorted_order
 
@@ -351,13 +351,9 @@ class MemoryRows:
 
         The labels (n_tiles, TILE) are of the packed rows; None for those they are sorted by.
         """
-        tiles, row_weights, own = self.packed_in(FLOAT64)  # once per start
-        (K, d), means = means.shape, np.array(means, np.float64, order="C")
-        shape = scatter.shape(K, d)
-        totals, sums = new_totals(means, shape), make_sums(1, K, d, shape)
-        labels = own if labels is None else labels
-        divide(tiles, row_weights, labels, sums, np.empty((K, d)), means, totals)
-        return statistics_from(totals, self.weight, self.n_rows, self.weight_unit)
+        own, shape = self.packed.labels if labels is None else labels, scatter.shape(*means.shape)
+        found = statistics_of_parts(self.packed, own, means, shape, self.weight_unit)
+        return replace(found, weight=self.weight, n_rows=self.n_rows)
 
     @property
     def covariance(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Places of rows within their components: a sort key that makes neighbors need the same others."""
+"""Places of rows within their components: neighboring rows then need the same components."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmmfast.parameters import Floats, Parameters
 
-MANY = 64  # components; with fewer, a second sort key gains less than it costs
+MANY = 64  # components; with fewer, the second sort key costs more than it gains
 EXTENT = 8.0  # standard deviations; rows farther out sort alike
 STEPS = 8  # of the power iteration: any long axis will do
 BLOCK = 1 << 16  # values: scratch
@@ -53,11 +53,14 @@ def places_of(
 def longest_axes(covariances: Floats) -> tuple[Floats, Floats]:
     """Return an axis about as long as the longest one (K, d), and the deviations along it (K,)."""
     variances = np.einsum("kii->ki", covariances)
+    units = variances.max(axis=1)
+    covariances = covariances / units[:, None, None]  # so that squares neither over- nor underflow
     axes = np.eye(covariances.shape[1])[variances.argmax(axis=1)]
     for _ in range(STEPS):
         axes = np.einsum("kij,kj->ki", covariances, axes)
         axes /= np.sqrt(np.einsum("kj,kj->k", axes, axes))[:, None]
-    return axes, np.sqrt(np.einsum("kj,kji,ki->k", axes, covariances, axes))
+    deviations = np.sqrt(np.einsum("kj,kji,ki->k", axes, covariances, axes))
+    return axes, np.sqrt(units) * deviations
 
 
 def sorted_order(

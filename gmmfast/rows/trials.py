@@ -73,7 +73,7 @@ def arguments(
     return rule, rows, own, points.passes_at_once(fit), stop, place, fit, trials
 
 
-def seek(
+def run_trials(
     points: MemoryRows, rule: Rule, trial_rule: TrialRule, fit: Fit, hints: Hints, trials: Trials
 ) -> None:
     """Try starts, then moves from the best; parameters as in `arguments`."""

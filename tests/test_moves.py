@@ -14,8 +14,8 @@ from gmmfast.kernels.moves import DOUBT, NO_VARIANCE, propose
 from gmmfast.kernels.passes import prepare
 from gmmfast.kernels.threads import END, new_stop
 from gmmfast.models import MODELS
+from gmmfast.models.base import least_rows
 from gmmfast.models.step import load_mixture, parameters_in
-from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
 
 ALL = sorted(MODELS)
@@ -84,7 +84,7 @@ def expected_moves(points, model, parameters, count=MOVES):
     weights = weights / points.weight_unit
     resp = points.responsibilities(parameters)[points.sample_weight > 0].astype(float)
     labels, K, d = resp.argmax(axis=1), resp.shape[1], X.shape[1]
-    least = (2 if model.scatter is Scatter.DIAGONAL else d + 1) * weights.min()
+    least = least_rows(model, d) * weights.min()
     gains = np.full((K, d), -np.inf)
     for k in range(K):
         for j in range(d):
@@ -321,6 +321,7 @@ def test_collapsed__by_one_rule(covariance_type):
         assert found.is_sound == (not collapsed)
         verdicts.append(found.is_sound)
     assert any(verdicts)
+    assert not (all(verdicts) and model.family.own_volumes)
 
 
 @pytest.mark.parametrize(("d", "n_starts"), [(2, 1), (40, 3)])
@@ -330,7 +331,8 @@ def test_memberships__several_starts_where_there_are_no_moves(init_params, d, n_
     X[:, 0] += np.repeat([0.0, 3.0, 9.0, 20.0], 500)
     points, rng = MemoryRows(X), np.random.default_rng(0)
     found = starts.memberships(points, MODELS["full"](0.0), 4, init_params, rng)
-    assert len(found) == n_starts or (init_params == "kmeans" and n_starts == 3)
+    assert 1 <= len(found) <= n_starts  # runs of k-means that end alike are one
+    assert len(found) == n_starts or init_params == "kmeans"
 
 
 @pytest.mark.parametrize("covariance_type", ALL)

@@ -175,7 +175,7 @@ def test_distances_that_overflow_bound_nothing():
 def test_pruned_is_dense__with_tables_of_shards(dtype, monkeypatch):
     """Where one table of all pairs would be too large."""
     n_components, d = 730, 8
-    assert n_components**2 * d > LARGEST
+    assert n_components**2 * d > LARGEST  # else there is one table
     rng = np.random.default_rng(0)
     means = 4.0 * rng.normal(size=(n_components, d))
     labels = rng.permutation(np.arange(ROWS_PER_COMPONENT * n_components) % n_components)

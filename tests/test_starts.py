@@ -246,6 +246,19 @@ def test_many_centers__whatever_the_unit(scale):
     assert ((found.labels >= 0) & (found.labels < 70)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-14, 1e-6, 1.0, 1e6, 1e14])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_nearest_centers__whatever_the_unit(dtype, scale):
+    """A constant in the log densities would hide small distances."""
+    X = many(2000, 3).astype(dtype)
+    rows = MemoryRows(X * dtype(scale), center=np.zeros(3))
+    labels = partition_around(rows, X[:80].astype(float) * scale).labels
+    found = labels.ravel()[: len(X)]
+    distances = squares_between(X.astype(float), X[:80].astype(float))
+    chosen = distances[np.arange(len(X)), found]
+    np.testing.assert_allclose(chosen, distances.min(axis=1), rtol=1e-4, atol=1e-5)
+
+
 def test_improved_parts__are_lloyds():
     X = many(5000, 5)[1250:]
     rows = MemoryRows(X)
@@ -277,6 +290,7 @@ def test_many_components__start_from_parts_of_all_rows(init_params):
     total = weights.sum()
     np.testing.assert_allclose(first.weights_ @ first.means_, weights @ X / total, atol=1e-9)
     masses = first.weights_ * total
+    assert masses.min() > 0.5
     np.testing.assert_allclose(masses, np.round(masses), atol=1e-6)  # whole rows
 
 

@@ -68,7 +68,13 @@ def _add_fit(commands: Any) -> None:
     parser = _add_command(commands, "fit", "fit a mixture and print what it found", fitting.fit)
     _add_data(parser)
     add = parser.add_argument
-    add("-k", "--components", type=_whole, metavar="K", help="number of components, required")
+    add(
+        "-k",
+        "--components",
+        type=_whole,
+        metavar="K",
+        help="number of components; required without --init-labels",
+    )
     add("--covariance", choices=COVARIANCE_TYPES, default="full", help="covariance model (full)")
     add(
         "--tol",

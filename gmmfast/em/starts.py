@@ -30,7 +30,7 @@ ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per c
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
 TRIALS = 3  # starts where there are no rounds of moves,
-SOLE = 512  # or this many divided by K, if that is fewer: starts differ less where K is large
+SOLE = 512  # or SOLE // K, if fewer: starts differ less where K is large (one for K > 256)
 SEEDED = ("kmeans", "k-means++", "random_from_data")  # starts that divide the rows among seeds
 SAVING = 8  # a sole start is tried on a sample if there are this many times more rows
 

@@ -18,9 +18,9 @@ from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED, TrialRule
 from gmmfast.models import Model
-from gmmfast.models.base import few_rows
+from gmmfast.models.base import few_rows, least_rows
 from gmmfast.models.step import parameters_in
-from gmmfast.parameters import Floats, Scatter, SufficientStatistics
+from gmmfast.parameters import Floats, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows
 from gmmfast.rows.trials import for_trials, run_trials
 
@@ -146,10 +146,10 @@ def trial_rule_of(
         Of moves.
     """
     scales = 1 / np.sqrt(np.where(variances > 0, variances, 1.0))
-    least_rows = 2 if model.scatter is Scatter.DIAGONAL else len(variances) + 1
+    least = least_rows(model, len(variances))
     small = few_rows(len(variances)) / n_rows
     ends = AHEAD, SAME, WORTH, n_rounds
-    return TrialRule(STAGES, *ends, model.floors(total), small, scales, least_rows, 0, 0, 0)
+    return TrialRule(STAGES, *ends, model.floors(total), small, scales, least, 0, 0, 0)
 
 
 def _likeliest_of_many(

@@ -129,8 +129,8 @@ def set_apart(
     """Distances of a point from the first centers."""
     for q in range(0, count, lanes(apart)):
         t, p = q // TILE, q % TILE
-        all_of_it = splat(np.inf, apart)
-        store(apart, (t, p), squared_distance(packed[t], p, center, all_of_it))
+        no_bound = splat(np.inf, apart)
+        store(apart, (t, p), squared_distance(packed[t], p, center, no_bound))
 
 
 @kernel

@@ -12,6 +12,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.families import Family
 from gmmfast.kernels.maximization import FINE, SHARED
+from gmmfast.kernels.variances import OWN
 from gmmfast.models.step import (
     load_mixture,
     new_state,
@@ -201,6 +202,12 @@ class Model(ABC):
 def few_rows(n_features: int) -> int:
     """Return how many rows can lie near a point or a plane by chance."""
     return 10 * (n_features + 1)
+
+
+def least_rows(model: Model, n_features: int) -> int:
+    """Return how many rows a component needs for variances in all directions of its own."""
+    has_own = model.scatter is Scatter.FULL and model.family.shape == OWN
+    return n_features + 1 if has_own else 2
 
 
 def smallest_eigenvalues(factors: Floats) -> Floats:

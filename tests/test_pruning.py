@@ -5,13 +5,7 @@ import pytest
 from data import TYPES, mixture, random_start
 
 from gmmfast import GaussianMixture
-from gmmfast.kernels.separation import (
-    LARGEST,
-    ROUNDING,
-    ROWS_PER_COMPONENT,
-    new_separation,
-    separate,
-)
+from gmmfast.kernels.separation import LARGEST, ROUNDING, new_separation, separated
 from gmmfast.models import MODELS
 from gmmfast.parameters import Density
 from gmmfast.rows import MemoryRows, memory
@@ -83,18 +77,9 @@ def test_equal_components_share_equally():
     np.testing.assert_allclose(mass, N / K, rtol=1e-12)
 
 
-def table_of(means, factors, n_rows=10**6, owners=None):
-    """A table of bounds for some owners, by default for all components."""
-    K = len(means)
-    density = Density(np.zeros(K, means.dtype), means, factors, None)
-    owners = np.arange(K) if owners is None else owners
-    table = new_separation(len(owners), n_rows, means, factors)
-    separate(owners, density, table)
-    return table
-
-
-def has_directions(table):
-    return table.directions.shape[1] == len(table.slots)
+def table_of(means, factors, n_rows=10**6):
+    """A table of bounds."""
+    return separated(Density(np.zeros(len(means), means.dtype), means, factors, None), n_rows)
 
 
 @pytest.mark.plain
@@ -110,26 +95,20 @@ def test_separation_bounds_every_distance(d, n_components, is_diagonal, dtype):
     if is_diagonal:
         factors = np.einsum("kii,ij->kij", factors, np.eye(d))
     own = np.ascontiguousarray(np.einsum("kii->ki", factors) if is_diagonal else factors, dtype)
-    owners = np.arange(n_components)[::-2].copy()
-    table = table_of(np.ascontiguousarray(means, dtype), own, owners=owners)
-    np.testing.assert_array_equal(table.slots[owners], np.arange(len(owners)))
-    np.testing.assert_array_equal(np.delete(table.slots, owners), -1)
+    table = table_of(np.ascontiguousarray(means, dtype), own)
     z = np.einsum("kij,okj->oki", factors, means[:, None] - means)
     rounding = 1e-12 if dtype is np.float64 else 1e-4
-    np.testing.assert_allclose(
-        table.gaps, np.linalg.norm(z[owners], axis=2), rtol=rounding, atol=rounding
-    )
+    np.testing.assert_allclose(table.gaps, np.linalg.norm(z, axis=2), rtol=rounding, atol=rounding)
     distances = np.linalg.norm(np.einsum("kij,nkj->nki", factors, X[:, None] - means), axis=2)
-    for slot, o in enumerate(owners):
+    for o in range(n_components):
         radius = distances[:, o]
-        bound = table.gaps[slot] - table.spreads[slot] * radius[:, None]
+        bound = table.gaps[o] - table.spreads[o] * radius[:, None]
         assert np.all(bound <= distances * (1 + rounding) + rounding)
-        if has_directions(table):
-            along = table.gaps[slot] + (X - means[o]) @ table.directions[slot].T
+        if table.directions.size:
+            along = table.gaps[o] + (X - means[o]) @ table.directions[o].T
             assert np.all(along <= distances * (1 + rounding) + rounding)
             assert np.all(bound <= along + rounding * radius[:, None])
-    first = n_components - 1  # of itself, the first owner is no distance away
-    assert table.gaps[0, first] == table.spreads[0, first] == 0
+    assert not table.gaps.diagonal().any() and not table.spreads.diagonal().any()
 
 
 @pytest.mark.plain
@@ -147,16 +126,17 @@ def test_spreads_are_tight():
 def test_no_table_where_it_is_no_use():
     eye = np.repeat(np.eye(9)[None], 20, axis=0)
     means = np.zeros((20, 9))
-    assert has_directions(new_separation(4, 10**6, means, eye))
-    assert new_separation(4, 10**6, means, eye).gaps.shape == (4, 20)
-    assert new_separation(30, 10**6, means, eye).gaps.shape == (20, 20)
-    assert new_separation(4, 1000, means, eye).owners.size == 0  # few rows
-    diagonal = new_separation(4, 10**6, means, np.ones((20, 9)))
-    assert diagonal.gaps.shape == (4, 20)
-    assert not has_directions(diagonal)
-    assert not has_directions(new_separation(4, 10**6, means[:, :2].copy(), eye[:, :2, :2].copy()))
-    few = new_separation(4, 10**6, means[:4], np.ones((4, 9)))
-    assert few.owners.size == 0  # few components
+    assert new_separation(means, eye, 10**6).directions.shape == (20, 20, 9)
+    assert new_separation(means, eye, 10**6).gaps.shape == (20, 20)
+    assert not new_separation(means, eye, 1000).gaps.size  # few rows
+    diagonal = new_separation(means, np.ones((20, 9)), 10**6)
+    assert diagonal.gaps.shape == (20, 20)
+    assert not diagonal.directions.size
+    assert not new_separation(means[:, :2].copy(), eye[:, :2, :2].copy(), 10**6).directions.size
+    assert not new_separation(means[:4], np.ones((4, 9)), 10**6).gaps.size  # few components
+    many = np.zeros((1000, 9))
+    assert 1000**2 * 9 > LARGEST
+    assert not new_separation(many, np.ones((1000, 9)), 10**6).gaps.size
 
 
 @pytest.mark.plain
@@ -169,29 +149,3 @@ def test_distances_that_overflow_bound_nothing():
         table = table_of(means, factors)
     np.testing.assert_array_equal(table.gaps, 0)
     np.testing.assert_array_equal(table.directions, 0)
-
-
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_pruned_is_dense__with_tables_of_shards(dtype, monkeypatch):
-    """Where one table of all pairs would be too large."""
-    n_components, d = 730, 8
-    assert n_components**2 * d > LARGEST  # else there is one table
-    rng = np.random.default_rng(0)
-    means = 4.0 * rng.normal(size=(n_components, d))
-    labels = rng.permutation(np.arange(ROWS_PER_COMPONENT * n_components) % n_components)
-    X = (means[labels] + rng.normal(size=(labels.size, d))).astype(dtype)
-    model = MODELS["full"](0.0)
-    factors = np.tril(0.1 * rng.normal(size=(n_components, d, d)), -1) + np.eye(d)
-    covariances = factors @ factors.swapaxes(1, 2)
-    rows = MemoryRows(X, center=np.zeros(d))
-    weights = np.full(n_components, 1 / n_components)
-    parameters = model.parameters(weights, means, covariances)
-    rows = rows.arranged_for(parameters)
-    found = [statistics_of(rows, parameters, model) for _ in range(2)]  # then with its guesses
-    assert all(np.array_equal(*both) for both in zip(*found, strict=True))
-    monkeypatch.setattr(memory, "negligible", lambda *_: -np.inf)
-    dense = statistics_of(rows, parameters, model)
-    tolerance = 1e-13 if dtype is np.float64 else 1e-6
-    for own, expected in zip(found[0], dense, strict=True):
-        size = np.abs(expected).max()
-        np.testing.assert_allclose(own, expected, rtol=tolerance, atol=tolerance * size)

@@ -320,18 +320,18 @@ def log_densities(
     constants, gaps, directions = density.constants, separation.gaps, separation.directions
     for p in range(0, TILE, lanes(x)):
         store(work.best, (p,), splat(-np.inf, x))  # so that the first component always matters
-    n_active, slot, has_directions, radius = 0, -1, False, np.inf
+    n_active, has_radius, has_directions, radius = 0, False, False, np.inf
     for turn in range(constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)
         constant = constants[k]
         if constant == -np.inf:
             continue
-        if slot >= 0 and not is_within_reach(
-            gaps[slot, k], separation.spreads[slot, k], radius, constant, constants[guess], cut
+        if has_radius and not is_within_reach(
+            gaps[guess, k], separation.spreads[guess, k], radius, constant, constants[guess], cut
         ):
             continue
         if has_directions and not is_near(
-            constant, gaps[slot, k], directions[slot, k], work.owned, work.best, cut
+            constant, gaps[guess, k], directions[guess, k], work.owned, work.best, cut
         ):
             continue
         if not squared_distance(
@@ -346,13 +346,12 @@ def log_densities(
             store(work.best, (p,), maximum(v, load(work.best, (p,))))
         work.active[n_active] = k
         n_active += 1
-        if turn == 0 and separation.slots[k] >= 0:
+        if turn == 0 and gaps.shape[0] > 0:
             radius = radius_of(work.distance, work.log_density)
-            if radius < np.inf:
-                slot = separation.slots[k]
-                has_directions = directions.shape[1] == constants.size
-                if has_directions:
-                    subtract(y, density.means[k], work.owned)
+            has_radius = radius < np.inf
+            has_directions = has_radius and directions.shape[0] > 0
+            if has_directions:
+                subtract(y, density.means[k], work.owned)
     return n_active
 
 

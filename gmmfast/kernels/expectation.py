@@ -12,7 +12,6 @@ from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, kernel, p
 from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
 from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
 from gmmfast.kernels.packing import gather, gather_weights
-from gmmfast.kernels.separation import own_separation, separate
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 STRIDE = 11  # coprime to 1, 2, 4, 8, 16, ... 64: every shard has its turn
@@ -94,7 +93,6 @@ def em_shard(
     means,  # in (K, d): moments are taken about them
     cut,  # in
     guesses,  # in, out (n_tiles,): likely owner of each tile
-    own,  # scratch: Separation of the shard, empty where all shards share one
     work,  # scratch
     sums,  # out: Sums, at s
 ):
@@ -103,14 +101,9 @@ def em_shard(
     log_likelihood = best = 0.0
     mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
     clear(mass, scatter, means)
-    begin, end = s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards
-    table = separation
-    if own.owners.size > 0 and cut > -np.inf:
-        separate(guesses[begin:end], density, own)
-        table = own
-    for t in range(begin, end):
+    for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
         guesses[t], of_mixture, of_best = add_tile(
-            tiles[t], row_weights[t], density, table, means, cut, guesses[t], work,
+            tiles[t], row_weights[t], density, separation, means, cut, guesses[t], work,
             mass, first, scatter,
         )  # fmt: skip
         log_likelihood += of_mixture
@@ -124,13 +117,11 @@ def em_shards(
 ):
     """Shards, one after the other."""
     work = make_work(means.shape[0], tiles[0])
-    own = own_separation(tiles.shape[0], n_shards, density)
     for i in range(begin, end):
         s = i * STRIDE % n_shards
         em_shard(
-            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, own, work,
-            sums,
-        )  # fmt: skip
+            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
+        )
     return 0
 
 
@@ -145,11 +136,9 @@ def em_pass(
     for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)
         work = make_work(means.shape[0], tiles[0])
-        own = own_separation(tiles.shape[0], n_shards, density)
         em_shard(
-            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, own, work,
-            sums,
-        )  # fmt: skip
+            s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
+        )
     return 0
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.moments import Sums, is_pooled
-from gmmfast.kernels.separation import Separation, separate_all
+from gmmfast.kernels.separation import Separation, separate
 from gmmfast.parameters import (
     COARSEST_FLOAT32,
     COARSEST_FLOAT64,
@@ -179,7 +179,7 @@ def prepare(
     set_means_and_factors(
         mixture, mixture.factors, density.means, density.factors, density.whitening
     )
-    separate_all(density, separation)
+    separate(density, separation)
     return 0
 
 

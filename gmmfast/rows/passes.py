@@ -13,7 +13,7 @@ from gmmfast.kernels.expectation import em_pass, em_shards, negligible
 from gmmfast.kernels.loop import Fit, Rule, iterate
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.passes import TRIANGLES, WIDE, Pass, prepare
-from gmmfast.kernels.separation import separation_for
+from gmmfast.kernels.separation import new_separation
 from gmmfast.parameters import Density
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     tiles, row_weights, _ = rows.packed_in(dtype)
     density = _new_density(fit, dtype, layout)
-    separation = separation_for(density, rows.n_rows)
+    separation = new_separation(density.means, density.factors, rows.n_rows)
     scatter = fit.totals.scatter.shape
     n_shards = rows.shards(rows.n_rows, K * d, 8 * math.prod(scatter))
     sums, about = make_sums(n_shards, K, d, scatter), np.empty((K, d), dtype)

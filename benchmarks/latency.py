@@ -62,7 +62,7 @@ KERNEL_LIMITS = {  # seconds of SELECT, in all versions of a kernel, without the
     "anderson.leap_ahead": 1.5,
     "anderson.remember": 1.5,
     "loop.iterate": 1.5,
-    "trials.seek_start": 2.5,
+    "trials.seek_start": 1.5,
     "expectation.em_shards": 1.0,
     "expectation.em_shard": 1.0,
     "expectation.add_tile": 1.0,

@@ -150,16 +150,24 @@ def add_four_squares(
 def add_last_squares(
     residual,  # in (d, TILE)
     factor,  # in (d, d), lower
-    r,  # in: first remaining row of the factor
+    begin,  # in: the first of the last rows of the factor
     distance,  # in, out (TILE,)
 ):
-    """``distance += |factor[r:] @ residual|^2``."""
-    for p in range(0, TILE, lanes(residual)):
-        s = load(distance, (p,))
-        for i in range(r, factor.shape[0]):
-            a = triangle_row(factor, i, residual, p)
-            s = fma(a, a, s)
-        store(distance, (p,), s)
+    """``distance += |factor[begin:] @ residual|^2``, two rows of the factor at a time."""
+    d = residual.shape[0]
+    for r in range(begin, d - 1, 2):
+        for p in range(0, TILE, lanes(residual)):
+            a = splat(0.0, residual)
+            b = a
+            for j in range(r + 2):
+                v = load(residual, (j, p))
+                a = fma(splat(factor[r, j], residual), v, a)
+                b = fma(splat(factor[r + 1, j], residual), v, b)
+            store(distance, (p,), fma(b, b, fma(a, a, load(distance, (p,)))))
+    if (d - begin) % 2 == 1:
+        for p in range(0, TILE, lanes(residual)):
+            a = triangle_row(factor, d - 1, residual, p)
+            store(distance, (p,), fma(a, a, load(distance, (p,))))
 
 
 @kernel

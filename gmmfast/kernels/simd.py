@@ -326,16 +326,30 @@ def _horner(builder, vector, coefficients, x):
     return value
 
 
+def _in_two_chains(builder, vector, coefficients, x):
+    """`_horner`, with the even and odd powers side by side: less latency.
+
+    Not the last two steps, where a rounding error would count in full.
+    """
+    *high, slope, constant = coefficients
+    n, square = len(high), builder.fmul(x, x)
+    even = _horner(builder, vector, high[(n - 1) % 2 :: 2], square)
+    odd = _horner(builder, vector, high[n % 2 :: 2], square)
+    value = _fma(builder, vector, odd, x, even)
+    value = _fma(builder, vector, value, x, vector.constant(slope))
+    return _fma(builder, vector, value, x, vector.constant(constant))
+
+
 @_operation(exp)
 def _exp(builder, vector, x):
-    """At most 3.2e-16 (float64; 3.7e-16 without FMA) and 1.7e-7 (float32) relative."""
+    """Relative error in 8 million values: 3.6e-16 (4.1e-16 without FMA), float32 1.1e-7."""
     k = _EXP[vector.bits]
     v = _maximum(builder, vector, x, vector.constant(k.floor))
     shifted = _fma(builder, vector, v, vector.constant(1 / math.log(2)), vector.constant(k.round))
     n = builder.fsub(shifted, vector.constant(k.round))
     r = _fma(builder, vector, n, vector.constant(-k.ln2[0]), v)
     r = _fma(builder, vector, n, vector.constant(-k.ln2[1]), r)
-    mantissa = builder.bitcast(_horner(builder, vector, k.series, r), vector.llvm_bits)
+    mantissa = builder.bitcast(_in_two_chains(builder, vector, k.series, r), vector.llvm_bits)
     exponent = builder.shl(
         builder.bitcast(shifted, vector.llvm_bits), vector.bit_constant(k.mantissa)
     )

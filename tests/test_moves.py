@@ -12,6 +12,7 @@ from gmmfast.em.trials import MOVES, WORTH, begun, likeliest, n_rounds, tried
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.moves import DOUBT, NO_VARIANCE, propose
 from gmmfast.kernels.passes import prepare
+from gmmfast.kernels.separation import separate
 from gmmfast.kernels.threads import END, new_stop
 from gmmfast.models import MODELS
 from gmmfast.models.base import least_rows
@@ -36,7 +37,8 @@ def moves(points, model, fit, count=MOVES):
     passes, (K, d) = points.pass_in(fit, points.hints(), 0), fit.shifts.shape
     labels = np.empty((count, *passes.row_weights.shape), np.int32)
     means = np.empty((count, K, d))
-    prepare(fit.mixture, passes.density, passes.separation)
+    prepare(fit.mixture, passes.density)
+    separate(passes.density, passes.separation)
     shards = passes.tiles, passes.row_weights, passes.density, passes.separation, passes.guesses
     n = propose(*shards, fit.mixture.means, rule.scales, rule.least_rows, labels, means)
     return [

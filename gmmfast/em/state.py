@@ -41,7 +41,6 @@ from gmmfast.kernels.loop import (
     Rule,
 )
 from gmmfast.kernels.maximization import FINE, SHARED
-from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.trials import UNFINISHED, States, Trials
 from gmmfast.models import Model
 from gmmfast.models.step import (
@@ -96,9 +95,8 @@ def new_trials(fit: Fit, rows: MemoryRows, count: int) -> Trials:
         np.zeros((n_states, fit.counts.size), np.int64), np.full(n_states, UNFINISHED),
         np.ones(n_states, np.int64),
     )  # fmt: skip
-    sums = make_sums(1, K, d, fit.totals.scatter.shape)
     labels, means = np.empty((count, *tiled), np.int32), np.empty((count, K, d))
-    return Trials(labels, means, sums, states, np.zeros(count, np.int64))
+    return Trials(labels, means, states, np.zeros(count, np.int64))
 
 
 def load_start(

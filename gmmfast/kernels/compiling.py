@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding as llvm
 import numba
 from numba.core import cgutils, codegen, compiler, config, types
 from numba.core.compiler_lock import global_compiler_lock
@@ -43,6 +44,16 @@ class _Part(_Library):
 
     def _optimize_final_module(self) -> None:
         pass
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        """Remove what Numba leaves of calls: with addresses of this process, it is not cached."""
+        super()._optimize_functions(ll_module)
+        builder, passes = self._codegen._pass_builder(), llvm.create_new_function_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_dead_code_elimination_pass()
+        for function in ll_module.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()

@@ -185,37 +185,25 @@ def em_rows(X, center, sample_weight, order, density, separation, means, cut, su
 
 
 @kernel
-def set_memberships(
-    membership,  # in (TILE,) labels, or (K, TILE) responsibilities
+def set_responsibilities(
+    responsibilities,  # in (K, TILE)
     work,  # out: active, resp, inverse
 ):
     """Set given responsibilities; return the number of components."""
-    n_active = 0
     for p in range(0, TILE, lanes(work.resp)):
         store(work.inverse, (p,), splat(1.0, work.resp))
-    if membership.ndim == 1:
-        for p in range(TILE):
-            a = 0
-            while a < n_active and work.active[a] != membership[p]:
-                a += 1
-            if a == n_active:
-                work.active[a] = membership[p]
-                work.resp[a, :] = 0.0
-                n_active += 1
-            work.resp[a, p] = 1.0
-        return n_active
-    for k in range(membership.shape[0]):
+    for k in range(responsibilities.shape[0]):
         work.active[k] = k
-        for p in range(0, TILE, lanes(membership)):
-            store(work.resp, (k, p), load(membership, (k, p)))
-    return membership.shape[0]
+        for p in range(0, TILE, lanes(responsibilities)):
+            store(work.resp, (k, p), load(responsibilities, (k, p)))
+    return responsibilities.shape[0]
 
 
 @entry_kernel
 def add_memberships(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    memberships,  # in (n_tiles, TILE) labels, or (n_tiles, K, TILE) responsibilities
+    memberships,  # in (n_tiles, K, TILE): responsibilities
     means,  # in (K, d)
     work,  # scratch
     sums,  # in, out: Sums of one shard
@@ -223,7 +211,7 @@ def add_memberships(
     """The M step's sums for given responsibilities."""
     guess = np.int64(0)
     for t in range(tiles.shape[0]):
-        n_active = set_memberships(memberships[t], work)
+        n_active = set_responsibilities(memberships[t], work)
         n_active, owner = weight_responsibilities(
             row_weights[t], n_active, guess, work, sums.mass[0], sums.first[0], sums.scatter[0]
         )

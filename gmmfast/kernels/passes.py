@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
 from gmmfast.kernels.moments import Sums, is_pooled
-from gmmfast.kernels.separation import Separation, separate
+from gmmfast.kernels.separation import Separation
 from gmmfast.parameters import (
     COARSEST_FLOAT32,
     COARSEST_FLOAT64,
@@ -38,6 +38,7 @@ class Pass(NamedTuple):
     n_shards: int
     sum_shards: Any  # address of `em_shards` or `em_pass`
     prepare: Any  # address of `prepare`
+    separate: Any  # address of `gmmfast.kernels.separation.separate`, if there is a table
     density: Density
     separation: Separation
     about: NDArray  # (K, d): moments are taken about it
@@ -164,13 +165,12 @@ def set_means_and_factors(
                     whitening[i, j] = mixture.whitening[0, i, j]
 
 
-@allocating_kernel
+@entry_kernel
 def prepare(
     mixture,  # in: Mixture
     density,  # out: Density
-    separation,  # out: Separation
 ):
-    """Prepare the E step's input from a mixture."""
+    """Set the E step's input from a mixture."""
     K, d = mixture.means.shape
     for k in range(K):
         normalizer = 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
@@ -179,11 +179,33 @@ def prepare(
     set_means_and_factors(
         mixture, mixture.factors, density.means, density.factors, density.whitening
     )
-    separate(density, separation)
     return 0
 
 
+@kernel
+def prepare_pass(
+    rows,  # in, out: Pass
+    mixture,  # in: Mixture
+):
+    """Set what a pass reads of a mixture."""
+    invoke(rows.prepare, (mixture, rows.density))
+    if rows.separation.gaps.size > 0:
+        invoke(rows.separate, (rows.density, rows.separation))
+
+
 # ----------------------------------------------------------------------------------------- sums
+
+
+@kernel
+def mirror(
+    scatter,  # in, out (K, d, d) or (1, d, d), lower -> symmetric; or (K, d)
+):
+    """Make second moments symmetric."""
+    if scatter.ndim == 3:
+        for k in range(scatter.shape[0]):
+            for i in range(scatter.shape[1]):
+                for j in range(i):
+                    scatter[k, j, i] = scatter[k, i, j]
 
 
 @kernel
@@ -221,11 +243,7 @@ def collect_shards(
             for j in range(d):
                 for i in range(j + 1):
                     scatter[0, j, i] += sums.scatter[s, 0, j, i]
-    if scatter.ndim == 3:
-        for k in range(scatter.shape[0]):
-            for i in range(d):
-                for j in range(i):
-                    scatter[k, j, i] = scatter[k, i, j]
+    mirror(scatter)
 
 
 @entry_kernel
@@ -289,7 +307,7 @@ def e_step(
     totals,  # out: Totals
 ):
     """E step: one pass, repeated if it leaves out something needed."""
-    invoke(rows.prepare, (mixture, rows.density, rows.separation))
+    prepare_pass(rows, mixture)
     K, d = mixture.means.shape
     for k in range(K):
         for j in range(d):

@@ -71,6 +71,7 @@ def separate(
     work = aligned(3 * d + 2, density.means[0])
     for begin in range(0, separation.gaps.shape[0], TILE):
         fill(begin, min(begin + TILE, K), density, packed, work, separation)
+    return 0
 
 
 @kernel

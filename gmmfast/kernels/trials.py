@@ -7,15 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import (
-    allocating_kernel,
-    called_kernel,
-    entry_kernel,
-    invoke,
-    kernel,
-)
-from gmmfast.kernels.density import make_work
-from gmmfast.kernels.expectation import add_memberships, clear
+from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.loop import (
     BROKEN,
     GAIN,
@@ -27,8 +19,7 @@ from gmmfast.kernels.loop import (
     copy_flat,
 )
 from gmmfast.kernels.maximization import FINE
-from gmmfast.kernels.moments import Sums
-from gmmfast.kernels.passes import EPS, LOST_FLOAT64, collect_shards, move_far
+from gmmfast.kernels.passes import prepare_pass
 
 UNFINISHED = -3  # a trial that has not begun, or needs rows in another layout
 LAST, SURVIVORS = range(2)  # of a stage
@@ -50,7 +41,6 @@ class Trials(NamedTuple):
 
     labels: NDArray  # in (P, n_tiles, TILE): partitions to start from
     means: NDArray  # in, out (P, K, d): of their parts, exact or approximate
-    sums: Sums  # scratch: of one shard
     states: States  # in, out
     is_chosen: NDArray  # in, out (P,): 1 if a trial goes on, else 0
 
@@ -67,34 +57,9 @@ class TrialRule(NamedTuple):
     small: float  # weight below which a component has few rows
     scales: NDArray  # (d,): 1 / standard deviations of the features
     least_rows: int  # of a half of a component
-    divide: Any  # address of `divide`
+    divide: Any  # address of `kernels.partitions.divide`
     iterate: Any  # address of `kernels.loop.iterate`
     propose: Any  # address of `kernels.moves.propose`
-
-
-@allocating_kernel
-def divide(
-    tiles,  # in (n_tiles, d, TILE) float64
-    row_weights,  # in (n_tiles, TILE)
-    labels,  # in (n_tiles, TILE): a partition
-    sums,  # scratch: of one shard
-    shifts,  # scratch (K, d)
-    means,  # in, out (K, d): moments are taken about them; moved nearer if far away
-    totals,  # out
-):
-    """Statistics of a partition for the M step."""
-    work = make_work(means.shape[0], tiles[0])
-    for turn in range(2):
-        clear(sums.mass[0], sums.scatter[0], means)
-        sums.log_likelihood[0] = sums.best[0] = 0.0
-        add_memberships(tiles, row_weights, labels, means, work, sums)
-        collect_shards(sums, means, totals.scatter, totals)
-        if turn == 1 or not move_far(LOST_FLOAT64, EPS, totals, totals.scatter, shifts):
-            break
-        for k in range(means.shape[0]):
-            for j in range(means.shape[1]):
-                means[k, j] += shifts[k, j]
-    return 0
 
 
 @kernel
@@ -188,26 +153,6 @@ def has_collapsed(
 
 
 @kernel
-def begin_or_go_on(
-    rule,  # in: Rule
-    rows,  # in: Pass
-    trial_rule,  # in: TrialRule
-    p,  # in: trial
-    fit,  # out: Fit
-    trials,  # in, out: Trials
-):
-    """Load the state of a trial, or take the M step from its partition; return as an M step."""
-    states = trials.states
-    if states.failed[p] == FINE:
-        load_state(states, p, fit)
-        return FINE
-    parts = rows.tiles, rows.row_weights, trials.labels[p]
-    invoke(trial_rule.divide, (*parts, trials.sums, fit.shifts, trials.means[p], fit.totals))
-    begin_anew(fit)
-    return invoke(rule.maximize, (rule.step, fit.totals, fit.mixture, fit.work))
-
-
-@kernel
 def go_on(
     rule,  # in: Rule
     rows,  # in, out: Pass
@@ -226,7 +171,13 @@ def go_on(
         if stop[0] != 0 and (n_begun > 0 or states.counts[p, N_PASSES] > 0):
             break
         n_begun += 1
-        states.failed[p] = begin_or_go_on(rule, rows, trial_rule, p, fit, trials)
+        if states.failed[p] == FINE:
+            load_state(states, p, fit)
+        else:
+            parts = rows.tiles, rows.row_weights, trials.labels[p]
+            invoke(trial_rule.divide, (*parts, fit.shifts, trials.means[p], fit.totals))
+            begin_anew(fit)
+            states.failed[p] = invoke(rule.maximize, (rule.step, fit.totals, mixture, fit.work))
         if states.failed[p] != FINE:
             continue
         n_passes -= fit.counts[N_PASSES]
@@ -319,7 +270,7 @@ def begin_round(
     """Make moves from the best mixture so far; return whether there are any."""
     kept = trials.labels.shape[0]
     load_state(trials.states, kept, fit)
-    invoke(rows.prepare, (fit.mixture, rows.density, rows.separation))
+    prepare_pass(rows, fit.mixture)
     n = invoke(
         trial_rule.propose,
         (

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.density import TILE
-from gmmfast.kernels.moments import make_sums
+from gmmfast.kernels.partitions import divide
 from gmmfast.kernels.threads import SLICE
-from gmmfast.kernels.trials import divide
 from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, SufficientStatistics
 
@@ -41,15 +40,14 @@ def statistics_of_parts(
         Of the packed row weights.
     """
     (tiles, row_weights, _), (K, d) = packed, means.shape
-    step, sums = max(SLICE // 8 // (TILE * d * d), K // TILE, 1), make_sums(1, K, d, scatter)
-    whole = None
+    step, whole = max(SLICE // 8 // (TILE * d * d), K // TILE, 1), None
     for start in range(0, len(tiles), step):  # Ctrl-C is handled between slices
         part = slice(start, start + step)
         own = tiles[part].astype(np.float64, copy=False)
         weights = row_weights[part].astype(np.float64, copy=False)
         about, shifts = np.array(means, np.float64, order="C"), np.empty((K, d))
         totals = new_totals(about, scatter)
-        divide(own, weights, labels[part], sums, shifts, about, totals)
+        divide(own, weights, labels[part], shifts, about, totals)
         found = statistics_from(totals, 0.0, 0, unit)
         whole = found if whole is None else whole + found.about(whole.reference)
     assert whole is not None

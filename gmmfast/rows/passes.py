@@ -13,7 +13,7 @@ from gmmfast.kernels.expectation import em_pass, em_shards, negligible
 from gmmfast.kernels.loop import Fit, Rule, iterate
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.passes import TRIANGLES, WIDE, Pass, prepare
-from gmmfast.kernels.separation import new_separation
+from gmmfast.kernels.separation import new_separation, separate
 from gmmfast.parameters import Density
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     n_shards = rows.shards(rows.n_rows, K * d, 8 * math.prod(scatter))
     sums, about = make_sums(n_shards, K, d, scatter), np.empty((K, d), dtype)
     kind = dtype, density.factors.ndim, density.whitening is None, mixture.covariances.ndim
-    prepared = mixture, density, separation
+    separating = 0
+    if separation.gaps.size > 0:
+        separating = address_of(separate, kind[:3], density, separation)
     shards = tiles, row_weights, density, separation, about, 0.0, guesses, sums
     return Pass(
         layout=layout,
@@ -65,7 +67,8 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
         least_cut=negligible(K, rows.log_weight_spread, dtype),
         n_shards=n_shards,
         sum_shards=address_of(em_shards, kind, 0, n_shards, n_shards, *shards),
-        prepare=address_of(prepare, (*kind, mixture.factors.ndim), *prepared),
+        prepare=address_of(prepare, (*kind, mixture.factors.ndim), mixture, density),
+        separate=separating,
         density=density,
         separation=separation,
         about=about,

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.loop import Fit, Rule
 from gmmfast.kernels.moves import propose
+from gmmfast.kernels.partitions import divide
 from gmmfast.kernels.threads import current_pace, current_stop, require_somebody, team
-from gmmfast.kernels.trials import TrialRule, Trials, divide, seek_start
+from gmmfast.kernels.trials import TrialRule, Trials, seek_start
 from gmmfast.rows.base import Hints
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.passes import address_of_loop, parallel, work_of_loop
@@ -61,7 +62,7 @@ def arguments(
         To be updated.
     """
     rows, stop, place = points.pass_in(fit, hints, 0), current_stop(), np.zeros(2, np.int64)
-    parts = rows.tiles, rows.row_weights, trials.labels[0], trials.sums
+    parts = rows.tiles, rows.row_weights, trials.labels[0]
     like = fit.totals.scatter.ndim
     split = address_of(divide, like, *parts, fit.shifts, trials.means[0], fit.totals)
     loop = address_of_loop(rule, rows, fit, 0, stop)

@@ -49,11 +49,29 @@ def test_parts__have_no_machine_code():
     assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name) == 0
 
 
-def test_parts__override_what_numba_calls():
-    """A method that Numba has renamed would only make parts slower to compile."""
-    for name in vars(compiling._Part):
+def test_libraries__override_what_numba_calls():
+    """A method that Numba has renamed would only make kernels slower to compile."""
+    for name in [*vars(compiling._Library), *vars(compiling._Part)]:
         owner = codegen.JITCPUCodegen if name == "set_env" else codegen.JITCodeLibrary
         assert hasattr(owner, name), name
+
+
+def test_kernels__are_optimized_as_a_whole():
+    whole = compiling.entry_kernel(lambda x: x + 1)
+    assert whole(1) == 2
+    (compiled,) = whole.overloads.values()
+    assert type(compiled.library) is compiling._Library
+
+
+def test_parts__hold_no_address_of_this_process():
+    """Numba would not cache them."""
+    inner = compiling.kernel(lambda x: 2 * x)
+    outer = compiling.kernel(lambda x: inner(x) + 1)
+    whole = compiling.entry_kernel(lambda x: outer(x) + 1)
+    assert whole(3) == 8
+    for function in (inner, outer, whole):
+        (compiled,) = function.overloads.values()
+        assert not compiled.library.has_dynamic_globals
 
 
 def test_garbage_is_collected_again__after_an_error():

@@ -52,7 +52,7 @@ CASES = {
     "labels": (lambda: mixture(many, 400, n_jobs=1, init_params="random_from_data"), LABELS),
     "k-means of many": (lambda: mixture(many, 900, n_jobs=1), "em.kmeans.seek"),
     "hierarchical": (lambda: mixture(few, 2, init_params="hierarchical"), "em.trees.ward_tree"),
-    "groups": (lambda: mixture(many, 900, init_params=groups), "rows.memory.add_memberships"),
+    "groups": (lambda: mixture(many, 900, init_params=groups), "rows.memory.add_resp"),
 }
 
 

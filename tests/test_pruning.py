@@ -5,10 +5,16 @@ import pytest
 from data import TYPES, mixture, random_start
 
 from gmmfast import GaussianMixture
-from gmmfast.kernels.separation import LARGEST, ROUNDING, new_separation, separated
+from gmmfast.kernels.separation import (
+    LARGEST,
+    ROUNDING,
+    new_separation,
+    no_separation,
+    separated,
+)
 from gmmfast.models import MODELS
 from gmmfast.parameters import Density
-from gmmfast.rows import MemoryRows, memory
+from gmmfast.rows import MemoryRows, memory, passes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
@@ -75,6 +81,21 @@ def test_equal_components_share_equally():
     rows = MemoryRows(X)
     _, mass, *_ = statistics_of(rows, parameters, model)
     np.testing.assert_allclose(mass, N / K, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "n_features", "n_components"), [("diag", 3, 20), ("full", 9, 4)]
+)
+def test_table_of_a_fit__follows_its_means(covariance_type, n_features, n_components, monkeypatch):
+    """The table of each pass is of the mixture of that pass: one from before would prune rows."""
+    X, _ = mixture(3000, n_features, n_components, separation=4.0, seed=6)
+    params = {"covariance_type": covariance_type, "tol": 0.0, "max_iter": 20}
+    params["means_init"] = X[:n_components]
+    pruned = GaussianMixture(n_components, **params).fit(X)
+    monkeypatch.setattr(passes, "new_separation", lambda means, *_: no_separation(means))
+    dense = GaussianMixture(n_components, **params).fit(X)
+    np.testing.assert_allclose(pruned.lower_bounds_, dense.lower_bounds_, rtol=1e-12)
+    np.testing.assert_allclose(pruned.means_, dense.means_, rtol=1e-9, atol=1e-9)
 
 
 def table_of(means, factors, n_rows=10**6):

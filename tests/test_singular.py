@@ -143,6 +143,16 @@ def test_columns_of_equal_values__are_named():
             mixture.fit(X)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_of_many_rows__are_named(seed):
+    """As many as are summed one by one; rounding must stay below what counts as singular."""
+    A = np.random.default_rng(seed).normal(size=(100_000, 2))
+    X = np.c_[A, A[:, 0] + 2 * A[:, 1]]
+    assert Dependence.of(MemoryRows(X)).follows == {2: [0, 1]}
+    X = np.c_[A[:, 0], A[:, 0] / 0.3048]
+    assert Dependence.of(MemoryRows(X)).follows == {1: [0]}
+
+
 def test_rows_that_are_not_singular__have_no_remedy():
     assert Dependence.of(MemoryRows(A)).remedy() == ""
 

@@ -164,6 +164,8 @@ def passes_of(
 ) -> list[tuple[Any, tuple[Any, ...]]]:
     """List the kernels of the passes of fits, with the types of their arguments.
 
+    The bounds between components are left to the caller: few shapes need them.
+
     Parameters
     ----------
     covariance_types : sequence of str

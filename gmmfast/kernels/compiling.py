@@ -46,7 +46,7 @@ class _Part(_Library):
         pass
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        """Remove what Numba leaves of calls: with addresses of this process, it is not cached."""
+        """Remove the unused addresses that Numba leaves at calls: it caches no code with them."""
         super()._optimize_functions(ll_module)
         builder, passes = self._codegen._pass_builder(), llvm.create_new_function_pass_manager()
         passes.add_sroa_pass()

@@ -150,10 +150,13 @@ def add_four_squares(
 def add_last_squares(
     residual,  # in (d, TILE)
     factor,  # in (d, d), lower
-    begin,  # in: the first of the last rows of the factor
+    begin,  # in: first remaining row of the factor
     distance,  # in, out (TILE,)
 ):
-    """``distance += |factor[begin:] @ residual|^2``, two rows of the factor at a time."""
+    """``distance += |factor[begin:] @ residual|^2``, two rows of the factor at a time.
+
+    Entries right of the diagonal are zero.
+    """
     d = residual.shape[0]
     for r in range(begin, d - 1, 2):
         for p in range(0, TILE, lanes(residual)):

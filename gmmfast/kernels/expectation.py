@@ -185,25 +185,25 @@ def em_rows(X, center, sample_weight, order, density, separation, means, cut, su
 
 
 @kernel
-def set_responsibilities(
-    responsibilities,  # in (K, TILE)
+def set_resp(
+    resp,  # in (K, TILE): responsibilities
     work,  # out: active, resp, inverse
 ):
     """Set given responsibilities; return the number of components."""
     for p in range(0, TILE, lanes(work.resp)):
         store(work.inverse, (p,), splat(1.0, work.resp))
-    for k in range(responsibilities.shape[0]):
+    for k in range(resp.shape[0]):
         work.active[k] = k
-        for p in range(0, TILE, lanes(responsibilities)):
-            store(work.resp, (k, p), load(responsibilities, (k, p)))
-    return responsibilities.shape[0]
+        for p in range(0, TILE, lanes(resp)):
+            store(work.resp, (k, p), load(resp, (k, p)))
+    return resp.shape[0]
 
 
 @entry_kernel
-def add_memberships(
+def add_resp(
     tiles,  # in (n_tiles, d, TILE)
     row_weights,  # in (n_tiles, TILE)
-    memberships,  # in (n_tiles, K, TILE): responsibilities
+    resp,  # in (n_tiles, K, TILE): responsibilities
     means,  # in (K, d)
     work,  # scratch
     sums,  # in, out: Sums of one shard
@@ -211,7 +211,7 @@ def add_memberships(
     """The M step's sums for given responsibilities."""
     guess = np.int64(0)
     for t in range(tiles.shape[0]):
-        n_active = set_responsibilities(memberships[t], work)
+        n_active = set_resp(resp[t], work)
         n_active, owner = weight_responsibilities(
             row_weights[t], n_active, guess, work, sums.mass[0], sums.first[0], sums.scatter[0]
         )

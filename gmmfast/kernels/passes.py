@@ -38,7 +38,7 @@ class Pass(NamedTuple):
     n_shards: int
     sum_shards: Any  # address of `em_shards` or `em_pass`
     prepare: Any  # address of `prepare`
-    separate: Any  # address of `gmmfast.kernels.separation.separate`, if there is a table
+    separate: Any  # address of `gmmfast.kernels.separation.separate`, or 0 without a table
     density: Density
     separation: Separation
     about: NDArray  # (K, d): moments are taken about it

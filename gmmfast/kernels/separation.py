@@ -55,7 +55,8 @@ def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
 def separated(density: Density, n_rows: int) -> Separation:
     """Return the table."""
     table = new_separation(density.means, density.factors, n_rows)
-    separate(density, table)
+    if table.gaps.size > 0:
+        separate(density, table)
     return table
 
 

@@ -329,7 +329,7 @@ def _horner(builder, vector, coefficients, x):
 def _in_two_chains(builder, vector, coefficients, x):
     """`_horner`, with the even and odd powers side by side: less latency.
 
-    Not the last two steps, where a rounding error would count in full.
+    The last two steps stay in one chain: their rounding errors count in full.
     """
     *high, slope, constant = coefficients
     n, square = len(high), builder.fmul(x, x)
@@ -342,7 +342,7 @@ def _in_two_chains(builder, vector, coefficients, x):
 
 @_operation(exp)
 def _exp(builder, vector, x):
-    """Relative error in 8 million values: 3.6e-16 (4.1e-16 without FMA), float32 1.1e-7."""
+    """Largest relative error of 8 million values: 3.6e-16 (4.1e-16 without FMA), float32 1.1e-7."""
     k = _EXP[vector.bits]
     v = _maximum(builder, vector, x, vector.constant(k.floor))
     shifted = _fma(builder, vector, v, vector.constant(1 / math.log(2)), vector.constant(k.round))

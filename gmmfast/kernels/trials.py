@@ -64,7 +64,7 @@ class TrialRule(NamedTuple):
 
 @kernel
 def begin_anew(
-    fit,  # in, out: Fit, with the totals of memberships
+    fit,  # in, out: Fit, with the totals of a partition
 ):
     """Reset a fit to start from its totals."""
     fit.counts[STATUS] = UNDER_WAY

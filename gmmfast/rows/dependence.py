@@ -13,7 +13,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
 
 IN_GENERAL = "Leave out columns that follow from others, or raise reg_covar."
-FEW = 100_000  # rows that NumPy may copy; more are summed by the kernels
+FEW = 100_000  # rows whose covariance is taken in one thread; of more, a pass takes it
 SAMPLE = 4096  # rows whose neighbors are compared
 FARTHEST = 1e3  # typical steps: neighbors farther apart belong to different clusters
 ROUNDED = 1e-6  # share of the variance of small steps that rounding of the rows leaves

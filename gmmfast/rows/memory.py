@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gmmfast.data.validation import Random
 from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
-from gmmfast.kernels.expectation import add_memberships, em_pass, em_shards, negligible
+from gmmfast.kernels.expectation import add_resp, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
 from gmmfast.kernels.packing import pack, pack_shards
@@ -412,7 +412,7 @@ class MemoryRows:
         step = max(1, BLOCK // (K * TILE))
         for start in range(0, len(tiles), step):
             part = slice(start, min(start + step, len(tiles)))
-            add_memberships(tiles[part], row_weights[part], resp(part), about, work, sums)
+            add_resp(tiles[part], row_weights[part], resp(part), about, work, sums)
         return self._statistics(sums, about)
 
     def sample(self, n: int, rng: Random) -> Floats:

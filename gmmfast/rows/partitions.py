@@ -16,6 +16,8 @@ from gmmfast.parameters import Floats, SufficientStatistics
 if TYPE_CHECKING:
     from gmmfast.rows.passes import Packed
 
+ROWS = 2048  # added one by one: rounding errors grow with the square root of their number
+
 
 def statistics_of_parts(
     packed: Packed,
@@ -40,7 +42,7 @@ def statistics_of_parts(
         Of the packed row weights.
     """
     (tiles, row_weights, _), (K, d) = packed, means.shape
-    step, whole = max(SLICE // 8 // (TILE * d * d), K // TILE, 1), None
+    step, whole = max(min(SLICE // 8 // (TILE * d * d), ROWS // TILE), K // 8, 1), None
     for start in range(0, len(tiles), step):  # Ctrl-C is handled between slices
         part = slice(start, start + step)
         own = tiles[part].astype(np.float64, copy=False)

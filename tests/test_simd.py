@@ -32,7 +32,10 @@ def log_of(x, y):
 @pytest.mark.plain
 @pytest.mark.parametrize(
     ("dtype", "floor", "error"),
-    [("f8", 708, 3.6e-16 if HAS_FMA else 4.1e-16), ("f4", 87, 1.1e-7)],
+    [
+        ("f8", 708, 3.6e-16 if HAS_FMA else 4.1e-16),
+        ("f4", 87, 1.7e-7 if config.DISABLE_JIT else 1.1e-7),  # NumPy's, or ours
+    ],
 )
 def test_exp(dtype, floor, error):
     x = -np.linspace(0, floor - 1, ROWS).astype(dtype)

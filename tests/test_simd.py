@@ -34,7 +34,7 @@ def log_of(x, y):
     ("dtype", "floor", "error"),
     [
         ("f8", 708, 3.6e-16 if HAS_FMA else 4.1e-16),
-        ("f4", 87, 1.7e-7 if config.DISABLE_JIT else 1.1e-7),  # NumPy's, or ours
+        ("f4", 87, 3.0e-7 if config.DISABLE_JIT else 1.1e-7),  # of NumPy: 2.52 ulp
     ],
 )
 def test_exp(dtype, floor, error):

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from numba.core import codegen
+from numba.core.caching import NullCache
 from numba.core.errors import TypingError
 
 from gmmfast.kernels import compiling
@@ -56,8 +57,13 @@ def test_libraries__override_what_numba_calls():
         assert hasattr(owner, name), name
 
 
+def compiled_anew(function):
+    function._cache = NullCache()
+    return function
+
+
 def test_kernels__are_optimized_as_a_whole():
-    whole = compiling.entry_kernel(lambda x: x + 1)
+    whole = compiled_anew(compiling.entry_kernel(lambda x: x + 1))
     assert whole(1) == 2
     (compiled,) = whole.overloads.values()
     assert type(compiled.library) is compiling._Library
@@ -65,9 +71,9 @@ def test_kernels__are_optimized_as_a_whole():
 
 def test_parts__hold_no_address_of_this_process():
     """Numba would not cache them."""
-    inner = compiling.kernel(lambda x: 2 * x)
-    outer = compiling.kernel(lambda x: inner(x) + 1)
-    whole = compiling.entry_kernel(lambda x: outer(x) + 1)
+    inner = compiled_anew(compiling.kernel(lambda x: 2 * x))
+    outer = compiled_anew(compiling.kernel(lambda x: inner(x) + 1))
+    whole = compiled_anew(compiling.entry_kernel(lambda x: outer(x) + 1))
     assert whole(3) == 8
     for function in (inner, outer, whole):
         (compiled,) = function.overloads.values()

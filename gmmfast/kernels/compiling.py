@@ -24,7 +24,7 @@ class _Library(codegen.JITCodeLibrary):
     """Code that is optimized once, as a whole.
 
     Numba optimizes each function alone first, and then the whole twice, to find counts of
-    references that it can leave out. Kernels hardly count any; that took a sixth of the time.
+    references that it can leave out. Kernels hardly count any, and it took a sixth of the time.
     """
 
     def _optimize_functions(self, ll_module: Any) -> None:

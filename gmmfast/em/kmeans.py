@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.density import TILE, aligned
-from gmmfast.kernels.kmeans import SEEDS, Bounds, Seeking, refer, seek
+from gmmfast.kernels.kmeans import PASSES, SEEDS, Bounds, Seeking, refer, seek
+from gmmfast.kernels.regrouping import Regrouping, regroup
 from gmmfast.kernels.threads import SLICE, require_somebody
 from gmmfast.parameters import Floats, equal_spheres
 from gmmfast.rows import MemoryRows
@@ -19,9 +20,12 @@ Random = np.random.Generator | np.random.RandomState
 
 BOUNDED = 64  # centers: fewer are not bounded
 ROWS_PER_CENTER = 16  # in the sample on which many centers are sought
-SAMPLE_PASSES = 3  # Lloyd passes over that sample
-ROWS_PASSES = 10  # Lloyd passes over all rows, at most
-LLOYD_PASSES = 100
+SMALLEST_SAMPLE = 8192  # rows in that sample, at least
+SAMPLE_PASSES = 3  # Lloyd passes over that sample, at most, before and after each regrouping
+ROWS_PASSES = 3  # the same over all rows
+LLOYD_PASSES = 100  # the same where trials follow
+REGROUPINGS = 5  # at most
+WORTH = 1e-3  # of the sum of squares: a smaller gain ends them
 LLOYD_TOLERANCE = 1e-4  # relative to the mean variance, as in scikit-learn
 
 
@@ -32,8 +36,8 @@ class Partition(NamedTuple):
     means: Floats  # (K, d) of the parts, exact or approximate
 
 
-def k_means(points: MemoryRows, n_components: int, rng: Random, count: int = 1) -> list[Partition]:
-    """Return partitions by k-means: k-means++ seeds, then passes until the centers converge.
+def k_means(points: MemoryRows, n_components: int, rng: Random, least_rows: int = 0) -> Partition:
+    """Return a partition by k-means: k-means++ seeds, then passes until the centers converge.
 
     Parameters
     ----------
@@ -43,19 +47,18 @@ def k_means(points: MemoryRows, n_components: int, rng: Random, count: int = 1) 
         K.
     rng : Generator or RandomState
         Draws the seeds.
-    count : int, default=1
-        Runs, each from its own seeds; runs that end at the same centers give one partition.
+    least_rows : int, default=0
+        If positive, parts are then merged and others cut in two halves of at least so many rows,
+        while that lowers the sum of squares.
 
     References
     ----------
     Lloyd, S. (1982). Least squares quantization in PCM. IEEE Trans. Information Theory 28(2),
     129-137, section II.
+    Kaukoranta, T., Fränti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
+    vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
     """
-    found: dict[bytes, Partition] = {}
-    for _ in range(count):
-        own = _sought(points, _draws(n_components, rng), LLOYD_PASSES)
-        found.setdefault(own.means[np.lexsort(own.means.T)].tobytes(), own)
-    return list(found.values())
+    return _sought(points, _draws(n_components, rng), LLOYD_PASSES, least_rows)
 
 
 def plus_plus(
@@ -68,8 +71,10 @@ def plus_plus(
 
     Parameters
     ----------
-    points, n_components, rng, count
+    points, n_components, rng
         As in `k_means`.
+    count : int, default=1
+        Partitions, each around its own seeds.
 
     References
     ----------
@@ -79,20 +84,33 @@ def plus_plus(
     return [_sought(points, _draws(n_components, rng), 0) for _ in range(count)]
 
 
-def many_centers(rows: MemoryRows, n_components: int, rng: Random, has_passes: bool) -> Floats:
-    """Return many centers (K, d), sought on a sample: k-means++ seeds, or after Lloyd passes.
+def many_centers(
+    rows: MemoryRows, n_components: int, rng: Random, least_rows: int | None
+) -> Floats:
+    """Return centers (K, d) for many rows, sought on a sample: k-means++ seeds, or k-means.
 
     16 rows per center with ``2 + log2 K`` candidates take no more time than 32 with ``2 + log K``.
     On generated rows (d = 16, K = 256, four seeds) fits were likelier by 0.03 nats per row; on
     image patches there was no difference beyond that between seeds.
+
+    Parameters
+    ----------
+    rows, n_components, rng
+        As in `k_means`.
+    least_rows : int or None
+        As in `k_means`, of all rows; None for seeds alone.
     """
-    sample = rows.all_or_sample(ROWS_PER_CENTER * n_components, rng)
+    size = max(SMALLEST_SAMPLE, ROWS_PER_CENTER * n_components)
+    sample = rows.all_or_sample(size, rng)
     draws = _draws(n_components, rng, math.log2)
-    return _sought(sample, draws, SAMPLE_PASSES if has_passes else 0).means
+    if least_rows is None:
+        return _sought(sample, draws, 0).means
+    own = math.ceil(least_rows * sample.n_rows / rows.n_rows)
+    return _sought(sample, draws, SAMPLE_PASSES, own).means
 
 
-def improved_parts(rows: MemoryRows, centers: Floats) -> Partition:
-    """Improve a partition by Lloyd passes.
+def improved_parts(rows: MemoryRows, centers: Floats, least_rows: int = 0) -> Partition:
+    """Improve a partition by a few passes of k-means.
 
     Parameters
     ----------
@@ -100,6 +118,8 @@ def improved_parts(rows: MemoryRows, centers: Floats) -> Partition:
         Sorted by the nearest of the centers.
     centers : ndarray of shape (K, d)
         Relative to the center of `rows`.
+    least_rows : int, default=0
+        As in `k_means`.
 
     Returns
     -------
@@ -111,9 +131,9 @@ def improved_parts(rows: MemoryRows, centers: Floats) -> Partition:
     own, labels = np.array(centers, dtype, order="C"), labels.copy()
     work = _scratch(np.empty((0, TILE), dtype), 1, K, d)
     place, draws = np.array([K, 0, 0, 0], np.int64), np.empty((K, 1))
-    args = draws, K, ROWS_PASSES, 0.0, SLICE, place, work, own, labels
-    while not seek(tiles, row_weights, *args):
-        require_somebody()
+    search = draws, K, ROWS_PASSES, 0.0, SLICE, place, work, own, labels
+    _seek(tiles, row_weights, *search)
+    _regroup(least_rows, tiles, row_weights, *search)
     return Partition(labels, own.astype(np.float64))
 
 
@@ -143,7 +163,7 @@ def _draws(n_components: int, rng: Random, log: Callable[[float], float] = math.
     return u
 
 
-def _sought(points: MemoryRows, draws: Floats, n_passes: int) -> Partition:
+def _sought(points: MemoryRows, draws: Floats, n_passes: int, least_rows: int = 0) -> Partition:
     """Seek a partition; see `gmmfast.kernels.kmeans.seek`."""
     tiles, row_weights, _ = points.packed
     (K, C), d = draws.shape, points.n_features
@@ -157,12 +177,32 @@ def _sought(points: MemoryRows, draws: Floats, n_passes: int) -> Partition:
             tiles, row_weights, order = _tiles_by(by, tiles), _by(by, row_weights), order[by]
             work.nearest[...], labels[...] = _by(by, work.nearest), _by(by, labels)
             refer(tiles, row_weights, centers, labels, place, work)
-        args = draws, n_seeds, last, tolerance, SLICE, place, work, centers, labels
-        while not seek(tiles, row_weights, *args):
-            require_somebody()
+        search = draws, n_seeds, last, tolerance, SLICE, place, work, centers, labels
+        _seek(tiles, row_weights, *search)
+    _regroup(least_rows, tiles, row_weights, *search)
     unsorted = np.empty(labels.size, np.int32)
     unsorted[order] = labels.ravel()
     return Partition(unsorted.reshape(labels.shape), centers.astype(np.float64))
+
+
+def _seek(tiles: NDArray[Any], row_weights: NDArray[Any], *search: Any) -> None:
+    """Complete a search; parameters as in `gmmfast.kernels.kmeans.seek`."""
+    while not seek(tiles, row_weights, *search):
+        require_somebody()
+
+
+def _regroup(least_rows: int, tiles: NDArray[Any], row_weights: NDArray[Any], *search: Any) -> None:
+    """Regroup parts, with passes after each time, for as long as that pays."""
+    *_, place, _, centers, labels = search
+    if least_rows == 0:
+        return
+    least_mass = least_rows * float(row_weights[row_weights > 0].min())
+    work = _scratch_of_parts(labels.shape, *centers.shape)
+    for _ in range(REGROUPINGS):
+        if not regroup(tiles, row_weights, least_mass, work, centers, labels) > WORTH:
+            break
+        place[PASSES] = 1  # passes follow as if these were the parts of the first one
+        _seek(tiles, row_weights, *search)
 
 
 def _stages(n_components: int, n_passes: int) -> list[tuple[int, int]]:
@@ -191,6 +231,16 @@ def _scratch(nearest: NDArray[Any], n_draws: int, n_components: int, n_features:
         nearest, np.empty((C, *shape), dtype), np.empty((C, d), dtype), np.empty(C),
         np.empty(shape), np.empty(K), np.empty((K, d)), np.empty(TILE, dtype), np.arange(K),
         bounds,
+    )  # fmt: skip
+
+
+def _scratch_of_parts(shape: tuple[int, ...], n_components: int, n_features: int) -> Regrouping:
+    """Allocate scratch for the regrouping of packed rows of this shape (n_tiles, TILE)."""
+    K, d = n_components, n_features
+    return Regrouping(
+        np.empty(K), np.empty((K, d)), np.empty((K, d)), np.empty(shape, np.int8),
+        np.empty((2, K)), np.empty((2, K, d)), np.empty((2, K, d)), np.empty(K), np.empty(K),
+        np.empty(K, np.int64), np.empty(K, np.int64),
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from gmmfast.em.trees import trees
 from gmmfast.em.trials import Trial, begun, likeliest, n_rounds
 from gmmfast.kernels.loop import Fit
 from gmmfast.models import Model
+from gmmfast.models.base import least_rows
 from gmmfast.models.step import parameters_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics, equal_spheres
 from gmmfast.rows import Hints, MemoryRows, Rows
@@ -29,7 +30,7 @@ from gmmfast.rows import Hints, MemoryRows, Rows
 ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
-TRIALS = 3  # starts where there are no rounds of moves,
+TRIALS = 3  # starts where neither EM nor k-means moves components,
 SOLE = 512  # or SOLE // K, if fewer: starts differ less where K is large (one for K > 256)
 SEEDED = ("kmeans", "k-means++", "random_from_data")  # starts that divide the rows among seeds
 SAVING = 8  # a sole start is tried on a sample if there are this many times more rows
@@ -94,7 +95,7 @@ def start(
     is_free = weights is None and means is None and covariances is None
     if isinstance(init_params, str):
         if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
-            if is_untried(rows, model, n_components):
+            if is_untried(rows, model, n_components, init_params):
                 return untried(rows, model, n_components, init_params, rng)
         points, found = _tried_on_sample(rows, model, n_components, init_params, rng, means)
     else:
@@ -140,32 +141,34 @@ def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
     return Start(arranged, fitting(fit, model, arranged))
 
 
-def is_untried(rows: MemoryRows, model: Model, n_components: int) -> bool:
+def is_untried(rows: MemoryRows, model: Model, n_components: int, init_params: str) -> bool:
     """Whether a start by seeds is not tried: it is the only one, and a sample would save little."""
     saves_little = rows.n_rows <= SAVING * sample_size(model, n_components, rows.n_features)
-    is_sole = n_starts(n_components) == 1 and n_components > 1
+    is_sole = n_starts(n_components, init_params) == 1 and n_components > 1
     return saves_little and is_sole and n_rounds(rows, model, n_components) == 0
 
 
 def untried(
     rows: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
 ) -> Start:
-    """Return the start from many centers: the rows sorted by the nearest, and one M step."""
-    has_passes = init_params == "kmeans"
+    """Return a start without trials: the rows sorted by the nearest center, and one M step."""
+    least = least_rows(model, rows.n_features) if init_params == "kmeans" else None
     if init_params == "random_from_data":
         means = _distinct(rows, n_components, rng)
     else:
-        means = many_centers(rows, n_components, rng, has_passes)
+        means = many_centers(rows, n_components, rng, least)
     arranged, labels = rows.arranged_for(equal_spheres(means)), None
-    if has_passes:
-        labels, means = improved_parts(arranged, means)
+    if least is not None:
+        labels, means = improved_parts(arranged, means, least)
     statistics = arranged.partition(labels, means, model.scatter)
     return Start(arranged, fit_after_m_step(model, arranged, statistics))
 
 
-def n_starts(n_components: int) -> int:
-    """Return the number of starts to try where components are not moved."""
-    return max(1, min(TRIALS, SOLE // n_components)) if n_components > 1 else 1
+def n_starts(n_components: int, init_params: str) -> int:
+    """Return the number of starts to try where EM moves no components; k-means moves its own."""
+    if n_components == 1 or init_params == "kmeans":
+        return 1
+    return max(1, min(TRIALS, SOLE // n_components))
 
 
 def sample_size(model: Model, n_components: int, n_features: int) -> int:
@@ -181,7 +184,8 @@ def memberships(
 ) -> list[Partition | SufficientStatistics]:
     """Return the memberships of the starts to try."""
     K = n_components
-    count = n_starts(K) if n_rounds(points, model, K) == 0 else 1
+    has_moves = n_rounds(points, model, K) > 0
+    count = 1 if has_moves else n_starts(K, init_params)
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())
         return [partition_of(points, points.of_all(own.labels(K)), K) for own in hierarchies]
@@ -189,7 +193,9 @@ def memberships(
         return [points.random_memberships(K, model.scatter, rng) for _ in range(count)]
     if init_params == "random_from_data":
         return [partition_around(points, _distinct(points, K, rng)) for _ in range(count)]
-    return list((k_means if init_params == "kmeans" else plus_plus)(points, K, rng, count))
+    if init_params == "k-means++":
+        return list(plus_plus(points, K, rng, count))
+    return [k_means(points, K, rng, 0 if has_moves else least_rows(model, points.n_features))]
 
 
 def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:

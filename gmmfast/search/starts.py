@@ -52,7 +52,7 @@ class Starts:
             if self.choices and is_late():
                 break
             labels = [points.of_all(tree.labels(k)) for tree in hierarchies]
-            found = k_means(points, k, rng)[0].labels
+            found = k_means(points, k, rng).labels
             labels.append(points.of_all(found.ravel()[: points.n_rows]))
             self.choices[k] = self.choice(labels, k)
 

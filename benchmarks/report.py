@@ -1,9 +1,12 @@
 """Run all comparisons and write docs/performance.md: ``python -m benchmarks.report [--quick]``.
 
-``--only everyday latency`` runs some of them, and prints their targets and tables.
+``--only everyday latency`` runs some of them, and prints their targets and tables. With ``--folder
+FOLDER``, results are kept, and the page is written as soon as there are results of all parts; so a
+report can be made in several runs.
 """
 
 import argparse
+import pickle
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -224,8 +227,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0, or 1 if gmmfast and scikit-learn disagree."""
     options = _parser().parse_args(arguments)
     plan = QUICK if options.quick else Plan()
-    chosen = {name: part for name, part in PARTS.items() if name in options.only}
-    found = {name: part.module.measure(plan) for name, part in chosen.items()}
+    found = _results(options.only, plan, options.folder)
+    chosen = {name: part for name, part in PARTS.items() if name in found}
     goals = [goal for name, part in chosen.items() for goal in part.module.goals(found[name])]
     parts = "\n\n".join(part.lines(found[name]) for name, part in chosen.items())
     if chosen == PARTS:
@@ -236,6 +239,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in different:
         print(line, file=sys.stderr)
     return 1 if different else 0
+
+
+def _results(names: Sequence[str], plan: Plan, folder: Path | None) -> dict[str, Any]:
+    """Measure the parts of these names; with a folder, keep the results there, and add older ones."""
+    found: dict[str, Any] = {}
+    for name, part in PARTS.items():
+        kept = folder / f"{name}{'-quick' * plan.quick}.pickle" if folder else None
+        if name in names:
+            found[name] = part.module.measure(plan)
+            if kept:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(pickle.dumps(found[name]))
+        elif kept and kept.exists():
+            found[name] = pickle.loads(kept.read_bytes())
+    return found
 
 
 def _write(out: Path, goals: str, parts: str, grown: growth.Growth, quick: bool) -> None:
@@ -258,6 +276,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="small sizes, to test the report")
     help = "run only these parts, and print them without writing the page"
     add("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help=help)
+    help = "keep results in this folder, and take those of other parts from it"
+    add("--folder", type=Path, help=help)
     out = ROOT / "docs" / "performance.md"
     add("--out", type=Path, default=out, help="default: %(default)s")
     return parser

@@ -242,7 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _results(names: Sequence[str], plan: Plan, folder: Path | None) -> dict[str, Any]:
-    """Measure the parts of these names; with a folder, keep the results there, and add older ones."""
+    """Measure these parts; a folder keeps their results, and has those of others."""
     found: dict[str, Any] = {}
     for name, part in PARTS.items():
         kept = folder / f"{name}{'-quick' * plan.quick}.pickle" if folder else None

@@ -19,6 +19,10 @@ class InvalidParameterError(ValueError, TypeError):
     """A parameter of the constructor is of the wrong type or out of range."""
 
 
+class EmptyComponentError(ValueError):
+    """A component has no rows of positive weight to start from."""
+
+
 class IllDefinedCovarianceError(ValueError):
     """A covariance is not positive definite.
 

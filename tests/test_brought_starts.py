@@ -227,6 +227,17 @@ def test_callable__is_called_for_each_start_and_the_best_is_kept():
     assert fitted.lower_bound_ == max(bounds)
 
 
+def test_callable__a_start_that_leaves_a_component_empty_is_passed_over():
+    X, labels, _, _ = data(FEW)
+    own = iter([labels % 2, labels, labels % 2])
+    fitted = started(X, lambda *_: next(own), n_init=3)
+    np.testing.assert_array_equal(fitted.means_, started(X, labels).means_)
+    with pytest.raises(gmmfast.errors.EmptyComponentError, match="component 2 has none"):
+        started(X, lambda *_: labels % 2, n_init=3)
+    with pytest.raises(ValueError, match="should have the shape"):  # an error in the callable
+        started(X, lambda *_: labels[1:], n_init=3)
+
+
 def test_array__is_one_start():
     X, labels, _, _ = data(FEW)
     iterations = []
@@ -346,6 +357,7 @@ WRONG = {
     "a sum": (with_value(RESP, 7, [1, 1, 0]), ["sum 1 in each row", "got the sum 2", "by its sum"]),
     "not a number": (with_value(RESP, 7, np.nan), ["got the sum nan", "row 7"]),
     "no responsibility": (with_value(RESP, slice(None), [0.5, 0, 0.5]), ["component 1 has none"]),
+    "a column of labels": (LABELS[:, None], ["(150,) for labels", "(150, 1)", "labels.ravel()"]),
     "nothing": (lambda *_: None, ["init_params must be an array"]),
     "a masked array": (np.ma.masked_equal(LABELS, 1), ["init_params", "masked"]),
 }

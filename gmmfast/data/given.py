@@ -96,10 +96,12 @@ def check_memberships(memberships: Any, n_rows: int, n_components: int) -> NDArr
         raise ValueError(_wrong_label(n_components, repr(text))) from None
     shapes = (n_rows,), (n_rows, n_components)
     if array.shape not in shapes:
+        advice = "Arrays fit the rows and n_components of one fit; use a callable for several."
+        if array.shape == (n_rows, 1):
+            advice = "Use labels.ravel()."
         raise ValueError(
             f"The parameter 'init_params' should have the shape of {shapes[0]} for labels or "
-            f"{shapes[1]} for responsibilities, but got {array.shape}. Arrays fit the rows and "
-            "n_components of one fit; use a callable for several."
+            f"{shapes[1]} for responsibilities, but got {array.shape}. {advice}"
         )
     if array.ndim == 1:
         return _checked_labels(array, n_components)

@@ -8,6 +8,7 @@ import numpy as np
 
 from gmmfast.data.given import check_memberships
 from gmmfast.em.kmeans import Random
+from gmmfast.errors import EmptyComponentError
 from gmmfast.models import Model
 from gmmfast.models.step import EMPTY_MASS
 from gmmfast.parameters import SufficientStatistics
@@ -36,8 +37,9 @@ def brought(
     Raises
     ------
     ValueError
-        If the rows are not in memory, the memberships are neither labels nor responsibilities, or a
-        component has no rows.
+        If the rows are not in memory, or the memberships are neither labels nor responsibilities.
+    EmptyComponentError
+        If a component has no rows.
     """
     if not isinstance(rows, MemoryRows):
         raise ValueError(
@@ -53,7 +55,7 @@ def brought(
     statistics = points.memberships(memberships, K, model.scatter)
     empty = np.flatnonzero(statistics.mass < EMPTY_MASS * rows.weight / rows.n_rows)
     if empty.size:
-        raise ValueError(
+        raise EmptyComponentError(
             f"Each of the {K} components needs a row of positive weight to start from; component "
             f"{empty[0]} has none in 'init_params'. Assign rows to it, or lower n_components."
         )

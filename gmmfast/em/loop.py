@@ -21,7 +21,7 @@ from gmmfast.em.state import (
     rule_of,
     with_leap,
 )
-from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.errors import EmptyComponentError, IllDefinedCovarianceError
 from gmmfast.kernels.loop import (
     CONVERGED,
     HAS_BEFORE,
@@ -321,12 +321,12 @@ def best_of(
     observer is the last.
     """
     best: EMResult | None = None
-    failures: list[IllDefinedCovarianceError] = []
+    failures: list[ValueError] = []
     for number in range(n_starts):
         try:
             rows, begin, hints = start()
             result = run(rows, begin, model, control, number=number, hints=hints)
-        except IllDefinedCovarianceError as error:
+        except (IllDefinedCovarianceError, EmptyComponentError) as error:
             failures.append(error)
             continue
         if best is None or result.lower_bound > best.lower_bound:

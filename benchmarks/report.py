@@ -242,10 +242,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _results(names: Sequence[str], plan: Plan, folder: Path | None) -> dict[str, Any]:
-    """Measure these parts; a folder keeps their results, and has those of others."""
+    """Measure these parts, save them in the folder, and load the other parts from there."""
     found: dict[str, Any] = {}
     for name, part in PARTS.items():
-        kept = folder / f"{name}{'-quick' * plan.quick}.pickle" if folder else None
+        kept = folder / f"{name}{'-quick' if plan.quick else ''}.pickle" if folder else None
         if name in names:
             found[name] = part.module.measure(plan)
             if kept:
@@ -274,7 +274,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="small sizes, to test the report")
-    help = "run only these parts, and print them without writing the page"
+    help = "run only these parts; without --folder, print them and write no page"
     add("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help=help)
     help = "keep results in this folder, and take those of other parts from it"
     add("--folder", type=Path, help=help)

@@ -258,14 +258,11 @@ def test_moves__there_are_none_for_one_component_or_few_rows():
 
 def test_n_rounds__follow_from_the_shapes():
     full, diagonal = MODELS["full"](0.0), MODELS["diag"](0.0)
-    few = MemoryRows(np.zeros((150, 4)) + np.arange(4.0))
-    wide = MemoryRows(np.zeros((1500, 64)) + np.arange(64.0))
-    short = MemoryRows(np.zeros((10, 200)) + np.arange(200.0))
-    assert n_rounds(few, full, 1) == 0
-    assert n_rounds(few, full, 3) == trials.ROUNDS
-    assert n_rounds(wide, full, 3) == 0
-    assert 0 < n_rounds(wide, diagonal, 12) < trials.ROUNDS
-    assert n_rounds(short, full, 2) == 0  # long M steps
+    assert n_rounds(full, 150, 1, 4) == 0
+    assert n_rounds(full, 150, 3, 4) == trials.ROUNDS
+    assert n_rounds(full, 1500, 3, 64) == 0
+    assert 0 < n_rounds(diagonal, 1500, 12, 64) < trials.ROUNDS
+    assert n_rounds(full, 10, 2, 200) == 0  # long M steps
 
 
 CASES = {  # rows, components, rounds, `reg_covar`, and why the rounds end
@@ -333,7 +330,7 @@ def test_memberships__several_starts_where_there_are_no_moves(init_params, d, n_
     X[:, 0] += np.repeat([0.0, 3.0, 9.0, 20.0], 500)
     points, rng = MemoryRows(X), np.random.default_rng(0)
     found = starts.memberships(points, MODELS["full"](0.0), 4, init_params, rng)
-    assert len(found) == (1 if init_params == "kmeans" else n_starts)  # k-means regroups parts
+    assert len(found) == (1 if init_params == "kmeans" else n_starts)
 
 
 @pytest.mark.parametrize("covariance_type", ALL)

@@ -202,18 +202,18 @@ def many(n, d, dtype="f8", seed=0):
     return X.astype(dtype)
 
 
-@pytest.mark.parametrize("passes", [0, 6])
+@pytest.mark.parametrize(("passes", "least_rows"), [(0, 0), (6, 0), (6, 4)])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("d", [1, 3, 17, 35])
-def test_many_centers__bounds_change_no_bit(d, dtype, passes, monkeypatch):
+def test_many_centers__bounds_change_no_bit(d, dtype, passes, least_rows, monkeypatch):
     weights = np.random.default_rng(1).integers(0, 3, 3000).astype(float)
     rows = MemoryRows(many(3000, d, dtype), weights)
     draws = kmeans._draws(150, np.random.default_rng(2))
-    found = kmeans._sought(rows, draws, passes)
+    found = kmeans._sought(rows, draws, passes, least_rows)
     with monkeypatch.context() as patched:
         scratch = kmeans._scratch
         patched.setattr(kmeans, "_scratch", lambda *args: unbounded(scratch(*args)))
-        expected = kmeans._sought(rows, draws, passes)
+        expected = kmeans._sought(rows, draws, passes, least_rows)
     np.testing.assert_array_equal(found.means, expected.means)
     np.testing.assert_array_equal(found.labels, expected.labels)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.density import TILE, aligned
 from gmmfast.kernels.kmeans import PASSES, SEEDS, Bounds, Seeking, refer, seek
-from gmmfast.kernels.regrouping import Regrouping, regroup
+from gmmfast.kernels.splitting import Parts, split_and_merge
 from gmmfast.kernels.threads import SLICE, require_somebody
 from gmmfast.parameters import Floats, equal_spheres
 from gmmfast.rows import MemoryRows
@@ -19,14 +19,14 @@ from gmmfast.rows import MemoryRows
 Random = np.random.Generator | np.random.RandomState
 
 BOUNDED = 64  # centers: fewer are not bounded
-ROWS_PER_CENTER = 16  # in the sample on which many centers are sought
-SMALLEST_SAMPLE = 8192  # rows in that sample, at least
-SAMPLE_PASSES = 3  # Lloyd passes over that sample, at most, before and after each regrouping
-ROWS_PASSES = 3  # the same over all rows
-LLOYD_PASSES = 100  # the same where trials follow
-REGROUPINGS = 5  # at most
-WORTH = 1e-3  # of the sum of squares: a smaller gain ends them
+ROWS_PER_CENTER = 16  # in the sample on which centers for many rows are sought,
+FEWEST_ROWS = 8192  # and at least so many in all
+SAMPLE_PASSES = 3  # Lloyd passes over that sample, at most; one less after a split
+ROWS_PASSES = 3  # then over all rows
+LLOYD_PASSES = 100  # where trials follow
 LLOYD_TOLERANCE = 1e-4  # relative to the mean variance, as in scikit-learn
+SPLITS = 5  # times that parts are split and merged, at most
+WORTH = 1e-3  # relative decrease of the sum of squares: a smaller one is the last
 
 
 class Partition(NamedTuple):
@@ -34,6 +34,20 @@ class Partition(NamedTuple):
 
     labels: NDArray[np.int32]  # (n_tiles, TILE) of packed rows that are not sorted
     means: Floats  # (K, d) of the parts, exact or approximate
+
+
+class Search(NamedTuple):
+    """Arguments of `gmmfast.kernels.kmeans.seek` behind the rows."""
+
+    draws: Floats
+    n_seeds: int
+    n_passes: int
+    tolerance: float
+    budget: int
+    place: NDArray[np.int64]
+    work: Seeking
+    centers: NDArray[Any]
+    labels: NDArray[np.int32]
 
 
 def k_means(points: MemoryRows, n_components: int, rng: Random, least_rows: int = 0) -> Partition:
@@ -48,8 +62,9 @@ def k_means(points: MemoryRows, n_components: int, rng: Random, least_rows: int 
     rng : Generator or RandomState
         Draws the seeds.
     least_rows : int, default=0
-        If positive, parts are then merged and others cut in two halves of at least so many rows,
-        while that lowers the sum of squares.
+        If positive, parts are then split in halves of at least so many rows, and others merged, as
+        long as that lowers the sum of squares. A row of the smallest weight counts once, others in
+        proportion. After the last split, a row's own center need not be the nearest.
 
     References
     ----------
@@ -85,28 +100,25 @@ def plus_plus(
 
 
 def many_centers(
-    rows: MemoryRows, n_components: int, rng: Random, least_rows: int | None
+    rows: MemoryRows, n_components: int, rng: Random, n_passes: int = 0, least_rows: int = 0
 ) -> Floats:
-    """Return centers (K, d) for many rows, sought on a sample: k-means++ seeds, or k-means.
+    """Return centers (K, d) for many rows, sought on a sample.
 
     16 rows per center with ``2 + log2 K`` candidates take no more time than 32 with ``2 + log K``.
-    On generated rows (d = 16, K = 256, four seeds) fits were likelier by 0.03 nats per row; on
-    image patches there was no difference beyond that between seeds.
+    On generated rows (d = 16, K = 1024) and image patches (d = 35) fits were as likely.
 
     Parameters
     ----------
     rows, n_components, rng
         As in `k_means`.
-    least_rows : int or None
-        As in `k_means`, of all rows; None for seeds alone.
+    n_passes : int, default=0
+        Lloyd passes, at most; 0 gives the seeds.
+    least_rows : int, default=0
+        As in `k_means`, of all rows.
     """
-    size = max(SMALLEST_SAMPLE, ROWS_PER_CENTER * n_components)
-    sample = rows.all_or_sample(size, rng)
-    draws = _draws(n_components, rng, math.log2)
-    if least_rows is None:
-        return _sought(sample, draws, 0).means
+    sample = rows.all_or_sample(max(FEWEST_ROWS, ROWS_PER_CENTER * n_components), rng)
     own = math.ceil(least_rows * sample.n_rows / rows.n_rows)
-    return _sought(sample, draws, SAMPLE_PASSES, own).means
+    return _sought(sample, _draws(n_components, rng, math.log2), n_passes, own).means
 
 
 def improved_parts(rows: MemoryRows, centers: Floats, least_rows: int = 0) -> Partition:
@@ -131,9 +143,9 @@ def improved_parts(rows: MemoryRows, centers: Floats, least_rows: int = 0) -> Pa
     own, labels = np.array(centers, dtype, order="C"), labels.copy()
     work = _scratch(np.empty((0, TILE), dtype), 1, K, d)
     place, draws = np.array([K, 0, 0, 0], np.int64), np.empty((K, 1))
-    search = draws, K, ROWS_PASSES, 0.0, SLICE, place, work, own, labels
-    _seek(tiles, row_weights, *search)
-    _regroup(least_rows, tiles, row_weights, *search)
+    search = Search(draws, K, ROWS_PASSES, 0.0, SLICE, place, work, own, labels)
+    _seek(tiles, row_weights, search)
+    _split_and_merge(tiles, row_weights, search, least_rows)
     return Partition(labels, own.astype(np.float64))
 
 
@@ -177,32 +189,39 @@ def _sought(points: MemoryRows, draws: Floats, n_passes: int, least_rows: int = 
             tiles, row_weights, order = _tiles_by(by, tiles), _by(by, row_weights), order[by]
             work.nearest[...], labels[...] = _by(by, work.nearest), _by(by, labels)
             refer(tiles, row_weights, centers, labels, place, work)
-        search = draws, n_seeds, last, tolerance, SLICE, place, work, centers, labels
-        _seek(tiles, row_weights, *search)
-    _regroup(least_rows, tiles, row_weights, *search)
+        search = Search(draws, n_seeds, last, tolerance, SLICE, place, work, centers, labels)
+        _seek(tiles, row_weights, search)
+    _split_and_merge(tiles, row_weights, search, least_rows)
     unsorted = np.empty(labels.size, np.int32)
     unsorted[order] = labels.ravel()
     return Partition(unsorted.reshape(labels.shape), centers.astype(np.float64))
 
 
-def _seek(tiles: NDArray[Any], row_weights: NDArray[Any], *search: Any) -> None:
-    """Complete a search; parameters as in `gmmfast.kernels.kmeans.seek`."""
+def _seek(tiles: NDArray[Any], row_weights: NDArray[Any], search: Search) -> None:
+    """Complete a search."""
     while not seek(tiles, row_weights, *search):
         require_somebody()
 
 
-def _regroup(least_rows: int, tiles: NDArray[Any], row_weights: NDArray[Any], *search: Any) -> None:
-    """Regroup parts, with passes after each time, for as long as that pays."""
-    *_, place, _, centers, labels = search
-    if least_rows == 0:
+def _split_and_merge(
+    tiles: NDArray[Any], row_weights: NDArray[Any], search: Search, least_rows: int
+) -> None:
+    """Split and merge parts, with passes after each time, for as long as that pays."""
+    centers, labels = search.centers, search.labels
+    if least_rows == 0 or len(centers) < 3:  # one part to split, and two to merge
         return
     least_mass = least_rows * float(row_weights[row_weights > 0].min())
-    work = _scratch_of_parts(labels.shape, *centers.shape)
-    for _ in range(REGROUPINGS):
-        if not regroup(tiles, row_weights, least_mass, work, centers, labels) > WORTH:
+    parts = _scratch_of_parts(labels.shape, *centers.shape)
+    for _ in range(SPLITS):
+        place, decrease = np.zeros(2, np.int64), -1.0
+        while decrease < 0:
+            require_somebody()
+            args = SLICE, place, parts, centers, labels
+            decrease = split_and_merge(tiles, row_weights, least_mass, *args)
+        if not decrease > WORTH:
             break
-        place[PASSES] = 1  # passes follow as if these were the parts of the first one
-        _seek(tiles, row_weights, *search)
+        search.place[PASSES] = 1  # as if these were the parts of the first pass
+        _seek(tiles, row_weights, search)
 
 
 def _stages(n_components: int, n_passes: int) -> list[tuple[int, int]]:
@@ -234,13 +253,13 @@ def _scratch(nearest: NDArray[Any], n_draws: int, n_components: int, n_features:
     )  # fmt: skip
 
 
-def _scratch_of_parts(shape: tuple[int, ...], n_components: int, n_features: int) -> Regrouping:
-    """Allocate scratch for the regrouping of packed rows of this shape (n_tiles, TILE)."""
+def _scratch_of_parts(shape: tuple[int, ...], n_components: int, n_features: int) -> Parts:
+    """Allocate scratch to split parts of packed rows of this shape (n_tiles, TILE)."""
     K, d = n_components, n_features
-    return Regrouping(
+    return Parts(
         np.empty(K), np.empty((K, d)), np.empty((K, d)), np.empty(shape, np.int8),
-        np.empty((2, K)), np.empty((2, K, d)), np.empty((2, K, d)), np.empty(K), np.empty(K),
-        np.empty(K, np.int64), np.empty(K, np.int64),
+        np.empty((K, 2)), np.empty((K, 2, d)), np.empty((K, 2, d)), np.empty(K), np.empty(K),
+        np.empty(K, np.int64), np.empty(K, np.int8), np.empty((K, 2), np.int64),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from gmmfast.em.brought import brought
 from gmmfast.em.kmeans import (
+    SAMPLE_PASSES,
     Partition,
     Random,
     improved_parts,
@@ -19,7 +20,8 @@ from gmmfast.em.kmeans import (
 )
 from gmmfast.em.state import fit_after_m_step, fitting, restarted
 from gmmfast.em.trees import trees
-from gmmfast.em.trials import Trial, begun, likeliest, n_rounds
+from gmmfast.em.trials import ROUNDS, Trial, begun, likeliest, n_rounds
+from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import Fit
 from gmmfast.models import Model
 from gmmfast.models.base import least_rows
@@ -30,7 +32,7 @@ from gmmfast.rows import Hints, MemoryRows, Rows
 ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
 SMALLEST_SAMPLE = 4096  # and at least this many in all
-TRIALS = 3  # starts where neither EM nor k-means moves components,
+TRIALS = 3  # starts where there are no moves,
 SOLE = 512  # or SOLE // K, if fewer: starts differ less where K is large (one for K > 256)
 SEEDED = ("kmeans", "k-means++", "random_from_data")  # starts that divide the rows among seeds
 SAVING = 8  # a sole start is tried on a sample if there are this many times more rows
@@ -67,7 +69,7 @@ def start(
         K.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "hierarchical"} or other
         Unless means are given, starts of this kind are tried for a few EM passes over a sample of
-        the rows (many components: `is_untried`). The first three assign each row to the nearest of
+        the rows (unless `is_untried`). The first three assign each row to the nearest of
         K seeds: k-means centers, or rows drawn by k-means++ or at random; "random" draws
         responsibilities; "hierarchical" cuts Ward's trees. Labels, responsibilities or a callable
         are taken as they are; see `gmmfast.em.brought`.
@@ -125,7 +127,8 @@ def _tried_on_sample(
     if means is not None:
         return points, begun(points, model, partition_around(points, means))
     ways = memberships(points, model, n_components, init_params, rng)
-    return points, likeliest(points, model, ways, n_rounds(points, model, n_components))
+    rounds = n_rounds(model, points.n_rows, n_components, points.n_features)
+    return points, likeliest(points, model, ways, rounds)
 
 
 def _at(rows: Rows, parameters: Parameters) -> Start:
@@ -143,30 +146,53 @@ def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
 
 def is_untried(rows: MemoryRows, model: Model, n_components: int, init_params: str) -> bool:
     """Whether a start by seeds is not tried: it is the only one, and a sample would save little."""
-    saves_little = rows.n_rows <= SAVING * sample_size(model, n_components, rows.n_features)
+    size, d = sample_size(model, n_components, rows.n_features), rows.n_features
+    if n_rounds(model, min(rows.n_rows, size), n_components, d) > 0:
+        return False
     is_sole = n_starts(n_components, init_params) == 1 and n_components > 1
-    return saves_little and is_sole and n_rounds(rows, model, n_components) == 0
+    return is_sole and rows.n_rows <= SAVING * size and rows.are_worth_sorting(n_components)
 
 
 def untried(
     rows: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
 ) -> Start:
-    """Return a start without trials: the rows sorted by the nearest center, and one M step."""
-    least = least_rows(model, rows.n_features) if init_params == "kmeans" else None
+    """Return a start without trials: the rows sorted by the nearest center, and one M step.
+
+    Where that has no positive definite covariances, another one is drawn, up to TRIALS in all.
+    """
+    failure: IllDefinedCovarianceError | None = None
+    for _ in range(TRIALS):
+        try:
+            return _untried(rows, model, n_components, init_params, rng)
+        except IllDefinedCovarianceError as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+def _untried(
+    rows: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+) -> Start:
+    least = least_rows(model, rows.n_features)
     if init_params == "random_from_data":
         means = _distinct(rows, n_components, rng)
+    elif init_params == "k-means++":
+        means = many_centers(rows, n_components, rng)
     else:
-        means = many_centers(rows, n_components, rng, least)
+        means = many_centers(rows, n_components, rng, SAMPLE_PASSES, least)
     arranged, labels = rows.arranged_for(equal_spheres(means)), None
-    if least is not None:
+    if init_params == "kmeans":
         labels, means = improved_parts(arranged, means, least)
     statistics = arranged.partition(labels, means, model.scatter)
     return Start(arranged, fit_after_m_step(model, arranged, statistics))
 
 
 def n_starts(n_components: int, init_params: str) -> int:
-    """Return the number of starts to try where EM moves no components; k-means moves its own."""
-    if n_components == 1 or init_params == "kmeans":
+    """Return the number of starts to try where there are no moves.
+
+    One of k-means, which splits and merges parts of its own where there are three or more.
+    """
+    if n_components == 1 or (init_params == "kmeans" and n_components > 2):
         return 1
     return max(1, min(TRIALS, SOLE // n_components))
 
@@ -183,9 +209,9 @@ def memberships(
     points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
 ) -> list[Partition | SufficientStatistics]:
     """Return the memberships of the starts to try."""
-    K = n_components
-    has_moves = n_rounds(points, model, K) > 0
-    count = 1 if has_moves else n_starts(K, init_params)
+    K, d = n_components, points.n_features
+    rounds = n_rounds(model, points.n_rows, K, d)
+    count = 1 if rounds > 0 else n_starts(K, init_params)
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())
         return [partition_of(points, points.of_all(own.labels(K)), K) for own in hierarchies]
@@ -195,7 +221,8 @@ def memberships(
         return [partition_around(points, _distinct(points, K, rng)) for _ in range(count)]
     if init_params == "k-means++":
         return list(plus_plus(points, K, rng, count))
-    return [k_means(points, K, rng, 0 if has_moves else least_rows(model, points.n_features))]
+    least = least_rows(model, d) if rounds < ROUNDS else 0
+    return [k_means(points, K, rng, least) for _ in range(count)]
 
 
 def _distinct(points: MemoryRows, n_components: int, rng: Random, draws: int = 20) -> Floats:

@@ -51,17 +51,17 @@ class Trial(NamedTuple):
         return self.lower_bound - SAME > other.lower_bound
 
 
-def n_rounds(points: MemoryRows, model: Model, n_components: int) -> int:
-    """Return the number of rounds of moves, at most: from the shapes alone."""
-    if n_components == 1 or not _are_few(points, model, n_components):
+def n_rounds(model: Model, n_rows: int, n_components: int, n_features: int) -> int:
+    """Return the number of rounds of moves on so many rows, at most: from the shapes alone."""
+    if n_components == 1 or not _are_few(model, n_rows, n_components, n_features):
         return 0
-    return min(ROUNDS, BUDGET // model.pass_work(points.n_rows, n_components, points.n_features))
+    return min(ROUNDS, BUDGET // model.pass_work(n_rows, n_components, n_features))
 
 
-def _are_few(points: MemoryRows, model: Model, n_components: int) -> bool:
+def _are_few(model: Model, n_rows: int, n_components: int, n_features: int) -> bool:
     """Whether passes and M steps are short enough for trials in compiled calls."""
-    work = model.pass_work(points.n_rows, n_components, points.n_features)
-    return work <= BUDGET and model.step_work(n_components, points.n_features) <= LONGEST_STEP
+    work = model.pass_work(n_rows, n_components, n_features)
+    return work <= BUDGET and model.step_work(n_components, n_features) <= LONGEST_STEP
 
 
 def likeliest(
@@ -88,7 +88,7 @@ def likeliest(
     IllDefinedCovarianceError
         If none leads to positive definite covariances.
     """
-    if _are_few(points, model, _count(ways[0])):
+    if _are_few(model, points.n_rows, _count(ways[0]), points.n_features):
         found = _likeliest_of_few(points, model, ways, n_rounds)
         if found is not None:
             return found

@@ -80,9 +80,11 @@ class GaussianMixture(FittedMixture):
         responsibilities; "hierarchical" cuts two of Ward's trees. After up to ten EM passes, on all
         rows or a sample of at most ``max(4096, 128 K)`` (full covariances: at least ``4 K d``;
         trees: 4096), components are moved to where the rows are described worst, as long as that
-        makes the mixture likelier (Ueda et al. 2000); where passes are long, the likeliest of three
-        starts is kept instead (K > 170: of two; K > 256: there is one, and no such passes unless
-        there are more than eight times as many rows). `n_iter_` counts from there. An array
+        makes the mixture likelier (Ueda et al. 2000). Where passes are long, "kmeans" splits and
+        merges its parts before EM instead (Kaukoranta et al. 1998), and of "k-means++",
+        "random_from_data" and "random" the likeliest of three starts is kept (K > 170: of two;
+        K > 256: there is one); one start by seeds has no such passes unless there are more than
+        eight times as many rows. `n_iter_` counts from there. An array
         holds the memberships of the rows of `fit` to start from: labels (n,), integers from 0 to
         K - 1, or responsibilities (n, K), whose rows sum to one. A callable
         ``f(X, n_components, rng)`` returns either; it is called once per start, with the rows as a

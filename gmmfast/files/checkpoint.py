@@ -194,7 +194,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     steps = shapes_of_memory(MODELS[model](), K, d, is_accelerated, has_before)
     shapes |= {STEPS + name: shape for name, shape in steps.items()}
     if any(name.startswith(ORDER) for name in found):
-        are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # many components' first order
+        are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # the order of an untried start
         order = mixture | {"covariances": (K,)} if are_spheres else mixture
         own = _named(ORDER, found, order, K, d)
         is_round = own[f"{ORDER}factors"] == (K, d) and f"{ORDER}whitening" not in own

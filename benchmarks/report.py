@@ -276,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--quick", action="store_true", help="small sizes, to test the report")
     help = "run only these parts; without --folder, print them and write no page"
     add("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help=help)
-    help = "keep results in this folder, and take those of other parts from it"
+    help = "keep results in this folder, and read the results of other parts there"
     add("--folder", type=Path, help=help)
     out = ROOT / "docs" / "performance.md"
     add("--out", type=Path, default=out, help="default: %(default)s")

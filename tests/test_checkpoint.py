@@ -86,12 +86,19 @@ def test_in_pieces_and_float32(X, tmp_path):
         assert resumed.n_iter_ == expected.n_iter_
 
 
-def test_many_components__rows_are_sorted_alike_again(tmp_path):
+@pytest.mark.parametrize(
+    ("d", "n_components", "covariance_type", "init_params"),
+    [(3, 300, "full", "k-means++"), (40, 5, "full", "kmeans"), (40, 40, "tied", "kmeans")],
+)
+def test_untried_start__rows_are_sorted_alike_again(
+    tmp_path, d, n_components, covariance_type, init_params
+):
     """They begin in the order of the nearest centers, not of the likeliest components."""
-    X, path = mixture(4000, 3, 40, separation=1.0, seed=3)[0], tmp_path / "fit.npz"
-    params = {"random_state": 0, "tol": 0.0, "max_iter": 6, "init_params": "k-means++"}
-    expected = GaussianMixture(300, **params).fit(X)
-    stopped = GaussianMixture(300, **params)
+    X, path = mixture(4000, d, 40, separation=1.0, seed=3)[0], tmp_path / "fit.npz"
+    params = {"random_state": 0, "tol": 0.0, "max_iter": 6, "covariance_type": covariance_type}
+    params |= {"init_params": init_params, "n_components": n_components}
+    expected = GaussianMixture(**params).fit(X)
+    stopped = GaussianMixture(**params)
     stopped.fit(X, callback=lambda iteration, _: iteration == 2, checkpoint=path)
     assert_same_end(GaussianMixture.resume(path).fit(X), expected, rtol=0)
 

@@ -70,7 +70,7 @@ def k_means(points: MemoryRows, n_components: int, rng: Random, least_rows: int 
     ----------
     Lloyd, S. (1982). Least squares quantization in PCM. IEEE Trans. Information Theory 28(2),
     129-137, section II.
-    Kaukoranta, T., Fränti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
+    Kaukoranta, T., Franti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
     vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
     """
     return _sought(points, _draws(n_components, rng), LLOYD_PASSES, least_rows)

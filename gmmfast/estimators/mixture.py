@@ -162,6 +162,9 @@ class GaussianMixture(FittedMixture):
     Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data
     via the EM algorithm. JRSS B 39(1), 1-38.
 
+    Kaukoranta, T., Franti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
+    vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
+
     Ueda, N., Nakano, R., Ghahramani, Z., Hinton, G. E. (2000). SMEM algorithm for mixture models.
     Neural Computation 12, 2109-2128, section 3: components that are split and merged.
 

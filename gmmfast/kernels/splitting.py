@@ -2,7 +2,7 @@
 
 Lloyd's passes move each center a little: two centers in one cluster stay there, and so does one
 between two clusters. Where a split lowers the sum of squares by more than a merger raises it, both
-together lower it (Kaukoranta, Fränti, Nevalainen 1998).
+together lower it (Kaukoranta, Franti, Nevalainen 1998).
 """
 
 from __future__ import annotations

@@ -70,6 +70,8 @@ def estimators(folder):
     GaussianMixture(2, init_params=np.arange(len(X)) % 2, **few).fit(X)
     with patch.object(trials, "ROUNDS", 1):
         GaussianMixture(2, **few).fit(X)
+    with patch.object(trials, "BUDGET", 0):
+        GaussianMixture(3, **few).fit(X)
     with patch.object(memory, "UNSORTED", 0), patch.object(places, "MANY", 2):
         GaussianMixture(2, **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])

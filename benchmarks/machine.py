@@ -1,5 +1,6 @@
 """The machine of the measurements."""
 
+import datetime
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 from benchmarks.packages import daal4py
-from benchmarks.tables import table
 from gmmfast.kernels.threads import describe
 
 PACKAGES = (
@@ -15,20 +15,21 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def section() -> str:
-    """Return a table; call it after fits, when the threading layer is known."""
+def line() -> str:
+    """Return one line; call it after fits, when the threading layer is known."""
     about = describe()
     blas = [f"{p['internal_api']} {p['num_threads']}" for p in threadpool_info()]
     onedal = [] if daal4py is None else [f"oneDAL {daal4py.num_threads()}"]
-    facts = {
-        "processor": processor(),
-        "vectors of gmmfast": about["vector width"],
-        "threads of gmmfast": f"{about['threads']} ({about['threading layer']})",
-        "threads of others": ", ".join(sorted({*blas, *onedal})),
-        "Python": f"{platform.python_version()}, {platform.system()} {platform.machine()}",
-        "versions": ", ".join(f"{name} {found}" for name, found in versions().items()),
-    }
-    return table(["", ""], [[name, fact] for name, fact in facts.items()])
+    facts = [
+        processor(),
+        f"vectors of {about['vector width']}",
+        f"{about['threads']} threads ({about['threading layer']})",
+        f"threads of others: {', '.join(sorted({*blas, *onedal}))}",
+        f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        ", ".join(f"{name} {found}" for name, found in versions().items()),
+        f"{datetime.date.today():%Y-%m-%d}",
+    ]
+    return f"*Measured on* {'; '.join(facts)}."
 
 
 def processor() -> str:

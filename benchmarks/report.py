@@ -1,14 +1,13 @@
 """Run all comparisons and write docs/performance.md: ``python -m benchmarks.report [--quick]``.
 
-``--only everyday latency`` runs some of them, and prints their targets and tables. With ``--folder
-FOLDER``, results are kept, and the page is written as soon as there are results of all parts; so a
-report can be made in several runs.
+``--only everyday latency`` runs some of them, and replaces their sections of the page alone. Each
+section says on what machine and when it was measured.
 """
 
 import argparse
-import pickle
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ end, was measured before.
 {warning}
 ## How to read it
 
-Each table was measured in one run. gmmfast and the packages that it is compared with take turns:
+Each section was measured in one run. gmmfast and the packages that it is compared with take turns:
 each repetition runs all of them once, one after the other, so that whatever else the machine does
 falls upon all. A cell gives the median of the repetitions and, in brackets, the smallest and the
 largest. **The ratios are the result**: they are taken repetition by repetition and carry over to
@@ -68,14 +67,6 @@ times as long.
 - A dash: the package does not finish the case; [the same iterations](#the-same-iterations) says
   why. "noise": the difference of the two fits was lost in it, as is a time below zero.
 
-## The machine
-
-{machine}
-
-## Targets
-
-{goals}
-
 {parts}
 
 ## What was tried and did not help
@@ -92,8 +83,9 @@ class Part:
     text: str = ""  # how to read the table
 
     def lines(self, results: Any) -> str:
-        """Return the section."""
+        """Return the section: how to read it, its tables, its targets, and the machine."""
         parts = [f"## {self.title}", self.text, self.module.section(results)]
+        parts += [_goals(self.module.goals(results)), machine.line()]
         return "\n\n".join(part for part in parts if part)
 
 
@@ -227,66 +219,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0, or 1 if gmmfast and scikit-learn disagree."""
     options = _parser().parse_args(arguments)
     plan = QUICK if options.quick else Plan()
-    found = _results(options.only, plan, options.folder)
-    chosen = {name: part for name, part in PARTS.items() if name in found}
-    goals = [goal for name, part in chosen.items() for goal in part.module.goals(found[name])]
-    parts = "\n\n".join(part.lines(found[name]) for name, part in chosen.items())
-    if chosen == PARTS:
-        _write(options.out, _goals(goals), parts, found["growth"], options.quick)
-    else:
-        print(QUICK_WARNING if options.quick else "", _goals(goals), parts, sep="\n\n")
-    different = iterations.disagreements(found.get("iterations", []))
+    sections = _sections(options.out)
+    different: list[str] = []
+    for name in options.only:
+        part = PARTS[name]
+        results = part.module.measure(plan)
+        sections[part.title] = part.lines(results)
+        _write(options.out, sections, options.quick)  # the next part may fail
+        if part.module is growth:
+            growth.draw(results, options.out.parent / growth.PICTURE)
+        if part.module is iterations:
+            different = iterations.disagreements(results)
     for line in different:
         print(line, file=sys.stderr)
     return 1 if different else 0
 
 
-def _results(names: Sequence[str], plan: Plan, folder: Path | None) -> dict[str, Any]:
-    """Measure these parts, save them in the folder, and load the other parts from there."""
-    found: dict[str, Any] = {}
-    for name, part in PARTS.items():
-        kept = folder / f"{name}{'-quick' if plan.quick else ''}.pickle" if folder else None
-        if name in names:
-            found[name] = part.module.measure(plan)
-            if kept:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(pickle.dumps(found[name]))
-        elif kept and kept.exists():
-            found[name] = pickle.loads(kept.read_bytes())
-    return found
+def _sections(page: Path) -> dict[str, str]:
+    """Return the sections of an earlier page by their titles."""
+    text = page.read_text("utf-8") if page.exists() else ""
+    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    return {part[3:].partition("\n")[0]: part.rstrip() for part in parts if part[:3] == "## "}
 
 
-def _write(out: Path, goals: str, parts: str, grown: growth.Growth, quick: bool) -> None:
-    """Write the page, and the picture beside it."""
+def _write(out: Path, sections: Mapping[str, str], quick: bool) -> None:
+    """Write the page, with the parts in their order."""
+    there = [sections[part.title] for part in PARTS.values() if part.title in sections]
     page = PAGE.format(
-        warning=QUICK_WARNING if quick else "",
-        machine=machine.section(),
-        goals=goals,
-        parts=parts,
-        tried=tried.section(),
+        warning=QUICK_WARNING if quick else "", parts="\n\n".join(there), tried=tried.section()
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")
-    growth.draw(grown, out.parent / growth.PICTURE)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="small sizes, to test the report")
-    help = "run only these parts; without --folder, print them and write no page"
+    help = "run these parts, and leave the rest of the page as it is"
     add("--only", nargs="+", choices=list(PARTS), default=list(PARTS), metavar="PART", help=help)
-    help = "keep results in this folder, and read the results of other parts there"
-    add("--folder", type=Path, help=help)
     out = ROOT / "docs" / "performance.md"
     add("--out", type=Path, default=out, help="default: %(default)s")
     return parser
 
 
 def _goals(goals: Sequence[Goal]) -> str:
-    met = sum(goal.met for goal in goals)
-    lines = table(["what", "reached", "target", "met"], [goal.cells() for goal in goals])
-    return f"{met} of {len(goals)} are met.\n\n{lines}"
+    """Return the table of targets; empty if a part has none."""
+    if not goals:
+        return ""
+    return table(["target of", "reached", "target", "met"], [goal.cells() for goal in goals])
 
 
 if __name__ == "__main__":

@@ -23,6 +23,25 @@ class EmptyComponentError(ValueError):
     """A component has no rows of positive weight to start from."""
 
 
+class MissingValuesError(ValueError):
+    """Rows of a file have missing values.
+
+    Parameters
+    ----------
+    message : str
+        Text of the error.
+    n_rows : int
+        Number of these rows.
+    """
+
+    def __init__(self, message: str, n_rows: int) -> None:
+        self.n_rows = n_rows
+        super().__init__(message, n_rows)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class IllDefinedCovarianceError(ValueError):
     """A covariance is not positive definite.
 

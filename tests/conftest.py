@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pytest
 
-from gmmfast import cli
+from gmmfast import GaussianMixture, cli
 from gmmfast.datasets import load_customers
 from gmmfast.em import trials
 from gmmfast.kernels import compiling
@@ -62,6 +62,19 @@ def run(capsys, monkeypatch):
         return code, captured.out, captured.err
 
     return run_command
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model file of two components in two named columns, heaviest first."""
+    path = tmp_path / "model.npz"
+    GaussianMixture.from_parameters(
+        np.array([0.75, 0.25]),
+        np.array([[40.0, 4.6], [98.0, 1.5]]),
+        np.array([[[90.0, -2.5], [-2.5, 1.3]], [[280.0, -1.0], [-1.0, 0.25]]]),
+        feature_names=["value", "rate"],
+    ).save(path)
+    return path
 
 
 @pytest.fixture

@@ -1,6 +1,10 @@
-"""Generated mixtures for the tests."""
+"""Generated mixtures for the tests, and the results of commands."""
+
+import io
 
 import numpy as np
+
+from gmmfast import load
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -42,3 +46,15 @@ def random_start(X, n_components, covariance_type, seed=0):
 def interpreted(kernel):
     """A kernel that only kernels call, as plain Python."""
     return getattr(kernel, "py_func", kernel)
+
+
+def load_unnamed(path):
+    """Load a model and drop its column names, so that arrays do without."""
+    mixture = load(path)
+    del mixture.feature_names_in_
+    return mixture
+
+
+def columns_of(text):
+    """Columns of CSV text by name."""
+    return np.genfromtxt(io.StringIO(text), delimiter=",", names=True)

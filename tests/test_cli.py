@@ -1,6 +1,5 @@
 """The command line, in process, but for what only a process can show."""
 
-import io
 import json
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from data import columns_of, load_unnamed
 
 from gmmfast import GaussianMixture, load
 from gmmfast.datasets import load_customers, load_sensors
@@ -19,31 +19,6 @@ from gmmfast.tables import read_table, write_table
 pytestmark = pytest.mark.plain
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
-
-
-@pytest.fixture
-def model(tmp_path):
-    """A model file of two components in two named columns, heaviest first."""
-    path = tmp_path / "model.npz"
-    GaussianMixture.from_parameters(
-        np.array([0.75, 0.25]),
-        np.array([[40.0, 4.6], [98.0, 1.5]]),
-        np.array([[[90.0, -2.5], [-2.5, 1.3]], [[280.0, -1.0], [-1.0, 0.25]]]),
-        feature_names=["value", "rate"],
-    ).save(path)
-    return path
-
-
-def load_unnamed(path):
-    """Load a model and drop its column names, so that arrays do without."""
-    mixture = load(path)
-    del mixture.feature_names_in_
-    return mixture
-
-
-def columns_of(text):
-    """Columns of CSV text by name."""
-    return np.genfromtxt(io.StringIO(text), delimiter=",", names=True)
 
 
 # fit
@@ -417,15 +392,18 @@ def test_header__options(run, fails, tmp_path, monkeypatch, clusters):
 # predict and score
 
 
-def test_predict__prints_labels_and_probabilities(run, customers, model):
-    code, out, err = run("predict", model, customers)
+def test_predict__prints_components_and_probabilities(run, customers, model):
+    code, out, err = run("predict", model, customers, "--probabilities")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == "label,probability_0,probability_1"
+    names = "row,component,probability,log_density,probability_0,probability_1"
+    assert out.splitlines()[0] == names
     found = columns_of(out)
     X = read_table(customers, columns=["value", "rate"]).values
     mixture = load_unnamed(model)
-    np.testing.assert_array_equal(found["label"], mixture.predict(X))
+    np.testing.assert_array_equal(found["component"], mixture.predict(X))
+    np.testing.assert_array_equal(found["log_density"], mixture.score_samples(X))
     expected = mixture.predict_proba(X)
+    np.testing.assert_array_equal(found["probability"], expected.max(axis=1))
     np.testing.assert_array_equal(found["probability_0"], expected[:, 0])
     np.testing.assert_array_equal(found["probability_1"], expected[:, 1])
 
@@ -451,7 +429,7 @@ def test_predict__columns_override_the_names_of_the_model(run, model):
     code, out, _ = run("predict", model, "--example", "customers", "--columns", names)
     assert code == 0
     expected = load_unnamed(model).predict(load_customers().data)
-    np.testing.assert_array_equal(columns_of(out)["label"], expected)
+    np.testing.assert_array_equal(columns_of(out)["component"], expected)
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.npy"])
@@ -459,10 +437,10 @@ def test_predict__writes_a_file(run, customers, model, tmp_path, name):
     code, out, err = run("predict", model, customers, "--out", tmp_path / name)
     assert (code, out, err) == (0, "", "")
     X = read_table(customers, columns=["value", "rate"]).values
-    expected = np.column_stack(
-        [load_unnamed(model).predict(X), load_unnamed(model).predict_proba(X)]
-    )
-    np.testing.assert_array_equal(read_table(tmp_path / name).values, expected)
+    mixture = load_unnamed(model)
+    resp = mixture.predict_proba(X)
+    expected = [np.arange(1, 351), mixture.predict(X), resp.max(axis=1), mixture.score_samples(X)]
+    np.testing.assert_array_equal(read_table(tmp_path / name).values, np.column_stack(expected))
 
 
 def test_predict__errors_are_one_line(fails, customers, model, tmp_path):

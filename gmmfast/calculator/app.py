@@ -27,6 +27,7 @@ from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session,
 from gmmfast.calculator.settings import DEFAULTS, read_settings
 from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.datasets import EXAMPLES
+from gmmfast.errors import MissingValuesError
 from gmmfast.estimators.mixture import load
 from gmmfast.tables import write_table
 
@@ -93,6 +94,9 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
         middleware=[Middleware(Guard, token=token, port=port, any_address=any_address)],
         exception_handlers={
             HTTPException: _as_json,
+            MissingValuesError: lambda request, error: JSONResponse(
+                {"error": str(error), "n_missing": error.n_rows}, 400
+            ),
             ValueError: lambda request, error: failure(400, str(error)),
             MemoryError: lambda request, error: failure(
                 413, "There is not enough memory for this table. Send fewer rows or columns."
@@ -211,10 +215,11 @@ async def send_data(request: Request) -> Response:
     """Take a file: its bytes are the body, its name is in the query."""
     session = _session(request)
     typed = request.query_params.get("typed") == "yes"
+    drop = request.query_params.get("drop_missing") == "yes"
     name = Path(request.query_params.get("name", "typed.csv")).name
     path = await _file(request, LARGEST_FILE, session, suffix_of(name))
     try:
-        loaded = await asyncio.to_thread(read_upload, path, name, typed=typed)
+        loaded = await asyncio.to_thread(read_upload, path, name, typed=typed, drop_missing=drop)
     finally:
         path.unlink(missing_ok=True)
     await asyncio.to_thread(session.take, loaded)

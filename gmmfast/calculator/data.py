@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,22 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from gmmfast.datasets import EXAMPLES
+from gmmfast.errors import MissingValuesError
 from gmmfast.tables import (
     AS_DATA,
     AS_HEADER,
     AS_ROW,
     CHOOSE,
+    DECIMAL,
+    DIALECT,
+    DROP,
     LEAVE_OUT,
     READ_SUFFIXES,
+    SHEET,
     TEXT_SUFFIXES,
+    Reading,
     Table,
     choose_columns,
     column_names,
-    read_table,
+    kind_of,
 )
-from gmmfast.tables.arrow import ArrowFile
-from gmmfast.tables.base import TableFile, unusable
-from gmmfast.tables.text import TextFile
+from gmmfast.tables.base import TableFile
+from gmmfast.tables.dialect import DELIMITERS
+from gmmfast.tables.opening import open_bytes
 
 PREVIEW = 200  # rows to show on the page
 MEGABYTE = 1 << 20
@@ -38,6 +42,10 @@ REMEDIES = {  # on the page, which has no options and no Python
     AS_HEADER: "If it holds the names of the columns, begin them with letters.",
     AS_DATA: "To use it, give it a name.",
     LEAVE_OUT: "To leave it out, untick it.",
+    DECIMAL: "If that is wrong, write decimal points and no other marks.",
+    DIALECT: "If that is wrong, save it as CSV with commas and decimal points.",
+    DROP: "or leave these rows out",
+    SHEET: "To use another one, save it as a file of its own.",
 }
 
 
@@ -48,7 +56,7 @@ class Origin:
     source: str  # a file name, or its substitute
     names: list[str]  # columns of numbers
     has_names: bool  # whether the data came with them
-    left_out: list[str]  # columns of text
+    drop_missing: bool  # whether rows with missing values were left out
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,15 @@ class Loaded:
 
     source: str
     table: Table
-    left_out: list[str]
+    left_out: list[str]  # columns without numbers
     notes: list[str]  # how it was read, where it could be read otherwise
+    drop_missing: bool = False  # whether rows with missing values were left out
 
     @property
     def origin(self) -> Origin:
         """The origin of the table."""
-        return Origin(self.source, self.table.names, self.table.has_names, self.left_out)
+        table = self.table
+        return Origin(self.source, table.names, table.has_names, self.drop_missing)
 
     def summary(self) -> dict[str, Any]:
         """Return the preview for the page: names, size, first rows."""
@@ -86,7 +96,12 @@ def example(name: str) -> Loaded:
 
 
 def read_upload(
-    path: Path, name: str, wanted: Sequence[str] | None = None, *, typed: bool = False
+    path: Path,
+    name: str,
+    wanted: Sequence[str] | None = None,
+    *,
+    typed: bool = False,
+    drop_missing: bool = False,
 ) -> Loaded:
     """Read an upload.
 
@@ -97,9 +112,11 @@ def read_upload(
     name : str
         Its name for the user.
     wanted : sequence of str, optional
-        Columns to read, by name if the file has names; by default all numeric columns.
+        Columns to read, by name if the file has names; by default all columns of numbers.
     typed : bool
         Whether all columns are wanted, and rows are known by their number below the header.
+    drop_missing : bool
+        Whether rows with missing values are left out.
 
     Raises
     ------
@@ -108,24 +125,25 @@ def read_upload(
     """
     try:
         columns: list[str] | None = None
-        left_out: list[str] = []
-        if path.suffix in TEXT_SUFFIXES:
+        if kind_of(path)[0] in TEXT_SUFFIXES:
             _require_few_cells(path)
         if wanted is not None and column_names(path, wanted) is not None:
             columns = list(wanted)
-        header = True if typed else None
-        choice = choose_columns(path, columns, None, header)
-        _require_small(choice.source)
+        reading = Reading(header=True, delimiter=",") if typed else Reading()
         if typed:
-            return Loaded(name, read_table(path, choice.source.names, header=header), [], [])
-        if columns is None and choice.source.has_names:
-            columns, left_out = _numeric(choice.source, choice.names)
-        notes = [_in_words_of_the_page(note, path, name) for note in choice.notes]
-        return Loaded(name, read_table(path, columns), left_out, notes)
+            columns = column_names(path, reading=reading)
+        choice = choose_columns(path, columns, drop_missing=drop_missing, reading=reading)
+        _require_small(choice.source)
+        table = choice.table()
+        notes = table.notes[len(choice.notes) :] + ([] if typed else choice.file_notes)
+        shown = [_in_words_of_the_page(note, path, name) for note in notes]
+        return Loaded(name, table, choice.left_out, shown, drop_missing)
     except (ValueError, OSError, ImportError) as error:
         message = _in_words_of_the_page(str(error), path, name)
         if typed:
             message = re.sub(r"^.*?, line (\d+)", lambda m: f"Row {int(m[1]) - 1}", message)
+        if isinstance(error, MissingValuesError):
+            raise MissingValuesError(message, error.n_rows) from None
         raise ValueError(message) from None
 
 
@@ -137,22 +155,23 @@ def _in_words_of_the_page(text: str, path: Path, name: str) -> str:
 
 def suffix_of(name: str) -> str:
     """Return the suffix of a file name, or raise ValueError for an unknown one."""
-    suffix = Path(name).suffix.lower()
+    suffix, compression = kind_of(Path(name))
     if suffix not in READ_SUFFIXES:
         raise ValueError(f"{name}: the file must end in {', '.join(READ_SUFFIXES)}.")
-    return suffix
+    return suffix + compression
 
 
 def _require_few_cells(path: Path) -> None:
     """Refuse text that would become too many numbers or columns, before it is parsed."""
-    delimiters, counts = (b"\t", b";", b","), dict.fromkeys((b"\t", b";", b",", b"\n", b"\r"), 0)
-    with path.open("rb") as file:
+    delimiters = tuple(mark.encode() for mark in DELIMITERS)
+    counts = dict.fromkeys((*delimiters, b"\n", b"\r"), 0)
+    with open_bytes(path) as file:
         while block := file.read(MEGABYTE):
             for mark in counts:
                 counts[mark] += block.count(mark)
-        n_rows = 1 + max(counts[b"\n"], counts[b"\r"])
-        _require_bytes(path, 8 * (n_rows + max(counts[mark] for mark in delimiters)))
-        file.seek(0)
+            n_rows = 1 + max(counts[b"\n"], counts[b"\r"])
+            _require_bytes(path, 8 * (n_rows + max(counts[mark] for mark in delimiters)))
+    with open_bytes(path) as file:
         for line in file:
             if len(line) >= MOST_COLUMNS:  # others cannot have so many cells
                 records = line.split(b"\r")
@@ -180,25 +199,3 @@ def _require_columns(path: Path, count: int) -> None:
             f"{path}: the table must have at most {MOST_COLUMNS} columns; got {count}. "
             "Leave some out, or use gmmfast fit."
         )
-
-
-def _numeric(source: TableFile, names: list[str]) -> tuple[list[str] | None, list[str]]:
-    """Return the numeric columns (None for all) and the others, by the first rows of text."""
-    text = _text_columns(source)
-    numeric = [name for name in names if name not in text]
-    if len(numeric) in (0, len(names)):
-        return None, []
-    return numeric, [name for name in names if name in text]
-
-
-def _text_columns(source: TableFile) -> set[str]:
-    if isinstance(source, ArrowFile):
-        return set(source.text_columns())
-    if not isinstance(source, TextFile):
-        return set()
-    with source.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        records = filter(any, csv.reader(file, delimiter=source.delimiter))
-        _, cells = itertools.islice(records, 2)
-    # a missing number is a fault, not text
-    named = zip(source.names, cells, strict=False)
-    return {name for name, cell in named if CHOOSE in unusable("", cell)}

@@ -8,7 +8,7 @@ from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import Settings
 from gmmfast.datasets import EXAMPLES
 from gmmfast.tables import Table
-from gmmfast.tables.base import number
+from gmmfast.tables.base import plain_number
 
 INLINE = 50  # rows that are written into the lines where there is no file
 TYPED = "typed.csv"  # the name of rows that were typed or pasted
@@ -66,14 +66,15 @@ def _reading(settings: Settings, origin: Origin, table: Table) -> tuple[list[str
         rows = [f"    {row!r}," for row in table.values.tolist()]
         return ["X = np.array([", *rows, "])"], ["import numpy as np"]
     columns = "" if _is_whole(settings, origin) else f", columns={chosen!r}"
+    drop = ", drop_missing=True" if origin.drop_missing else ""
     imports = ["from gmmfast.tables import read_table"]
-    return [f"X = read_table({source!r}{columns}).values"], imports
+    return [f"X = read_table({source!r}{columns}{drop}).values"], imports
 
 
 def _is_whole(settings: Settings, origin: Origin) -> bool:
     """Whether all columns of the file are used, and none has a name that could be a number."""
-    is_plain = all(number(name) is None for name in origin.names)
-    return list(settings.columns) == origin.names and not origin.left_out and is_plain
+    is_plain = all(plain_number(name) is None for name in origin.names)
+    return list(settings.columns) == origin.names and is_plain
 
 
 def command_line(settings: Settings, origin: Origin) -> str:
@@ -93,6 +94,8 @@ def command_line(settings: Settings, origin: Origin) -> str:
     command += ["--reg-covar", repr(settings.reg_covar), "--seed", str(settings.random_state)]
     if not _is_whole(settings, origin):
         command += ["--columns", ",".join(settings.columns)]
+    if origin.drop_missing:
+        command.append("--drop-missing")
     if settings.standardize:
         command.append("--standardize")
     return shlex.join(command)

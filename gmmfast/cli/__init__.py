@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gmmfast.cli.arguments import parser, require_files_apart
+from gmmfast.cli.streams import shown, spooled_input
 
 __all__ = ["main"]
 
@@ -50,7 +51,8 @@ def _run(argv: Sequence[str] | None) -> int:
             try:
                 arguments = parser().parse_args(argv)
                 require_files_apart(arguments)
-                arguments.run(arguments)
+                with spooled_input(arguments):
+                    arguments.run(arguments)
                 code = 0
             except SystemExit as stop:  # --help and --version
                 code = int(stop.code or 0)
@@ -63,7 +65,7 @@ def _run(argv: Sequence[str] | None) -> int:
         _discard_output()
         return 141
     except (ValueError, OSError, ImportError, MemoryError) as error:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = shown(" ".join(str(error).split())) or type(error).__name__
         print(f"gmmfast: error: {text}", file=sys.stderr)
         return 2
 

@@ -7,12 +7,18 @@ from typing import Any, NoReturn
 
 from gmmfast.calculator.launch import PORT
 from gmmfast.cli import calculating, fitting, machine, selecting, using
+from gmmfast.cli.streams import STANDARD
 from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.data.paths import require_apart
 from gmmfast.datasets import EXAMPLES
+from gmmfast.tables import READ_SUFFIXES, files_of
 from gmmfast.version import __version__
 
-DATA = ".csv, .tsv, .txt, .npy, .parquet, .feather, .arrow, or a folder of .parquet files"
+DATA = (
+    "files (.csv, .tsv, .txt, also compressed; .xlsx, .npy, .parquet, .feather, .arrow), a folder, "
+    "a pattern such as 'data/*.csv', or - for standard input; several are one table"
+)
+FORMATS = tuple(suffix[1:] for suffix in READ_SUFFIXES)
 
 WRITTEN = ("out", "plot", "checkpoint")  # options for files
 
@@ -51,9 +57,17 @@ def require_files_apart(arguments: argparse.Namespace) -> None:
 
     Standard output may have been redirected to one of the command's files.
     """
-    read = {f"the {name}": getattr(arguments, name, None) for name in ("data", "model")}
+    data = [each for path in getattr(arguments, "data", None) or () for each in _files(path)]
+    read = {"the model": getattr(arguments, "model", None)}
+    read |= {f"the data ({path})" if i else "the data": path for i, path in enumerate(data)}
     written = {f"--{name}": getattr(arguments, name, None) for name in WRITTEN}
+    written = {name: path for name, path in written.items() if path != STANDARD}
     require_apart(read, written | {"standard output": Path("/dev/stdout")})
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a folder, or the files that a pattern matches."""
+    return [path] if path.is_dir() or not path.name or "*" not in str(path) else files_of(path)
 
 
 def _add_command(commands: Any, name: str, help: str, run: Any) -> argparse.ArgumentParser:
@@ -132,6 +146,10 @@ def _add_predict(commands: Any) -> None:
     parser = _add_command(commands, "predict", "label rows and give probabilities", using.predict)
     _add_model(parser)
     _add_data(parser)
+    _add_kept(parser)
+    parser.add_argument(
+        "--probabilities", action="store_true", help="write the probability of each component"
+    )
     _add_output(parser)
 
 
@@ -139,6 +157,7 @@ def _add_score(commands: Any) -> None:
     parser = _add_command(commands, "score", "give the log density of each row", using.score)
     _add_model(parser)
     _add_data(parser)
+    _add_kept(parser)
     parser.add_argument(
         "--outliers", type=_fraction, metavar="F", help="flag this fraction of least likely rows"
     )
@@ -151,6 +170,7 @@ def _add_sample(commands: Any) -> None:
     parser.add_argument("-n", "--rows", type=_positive, default=1, metavar="N", help="rows (1)")
     parser.add_argument("--seed", type=_seed, default=0, help="seed of the random numbers (0)")
     parser.add_argument("--labels", action="store_true", help="add a column with the component")
+    parser.add_argument("--format", choices=FORMATS, default="csv", help="format of --out - (csv)")
     _add_output(parser)
 
 
@@ -165,20 +185,42 @@ def _add_calculator(commands: Any) -> None:
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("data", nargs="?", type=Path, help=DATA)
+    add = parser.add_argument_group("data").add_argument
+    add("data", nargs="*", type=Path, help=DATA)
     add("--example", choices=tuple(EXAMPLES), help="bundled data instead of a file")
     add("--columns", type=_names, metavar="A,B", help="use these columns only")
+    add("--exclude", type=_names, default=[], metavar="A,B", help="leave these columns out")
+    add(
+        "--id",
+        type=_names,
+        default=[],
+        metavar="A,B",
+        help="columns that name the rows: no features; predict and score write them",
+    )
+    add("--drop-missing", action="store_true", help="leave out rows with missing values")
     add(
         "--header",
         action=argparse.BooleanOptionalAction,
         help="whether the first line of a text file holds the names of the columns "
         "(detected by default)",
     )
+    add("--delimiter", metavar="C", help="character between cells of text (detected)")
+    add("--decimal", choices=(".", ","), help="decimal mark of text (detected)")
+    add("--encoding", metavar="NAME", help="encoding of text, such as cp1252 (detected)")
+    add("--sheet", metavar="NAME", help="sheet of a spreadsheet (the first)")
+    add("--format", choices=FORMATS, default="csv", help="format of - (csv)")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help="model file, from gmmfast fit --out")
+
+
+def _add_kept(parser: argparse.ArgumentParser) -> None:
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--keep", type=_names, default=[], metavar="A,B", help="write these columns of the data too"
+    )
+    kept.add_argument("--keep-all", action="store_true", help="write all columns of the data too")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -186,7 +228,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write to this .csv, .tsv, .npy or .parquet, not to stdout",
+        help="write to this .csv, .tsv, .npy or .parquet, not to stdout; - is stdout",
     )
 
 

@@ -4,21 +4,29 @@ import argparse
 import contextlib
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.cli.streams import shown
 from gmmfast.data import free_memory as memory
 from gmmfast.datasets import EXAMPLES
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.kernels.caching import is_cached
 from gmmfast.reporting.scaling import Scaling
-from gmmfast.rows.sources import Chunks, chunks, files_of
-from gmmfast.tables import TEXT_SUFFIXES, choose_columns, column_names, read_table
+from gmmfast.rows.sources import Chunk, Chunks, chunks
+from gmmfast.tables import (
+    TEXT_SUFFIXES,
+    Paths,
+    Reading,
+    choose_columns,
+    column_names,
+    kind_of,
+)
 
 Array = NDArray[np.floating[Any]]
 
@@ -32,14 +40,20 @@ class Data:
     names: list[str]
     has_names: bool  # whether the names come from the file
     labels: NDArray[Any] | None = None  # of rows in memory
+    numbers: NDArray[np.int64] | None = None  # of rows in memory, in the file, from 1
+    kept: Mapping[str, list[Any]] = field(default_factory=dict)  # of rows in memory
+
+    def parts(self) -> Iterator[Chunk]:
+        """Rows, some at a time."""
+        if isinstance(self.rows, Chunks):
+            yield from self.rows
+        else:
+            weights = None if self.weights is None else self.weights.astype(np.float64)
+            yield Chunk(self.rows, weights, 0, self.numbers, self.kept)
 
     def __iter__(self) -> Iterator[tuple[Array, Array | None]]:
         """Rows and weights, some at a time."""
-        if isinstance(self.rows, Chunks):
-            for chunk in self.rows:
-                yield chunk.X, chunk.weights
-        else:
-            yield self.rows, self.weights
+        return ((part.X, part.weights) for part in self.parts())
 
     def scaled(self, scaling: Scaling | None) -> Array | Chunks:
         """Return the rows in units of their standard deviation, if there is a scaling."""
@@ -68,71 +82,122 @@ def read(
     weight_column: str | None = None,
     label_column: str | None = None,
 ) -> Data:
-    """Read the rows that `data`, `--example` and `--columns` select, their weights and labels.
+    """Read the rows and columns that the options select, their weights and labels.
 
     A file that would take too much of the memory is read in pieces, and a note says so.
     """
     columns: list[str] | None = arguments.columns
     path = data_path(arguments)
     if path is not None:
-        return _of_file(path, columns, weight_column, arguments.header, label_column)
+        return _of_file(path, arguments, weight_column, label_column)
     example = EXAMPLES[arguments.example]()
     names = example.feature_names
-    picked = names if columns is None else columns
-    for name in picked:
+    picked = [name for name in columns or names if name not in arguments.exclude]
+    for name in [*picked, *arguments.exclude]:
         if name not in names:
             raise ValueError(f"There is no column {name!r}; the columns are {', '.join(names)}.")
+    _require_no_options(arguments, weight_column, label_column)
+    rows = example.data[:, [names.index(name) for name in picked]]
+    kept = {name: example.data[:, names.index(name)].tolist() for name in _kept(arguments, names)}
+    return Data(rows, None, picked, has_names=True, kept=kept)
+
+
+def _require_no_options(
+    arguments: argparse.Namespace, weight_column: str | None, label_column: str | None
+) -> None:
+    """Raise ValueError for an option that needs a file."""
     if weight_column is not None:
         raise ValueError("--weight-column needs a data file; the examples have no weights.")
     if label_column is not None:
         raise ValueError("--init-labels needs a data file; the examples have no column of labels.")
-    if arguments.header is not None:
-        raise ValueError("--header and --no-header need a data file. Leave the option out.")
-    rows = example.data[:, [names.index(name) for name in picked]]
-    return Data(rows, None, picked, has_names=True)
+    for name, value in [*vars(_reading(arguments)).items(), ("id", arguments.id or None)]:
+        if value is not None:
+            options = "--header and --no-header need" if name == "header" else f"--{name} needs"
+            raise ValueError(f"{options} a data file. Leave the option out.")
 
 
 def _of_file(
-    path: Path,
-    columns: list[str] | None,
+    path: Paths,
+    arguments: argparse.Namespace,
     weight_column: str | None,
-    header: bool | None,
     label_column: str | None,
 ) -> Data:
-    options: dict[str, Any] = {"columns": columns, "weight_column": weight_column, "header": header}
-    choice = choose_columns(files_of(path)[0], **options, label_column=label_column)
+    columns, reading = arguments.columns, _reading(arguments)
+    options: dict[str, Any] = {
+        "exclude": [*arguments.exclude, *arguments.id],
+        "drop_missing": arguments.drop_missing,
+    }
+    whole = {"label_column": label_column, "reading": reading, **options}
+    choice = choose_columns(path, columns, weight_column, **whole)
+    kept = _kept(arguments, [name for name in choice.source.names if name])
+    if kept:
+        choice = choose_columns(path, columns, weight_column, keep=kept, **whole)
+    n_bytes = choice.source.n_bytes
+    if not memory.is_large(n_bytes):
+        table = choice.table()
+        for text in table.notes:
+            note(text)
+        numbers = table.rows
+        labels = table.labels
+        return Data(
+            table.values, table.weights, table.names, table.has_names, labels, numbers, table.kept
+        )
     for text in choice.notes:
         note(text)
-    n_bytes = choice.source.n_bytes
-    if not (path.is_dir() or memory.is_large(n_bytes)):
-        table = read_table(path, **options, label_column=label_column)
-        return Data(table.values, table.weights, table.names, table.has_names, table.labels)
     if label_column is not None:
         raise ValueError(
-            f"{path}: --init-labels needs rows in memory; these are read in pieces. Use --init, or "
-            "fit to fewer rows."
+            f"{choice.source.path}: --init-labels needs rows in memory; these are read in pieces. "
+            "Use --init, or fit to fewer rows."
         )
-    if not path.is_dir():
-        size = f"{path} would take {n_bytes / 1e9:.1f} GB of memory"
-        room = f"{memory.free() / 1e9:.1f} GB are free"
-        is_text = path.suffix.lower() in TEXT_SUFFIXES
-        faster = ", which is faster from .npy or .parquet" if is_text else ""
-        note(f"{size}, and {room}: it is read in pieces, once an iteration{faster}")
-    return Data(chunks(path, **options), None, choice.names, choice.source.has_names)
+    size = f"{choice.source.path} would take {n_bytes / 1e9:.1f} GB of memory"
+    room = f"{memory.free() / 1e9:.1f} GB are free"
+    is_text = kind_of(choice.source.path)[0] in TEXT_SUFFIXES
+    faster = ", which is faster from .npy or .parquet" if is_text else ""
+    note(f"{size}, and {room}: it is read in pieces, once an iteration{faster}")
+    pieces = chunks(
+        path,
+        columns=columns,
+        weight_column=weight_column,
+        keep=kept,
+        **options,
+        **vars(reading),
+    )
+    return Data(pieces, None, choice.names, choice.source.has_names)
 
 
-def data_path(arguments: argparse.Namespace) -> Path | None:
-    """Return the path of the data file, or None for an example."""
-    path: Path | None = arguments.data
-    if (path is None) == (arguments.example is None):
-        given = "neither" if path is None else "both"
+def _kept(arguments: argparse.Namespace, names: list[str]) -> list[str]:
+    """Return the columns of the data to write: ids first, then those of --keep, if any."""
+    if not hasattr(arguments, "keep"):  # of fit and select, which write no rows
+        return []
+    asked = names if arguments.keep_all else arguments.keep
+    return list(dict.fromkeys([*arguments.id, *asked]))
+
+
+def _reading(arguments: argparse.Namespace) -> Reading:
+    return Reading(
+        header=arguments.header,
+        delimiter=arguments.delimiter,
+        decimal=arguments.decimal,
+        encoding=arguments.encoding,
+        sheet=arguments.sheet,
+    )
+
+
+def data_path(arguments: argparse.Namespace) -> Paths | None:
+    """Return the path of the data file, those of several, or None for an example."""
+    paths: list[Path] = arguments.data
+    if (not paths) == (arguments.example is None):
+        given = "both" if paths else "neither"
         raise ValueError(f"Name a data file or an --example, one of the two; got {given}.")
-    return path
+    return (paths[0] if len(paths) == 1 else paths) if paths else None
 
 
 def source(arguments: argparse.Namespace) -> str:
     """Return the origin of the rows, for messages."""
-    return str(arguments.data or arguments.example)
+    if not arguments.data:
+        return str(arguments.example)
+    first, *rest = arguments.data
+    return shown(f"{first}{f' and {len(rest)} more' if rest else ''}")
 
 
 def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
@@ -145,7 +210,7 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
         if path is None:
             there: list[str] | None = read(arguments).names
         else:
-            there = column_names(files_of(path)[0], expected, header=arguments.header)
+            there = column_names(path, expected, reading=_reading(arguments))
         if there is not None:
             missing = [name for name in expected if name not in there]
             if missing:
@@ -175,7 +240,7 @@ def feature_names(model: GaussianMixture) -> list[str]:
 
 def note(text: str) -> None:
     """Print a note on stderr, in one line."""
-    print(f"gmmfast: note: {' '.join(text.split())}", file=sys.stderr)
+    print(f"gmmfast: note: {shown(' '.join(text.split()))}", file=sys.stderr)
 
 
 def announce_compilation(kernels: str = "expectation", seconds: int = 30) -> None:

@@ -1,67 +1,73 @@
 """``gmmfast predict``, ``score`` and ``sample``."""
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.cli.data import (
-    Array,
-    Data,
-    announce_compilation,
-    feature_names,
-    note,
-    read_for,
-)
+from gmmfast.cli.data import Data, announce_compilation, feature_names, note, read_for
+from gmmfast.cli.streams import require_output, write_output
 from gmmfast.estimators.mixture import GaussianMixture, load
-from gmmfast.tables import WRITE_SUFFIXES, require_writable, write_csv, write_table
+from gmmfast.rows.sources import Chunk
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Write labels and probabilities."""
+    """Write components, their probabilities and log densities."""
     model, data = _open(arguments)
-    _write((_assignments(model, rows) for rows, _ in data), arguments.out)
+    n_all = arguments.probabilities
+    write_output((_assignments(model, part, n_all) for part in data.parts()), arguments)
 
 
-def _assignments(model: GaussianMixture, rows: Array) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {"label": model.predict(rows)}
-    probabilities = model.predict_proba(rows)
-    for k in range(probabilities.shape[1]):
-        columns[f"probability_{k}"] = probabilities[:, k]
-    return columns
+def _assignments(model: GaussianMixture, part: Chunk, with_all: bool) -> dict[str, Any]:
+    probabilities = model.predict_proba(part.X)
+    columns = {
+        "component": probabilities.argmax(axis=1),
+        "probability": probabilities.max(axis=1),
+        "log_density": model.score_samples(part.X),
+    }
+    if with_all:
+        columns |= {f"probability_{k}": column for k, column in enumerate(probabilities.T)}
+    return _beside(part, columns)
 
 
 def score(arguments: argparse.Namespace) -> None:
     """Write log densities, and mark outliers."""
     model, data = _open(arguments)
-    parts = (model.score_samples(rows) for rows, _ in data)
+    scored = ((part, model.score_samples(part.X)) for part in data.parts())
     if arguments.outliers is None:
-        _write(_numbered(parts), arguments.out)
+        write_output((_beside(part, {"log_density": d}) for part, d in scored), arguments)
         return
-    densities = np.concatenate(list(parts))  # a quantile needs all of them
+    parts = list(scored)  # a quantile needs all of them
+    densities = np.concatenate([density for _, density in parts])
     count = max(1, round(arguments.outliers * len(densities)))
     cut = np.partition(densities, count - 1)[count - 1]
-    flagged = densities <= cut
-    columns = next(_numbered([densities])) | {"outlier": flagged.astype(np.int8)}
-    _write([columns], arguments.out)
-    note(f"{flagged.sum()} of {len(densities)} rows have a log density of {cut:.5g} or less")
+    pieces = (
+        _beside(part, {"log_density": density, "outlier": (density <= cut).astype(np.int8)})
+        for part, density in parts
+    )
+    write_output(pieces, arguments)
+    flagged = np.count_nonzero(densities <= cut)
+    note(f"{flagged} of {len(densities)} rows have a log density of {cut:.5g} or less")
 
 
-def _numbered(parts: Iterable[NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
-    first = 1
-    for densities in parts:
-        yield {"row": np.arange(first, first + len(densities)), "log_density": densities}
-        first += len(densities)
+def _beside(part: Chunk, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return numbers of rows, columns that are kept, and results, under distinct names."""
+    numbers = part.rows
+    if numbers is None:
+        numbers = np.arange(part.first + 1, part.first + 1 + len(part.X))
+    columns: dict[str, Any] = {"row": numbers}
+    for name, cells in [*part.kept.items(), *found.items()]:
+        while name in columns:
+            name += "_"
+        columns[name] = cells
+    return columns
 
 
 def sample(arguments: argparse.Namespace) -> None:
     """Write rows drawn from a model."""
-    if arguments.out is not None:
-        require_writable(arguments.out, WRITE_SUFFIXES)
+    require_output(arguments)
     model = load(arguments.model).set_params(random_state=arguments.seed)
     rows, labels = model.sample(arguments.rows)
     names = feature_names(model) or [f"x{j + 1}" for j in range(rows.shape[1])]
@@ -71,23 +77,15 @@ def sample(arguments: argparse.Namespace) -> None:
         while name in columns:
             name += "_"
         columns[name] = labels
-    _write([columns], arguments.out)
+    write_output([columns], arguments)
 
 
 def _open(arguments: argparse.Namespace) -> tuple[GaussianMixture, Data]:
     """Open the model and the rows to apply it to."""
-    if arguments.out is not None:
-        require_writable(arguments.out, WRITE_SUFFIXES)
+    require_output(arguments)
     model = load(arguments.model)
     data = read_for(model, arguments)
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_  # the columns are in order: an array needs no names
     announce_compilation()
     return model, data
-
-
-def _write(pieces: Iterable[Mapping[str, NDArray[Any]]], out: Path | None) -> None:
-    if out is None:
-        write_csv(sys.stdout, pieces)
-    else:
-        write_table(out, pieces)

@@ -14,7 +14,7 @@ def require_apart(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path 
     Parameters
     ----------
     inputs, outputs : mapping of str to Path or None
-        By their names in messages. An input may be a folder of Parquet files.
+        By their names in messages. An input may be a folder of files.
     """
     read = [(name, path) for name, path in inputs.items() if path is not None]
     written: list[tuple[str, Path]] = []
@@ -33,12 +33,13 @@ def require_apart(inputs: Mapping[str, Path | None], outputs: Mapping[str, Path 
 
 
 def _is_part(path: Path, whole: Path) -> bool:
-    """Whether a path is this file, or is or would be a Parquet file of this folder."""
+    """Whether a path is this file, or is or would be a file of data in this folder."""
     if not whole.is_dir():
         return _are_same(path, whole)
     folder, target = Path(os.path.realpath(whole)), Path(os.path.realpath(path))
-    would_be = target.suffix == ".parquet" and folder in target.parents
-    return would_be or any(_are_same(path, each) for each in whole.rglob("*.parquet"))
+    files = [each for each in whole.rglob("*") if each.suffix != ".npz"]  # models are no data
+    would_be = folder in target.parents and target.suffix in {each.suffix for each in files}
+    return would_be or any(_are_same(path, each) for each in files)
 
 
 def _are_same(one: Path, other: Path) -> bool:

@@ -27,7 +27,7 @@ from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import MemoryRows, center_near, open_rows
 from gmmfast.rows.sources import Chunks, Source, chunks, is_source
-from gmmfast.tables import TEXT_SUFFIXES, column_names
+from gmmfast.tables import TEXT_SUFFIXES, column_names, kind_of
 
 
 class FittedMixture(Estimator):
@@ -236,7 +236,7 @@ class FittedMixture(Estimator):
         """Open a text file, whose first line is a header if it holds the names of the features."""
         names = getattr(self, "feature_names_in_", None)
         path = Path(X) if isinstance(X, str | os.PathLike) else None
-        if names is None or path is None or path.suffix.lower() not in TEXT_SUFFIXES:
+        if names is None or path is None or kind_of(path)[0] not in TEXT_SUFFIXES:
             return X
         return chunks(path, header=column_names(path, list(names)) is not None)
 

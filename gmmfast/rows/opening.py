@@ -10,6 +10,7 @@ import numpy as np
 from gmmfast.data.dask import is_dask, partitions_of
 from gmmfast.data.free_memory import is_large
 from gmmfast.data.validation import check_rows, check_sample_weight
+from gmmfast.errors import warn
 from gmmfast.rows.base import Rows
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
@@ -52,7 +53,11 @@ def open_rows(
             "Weights of data that are read in pieces come with the pieces: pairs of rows and "
             "weights, or chunks(..., weight_column=) or chunks(..., sample_weight=)."
         )
-    rows = ChunkRows(chunks(X), n_jobs=n_jobs)
+    source = chunks(X)
+    if source is not X:  # whoever calls `chunks` can read its notes
+        for note in source.notes:
+            warn(note, UserWarning)
+    rows = ChunkRows(source, n_jobs=n_jobs)
     return rows, rows.names
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,17 +19,19 @@ from gmmfast.data.frames import column_names, from_frame, with_columns
 from gmmfast.data.free_memory import rows_of
 from gmmfast.data.validation import check_rows, check_sample_weight
 from gmmfast.tables import (
+    Paths,
+    Reading,
     Table,
     choose_columns,
     default_names,
     read_pieces,
     require_distinct,
-    require_finite,
 )
 
 MOST_ROWS = 1 << 31  # per chunk: the limit of file readers
 END = object()  # sentinel after the last piece
-Pieces = Callable[[int | None], Iterator[Any]]  # of a given number of rows: tables, or user data
+# Tables or user data, of a given number of rows; whether all have been read and checked before
+Pieces = Callable[[int | None, bool], Iterator[Any]]
 Pieced: TypeAlias = tuple[NDArray[Any], Any, list[str] | None]  # rows, weights, names
 
 
@@ -40,6 +42,8 @@ class Chunk:
     X: NDArray[Any]  # (m, d) float64 or float32
     weights: NDArray[np.float64] | None  # (m,)
     first: int  # number of its first row
+    rows: NDArray[np.int64] | None = None  # (m,) numbers in the file, from 1, if some are left out
+    kept: Mapping[str, list[Any]] = field(default_factory=dict)  # columns as they are
 
 
 class Chunks:
@@ -86,7 +90,7 @@ class Chunks:
 
     def _read(self, are_finite: bool) -> Iterator[Chunk]:
         first, width = 0, None
-        pieces = self._pieces(self._chunk_rows)
+        pieces = self._pieces(self._chunk_rows, are_finite)
         for number in itertools.count():
             try:
                 piece = next(pieces, END)
@@ -111,8 +115,10 @@ class Chunks:
             first += len(chunk.X)
 
     def _chunk(self, piece: Any, first: int, are_finite: bool) -> Chunk:
+        rows, kept = None, {}
         if isinstance(piece, Table):
-            X, weights, names = self._of_table(piece, first, are_finite)
+            names = None if self.names is None else piece.names
+            X, weights, rows, kept = piece.values, piece.weights, piece.rows, piece.kept
         else:
             X, weights, names = self._of_rows(piece, first, are_finite)
         if self.names is None:
@@ -123,16 +129,10 @@ class Chunks:
                 f"{', '.join(names)}. Choose them with columns=."
             )
         weights = check_sample_weight(weights, len(X), are_all=False, first=first)
-        return Chunk(X, weights, first)
-
-    def _of_table(self, table: Table, first: int, are_finite: bool) -> Pieced:
-        """Rows, weights and names of a piece of a file, with the columns already chosen."""
-        if not are_finite:
-            require_finite(self._what, table.values, table.names, first)
-        return table.values, table.weights, None if self.names is None else table.names
+        return Chunk(X, weights, first, rows, kept)
 
     def _of_rows(self, piece: Any, first: int, are_finite: bool) -> Pieced:
-        """Rows, weights and names of any other piece."""
+        """Rows, weights and names of a piece that is no table."""
         weights, names = None, self._columns
         if isinstance(piece, tuple):
             piece, weights = piece
@@ -159,29 +159,37 @@ def chunks(
     weight_column: str | None = None,
     sample_weight: NDArray[Any] | None = None,
     chunk_rows: int | None = None,
+    exclude: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    drop_missing: bool = False,
     header: bool | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
 ) -> Chunks:
     """Wrap data that need not fit in memory, for `GaussianMixture.fit` and similar methods.
 
     Parameters
     ----------
-    data : path, array or iterable
-        A file supported by `gmmfast.tables.read_table` (text, ``.npy``, or with the extra ``[io]``
-        ``.parquet``, ``.feather``, ``.arrow``), or a folder of Parquet files, including subfolders,
-        read in the order of their names; a 2-D array that can be sliced by rows, such as a
-        ``numpy.memmap`` or a zarr array; a Dask array or frame; or an iterable that restarts each
-        time and yields 2-D arrays, frames, or pairs of rows and weights.
+    data : path, list of paths, array or iterable
+        Files that `gmmfast.tables.read_table` reads: one, several, a folder or a pattern such as
+        ``"data/*.csv"``, read in the order of their names; a 2-D array that can be sliced by rows,
+        such as a ``numpy.memmap`` or a zarr array; a Dask array or frame; or an iterable that
+        restarts each time and yields 2-D arrays, frames, or pairs of rows and weights.
     columns : sequence of str, optional
-        Columns to use, in this order; all by default. Columns of arrays are x1, x2, ...
+        Columns to use, in this order; all columns of numbers by default. Columns of arrays are x1,
+        x2, ...
     weight_column : str, optional
         Column with the weight of each row.
     sample_weight : ndarray of shape (n,), optional
         Weight of each row of an array.
     chunk_rows : int, optional
         Rows per chunk; by default chunks have 2 MB. An iterable makes its own.
-    header : bool, optional
-        Whether the first line of a text file holds the names of the columns; by default
-        detected as in `gmmfast.tables.read_table`.
+    keep : sequence of str, optional
+        Columns of files that chunks bring along as they are, in `kept`.
+    exclude, drop_missing, header, delimiter, decimal, encoding, sheet
+        Of files, as in `gmmfast.tables.read_table`.
 
     Returns
     -------
@@ -204,9 +212,15 @@ def chunks(
     >>> GaussianMixture(1).fit(rows).weights_
     array([1.])
     """
+    reading = Reading(
+        header=header, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet
+    )
+    of_files = {"exclude": exclude, "keep": keep, "drop_missing": drop_missing}
+    given = [name for name, value in of_files.items() if value]
+    given += [name for name, value in vars(reading).items() if value is not None]
     if isinstance(data, Chunks):
-        options = (columns, weight_column, sample_weight, chunk_rows, header)
-        if any(option is not None for option in options):
+        options = (columns, weight_column, sample_weight, chunk_rows)
+        if given or any(option is not None for option in options):
             raise ValueError("Chunks take no more options: give all in the first call of chunks.")
         return data
     if isinstance(columns, str) or any(not isinstance(name, str) for name in columns or ()):
@@ -220,16 +234,26 @@ def chunks(
         chunk_rows = min(int(chunk_rows), MOST_ROWS)
     what, names = f"the {type(data).__name__}", None if columns is None else list(columns)
     notes: list[str] = []
-    if isinstance(data, str | os.PathLike) and sample_weight is None:
-        what = str(data)
-        make, names, notes = _of_path(Path(data), columns, weight_column, header)
-    elif header is not None:
-        raise ValueError("header= is for text files. Leave it out.")
+    if _are_paths(data) and sample_weight is None:
+        what = str(data) if isinstance(data, str | os.PathLike) else str(data[0])
+        make, names, notes = _of_files(
+            data, columns, weight_column, exclude, keep, drop_missing, reading
+        )
+    elif given:
+        raise ValueError(f"{given[0]}= is for files. Leave it out.")
     else:
         make = _pieces_of(data, sample_weight)
     found = Chunks(what, make, names, columns, weight_column, chunk_rows)
     found.path, found.notes = path_of(data), notes
     return found
+
+
+def _are_paths(data: Any) -> bool:
+    """Whether data are a path or a list of paths."""
+    kinds = (str, os.PathLike)
+    if isinstance(data, list | tuple):
+        return bool(data) and all(isinstance(each, kinds) for each in data)
+    return isinstance(data, kinds)
 
 
 def path_of(data: Any) -> Path | None:
@@ -253,7 +277,7 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
     if is_dask(data):
         data = partitions_of(data, sample_weight)
     elif is_array and from_frame(data) is None:
-        return lambda rows: _slices(data, rows, sample_weight)
+        return lambda rows, _: _slices(data, rows, sample_weight)
     elif sample_weight is not None:
         raise ValueError(
             "sample_weight goes with arrays and Dask's collections; weights of files are in a "
@@ -266,7 +290,7 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
         )
     is_bag = isinstance(data, bytes | Mapping | Set)  # of items that are not chunks
     if isinstance(data, Iterable) and not is_bag and from_frame(data) is None:
-        return lambda rows: iter(data)
+        return lambda rows, _: iter(data)
     is_lazy = hasattr(data, "collect")
     remedy = "Pass what its collect() returns" if is_lazy else "Fit data in memory directly"
     raise TypeError(
@@ -285,39 +309,29 @@ def _slices(array: Any, rows: int | None, weights: NDArray[Any] | None = None) -
         yield array[part] if weights is None else (array[part], weights[part])
 
 
-def files_of(path: Path) -> list[Path]:
-    """Return the Parquet files of a folder and the folders in it, by name; a file alone."""
-    if not path.is_dir():
-        return [path]
-    paths = [found for found in sorted(path.rglob("*.parquet")) if found.is_file()]
-    hidden = (".", "_")  # leftovers of writers
-    paths = [p for p in paths if not any(s.startswith(hidden) for s in p.relative_to(path).parts)]
-    if not paths:
-        raise ValueError(f"{path}: the folder must hold .parquet files; got none.")
-    return paths
-
-
-def _of_path(
-    path: Path, columns: Sequence[str] | None, weight_column: str | None, header: bool | None
+def _of_files(
+    path: Paths,
+    columns: Sequence[str] | None,
+    weight_column: str | None,
+    exclude: Sequence[str],
+    keep: Sequence[str],
+    drop_missing: bool,
+    reading: Reading,
 ) -> tuple[Pieces, list[str] | None, list[str]]:
     """Pieces of files, the names of their columns, if any, and notes."""
-    paths = files_of(path)
-    first = choose_columns(paths[0], columns, weight_column, header)
-    names, has_names = first.names, first.source.has_names
-    for each in paths[1:]:
-        other = choose_columns(each, columns, weight_column, header)
-        others = {*other.names} - {*first.source.index}
-        if not others <= {*names} <= {*other.source.names}:
-            raise ValueError(
-                f"{each}: every file of the folder must have the columns {', '.join(names)}; got "
-                f"{', '.join(other.names)}. Choose them with --columns (columns= in Python)."
-            )
+    options: dict[str, Any] = {
+        "exclude": exclude,
+        "keep": keep,
+        "drop_missing": drop_missing,
+        "reading": reading,
+    }
+    choice = choose_columns(path, columns, weight_column, **options)
+    names, has_names = choice.names, choice.source.has_names
 
-    def pieces(rows: int | None) -> Iterator[Any]:
-        for each in paths:
-            yield from read_pieces(each, names, weight_column, rows, header=header)
+    def pieces(rows: int | None, are_checked: bool) -> Iterator[Any]:
+        return read_pieces(path, names, weight_column, rows, is_checked=are_checked, **options)
 
-    return pieces, names if has_names or columns or weight_column else None, first.notes
+    return pieces, names if has_names or columns or weight_column else None, choice.notes
 
 
 def _length(piece: Any) -> int:

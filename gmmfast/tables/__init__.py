@@ -1,4 +1,4 @@
-"""Tables in CSV, NumPy, Parquet and Arrow files.
+"""Tables in text, NumPy, Parquet, Arrow and spreadsheet files.
 
 Reading gives a plain 2-D array with column names.
 """
@@ -9,21 +9,22 @@ from gmmfast.tables.base import (
     AS_HEADER,
     AS_ROW,
     CHOOSE,
+    DECIMAL,
+    DIALECT,
+    DROP,
     LEAVE_OUT,
     READ_SUFFIXES,
+    SHEET,
     TEXT_SUFFIXES,
     WRITE_SUFFIXES,
+    Reading,
     Table,
     default_names,
-    require_finite,
 )
-from gmmfast.tables.reading import (
-    choose_columns,
-    column_names,
-    read_pieces,
-    read_table,
-    require_distinct,
-)
+from gmmfast.tables.choosing import Paths, choose_columns, require_distinct
+from gmmfast.tables.opening import kind_of
+from gmmfast.tables.reading import column_names, read_pieces, read_table
+from gmmfast.tables.several import files_of
 from gmmfast.tables.writing import require_writable, write_csv, write_table
 
 __all__ = [
@@ -32,18 +33,25 @@ __all__ = [
     "AS_HEADER",
     "AS_ROW",
     "CHOOSE",
+    "DECIMAL",
+    "DIALECT",
+    "DROP",
     "LEAVE_OUT",
     "READ_SUFFIXES",
+    "SHEET",
     "TEXT_SUFFIXES",
     "WRITE_SUFFIXES",
+    "Paths",
+    "Reading",
     "Table",
     "choose_columns",
     "column_names",
     "default_names",
+    "files_of",
+    "kind_of",
     "read_pieces",
     "read_table",
     "require_distinct",
-    "require_finite",
     "require_writable",
     "write_csv",
     "write_table",

@@ -3,7 +3,7 @@
 import contextlib
 import importlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.frames import from_arrow
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import CHOOSE, Floats, require_finite
+from gmmfast.tables.base import CHOOSE, Piece
 from gmmfast.tables.ipc import decoded_size
 
 _INDEX = re.compile(r"__index_level_[0-9]+__|__null_dask_index__")  # one without a name
@@ -46,12 +46,13 @@ class ArrowFile:
                 self.schema = self.file.schema
         self.names = list(self.schema.names)
         self.index = _index_of(self.schema)
+        self.text = self._text_columns()
         self.notes: list[str] = []
 
     @property
     def n_bytes(self) -> float:
         """Size with all columns of numbers as float64; of IPC data at least all decoded buffers."""
-        n_columns = len(self.names) - len(self.text_columns())
+        n_columns = len(self.names) - len(self.text)
         if self.path.suffix.lower() == ".parquet":
             facts = self.file.metadata
             groups = sum(facts.row_group(i).num_rows for i in range(facts.num_row_groups))
@@ -61,7 +62,7 @@ class ArrowFile:
             n_rows, n_bytes = decoded_size(data)
         return float(max(8 * n_rows * n_columns, n_bytes))
 
-    def text_columns(self) -> list[str]:
+    def _text_columns(self) -> list[str]:
         """Return the names of the columns that do not hold numbers; no row is read."""
         empty, found = self.schema.empty_table(), []
         for i, name in enumerate(self.names):
@@ -71,35 +72,32 @@ class ArrowFile:
                 found.append(name)
         return found
 
-    def read(self, picked: list[int]) -> Floats:
+    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
         """Return the picked columns; ValueError names the first that cannot be used."""
-        names = [self.names[i] for i in picked]
-        table = self._table(names)
+        with self._explained():
+            names = [self.names[i] for i in dict.fromkeys([*picked, *kept])]
+            if self.path.suffix.lower() == ".parquet":
+                table = self.file.read(columns=names)
+            else:
+                table = self._open_ipc().read_all().select(names)  # a stream is read once
         if table.num_rows == 0:
             raise ValueError(f"{self.path}: a table needs at least one row; got none.")
+        return self._piece(table, picked, kept)
+
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
+        """Yield the picked columns, some rows at a time."""
+        names = [self.names[i] for i in dict.fromkeys([*picked, *kept])]
+        for batch in self._batches(names, n_rows):
+            yield self._piece(batch, picked, kept)
+
+    def _piece(self, table: Any, picked: list[int], kept: Sequence[int]) -> Piece:
         try:
-            values = from_arrow(self.arrow, table)
+            values = from_arrow(self.arrow, table.select([self.names[i] for i in picked]))
         except ValueError as error:
             raise ValueError(f"{self.path}: {error} {CHOOSE}") from None
-        require_finite(self.path, values, names)
-        return values
-
-    def cells(self, column: int) -> list[Any]:
-        """Return a column as it is."""
-        cells: list[Any] = self._table([self.names[column]]).column(0).to_pylist()
-        return cells
-
-    def _table(self, names: list[str]) -> Any:
-        with self._explained():
-            if self.path.suffix.lower() == ".parquet":
-                return self.file.read(columns=names)
-            return self._open_ipc().read_all().select(names)  # a stream is read once
-
-    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
-        """Yield the picked columns, some rows at a time."""
-        names = [self.names[i] for i in picked]
-        for batch in self._batches(names, n_rows):
-            yield from_arrow(self.arrow, batch.select(names))
+        return Piece(values, [table.column(self.names[i]).to_pylist() for i in kept])
 
     def _batches(self, names: list[str], n_rows: int | None) -> Iterator[Any]:
         step = rows_of(len(names), np.dtype(np.float64))
@@ -142,7 +140,9 @@ def _index_of(schema: Any) -> list[str]:
     return index if len(index) < len(schema.names) else []
 
 
-def write_parquet(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+def write_parquet(
+    file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | list[Any]]]
+) -> None:
     """Write columns as Parquet, one row group per piece."""
     arrow, parquet = pyarrow_for(Path(file.name), "writing")
     with contextlib.ExitStack() as stack:

@@ -1,28 +1,91 @@
 """What all kinds of files share: suffixes, columns, and the rules for a cell."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.errors import MissingValuesError
+
 Floats: TypeAlias = NDArray[np.floating[Any]]
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")  # of text
+EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 ARROW_SUFFIXES = (".parquet", ".feather", ".arrow")
-READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES)
+READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES, *EXCEL_SUFFIXES)
 WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet")
 
-MISSING = frozenset({"", "-", "?", "na", "n/a", "#n/a", "nan", "null", "none", "missing"})
+MISSING = frozenset(
+    ["", "-", "--", "–", "?", ".", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "<na>"]
+    + ["null", "none", "nil", "missing", "#value!", "#div/0!", "#null!"]
+)
 CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
 # How to read a file otherwise, at the end of notes: other front ends have their own words.
 AS_ROW = "If it is a row, use --no-header (header=False in Python)."
 AS_HEADER = "If it holds the names of the columns, use --header (header=True in Python)."
 AS_DATA = "To use it, name it in --columns (columns= in Python)."
-LEAVE_OUT = "To leave it out, choose the others with --columns (columns= in Python)."
-_FILL = "gmmfast does not fit missing values: fill the cell or drop the row."
+LEAVE_OUT = "To leave it out, use --exclude (exclude= in Python)."
+DROP = "or leave the rows out with --drop-missing (drop_missing=True in Python)"
+DIALECT = "To change that, use --delimiter, --decimal or --encoding (the same names in Python)."
+DECIMAL = "If that is wrong, use --decimal (decimal= in Python)."
+SHEET = "To read another one, use --sheet (sheet= in Python)."
+_FILL = f"gmmfast does not fit missing values: fill the cells, {DROP}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How to read a file, where the file itself does not say; None finds out.
+
+    Attributes
+    ----------
+    header : bool or None
+        Whether the first line of text, or row of a sheet, holds the names of the columns.
+    delimiter, decimal : str or None
+        Of text: the character between cells, and the decimal mark.
+    encoding : str or None
+        Of text, as Python names it.
+    sheet : str or None
+        Name of the sheet of a spreadsheet; None is the first.
+    """
+
+    header: bool | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.header is not None and not isinstance(self.header, bool):  # as pandas takes it
+            raise TypeError(
+                "header must be True (the first line holds the names of the columns), False (it is "
+                f"a row) or None (detected); got {self.header!r}."
+            )
+        if self.delimiter is not None and len(self.delimiter) != 1:
+            raise ValueError(
+                "--delimiter (delimiter= in Python) must be one character, a blank for white "
+                f"space; got {self.delimiter!r}."
+            )
+        if self.decimal not in (None, ".", ","):
+            raise ValueError(
+                f"--decimal (decimal= in Python) must be . or a comma; got {self.decimal!r}."
+            )
+        if self.decimal is not None and self.decimal == self.delimiter:
+            raise ValueError(
+                "--decimal and --delimiter must be two characters; got a comma for both."
+            )
+
+
+class Piece(NamedTuple):
+    """Some rows of a file."""
+
+    values: Floats  # (m, n_picked); NaN where a cell is missing
+    kept: list[list[Any]]  # cells of columns that are kept as they are, column by column
+    lines: Sequence[int] | None = None  # in the text, if known
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +105,14 @@ class Table:
     labels : ndarray of shape (n_rows,) or None
         The label column, when one was asked for: numbers if all its cells are, else text. It is not
         among `values`.
+    rows : ndarray of shape (n_rows,) or None
+        Number of each row in the file, from 1, where rows were left out; None is all rows.
+    kept : dict of str to list
+        Columns that are kept as they are, text or numbers, by name.
     notes : list of str
-        How the file was read where it could be read otherwise: whether the first line of a text
-        file is a header, and columns that were left out as an index of the rows. One sentence
-        each, and how to change it.
+        How the file was read where it could be read otherwise: the dialect of text, whether the
+        first line is a header, and columns and rows that were left out. One sentence each, and
+        how to change it.
     """
 
     values: Floats
@@ -53,6 +120,8 @@ class Table:
     has_names: bool = True
     weights: Floats | None = None
     labels: NDArray[Any] | None = None
+    rows: NDArray[np.int64] | None = None
+    kept: dict[str, list[Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -63,23 +132,22 @@ class TableFile(Protocol):
     names: list[str]
     has_names: bool
     index: list[str]  # names of columns that number or label the rows
-    notes: list[str]  # as of `Table`, on the first line of a text file
+    text: list[str]  # names of columns that do not hold numbers
+    notes: list[str]  # as of `Table`, on the file as such
 
     @property
     def n_bytes(self) -> float:
         """Approximate memory of all columns once they are read."""
         ...
 
-    def read(self, picked: list[int]) -> Floats:
-        """Return the picked columns, in that order, all finite."""
+    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
+        """Return the picked columns as numbers, in that order, and others as they are."""
         ...
 
-    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
-        """Yield the picked columns, in that order, some rows at a time, finite or not."""
-        ...
-
-    def cells(self, column: int) -> list[Any]:
-        """Return a column as it is, text or numbers; None or NaN where a cell is missing."""
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
+        """Yield the same, some rows at a time."""
         ...
 
 
@@ -97,29 +165,47 @@ def default_names(count: int) -> list[str]:
     return [f"x{i}" for i in range(1, count + 1)]
 
 
-def require_finite(path: object, values: Floats, names: list[str], first: int = 0) -> None:
-    """Raise ValueError that names the first value that is not finite, below `first` rows."""
-    finite = np.isfinite(values)
-    if not finite.all():
-        row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
-        where = f"{path}, row {first + row + 1}, column {names[column]!r}"
-        raise ValueError(unusable(where, str(values[row, column])))
+def require_no_infinity(
+    path: object, values: Floats, names: list[str], rows: NDArray[np.int64]
+) -> None:
+    """Raise ValueError that names the first infinite value; `rows` are the numbers of the rows."""
+    infinite = np.isinf(values)
+    if infinite.any():
+        row, column = np.unravel_index(int(np.argmax(infinite)), infinite.shape)
+        where = f"{path}, row {rows[row]}, column {names[column]!r}"
+        raise ValueError(not_a_number(where, str(values[row, column])))
 
 
-def unusable(where: str, cell: str) -> str:
-    """Return the error for one cell that is not a finite number."""
+def not_a_number(where: str, cell: str) -> str:
+    """Return the error for one cell that is neither a finite number nor missing."""
     text = cell.strip()
-    if not text:
-        return f"{where}: every cell must hold a number; this one is empty. {_FILL}"
     shown = repr(text if len(text) <= 40 else text[:37] + "...")
-    if text.lower() in MISSING:
-        return f"{where}: every cell must hold a number; got {shown}. {_FILL}"
-    if number(text) is not None:
+    value = plain_number(text)
+    if value is not None and not math.isfinite(value):
         return f"{where}: every number must be finite; got {shown}. Correct it or drop the row."
     return f"{where}: every cell must be a number; got {shown}. {CHOOSE}"
 
 
-def number(cell: str) -> float | None:
+def missing_values(
+    path: object, counts: Mapping[str, int], n: int, of: int, first: str
+) -> MissingValuesError:
+    """Return the error for `n` of `of` rows with missing values; `counts` has those of columns."""
+    shown = [f"{name}: {count}" for name, count in counts.items() if count]
+    more = f" and {len(shown) - 6} more columns" if len(shown) > 6 else ""
+    have = "has" if n == 1 else "have"
+    text = (
+        f"{path}: {n} of {of} rows {have} missing values ({', '.join(shown[:6])}{more}), first in "
+        f"{first}. {_FILL}"
+    )
+    return MissingValuesError(text, n)
+
+
+def is_missing_cell(cell: str) -> bool:
+    """Whether a cell of text says that its value is missing."""
+    return cell.strip().lower() in MISSING
+
+
+def plain_number(cell: str) -> float | None:
     """Return the value of a cell by numpy.loadtxt's rules: no underscores, only ASCII digits."""
     if "_" in cell or not cell.isascii():
         return None

@@ -7,9 +7,8 @@ alike whole, in pieces, or again for a prediction.
 import re
 from collections.abc import Sequence
 
-from gmmfast.tables.base import MISSING, default_names, number
-
-Row = list[str]  # cells without the white space around them
+from gmmfast.tables.base import default_names, is_missing_cell, plain_number
+from gmmfast.tables.dialect import Dialect, Row
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.0*)?")  # of a row
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -18,7 +17,9 @@ _YEAR = re.compile(r"1[89][0-9][0-9]|20[0-9][0-9]|2100")
 _UNNAMED = re.compile(r"|Unnamed: [0-9.]+")  # pandas calls unnamed columns so when it reads them
 
 
-def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: bool) -> bool:
+def is_header(
+    first: Row, below: list[Row], asked: Sequence[str], is_quoted: bool, dialect: Dialect
+) -> bool:
     """Whether the first line holds the names of the columns.
 
     Requested names decide if they can: the line holds all of them, or they are default names such
@@ -39,10 +40,12 @@ def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: boo
         Names of columns that are wanted.
     is_quoted : bool
         Whether all cells of the line are in quotes, and of no row below.
+    dialect : Dialect
+        How cells write numbers.
     """
     if asked and all(first.count(name) == 1 for name in asked):
         return True
-    numbers = [j for j, cell in enumerate(first) if number(cell) is not None]
+    numbers = [j for j, cell in enumerate(first) if dialect.number(cell) is not None]
     if not numbers:
         return any(first)
     if (asked and set(asked) <= set(default_names(len(first)))) or not below:
@@ -51,7 +54,7 @@ def is_header(first: Row, below: list[Row], asked: Sequence[str], is_quoted: boo
         return True
     words = sorted({*range(len(first))} - {*numbers})
     if words:
-        return _is_mixed_header(first, below, words, numbers)
+        return _is_mixed_header(first, below, words, numbers, dialect)
     return _counts(first, below) or _stands_out(first, below)
 
 
@@ -63,7 +66,7 @@ def count_index(names: Row, below: list[Row]) -> int:
     count = 0
     while count < len(names) - 1 and _UNNAMED.fullmatch(names[count]):
         column = [row[count] for row in below]
-        labels = all(cell and number(cell) is None for cell in column)
+        labels = all(cell and plain_number(cell) is None for cell in column)
         numbered = all(map(_NUMBER.fullmatch, column)) and len(set(column)) == len(column)
         if not (column and (labels or numbered)):
             break
@@ -79,17 +82,19 @@ def counts_rows(rows: list[Row]) -> bool:
 
 def is_name(word: str) -> bool:
     """Whether a cell could be a name: it begins with a letter and does not say "missing"."""
-    return (word[:1].isalpha() or word[:1] == "_") and word.lower() not in MISSING
+    return (word[:1].isalpha() or word[:1] == "_") and not is_missing_cell(word)
 
 
-def _is_mixed_header(first: Row, below: list[Row], words: list[int], numbers: list[int]) -> bool:
+def _is_mixed_header(
+    first: Row, below: list[Row], words: list[int], numbers: list[int], dialect: Dialect
+) -> bool:
     """Whether words and numbers in a line are names; a row may have a label or a fault."""
     if not all(is_name(first[j]) for j in words):
         return False
     if any(row[j] == first[j] for row in below for j in words):
         return False
     figures = [first[j] for j in numbers]
-    if any(all(number(row[j]) is not None for row in below) for j in words):
+    if any(all(dialect.number(row[j]) is not None for row in below) for j in words):
         return _are_names(figures)
     return _stands_out(figures, [[row[j] for j in numbers] for row in below])
 

@@ -1,14 +1,14 @@
 """Files of numpy.save."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import Floats, default_names, require_finite
+from gmmfast.tables.base import Floats, Piece, default_names
 
 
 class NpyFile:
@@ -49,6 +49,7 @@ class NpyFile:
         self.names = default_names(array.shape[1])
         self.has_names = False
         self.index: list[str] = []
+        self.text: list[str] = []
         self.notes: list[str] = []
 
     @property
@@ -61,14 +62,15 @@ class NpyFile:
         """Type of the values after reading."""
         return np.float32 if self.array.dtype == np.float32 else np.float64
 
-    def read(self, picked: list[int]) -> Floats:
-        """Return the picked columns; ValueError names the first cell that is not finite."""
+    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
+        """Return the picked columns."""
         whole = picked == list(range(len(self.names)))
         values: Floats = np.array(self.array if whole else self.array[:, picked], dtype=self.dtype)
-        require_finite(self.path, values, [self.names[i] for i in picked])
-        return values
+        return Piece(values, [self.array[:, i].tolist() for i in kept])
 
-    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[Floats]:
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
         """Yield some rows at a time: read, not mapped, so that memory holds a piece."""
         array = self.array
         n, d = array.shape
@@ -85,11 +87,8 @@ class NpyFile:
                     piece = piece.reshape(count, d)
                 else:
                     piece = np.asarray(array[start : start + count])
-                yield (piece if whole else piece[:, picked]).astype(self.dtype, copy=False)
-
-    def cells(self, column: int) -> list[Any]:
-        """Return a column as it is."""
-        return list(self.array[:, column].tolist())
+                values = (piece if whole else piece[:, picked]).astype(self.dtype, copy=False)
+                yield Piece(values, [piece[:, i].tolist() for i in kept])
 
 
 def _require_whole(path: Path) -> None:

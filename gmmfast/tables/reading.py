@@ -1,65 +1,69 @@
 """The numeric columns of a file, by name."""
 
-import difflib
-import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gmmfast.data.frames import is_missing
-from gmmfast.tables.arrow import ArrowFile
-from gmmfast.tables.base import (
-    AS_DATA,
-    MISSING,
-    READ_SUFFIXES,
-    TEXT_SUFFIXES,
-    Floats,
-    Table,
-    TableFile,
-    number,
-    require_suffix,
-)
-from gmmfast.tables.npy import NpyFile
-from gmmfast.tables.text import TextFile
+from gmmfast.tables.base import Reading, Table
+from gmmfast.tables.choosing import FIND_OUT, Paths, choose_columns, open_file
 
 
 def read_table(
-    path: str | os.PathLike[str],
+    path: Paths,
     columns: Sequence[str] | None = None,
     weight_column: str | None = None,
     *,
-    header: bool | None = None,
     label_column: str | None = None,
+    exclude: Sequence[str] = (),
+    drop_missing: bool = False,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    decimal: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
 ) -> Table:
     r"""Read the numeric columns of a file.
 
     Parameters
     ----------
-    path : path
-        ``.csv``, ``.tsv`` or ``.txt`` (separated by comma, semicolon or tab, which is detected;
-        UTF-8), ``.npy`` (2-D), or ``.parquet``, ``.feather``, ``.arrow`` (pyarrow, the extra
-        ``[io]``).
+    path : path or sequence of paths
+        A file: separated text (``.csv``, ``.tsv``, ``.txt``, also with ``.gz``, ``.bz2``, ``.xz``
+        or ``.zst`` behind), ``.npy`` (2-D), ``.parquet``, ``.feather`` or ``.arrow`` (pyarrow, the
+        extra ``[io]``), or a spreadsheet (``.xlsx``, ``.xls``, ``.ods``; python-calamine, the extra
+        ``[excel]``). A folder, a pattern such as ``"data/*.csv"`` or several paths are one table:
+        files with the same columns, one below the other.
     columns : sequence of str, optional
-        The columns to read, in this order. By default all but the weight column, the label column
-        and an index of the rows: index columns that pandas or Dask wrote, and the first column of a
-        text file if it has no name in the header and holds distinct whole numbers or text. That
-        column is called ``index``.
+        The columns to read, in this order. By default all columns of numbers but the weight column,
+        the label column and an index of the rows. An index is a column that pandas or Dask wrote as
+        one, or the first column of a text file if it has no name in the header and holds distinct
+        whole numbers or text; that column is called ``index``. A column holds numbers if at least
+        half the cells among the first 200 rows that are not missing do.
     weight_column : str, optional
         The column with the weight of each row.
-    header : bool, optional
-        Whether the first line of a text file holds the names of the columns. By default it does
-        where it holds all the names in `columns`; where none of its cells is a number; and where
-        it looks like names that are numbers: ``0, 1, ..., d - 1`` or ``1, 2, ..., d``, distinct
-        whole numbers above numbers none of which is whole, years (1800 to 2100) above numbers
-        none of which is a year, or cells in quotes above cells without. `Table.notes` says what
-        was decided of a line of numbers.
     label_column : str, optional
         A column of text or numbers with the group of each row.
+    exclude : sequence of str, optional
+        Columns to leave out.
+    drop_missing : bool, optional
+        Leave out rows with missing values; by default they are an error. Missing are empty cells,
+        ``NA``, ``N/A``, ``NaN``, ``null``, ``none``, ``?``, ``-`` and similar, and the null values
+        of Arrow.
+    header : bool, optional
+        Whether the first line of a text file, or row of a sheet, holds the names of the columns. By
+        default it does where it holds all the names in `columns`; where none of its cells is a
+        number; and where it looks like names that are numbers: ``0, 1, ..., d - 1`` or ``1, 2, ...,
+        d``, distinct whole numbers above numbers none of which is whole, years (1800 to 2100) above
+        numbers none of which is a year, or cells in quotes above cells without. `Table.notes` says
+        what was decided of a line of numbers.
+    delimiter : str, optional
+        Character between cells of text, a blank for any white space. By default tab, semicolon,
+        bar, comma or blank, whichever splits the first 200 lines alike and gives the most numbers.
+    decimal : {".", ","}, optional
+        Decimal mark; by default the one with which more of the first 200 lines are numbers. The
+        other mark, blanks and apostrophes may separate thousands, and one currency or percent sign
+        per column is left out: ``"1.234,50 €"`` is 1234.5, and ``"5 %"`` is 5.
+    encoding : str, optional
+        Of text; by default UTF-8 or UTF-16, or cp1252 (Windows) if the text is neither.
+    sheet : str, optional
+        Name of the sheet of a spreadsheet; by default the first.
 
     Returns
     -------
@@ -69,12 +73,12 @@ def read_table(
     Raises
     ------
     OSError
-        If the file is missing, is a directory or cannot be read.
+        If the file is missing or cannot be read.
     ValueError
         If the content cannot be used: empty, ragged, not numeric, missing values or labels, unknown
         columns.
     ImportError
-        If the file is Parquet or Arrow and pyarrow is not installed.
+        If the file needs pyarrow or python-calamine, and that is not installed.
 
     Examples
     --------
@@ -82,121 +86,81 @@ def read_table(
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "data.csv")
-    ...     _ = path.write_text("id;height;mass\nA;1.8;80\nB;1.6;55\n")
-    ...     table = read_table(path, columns=["mass", "height"])
+    ...     _ = path.write_text("id;height;mass\nA;1,8;80\nB;1,6;\nC;1,7;65\n")
+    ...     table = read_table(path, drop_missing=True)
     >>> table.values
-    array([[80. ,  1.8],
-           [55. ,  1.6]])
+    array([[ 1.8, 80. ],
+           [ 1.7, 65. ]])
+    >>> table.rows
+    array([1, 3])
     """
-    choice = choose_columns(path, columns, weight_column, header, label_column)
-    table = choice.table(choice.source.read(choice.picked))
-    return table if choice.label is None else replace(table, labels=_labels(choice))
+    reading = Reading(
+        header=header, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet
+    )
+    choice = choose_columns(
+        path,
+        columns,
+        weight_column,
+        label_column=label_column,
+        exclude=exclude,
+        drop_missing=drop_missing,
+        reading=reading,
+    )
+    return choice.table()
 
 
 def read_pieces(
-    path: str | os.PathLike[str],
+    path: Paths,
     columns: Sequence[str] | None = None,
     weight_column: str | None = None,
     n_rows: int | None = None,
     *,
-    header: bool | None = None,
+    keep: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    drop_missing: bool = False,
+    reading: Reading = FIND_OUT,
+    is_checked: bool = False,
 ) -> Iterator[Table]:
     """Read the numeric columns of a file, some rows at a time.
 
     Parameters
     ----------
-    path, columns, weight_column, header
+    path, columns, weight_column, exclude, drop_missing
         As for :func:`read_table`.
     n_rows : int, optional
         Rows per piece.
+    keep : sequence of str, optional
+        Columns to keep as they are.
+    reading : Reading, optional
+        How to read the file.
+    is_checked : bool, optional
+        Whether all rows have been read before, and hold numbers.
 
     Yields
     ------
     Table
-        Numbers, finite or not.
     """
-    choice = choose_columns(path, columns, weight_column, header)
-    for values in choice.source.pieces(choice.picked, n_rows):
-        yield choice.table(values)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An open file, and the columns to read."""
-
-    source: TableFile
-    names: list[str]
-    picked: list[int]  # positions of the columns, and last of the weights, if there are any
-    notes: list[str]  # as of `Table`
-    label: int | None = None  # position of the labels
-
-    def table(self, values: Floats) -> Table:
-        """Return a table of the columns that were picked; arrays lie in memory as `values` does."""
-        has_names = self.source.has_names
-        if len(self.picked) == len(self.names):
-            return Table(values, self.names, has_names, notes=self.notes)
-        weights = values[:, -1].copy()
-        return Table(values[:, :-1].copy("K"), self.names, has_names, weights, notes=self.notes)
-
-
-def choose_columns(
-    path: str | os.PathLike[str],
-    columns: Sequence[str] | None,
-    weight_column: str | None,
-    header: bool | None = None,
-    label_column: str | None = None,
-) -> Choice:
-    """Open a file and name the columns to read; parameters and errors as of `read_table`."""
-    path = Path(path)
-    weights = [] if weight_column is None else [weight_column]
-    aside = weights if label_column is None else [*weights, label_column]
-    source = open_file(path, [*(columns or []), *aside], header)
-    notes = list(source.notes)
-    if columns is None:
-        index = [name for name in source.index if name not in aside]
-        names = [name for name in source.names if name not in [*index, *aside]]
-        notes += [_left_out(path, index)] if index else []
-    else:
-        names = list(columns)
-        if not names:
-            raise ValueError("columns must name at least one column; got none.")
-    if not names:
-        which = " and ".join(map(repr, aside))
-        raise ValueError(f"{path}: no column is left beside the weight or label column {which}.")
-    picked = _pick(source, [*names, *aside])
-    label = None if label_column is None else picked.pop()
-    return Choice(source, names, picked, notes, label)
-
-
-def _labels(choice: Choice) -> NDArray[Any]:
-    """Read the label column: numbers if all cells are, else text."""
-    assert choice.label is not None
-    cells = choice.source.cells(choice.label)
-    for row, cell in enumerate(cells, 1):
-        is_empty = isinstance(cell, str) and cell.lower() in MISSING
-        if is_empty or is_missing(cell) or cell != cell:
-            name = choice.source.names[choice.label]
-            raise ValueError(
-                f"{choice.source.path}, row {row}, column {name!r}: every row needs a label; got "
-                f"{cell!r}. Label the row or drop it."
-            )
-    numbers = [number(cell) if isinstance(cell, str) else None for cell in cells]
-    return np.array(cells if None in numbers else numbers)
-
-
-def _left_out(path: Path, index: list[str]) -> str:
-    return f"{path}: the index of the rows ({', '.join(map(repr, index))}) is left out. {AS_DATA}"
+    choice = choose_columns(
+        path,
+        columns,
+        weight_column,
+        exclude=exclude,
+        keep=keep,
+        drop_missing=drop_missing,
+        reading=reading,
+    )
+    yield from choice.tables(n_rows, is_checked=is_checked)
 
 
 def column_names(
-    path: str | os.PathLike[str], expected: Sequence[str] = (), *, header: bool | None = None
+    path: Paths, expected: Sequence[str] = (), *, reading: Reading = FIND_OUT
 ) -> list[str] | None:
     """Return the names of a file's columns, or None if it holds none.
 
     Parameters
     ----------
-    path, header
-        As for :func:`read_table`.
+    path, reading
+        As for :func:`read_pieces`.
     expected : sequence of str
         Names that decide whether a first line with numbers is a header. An index of the rows is
         left out where they do not name it.
@@ -205,67 +169,7 @@ def column_names(
     -------
     list of str or None
     """
-    source = open_file(Path(path), list(expected), header)
+    source = open_file(path, list(expected), reading)
     if not source.has_names:
         return None
     return [name for name in source.names if name not in source.index or name in expected]
-
-
-def open_file(path: Path, asked: list[str], header: bool | None = None) -> TableFile:
-    """Open a file far enough to know its columns; an error says why it cannot be read."""
-    require_header(header)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path}: a file is required; this is a directory.")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    require_suffix(path, READ_SUFFIXES)
-    suffix = path.suffix.lower()
-    if suffix in TEXT_SUFFIXES:
-        return TextFile(path, asked, header)
-    if header is not None:
-        raise ValueError(
-            f"{path}: --header and --no-header (header= in Python) are for text files; a {suffix} "
-            "file says itself whether its columns have names. Leave the option out."
-        )
-    return NpyFile(path) if suffix == ".npy" else ArrowFile(path)
-
-
-def require_header(header: object) -> None:
-    """Raise TypeError unless `header` is True, False or None; pandas takes other values."""
-    if header is not None and not isinstance(header, bool):
-        raise TypeError(
-            "header must be True (the first line holds the names of the columns), False (it is a "
-            f"row) or None (detected); got {header!r}."
-        )
-
-
-def require_distinct(names: Sequence[str]) -> None:
-    """Raise ValueError if a column is asked for twice."""
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise ValueError(f"A column can be used once; {name!r} is asked for {count} times.")
-
-
-def _pick(source: TableFile, names: list[str]) -> list[int]:
-    """Return the position of each name among the columns, which must hold it exactly once."""
-    path, positions = source.path, {name: i for i, name in enumerate(source.names)}
-    counts = Counter(source.names)
-    for name in names:
-        if name not in positions:
-            more = f" and {len(source.names) - 20} more" if len(source.names) > 20 else ""
-            shown = ", ".join(source.names[:20]) + more
-            close = difflib.get_close_matches(name, source.names, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"{path}: there is no column {name!r}; the columns are {shown}.{hint}")
-        if not name:
-            raise ValueError(
-                f"{path}: every column must have a name; column {positions[name] + 1} has none. "
-                "Name it, or choose the columns with --columns (columns= in Python)."
-            )
-        if counts[name] > 1:
-            raise ValueError(
-                f"{path}: column names must be distinct; {name!r} appears {counts[name]} times. "
-                "Rename them."
-            )
-    require_distinct(names)
-    return [positions[name] for name in names]

@@ -1,26 +1,27 @@
-"""CSV and TSV files."""
+"""CSV, TSV and other separated text."""
 
 import contextlib
 import csv
 import itertools
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import AS_HEADER, AS_ROW, LEAVE_OUT, default_names, number, unusable
-from gmmfast.tables.header import Row, count_index, counts_rows, is_header, is_name
+from gmmfast.tables import dialect as dialects
+from gmmfast.tables.base import DECIMAL, DIALECT, Piece, Reading
+from gmmfast.tables.opening import DENSITY, encoding_of, explained, kind_of, open_text
+from gmmfast.tables.records import HEAD, Record, Records
 
-_DELIMITERS = ("\t", ";", ",")  # a comma may be a decimal comma, so it is tried last
-_SNIFF_LINES = 50
+COMMENT = "#"  # begins a line that is no data
+LONG = 1 << 18  # characters that are enough to know a dialect
 
 
-class TextFile:
-    """A CSV or TSV file: where its data begins, its delimiter and its columns.
+class TextFile(Records):
+    """A text file: its encoding, its dialect, its comments, and its columns.
 
     Parameters
     ----------
@@ -28,80 +29,68 @@ class TextFile:
         The file.
     asked : list of str
         Names of columns that are wanted.
-    header : bool or None
-        Whether the first line holds the names of the columns; None finds out.
+    reading : Reading
+        What the user says of it.
     """
 
-    def __init__(self, path: Path, asked: list[str], header: bool | None = None) -> None:
+    def __init__(self, path: Path, asked: list[str], reading: Reading) -> None:
         self.path = path
+        with explained(path, reading.encoding or ""):
+            self.encoding = reading.encoding or encoding_of(path)
         with self._explained():
             head = self._head()
-            self.delimiter = self._sniff(head)
-            records = list(self._records(head, 1))
-        if not records:
-            raise ValueError(f"{path}: a table needs at least one row; the file is empty.")
-        lines = [line for line, _ in records]
-        first, *below = [[cell.strip() for cell in cells] for _, cells in records]
-        rows = [row for row in below if len(row) == len(first)]
-        n_index = count_index(first, rows) if header is not False else 0
-        names = _named(first, n_index)
-        if header is None:
-            kept = [row[n_index:] for row in rows]
-            wanted = [name for name in asked if name not in names[:n_index]]
-            is_quoted = _is_quoted(head, lines, [first, *below])
-            self.has_names = is_header(first[n_index:], kept, wanted, is_quoted)
-        else:
-            self.has_names = header
-        if self.has_names and not below:
-            raise ValueError(
-                f"{path}: a table needs at least one row below the header line; got none."
-            )
-        self.first_line = lines[1] if self.has_names else lines[0]
-        self.names = names if self.has_names else default_names(len(first))
-        self.index = names[:n_index] if self.has_names else []
-        self.notes = []
-        if header is None:
-            self.notes = self._notes(first, n_index, [first, *rows], is_asked=bool(asked))
+            lines, delimiter = _declared(head)
+            self.has_comments = _has_comments(lines, reading.delimiter or delimiter)
+            lines = self._without_comments(lines)
+            there = [line for line in lines if not line.isspace()]
+            self.dialect = dialects.found(there, reading.delimiter or delimiter, reading.decimal)
+            records = list(self._records(lines, 1))
+        above = _header_in_comment(head, records, self.dialect) if self.has_comments else None
+        if above is not None and reading.header is not False:
+            records.insert(0, above)
+        is_quoted = _is_quoted(lines, records) if above is None else False
+        super().__init__(path, records, self.dialect, asked, reading, is_quoted)
+        self._note_dialect(reading, there, is_declared=delimiter is not None)
+        if any(line.startswith(COMMENT) for line in head[self.first :]) and self.has_comments:
+            self.note(f"lines that begin with {COMMENT} are left out as comments.")
 
     @property
     def n_bytes(self) -> float:
-        """Size of the file: a number of eight bytes takes about as many characters."""
-        return self.path.stat().st_size
+        """Size of the text: a number of eight bytes takes about as many characters."""
+        return self.path.stat().st_size * (DENSITY if kind_of(self.path)[1] else 1)
 
-    def read(self, picked: list[int]) -> NDArray[np.float64]:
-        """Return the picked columns; ValueError names the first cell that is no number."""
-        return np.concatenate(list(self.pieces(picked, None)))
-
-    def pieces(self, picked: list[int], n_rows: int | None) -> Iterator[NDArray[np.float64]]:
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
         """Yield some rows at a time; errors as of `read`."""
-        step, first = n_rows or rows_of(len(picked), np.dtype(np.float64)), self.first_line
-        with self._explained(), self._text() as file:
+        step, first = n_rows or rows_of(len(picked), np.dtype(np.float64)), self.first
+        with self._explained(), open_text(self.path, self.encoding) as file:
             rest = itertools.islice(file, first - 1, None)
             while lines := list(itertools.islice(rest, step)):
                 is_open = sum(text.count('"') for text in lines) % 2
                 while is_open and (more := next(rest, None)):  # a cell in quotes goes on there
                     lines.append(more)
                     is_open ^= more.count('"') % 2
-                if not all(text.isspace() for text in lines):
-                    yield self._checked(lines, first, picked)
+                piece = self._piece(self._without_comments(lines), first, picked, kept)
+                if len(piece.values):
+                    yield piece
                 first += len(lines)
 
-    def cells(self, column: int) -> list[Any]:
-        """Return the text of a column whose rows `read` has checked."""
-        with self._explained(), self._text() as file:
-            lines = itertools.islice(file, self.first_line - 1, None)
-            return [cells[column].strip() for _, cells in self._records(lines, self.first_line)]
-
-    def _checked(self, lines: list[str], first: int, picked: list[int]) -> NDArray[np.float64]:
-        """Parse lines, of which the first is number `first`, into finite numbers."""
-        try:
-            values = self._parse(lines, picked)
-        except ValueError:
-            values = np.full(1, np.nan)
-        return values if np.isfinite(values).all() else self._parse_with_care(lines, first, picked)
+    def _piece(self, lines: list[str], first: int, picked: list[int], kept: Sequence[int]) -> Piece:
+        """Parse lines, of which the first is number `first`."""
+        if not kept and not all(text.isspace() for text in lines):
+            with contextlib.suppress(ValueError):
+                values = self._parse(lines, picked)
+                if np.isfinite(values).all():
+                    return Piece(values, [])
+        return self.numbers(self._records(lines, first), picked, kept)
 
     def _parse(self, lines: list[str], picked: list[int]) -> NDArray[np.float64]:
         """Parse at the speed of compiled code; any fault is a ValueError that names no cell."""
+        if self.dialect.decimal == ",":
+            if any("." in line for line in lines):
+                raise ValueError("a point may separate thousands, or be in text")
+            lines = [line.replace(",", ".") for line in lines]
         count = len(self.names)
         whole = picked == list(range(count))
         # Columns that are not wanted are read as one character each: the row lengths are checked.
@@ -111,7 +100,7 @@ class TextFile:
             lines,
             dtype=np.float64 if whole else np.dtype(kinds),
             comments=None,
-            delimiter=self.delimiter,
+            delimiter=None if self.dialect.delimiter == " " else self.dialect.delimiter,
             ndmin=2 if whole else 1,
             quotechar='"',
         )
@@ -124,113 +113,118 @@ class TextFile:
             values[:, j] = rows[f"c{i}"]
         return values
 
-    def _parse_with_care(
-        self, lines: list[str], first: int, picked: list[int]
-    ) -> NDArray[np.float64]:
-        """Parse cell by cell, to name the first cell at fault."""
-        rows = []
-        for line, cells in self._records(lines, first):
-            if len(cells) != len(self.names):
-                like = "the header line" if self.has_names else f"line {self.first_line}"
-                raise ValueError(
-                    f"{self.path}, line {line}: every row must have {len(self.names)} cells, "
-                    f"as {like} has; got {len(cells)}. Correct the row."
-                )
-            row = [number(cells[i].strip()) for i in picked]
-            for i, value in zip(picked, row, strict=True):
-                if value is None or not math.isfinite(value):
-                    where = f"{self.path}, line {line}, column {self.names[i]!r}"
-                    text, cell = unusable(where, cells[i]), cells[i].strip()
-                    is_first = line == self.first_line and not self.has_names
-                    if is_first and (not cell or is_name(cell)):
-                        text = f"{text} {AS_HEADER}"
-                    raise ValueError(text)
-            rows.append(row)
-        return np.array(rows, dtype=np.float64).reshape(-1, len(picked))
-
-    def _records(self, lines: Iterable[str], first: int) -> Iterator[tuple[int, list[str]]]:
+    def _records(self, lines: Iterable[str], first: int) -> Iterator[Record]:
         """Line number and cells of each record; blank lines are left out."""
-        reader = csv.reader(lines, delimiter=self.delimiter)
+        reader: Any = self.dialect.records(lines)
         line = first
         for cells in reader:
             if any(cell and not cell.isspace() for cell in cells) or len(cells) > 1:
                 yield line, cells
             line = first + reader.line_num
 
-    def _notes(self, first: Row, n_index: int, rows: list[Row], *, is_asked: bool) -> list[str]:
-        """What could be read otherwise."""
-        numbers = [cell for cell in first if number(cell) is not None]
-        are_all = len(numbers) == len(first) - n_index
-        shown = self.delimiter.join(first[:4]) + ", ..." * (len(first) > 4)
-        line = f"{self.path}: the first line ({shown if len(shown) <= 60 else shown[:57] + '...'})"
-        notes = []
-        if self.has_names and numbers:
-            notes.append(f"{line} is read as the names of the columns. {AS_ROW}")
-        elif are_all:
-            notes.append(f"{line} is read as a row of numbers. {AS_HEADER}")
-        if not (self.has_names or is_asked) and counts_rows(rows):
-            notes.append(
-                f"{self.path}: column 'x1' counts the rows, and is read as data. {LEAVE_OUT}"
-            )
-        return notes
+    def _without_comments(self, lines: list[str]) -> list[str]:
+        """Make comments blank lines, which keep their numbers."""
+        if not self.has_comments:
+            return lines
+        return ["\n" if line.startswith(COMMENT) else line for line in lines]
 
     def _head(self) -> list[str]:
-        """Return the first lines, with the blank ones among them."""
-        head, count = [], 0
-        with self._text() as file:
+        """Return the first lines, with the blank ones among them; fewer of very long ones."""
+        head, count, size = [], 0, 0
+        with open_text(self.path, self.encoding) as file:
             for line in file:
                 head.append(line)
-                count += not line.isspace()
-                if count == _SNIFF_LINES:
+                count += not (line.isspace() or line.startswith(COMMENT))
+                size += len(line)
+                if count == HEAD or (count >= HEAD // 20 and size > LONG):
                     break
         return head
 
-    def _sniff(self, head: list[str]) -> str:
-        """Return the delimiter that splits the first lines into equally many cells."""
-        sample = [line for line in head if not line.isspace()]
-        widths = {}
-        for delimiter in _DELIMITERS:
-            records = [len(cells) for cells in csv.reader(sample, delimiter=delimiter)]
-            widths[delimiter] = records or [1]
-        for delimiter, records in widths.items():
-            if records[0] > 1 and len(set(records)) == 1:
-                return delimiter
-        return max(reversed(_DELIMITERS), key=lambda delimiter: widths[delimiter][0])
-
-    def _text(self) -> IO[str]:
-        return open(self.path, encoding="utf-8-sig", newline="")
+    def _note_dialect(self, reading: Reading, lines: list[str], *, is_declared: bool) -> None:
+        """Say in one line what is unusual in the first lines, unless the user has said it."""
+        dialect, unusual = self.dialect, []
+        if dialect.delimiter in "| " and not (reading.delimiter or is_declared):
+            unusual.append(f"{dialects.NAMES[dialect.delimiter]} between cells")
+        if dialect.decimal == "," and reading.decimal is None:
+            unusual.append("decimal commas")
+        if dialect.thousands and reading.decimal is None:
+            unusual.append("points" if dialect.thousands == "." else "commas")
+            unusual[-1] += " between thousands"
+        signs = sorted({sign for sign in self.signs if sign})
+        if signs:
+            unusual.append(f"{', '.join(signs)} beside numbers, which are left out")
+        if reading.encoding is None and not self.encoding.startswith("utf-8"):
+            unusual.append(f"{self.encoding} text")
+        if unusual:
+            self.note(f"read with {', '.join(unusual)}. {DIALECT}")
+        if reading.decimal is None and dialects.is_unclear(lines, dialect):
+            self.note(
+                f"its numbers have a {'comma' if dialect.decimal == ',' else 'point'} before three "
+                f"digits, which is read as the decimal mark. {DECIMAL}"
+            )
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            yield
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            raise ValueError(
-                f"{self.path}: the text must be UTF-8; got byte {byte:#04x}. Save it as CSV UTF-8."
-            ) from None
+            with explained(self.path, self.encoding):
+                yield
         except csv.Error as error:
             raise ValueError(f"{self.path}: the file must be CSV text; got: {error}.") from None
 
 
-def _named(cells: Row, n_index: int) -> Row:
-    """Names of columns from the cells of a header; an index without a name is called "index"."""
-    names = list(cells)
-    for j in range(n_index):
-        if not names[j]:
-            name = "index"
-            while name in names:
-                name += "_"
-            names[j] = name
-    return names
+def _declared(head: list[str]) -> tuple[list[str], str | None]:
+    """Make a first line such as ``sep=;`` blank, and return the delimiter that it names."""
+    text = head[0].strip().strip('"') if head else ""
+    if not (text.lower().startswith("sep=") and len(text) == 5):
+        return head, None
+    return ["\n", *head[1:]], text[-1]
 
 
-def _is_quoted(head: list[str], lines: list[int], records: list[Row]) -> bool:
-    """Whether all cells of the first record are in quotes, and of no other."""
-    ends = [line - 1 for line in lines[1:]] + [len(head)]
-    texts = ["".join(head[line - 1 : end]) for line, end in zip(lines, ends, strict=True)]
-    first, *others = [
-        all(f'"{cell}"' in text for cell in cells)
-        for text, cells in zip(texts, records, strict=True)
+def _has_comments(lines: list[str], delimiter: str | None) -> bool:
+    """Whether lines that begin with # are comments, and not rows: most lines do not."""
+    there = [line for line in lines if not line.isspace()]
+    marked = [line for line in there if line.startswith(COMMENT)]
+    if not marked:
+        return False
+    others = [line for line in there if not line.startswith(COMMENT)]
+    if there[0].startswith(COMMENT):
+        return bool(others)
+    marks = [delimiter] if delimiter else dialects.DELIMITERS[:-1]
+    counts = {mark: others[0].count(mark) for mark in marks}
+    as_rows = [line for line in marked if any(n and line.count(m) == n for m, n in counts.items())]
+    return len(as_rows) < len(others) - 1
+
+
+def _header_in_comment(
+    head: list[str], records: list[Record], dialect: dialects.Dialect
+) -> Record | None:
+    """Return names in the last comment above the data, as numpy.savetxt and others write them."""
+    first = records[0] if records else (0, [])
+    if not first[1] or any(dialect.number(cell) is None for cell in first[1]):
+        return None
+    above = [
+        (number, line)
+        for number, line in enumerate(head[: first[0] - 1], 1)
+        if line.startswith(COMMENT)
     ]
-    return first and bool(others) and not any(others)
+    if not above:
+        return None
+    number, line = above[-1]
+    for cells in dialect.records([line.lstrip(COMMENT).strip()]):
+        if len(cells) == len(first[1]) and all(dialect.number(cell) is None for cell in cells):
+            return number, cells
+    return None
+
+
+def _is_quoted(lines: list[str], records: list[Record]) -> bool:
+    """Whether all cells of the first record are in quotes, and of no other."""
+    if not records:
+        return False
+    starts = [line for line, _ in records]
+    ends = [line - 1 for line in starts[1:]] + [len(lines)]
+    texts = ["".join(lines[line - 1 : end]) for line, end in zip(starts, ends, strict=True)]
+    marked = [
+        all(f'"{cell.strip()}"' in text for cell in cells)
+        for text, (_, cells) in zip(texts, records, strict=True)
+    ]
+    return len(marked) > 1 and marked[0] and not any(marked[1:])

@@ -4,7 +4,7 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,10 @@ from gmmfast.data.paths import naming, require_folder
 from gmmfast.tables.arrow import pyarrow_for, write_parquet
 from gmmfast.tables.base import ARROW_SUFFIXES, TEXT_SUFFIXES, WRITE_SUFFIXES, require_suffix
 
+Column: TypeAlias = NDArray[Any] | list[Any]
 
-def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+
+def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Column]]) -> None:
     """Write columns to a file, all or nothing.
 
     The file appears under its name only when it is complete, so a run that fails leaves an earlier
@@ -25,7 +27,7 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
     path : path
         ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), ``.npy`` (one 2-D array of the columns'
         common type, without the names), or ``.parquet`` (pyarrow, the extra ``[io]``).
-    pieces : iterable of mapping of str to ndarray of shape (m,)
+    pieces : iterable of mapping of str to ndarray of shape (m,) or list
         The columns by name, in order, some rows at a time. They may come from the file itself,
         which is replaced once all have been read.
 
@@ -63,7 +65,7 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, NDAr
         part.unlink(missing_ok=True)
 
 
-def _write(part: Path, suffix: str, pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+def _write(part: Path, suffix: str, pieces: Iterable[Mapping[str, Column]]) -> None:
     if suffix in TEXT_SUFFIXES:
         with open(part, "x", encoding="utf-8", newline="") as text:
             write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
@@ -72,12 +74,16 @@ def _write(part: Path, suffix: str, pieces: Iterable[Mapping[str, NDArray[Any]]]
             (_write_npy if suffix == ".npy" else write_parquet)(file, pieces)
 
 
-def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, Column]]) -> None:
     """Write rows behind a header which leaves room for their number."""
     count, columns = 0, 0
     header: dict[str, Any] = {}
     for piece in pieces:
         rows = np.column_stack(list(piece.values()))
+        if rows.dtype.kind not in "fiub":
+            raise ValueError(
+                "a .npy file holds numbers; got a column of text. Write .csv or .parquet instead."
+            )
         if not header:
             header = np.lib.format.header_data_from_array_1_0(rows)
             np.lib.format.write_array_header_1_0(file, header)
@@ -97,7 +103,7 @@ def require_writable(path: Path, suffixes: Sequence[str]) -> None:
 
 
 def write_csv(
-    stream: IO[str], pieces: Iterable[Mapping[str, NDArray[Any]]], delimiter: str = ","
+    stream: IO[str], pieces: Iterable[Mapping[str, Column]], delimiter: str = ","
 ) -> None:
     """Write columns as CSV text; numbers read back to the same bits.
 
@@ -105,7 +111,7 @@ def write_csv(
     ----------
     stream : text file
         Opened for writing.
-    pieces : iterable of mapping of str to ndarray of shape (m,)
+    pieces : iterable of mapping of str to ndarray of shape (m,) or list
         The columns by name, in order, some rows at a time.
     delimiter : str
         One character.
@@ -121,8 +127,10 @@ def write_csv(
             writer.writerows(zip(*cells, strict=True))
 
 
-def _cells(column: NDArray[Any]) -> list[Any]:
+def _cells(column: NDArray[Any] | list[Any]) -> list[Any]:
     """Return Python values, whose text is the shortest that reads back the same."""
+    if isinstance(column, list):
+        return column
     if column.dtype == np.float32:
         return [str(value) for value in column]
     cells: list[Any] = column.tolist()

@@ -1,0 +1,92 @@
+"""Sheets of Excel and OpenDocument files; python-calamine is imported only for these."""
+
+import datetime
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmmfast.data.free_memory import rows_of
+from gmmfast.tables.base import SHEET, Piece, Reading
+from gmmfast.tables.dialect import Dialect
+from gmmfast.tables.records import HEAD, Record, Records
+
+CELL = 8  # bytes per cell, for estimates: a sheet is held in memory while it is read
+
+
+class ExcelFile(Records):
+    """A sheet of a spreadsheet file; the first, unless the user names another.
+
+    Cells that hold text are read as in a text file with decimal points.
+    """
+
+    unit = "row"
+
+    def __init__(self, path: Path, asked: list[str], reading: Reading) -> None:
+        book = _book(path)
+        names: list[str] = book.sheet_names
+        if reading.sheet is not None and reading.sheet not in names:
+            raise ValueError(
+                f"{path}: there is no sheet {reading.sheet!r}; the sheets are {', '.join(names)}."
+            )
+        sheet = reading.sheet if reading.sheet is not None else names[0]
+        self._rows: list[list[Any]] = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+        decimal = reading.decimal or "."
+        head = list(self._records(0, HEAD))
+        super().__init__(path, head, Dialect(decimal=decimal), asked, reading)
+        if reading.sheet is None and len(names) > 1:
+            self.notes.insert(0, f"{path}: sheet {sheet!r} of {len(names)} is read. {SHEET}")
+
+    @property
+    def n_bytes(self) -> float:
+        """Size of all cells as numbers."""
+        return float(CELL * len(self._rows) * len(self.names))
+
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
+        """Yield some rows at a time; errors as of `read`."""
+        step = n_rows or rows_of(len(picked), np.dtype(np.float64))
+        for start in range(self.first - 1, len(self._rows), step):
+            piece = self.numbers(self._records(start, start + step), picked, kept)
+            if len(piece.values):
+                yield piece
+
+    def _records(self, start: int, stop: int) -> Iterator[Record]:
+        """Number and cells of the rows that are not empty."""
+        for number, row in enumerate(self._rows[start:stop], start + 1):
+            cells = [_text(cell) for cell in row]
+            if any(cells):
+                yield number, cells
+
+
+def _book(path: Path) -> Any:
+    try:
+        calamine: Any = importlib.import_module("python_calamine")
+    except ImportError:
+        raise ImportError(
+            f"{path}: reading {path.suffix} files needs python-calamine, which is not installed. "
+            'Install it with: pip install "gmmfast[excel]", or save the sheet as CSV.'
+        ) from None
+    try:
+        return calamine.CalamineWorkbook.from_path(str(path))
+    except calamine.PasswordError:
+        raise ValueError(f"{path}: the file is locked by a password. Save it without.") from None
+    except (calamine.CalamineError, OSError):
+        raise ValueError(
+            f"{path}: a {path.suffix} file is required; this one is damaged or something else. "
+            "Write it again."
+        ) from None
+
+
+def _text(cell: Any) -> str:
+    """Return a cell as text: numbers without a decimal point where they are whole."""
+    if isinstance(cell, bool):
+        return str(int(cell))
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
+    return str(cell).strip()

@@ -1,0 +1,212 @@
+"""What text and spreadsheets share: records of cells, the first of which may be a header."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.tables.base import (
+    AS_HEADER,
+    AS_ROW,
+    DECIMAL,
+    LEAVE_OUT,
+    Piece,
+    Reading,
+    default_names,
+    is_missing_cell,
+    not_a_number,
+    plain_number,
+)
+from gmmfast.tables.dialect import Dialect, Row, share_of_numbers
+from gmmfast.tables.header import count_index, counts_rows, is_header, is_name
+
+Record = tuple[int, list[str]]  # number of the line, and its cells
+
+HEAD = 200  # lines from which all is found out that a file does not say
+
+
+class Records:
+    """A table of cells of text: where its data begins, its columns, and the numbers in them.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    head : list of (int, list of str)
+        Its first records.
+    dialect : Dialect
+        How cells write numbers.
+    asked : list of str
+        Names of columns that are wanted.
+    reading : Reading
+        Its `header` decides whether the first record holds the names of the columns.
+    is_quoted : bool
+        Whether all cells of the first record are in quotes, and of no other.
+    """
+
+    unit = "line"  # what the number of a record counts
+
+    def __init__(
+        self,
+        path: Path,
+        head: list[Record],
+        dialect: Dialect,
+        asked: list[str],
+        reading: Reading,
+        is_quoted: bool = False,
+    ) -> None:
+        self.path, self.dialect, self.notes = path, dialect, list[str]()
+        lines, records = [line for line, _ in head], [_stripped(cells) for _, cells in head]
+        if not records:
+            raise ValueError(f"{path}: a table needs at least one row; the file is empty.")
+        first, *below = records
+        first = _as_wide(first, below, reading.header)
+        rows = [row for row in below if len(row) == len(first)]
+        n_index = count_index(first, rows) if reading.header is not False else 0
+        names = _named(first, n_index)
+        self.has_names = self._is_header(first, rows, n_index, asked, reading, is_quoted)
+        if self.has_names and not below:
+            raise ValueError(
+                f"{path}: a table needs at least one row below the header line; got none."
+            )
+        self.first = lines[1] if self.has_names else lines[0]
+        self.names = names if self.has_names else default_names(len(first))
+        self.index = names[:n_index] if self.has_names else []
+        data = rows if self.has_names else [first, *rows]
+        columns = [[row[j] for row in data] for j in range(len(first))]
+        # fewer than half numbers: text; else the others are faults, which the user wants to know
+        self.text = [
+            name
+            for name, cells in zip(self.names, columns, strict=True)
+            if cells and share_of_numbers(cells, dialect) < 0.5
+        ]
+        self.signs = [_sign(cells, dialect) for cells in columns]
+        if reading.header is None:
+            self._note_first(first, n_index, [first, *rows], is_asked=bool(asked))
+
+    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
+        """Return the picked columns; ValueError names the first cell that is no number."""
+        pieces = list(self.pieces(picked, None, kept))
+        values = [piece.values for piece in pieces]
+        cells = [[cell for piece in pieces for cell in piece.kept[i]] for i in range(len(kept))]
+        lines = None
+        if any(piece.lines is not None for piece in pieces):
+            lines = [line for piece in pieces for line in piece.lines or [0] * len(piece.values)]
+        whole = np.concatenate(values) if values else np.empty((0, len(picked)))
+        return Piece(whole, cells, lines)
+
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
+        """Yield some rows at a time; errors as of `read`."""
+        raise NotImplementedError
+
+    def numbers(self, records: Iterable[Record], picked: list[int], kept: Sequence[int]) -> Piece:
+        """Parse cell by cell; ValueError names the first cell at fault."""
+        rows, lines, cells = [], [], [list[Any]() for _ in kept]
+        for line, record in records:
+            self._require_width(line, record)
+            rows.append([self._number(line, i, record[i]) for i in picked])
+            lines.append(line)
+            for column, i in zip(cells, kept, strict=True):
+                column.append(record[i].strip())
+        values: NDArray[np.float64] = np.array(rows, np.float64).reshape(-1, len(picked))
+        return Piece(values, cells, lines)
+
+    def _number(self, line: int, column: int, cell: str) -> float:
+        """Return the number in a cell, NaN if it is missing."""
+        if is_missing_cell(cell):
+            return math.nan
+        value, sign = self.dialect.amount(cell)
+        where = f"{self.path}, {self.unit} {line}, column {self.names[column]!r}"
+        if sign and sign != self.signs[column]:
+            known = self.signs[column] or "no sign"
+            raise ValueError(
+                f"{where}: the numbers of a column must have one unit; got {cell.strip()!r} where "
+                f"those above have {known}. Convert them to one unit."
+            )
+        if value is None or not math.isfinite(value):
+            text = not_a_number(where, cell)
+            if any(mark in cell for mark in ".,") and self._is_number_otherwise(cell):
+                text += f" The decimal mark is read as {self.dialect.decimal!r}. {DECIMAL}"
+            if line == self.first and not self.has_names and is_name(cell.strip()):
+                text += f" {AS_HEADER}"
+            raise ValueError(text)
+        return value
+
+    def _is_number_otherwise(self, cell: str) -> bool:
+        delimiter = self.dialect.delimiter
+        others = (Dialect(delimiter, ".", ","), Dialect(delimiter, ",", "."))
+        return any(dialect.number(cell) is not None for dialect in others)
+
+    def _require_width(self, line: int, record: list[str]) -> None:
+        if len(record) != len(self.names):
+            like = "the header line" if self.has_names else f"{self.unit} {self.first}"
+            raise ValueError(
+                f"{self.path}, {self.unit} {line}: every row must have {len(self.names)} cells, "
+                f"as {like} has; got {len(record)}. Correct the row."
+            )
+
+    def _is_header(
+        self,
+        first: Row,
+        rows: list[Row],
+        n_index: int,
+        asked: list[str],
+        reading: Reading,
+        is_quoted: bool,
+    ) -> bool:
+        if reading.header is not None:
+            return reading.header
+        kept = [row[n_index:] for row in rows]
+        wanted = [name for name in asked if name not in _named(first, n_index)[:n_index]]
+        return is_header(first[n_index:], kept, wanted, is_quoted, self.dialect)
+
+    def _note_first(self, first: Row, n_index: int, rows: list[Row], *, is_asked: bool) -> None:
+        """Say what could be read otherwise."""
+        numbers = [cell for cell in first if self.dialect.number(cell) is not None]
+        are_all = len(numbers) == len(first) - n_index
+        shown = self.dialect.delimiter.join(first[:4]) + ", ..." * (len(first) > 4)
+        line = f"the first {self.unit} ({shown if len(shown) <= 60 else shown[:57] + '...'})"
+        if self.has_names and numbers:
+            self.note(f"{line} is read as the names of the columns. {AS_ROW}")
+        elif are_all:
+            self.note(f"{line} is read as a row of numbers. {AS_HEADER}")
+        if not (self.has_names or is_asked) and counts_rows(rows):
+            self.note(f"column 'x1' counts the rows, and is read as data. {LEAVE_OUT}")
+
+    def note(self, text: str) -> None:
+        """Add a note on how the file is read."""
+        self.notes.append(f"{self.path}: {text}")
+
+
+def _stripped(cells: list[str]) -> Row:
+    return [cell.strip() for cell in cells]
+
+
+def _as_wide(first: Row, below: list[Row], header: bool | None) -> Row:
+    """Add the name of the row names, which R does not write, or of cells behind the last comma."""
+    wider = bool(below) and all(len(row) == len(first) + 1 for row in below)
+    if header is False or not wider or any(plain_number(cell) is not None for cell in first):
+        return first
+    return [*first, ""] if not any(row[-1] for row in below) else ["", *first]
+
+
+def _named(cells: Row, n_index: int) -> Row:
+    """Names of columns from the cells of a header; an index without a name is called "index"."""
+    names = list(cells)
+    for j in range(n_index):
+        if not names[j]:
+            name = "index"
+            while name in names:
+                name += "_"
+            names[j] = name
+    return names
+
+
+def _sign(cells: Row, dialect: Dialect) -> str:
+    """Return the first sign of a column of numbers."""
+    return next((sign for _, sign in map(dialect.amount, cells) if sign), "")

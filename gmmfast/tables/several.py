@@ -1,0 +1,123 @@
+"""Several files as one table: lists, folders, and patterns such as ``data/*.csv``."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gmmfast.tables.base import READ_SUFFIXES, Piece, TableFile
+from gmmfast.tables.opening import kind_of
+
+_HIDDEN = (".", "_")  # leftovers of writers
+_PATTERN = set("*?[")
+
+
+class SeveralFiles:
+    """Files with the same columns, one below the other.
+
+    Parameters
+    ----------
+    what : Path
+        The folder or the pattern, for messages.
+    paths : sequence of Path
+        The files, at least one.
+    opener : callable
+        Opens one of them.
+    """
+
+    def __init__(
+        self, what: Path, paths: Sequence[Path], opener: Callable[[Path], TableFile]
+    ) -> None:
+        self.path, self.files = what, [opener(path) for path in paths]
+        first = self.files[0]
+        self.names, self.has_names, self.index = first.names, first.has_names, first.index
+        self.text = list(dict.fromkeys(name for file in self.files for name in file.text))
+        self.notes = [note for file in self.files for note in file.notes]
+
+    @property
+    def n_bytes(self) -> float:
+        """Size of all."""
+        return sum(file.n_bytes for file in self.files)
+
+    def require_columns(self, names: Sequence[str], *, no_others: bool) -> None:
+        """Raise ValueError unless every file has these columns, and no other numbers if asked."""
+        first = self.files[0]
+        known = {*names, *self.index, *self.text}
+        for file in self.files[1:]:
+            others = {*file.names} - {*file.index} - known if no_others else set()
+            missing = {*names} - {*file.names}
+            if others or missing or file.has_names != first.has_names:
+                raise ValueError(
+                    f"{file.path}: every file must have the columns {', '.join(names)}, as "
+                    f"{first.path} has; got {', '.join(file.names)}. Choose them with --columns "
+                    "(columns= in Python)."
+                )
+
+    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
+        """Return the picked columns of all files."""
+        return joined(list(self._each(picked, kept, lambda file, p, k: iter([file.read(p, k)]))))
+
+    def pieces(
+        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
+    ) -> Iterator[Piece]:
+        """Yield some rows at a time."""
+        return self._each(picked, kept, lambda file, p, k: file.pieces(p, n_rows, k))
+
+    def _each(
+        self,
+        picked: list[int],
+        kept: Sequence[int],
+        take: Callable[[TableFile, list[int], list[int]], Iterator[Piece]],
+    ) -> Iterator[Piece]:
+        for file in self.files:
+            place = {name: i for i, name in enumerate(file.names)}
+            there = [[place[self.names[i]] for i in which] for which in (picked, kept)]
+            for piece in take(file, *there):
+                yield piece._replace(lines=None)  # of which file, a number would not say
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Return pieces one below the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    values = np.concatenate([piece.values for piece in pieces])
+    columns = range(len(pieces[0].kept))
+    return Piece(values, [[cell for piece in pieces for cell in piece.kept[i]] for i in columns])
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a folder and the folders in it, or of a pattern, by name; or one file.
+
+    Those of a folder are its Parquet files; or all others that can be read, if of one kind.
+    """
+    if path.is_dir():
+        found = [each for each in sorted(path.rglob("*")) if each.is_file()]
+        found = [p for p in found if not _is_hidden(p.relative_to(path))]
+        found = [each for each in found if kind_of(each)[0] in READ_SUFFIXES]
+        kinds = sorted({kind_of(each)[0] for each in found})
+        if ".parquet" in kinds:  # writers leave other files beside these
+            return [each for each in found if kind_of(each)[0] == ".parquet"]
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{path}: the files of a folder must be of one kind; got {', '.join(kinds)}. Name "
+                f"those that you mean, such as {path}/*{kinds[0]}."
+            )
+        if not found:
+            raise ValueError(
+                f"{path}: the folder must hold files that end in one of "
+                f"{', '.join(READ_SUFFIXES)}; got none."
+            )
+        return found
+    if path.exists() or not _PATTERN & {*str(path)}:
+        return [path]
+    found = [Path(name) for name in sorted(glob.glob(os.fspath(path), recursive=True))]
+    found = [each for each in found if each.is_file()]
+    if not found:
+        raise FileNotFoundError(f"{path}: no file matches this pattern.")
+    return found
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(_HIDDEN) for part in path.parts)

@@ -299,7 +299,7 @@ def test_fit__warnings_are_notes(run):
         (["--example", "customers", "-k", "2", "--out", "m.csv"], ".npz"),
         (["--example", "customers", "-k", "2", "--out", "none/m.npz"], "folder"),
         (["none.csv", "-k", "2"], "no such file"),
-        (["customers.csv", "-k", "2"], "column 'id'"),
+        (["customers.csv", "-k", "2", "--columns", "id,value"], "column 'id'"),
         (["customers.csv", "-k", "2", "--columns", "valeu"], "Did you mean 'value'?"),
         (["customers.csv", "-k", "2", "--columns", ""], "at least one column"),
     ],

@@ -64,10 +64,15 @@ def test_predict__keeps_columns_of_examples_and_of_their_names(run, model, tmp_p
     assert out.splitlines()[0] == first
 
 
-def test_predict__text_does_not_go_into_npy(fails, visitors, model, tmp_path):
-    args = ("predict", model, visitors, "--drop-missing", "--keep", "city")
-    assert "holds numbers; got a column of text" in fails(*args, "--out", tmp_path / "x.npy")
+def test_predict__text_does_not_go_into_npy(run, visitors, model, tmp_path):
+    args = ("predict", model, visitors, "--drop-missing", "--keep", "city", "--out")
+    code, out, err = run(*args, tmp_path / "x.npy")
+    assert (code, out) == (2, "")
+    assert "holds numbers; got a column of text. Write .csv" in err.splitlines()[-1]
     assert not (tmp_path / "x.npy").exists()
+    assert run(*args, tmp_path / "x.parquet")[0] == 0
+    table = read_table(tmp_path / "x.parquet")
+    assert "('city') is left out" in table.notes[0] and table.values[:, 0].tolist() == [1, 3]
 
 
 @pytest.mark.parametrize("form", ["csv", "tsv", "npy", "parquet"])

@@ -274,7 +274,7 @@ def test_read_table__takes_what_is_given(write, decimal, delimiter, encoding):
         ({"delimiter": ";;"}, "must be one character"),
         ({"decimal": "'"}, 'must be . or a comma; got "\'"'),
         ({"decimal": ",", "delimiter": ","}, "must be two characters"),
-        ({"encoding": "klingon"}, "must be one that Python knows"),
+        ({"encoding": "klingon"}, "must be a name that Python knows"),
         ({"encoding": "ascii"}, "the text must be ascii; got byte 0xc3"),
         ({"sheet": "1"}, "--sheet (sheet= in Python) is for spreadsheets; got a .csv file"),
     ],

@@ -166,7 +166,7 @@ def _of_file(
 
 
 def _kept(arguments: argparse.Namespace, names: list[str]) -> list[str]:
-    """Return the columns of the data to write: ids first, then those of --keep, if any."""
+    """Return the columns of the data to write: ids first, then --keep, if any."""
     if not hasattr(arguments, "keep"):  # of fit and select, which write no rows
         return []
     asked = names if arguments.keep_all else arguments.keep
@@ -184,7 +184,7 @@ def _reading(arguments: argparse.Namespace) -> Reading:
 
 
 def data_path(arguments: argparse.Namespace) -> Paths | None:
-    """Return the path of the data file, those of several, or None for an example."""
+    """Return the path of the data file, several paths, or None for an example."""
     paths: list[Path] = arguments.data
     if (not paths) == (arguments.example is None):
         given = "both" if paths else "neither"

@@ -189,7 +189,7 @@ def not_a_number(where: str, cell: str) -> str:
 def missing_values(
     path: object, counts: Mapping[str, int], n: int, of: int, first: str
 ) -> MissingValuesError:
-    """Return the error for `n` of `of` rows with missing values; `counts` has those of columns."""
+    """Return the error for `n` of `of` rows with missing values; `counts` is by column."""
     shown = [f"{name}: {count}" for name, count in counts.items() if count]
     more = f" and {len(shown) - 6} more columns" if len(shown) > 6 else ""
     have = "has" if n == 1 else "have"

@@ -165,7 +165,7 @@ class Choice:
         return missing_values(self.source.path, by_column, n, total, place)
 
     def _table(self, piece: Piece, gaps: NDArray[np.bool_], first: int, notes: list[str]) -> Table:
-        """Return a table of the rows without gaps; arrays lie in memory as those of the piece."""
+        """Return a table of the rows without gaps; arrays keep the order of the piece."""
         values, kept = piece.values, piece.kept
         rows = np.arange(first + 1, first + 1 + len(gaps))
         if gaps.any():
@@ -218,7 +218,7 @@ def choose_columns(
 ) -> Choice:
     """Open a file or several, and name the columns to read.
 
-    Parameters and errors are those of `read_table`. `keep` names columns that are read as they
+    Parameters and errors are as in `read_table`. `keep` names columns that are read as they
     are: text or numbers.
     """
     weights = [] if weight_column is None else [weight_column]

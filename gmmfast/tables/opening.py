@@ -91,7 +91,7 @@ def explained(path: Path, encoding: str) -> Iterator[None]:
         ) from None
     except LookupError:
         raise ValueError(
-            f"{path}: --encoding (encoding= in Python) must be one that Python knows, such as "
+            f"{path}: --encoding (encoding= in Python) must be a name that Python knows, such as "
             f"utf-8, cp1252 or utf-16; got {encoding!r}."
         ) from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile):

@@ -90,7 +90,7 @@ def joined(pieces: Sequence[Piece]) -> Piece:
 def files_of(path: Path) -> list[Path]:
     """Return the files of a folder and the folders in it, or of a pattern, by name; or one file.
 
-    Those of a folder are its Parquet files; or all others that can be read, if of one kind.
+    A folder gives its Parquet files; or all others that can be read, if of one kind.
     """
     if path.is_dir():
         found = [each for each in sorted(path.rglob("*")) if each.is_file()]

@@ -28,12 +28,14 @@ from gmmfast.calculator import app, data, pictures, sessions
 from gmmfast.calculator.app import LARGEST_JSON, make_app
 from gmmfast.calculator.data import Origin, read_upload
 from gmmfast.calculator.guard import is_known_host
+from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
 from gmmfast.calculator.settings import read_settings
 from gmmfast.calculator.words import Findings, advice, sentences
 from gmmfast.calculator.work import compute
 from gmmfast.cli import main
 from gmmfast.datasets import load_customers, load_sensors
+from gmmfast.errors import MissingValuesError
 from gmmfast.reporting.report import FitReport
 from gmmfast.tables import read_table
 from gmmfast.tables.arrow import ArrowFile
@@ -161,12 +163,11 @@ def test_typed_columns_may_have_any_names(tmp_path, names):
     ("text", "sentence"),
     [
         ("a,b\n1,2\n3,x\n", "rows.csv, line 3, column 'b': every cell must be a number; got 'x'."),
-        ("a,b\n1,2\n,4\n", "rows.csv, line 3, column 'a'"),
-        ("a,b\n,2\n3,4\n", "rows.csv, line 2, column 'a'"),
-        ("a,b\n1,nan\n", "rows.csv, line 2, column 'b'"),
-        ("a,b\n1,2,3\n", "rows.csv, line 2: every row must have 2 cells"),
+        ("a,b\n1,2\n,4\n", "1 of 2 rows has missing values (a: 1), first in line 3. "),
+        ("a,b\n,2\n3,4\n", "fill the cells, or leave these rows out."),
+        ("a,b\n1,2,3,4\n", "rows.csv, line 2: every row must have 2 cells"),
         ("", "rows.csv: a table needs at least one row"),
-        ("who\nx\n", "every cell must be a number; got 'x'."),
+        ("who\nx\n", "at least one column of numbers; the columns 'who' hold none."),
     ],
 )
 def test_files_that_are_refused(text, sentence, tmp_path):
@@ -176,6 +177,26 @@ def test_files_that_are_refused(text, sentence, tmp_path):
         read_upload(path, "rows.csv")
     assert sentence in str(error.value)
     assert str(tmp_path) not in str(error.value) and "--columns" not in str(error.value)
+
+
+def test_rows_with_missing_values_are_counted_or_left_out(tmp_path):
+    path = tmp_path / "upload.csv"
+    path.write_text("a;b;who\n1,5;2;x\n;3;y\n4;;z\n5,5;6;w\n")
+    with pytest.raises(MissingValuesError) as error:
+        read_upload(path, "rows.csv")
+    assert error.value.n_rows == 2
+    loaded = read_upload(path, "rows.csv", drop_missing=True)
+    assert loaded.table.values.tolist() == [[1.5, 2], [5.5, 6]]
+    assert loaded.left_out == ["who"] and loaded.origin.drop_missing
+    assert [note.split(": ", 1)[1] for note in loaded.notes] == [
+        "2 of 4 rows have missing values, and are left out.",
+        "read with decimal commas. If that is wrong, save it as CSV with commas and decimal "
+        "points.",
+    ]
+    settings = read_settings({"n_components": 1}, ["a", "b"])
+    lines = python_lines(settings, loaded.origin, loaded.table)
+    assert "read_table('rows.csv', drop_missing=True)" in lines
+    assert "--drop-missing" in command_line(settings, loaded.origin)
 
 
 # ------------------------------------------------------------- small files that become large
@@ -292,7 +313,7 @@ def test_text_columns_of_arrow_files__are_known_without_their_rows(suffix, tmp_p
     path, read = tmp_path / f"upload{suffix}", []
     (frame.to_parquet if suffix == ".parquet" else frame.to_feather)(path)
     whole = ArrowFile.read
-    monkeypatch.setattr(ArrowFile, "read", lambda file, p: read.append(p) or whole(file, p))
+    monkeypatch.setattr(ArrowFile, "read", lambda file, p, k: read.append(p) or whole(file, p, k))
     assert read_upload(path, "words").left_out == ["word"]
     assert read == [[0]]
 

@@ -16,6 +16,7 @@ from distributed import Client
 from matplotlib.figure import Figure
 from numba.core import config
 from starlette.testclient import TestClient
+from xlsxwriter import Workbook
 
 import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
@@ -99,6 +100,11 @@ def commands(run, folder):
     rows = folder / "rows.csv"
     assert run("sample", folder / "model.npz", "-n", 9, "--out", rows)[0] == 0
     values = read_table(rows).values
+    with Workbook(folder / "rows.xlsx") as book:
+        sheet = book.add_worksheet()
+        for i, row in enumerate(values):
+            sheet.write_row(i, 0, row)
+    np.testing.assert_array_equal(read_table([folder / "rows.xlsx"]).values, values)
     for suffix in (".npy", ".parquet"):
         write_table(folder / f"rows{suffix}", [{"a": values[:, 0], "b": values[:, 1]}])
         assert run("predict", folder / "model.npz", folder / f"rows{suffix}")[0] == 0
@@ -120,7 +126,7 @@ def calculator(folder):
         picture = client.post("/api/picture", params=params, json={"columns": ["a", "b"]})
         assert picture.json()["n_rows"] == len(X)
     np.save(folder / "data.npy", X)  # the same as the server's other process does it
-    origin = Origin("x.arrow", ["a", "b"], has_names=True, left_out=[])
+    origin = Origin("x.arrow", ["a", "b"], has_names=True, drop_missing=False)
     assert compute(folder, origin, read_settings({}, origin.names), lambda _: None)["report"]
 
 

@@ -29,7 +29,9 @@ BRITISH = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-ALLOWED = re.compile(r"CancelledError|labelledby|\"Labour\"|\| Labour \||capital labour")  # of Dask, HTML and R
+ALLOWED = re.compile(
+    r"CancelledError|labelledby|\"Labour\"|\| Labour \||capital labour"
+)  # of Dask, HTML and R
 
 # the phrase, in place of it
 PHRASES = {

@@ -29,6 +29,7 @@ from gmmfast.tables import (
     kind_of,
 )
 from gmmfast.tables.base import TableFile
+from gmmfast.tables.choosing import open_file
 from gmmfast.tables.dialect import DELIMITERS
 from gmmfast.tables.opening import open_bytes
 
@@ -131,7 +132,7 @@ def read_upload(
             columns = list(wanted)
         reading = Reading(header=True, delimiter=",") if typed else Reading()
         if typed:
-            columns = column_names(path, reading=reading)
+            columns = open_file(path, [], reading).names
         choice = choose_columns(path, columns, drop_missing=drop_missing, reading=reading)
         _require_small(choice.source)
         table = choice.table()
@@ -164,13 +165,16 @@ def suffix_of(name: str) -> str:
 def _require_few_cells(path: Path) -> None:
     """Refuse text that would become too many numbers or columns, before it is parsed."""
     delimiters = tuple(mark.encode() for mark in DELIMITERS)
-    counts = dict.fromkeys((*delimiters, b"\n", b"\r"), 0)
+    counts, n_bytes = dict.fromkeys((*delimiters, b"\n", b"\r"), 0), 0
     with open_bytes(path) as file:
         while block := file.read(MEGABYTE):
             for mark in counts:
                 counts[mark] += block.count(mark)
             n_rows = 1 + max(counts[b"\n"], counts[b"\r"])
-            _require_bytes(path, 8 * (n_rows + max(counts[mark] for mark in delimiters)))
+            n_bytes = 8 * (n_rows + max(counts[mark] for mark in delimiters))
+            if n_bytes > 2 * LARGEST_TABLE:  # a small file may unpack without end
+                break
+    _require_bytes(path, n_bytes)
     with open_bytes(path) as file:
         for line in file:
             if len(line) >= MOST_COLUMNS:  # others cannot have so many cells

@@ -474,15 +474,61 @@ def test_score__finds_the_planted_anomalies(run, tmp_path):
     fit = ("fit", "--example", "sensors", "-k", 3, "--out", tmp_path / "m.npz")
     assert run(*fit)[0] == 0
     args = ("score", tmp_path / "m.npz", "--example", "sensors", "--outliers", "0.01")
-    code, out, err = run(*args)
+    for more, text in (((), "below -"), (("--relative",), "of -")):
+        code, out, err = run(*args, *more)
+        assert code == 0
+        assert err.startswith(f"gmmfast: note: 20 of 2000 rows have a log density {text}")
+        np.testing.assert_array_equal(columns_of(out)["outlier"] == 1, load_sensors().anomaly)
+
+
+@pytest.mark.parametrize("more", [(), ("--standardize",), ("--standardize", "--weight-column=w")])
+def test_score__cut_of_the_model_is_in_the_units_of_the_data(run, customers, tmp_path, more):
+    path = tmp_path / "m.npz"
+    assert run("fit", customers, "-k", 2, "--columns=value,rate", "--out", path, *more)[0] == 0
+    found = columns_of(run("score", path, customers, "--outliers", 0.1)[1])
+    weights = 1.0 + np.arange(350) % 3 if len(more) == 2 else np.ones(350)
+    share = weights[found["outlier"] == 1].sum() / weights.sum()
+    assert share == pytest.approx(0.1, abs=3 / weights.sum())
+    cut = load(path).log_density_quantile(0.1)
+    np.testing.assert_array_equal(found["outlier"] == 1, found["log_density"] < cut)
+
+
+def test_score__clean_rows_are_not_flagged(run, tmp_path):
+    path = tmp_path / "m.npz"
+    assert run("fit", "--example", "sensors", "-k", 3, "--out", path)[0] == 0
+    write_table(
+        tmp_path / "c.csv", [{"temperature": np.full(9, 63.0), "pressure": np.full(9, 5.6)}]
+    )
+    args = ("score", path, tmp_path / "c.csv", "--outliers", 0.01)
+    assert columns_of(run(*args)[1])["outlier"].sum() == 0
+    assert columns_of(run(*args, "--relative")[1])["outlier"].sum() > 0
+
+
+def test_score__threshold(run, customers, model):
+    code, out, err = run("score", model, customers, "--threshold", "-8.5")
+    found = columns_of(out)
     assert code == 0
-    assert err.startswith("gmmfast: note: 20 of 2000 rows have a log density of -")
-    np.testing.assert_array_equal(columns_of(out)["outlier"] == 1, load_sensors().anomaly)
+    assert 0 < found["outlier"].sum() < 350
+    np.testing.assert_array_equal(found["outlier"] == 1, found["log_density"] < -8.5)
+    assert err.endswith("rows have a log density below -8.5\n")
 
 
 def test_score__flags_at_least_one_row(run, customers, model):
-    out = run("score", model, customers, "--outliers", "0.0001")[1]
+    out = run("score", model, customers, "--outliers", "0.0001", "--relative")[1]
     assert columns_of(out)["outlier"].sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--outliers", 0.01], "Fit again with gmmfast fit --out, or use --threshold or"),
+        (["--outliers", 0.01, "--threshold", -3], "two cuts"),
+        (["--relative"], "goes with --outliers"),
+        (["--threshold", "nan"], "must be a number; got 'nan'"),
+    ],
+)
+def test_score__cuts_that_it_cannot_use(fails, customers, model, arguments, part):
+    assert part in fails("score", model, customers, *arguments)
 
 
 @pytest.mark.parametrize("fraction", ["0", "1", "-0.1", "x"])

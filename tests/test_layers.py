@@ -30,7 +30,7 @@ LAYERS = """
     models
     kernels
     parameters
-    tables criteria datasets
+    tables criteria quantiles datasets
     data
     errors version
 """

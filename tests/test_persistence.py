@@ -384,11 +384,11 @@ def test_a_manifest_that_is_no_text(kind, saved, tmp_path):
     assert_refused(tmp_path / "m.npz")
 
 
-@pytest.mark.parametrize("version", [3, 1, 0, "2", None, 1.5, [2]])
+@pytest.mark.parametrize("version", [4, 1, 0, "2", None, 1.5, [2]])
 def test_a_later_version(version, saved, tmp_path):
     arrays, manifest = saved
     write(tmp_path / "m.npz", arrays, {**manifest, "version": version})
-    assert_refused(tmp_path / "m.npz", f"its format is {version}, and this gmmfast reads 2")
+    assert_refused(tmp_path / "m.npz", f"its format is {version}, and this gmmfast reads 2 and 3")
 
 
 def test_a_manifest_of_another_program(saved, tmp_path):

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import math
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -150,6 +151,7 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument(
         "--probabilities", action="store_true", help="write the probability of each component"
     )
+    _add_cut(parser)
     _add_output(parser)
 
 
@@ -158,9 +160,7 @@ def _add_score(commands: Any) -> None:
     _add_model(parser)
     _add_data(parser)
     _add_kept(parser)
-    parser.add_argument(
-        "--outliers", type=_fraction, metavar="F", help="flag this fraction of least likely rows"
-    )
+    _add_cut(parser)
     _add_output(parser)
 
 
@@ -221,6 +221,15 @@ def _add_kept(parser: argparse.ArgumentParser) -> None:
         "--keep", type=_names, default=[], metavar="A,B", help="write these columns of the data too"
     )
     kept.add_argument("--keep-all", action="store_true", help="write all columns of the data too")
+
+
+def _add_cut(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    help = "flag rows as unlikely as this fraction of the rows of the fit"
+    add("--outliers", type=_fraction, metavar="F", help=help)
+    add("--threshold", type=_finite, metavar="T", help="flag rows of a log density below T")
+    help = "with --outliers: flag this fraction of these rows, the least likely"
+    add("--relative", action="store_true", help=help)
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -291,11 +300,18 @@ def _seed(text: str) -> int:
     return number
 
 
-def _fraction(text: str) -> float:
+def _finite(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}")
+    return number
+
+
+def _fraction(text: str) -> float:
+    number = _finite(text)
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError(f"must lie between 0 and 1; got {text}")
     return number

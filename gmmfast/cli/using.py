@@ -1,7 +1,7 @@
 """``gmmfast predict``, ``score`` and ``sample``."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,46 +10,91 @@ from numpy.typing import NDArray
 from gmmfast.cli.data import Data, announce_compilation, feature_names, note, read_for
 from gmmfast.cli.streams import require_output, write_output
 from gmmfast.estimators.mixture import GaussianMixture, load
+from gmmfast.files.attributes import QUANTILES
 from gmmfast.rows.sources import Chunk
+
+Columns = dict[str, NDArray[Any]]
 
 
 def predict(arguments: argparse.Namespace) -> None:
     """Write components, their probabilities and log densities."""
-    model, data = _open(arguments)
-    n_all = arguments.probabilities
-    write_output((_assignments(model, part, n_all) for part in data.parts()), arguments)
 
+    def assign(model: GaussianMixture, rows: NDArray[Any]) -> Columns:
+        resp = model.predict_proba(rows)
+        columns = {"component": resp.argmax(axis=1), "probability": resp.max(axis=1)}
+        columns["log_density"] = model.score_samples(rows)
+        if arguments.probabilities:
+            columns |= {f"probability_{k}": column for k, column in enumerate(resp.T)}
+        return columns
 
-def _assignments(model: GaussianMixture, part: Chunk, with_all: bool) -> dict[str, Any]:
-    probabilities = model.predict_proba(part.X)
-    columns = {
-        "component": probabilities.argmax(axis=1),
-        "probability": probabilities.max(axis=1),
-        "log_density": model.score_samples(part.X),
-    }
-    if with_all:
-        columns |= {f"probability_{k}": column for k, column in enumerate(probabilities.T)}
-    return _beside(part, columns)
+    _write_rows(arguments, assign)
 
 
 def score(arguments: argparse.Namespace) -> None:
-    """Write log densities, and mark outliers."""
+    """Write log densities."""
+    _write_rows(arguments, lambda model, rows: {"log_density": model.score_samples(rows)})
+
+
+def _write_rows(
+    arguments: argparse.Namespace, results: Callable[[GaussianMixture, NDArray[Any]], Columns]
+) -> None:
+    """Write results beside numbers of rows and columns that are kept, and mark outliers."""
+    _require_one_cut(arguments)
     model, data = _open(arguments)
-    scored = ((part, model.score_samples(part.X)) for part in data.parts())
-    if arguments.outliers is None:
-        write_output((_beside(part, {"log_density": d}) for part, d in scored), arguments)
+    found = ((part, results(model, part.X)) for part in data.parts())
+    if arguments.relative:
+        parts = list(found)  # a quantile needs all of them
+        cut: float | None = _relative_cut(parts, arguments.outliers)
+        found = (part for part in parts)
+    else:
+        cut = _cut(model, arguments)
+    if cut is None:
+        write_output((_beside(part, columns) for part, columns in found), arguments)
         return
-    parts = list(scored)  # a quantile needs all of them
-    densities = np.concatenate([density for _, density in parts])
-    count = max(1, round(arguments.outliers * len(densities)))
-    cut = np.partition(densities, count - 1)[count - 1]
-    pieces = (
-        _beside(part, {"log_density": density, "outlier": (density <= cut).astype(np.int8)})
-        for part, density in parts
-    )
-    write_output(pieces, arguments)
-    flagged = np.count_nonzero(densities <= cut)
-    note(f"{flagged} of {len(densities)} rows have a log density of {cut:.5g} or less")
+    counts = np.zeros(2, np.int64)
+    write_output(_flagged(found, cut, counts), arguments)
+    of_fit = ""
+    if arguments.outliers is not None and not arguments.relative:
+        of_fit = f", as {arguments.outliers:g} of the rows of the fit have"
+    note(f"{counts[0]} of {counts[1]} rows have a log density below {cut:.5g}{of_fit}")
+
+
+def _require_one_cut(arguments: argparse.Namespace) -> None:
+    if arguments.threshold is not None and arguments.outliers is not None:
+        raise ValueError("--threshold and --outliers are two cuts for outliers. Leave one out.")
+    if arguments.relative and arguments.outliers is None:
+        raise ValueError("--relative goes with --outliers, the fraction of these rows to flag.")
+
+
+def _cut(model: GaussianMixture, arguments: argparse.Namespace) -> float | None:
+    """Return the log density below which rows are outliers, if there is to be one."""
+    if arguments.threshold is not None or arguments.outliers is None:
+        threshold: float | None = arguments.threshold
+        return threshold
+    if not hasattr(model, QUANTILES):
+        raise ValueError(
+            f"{arguments.model}: the model has no cut for outliers, because it was saved by an "
+            "earlier version, or not fitted to rows at once. Fit again with gmmfast fit --out, or "
+            "use --threshold or --relative."
+        )
+    return float(model.log_density_quantile(arguments.outliers))
+
+
+def _relative_cut(parts: list[tuple[Chunk, Columns]], rate: float) -> float:
+    """Return the log density below which this fraction of the rows lies, at least one row."""
+    densities = np.concatenate([columns["log_density"] for _, columns in parts])
+    count = max(1, round(rate * len(densities)))
+    return float(np.nextafter(np.partition(densities, count - 1)[count - 1], np.inf))
+
+
+def _flagged(
+    found: Iterable[tuple[Chunk, Columns]], cut: float, counts: NDArray[np.int64]
+) -> Iterator[dict[str, Any]]:
+    """Yield columns with flags of outliers; add the numbers of outliers and of rows."""
+    for part, columns in found:
+        flags = columns["log_density"] < cut
+        counts += (np.count_nonzero(flags), len(flags))
+        yield _beside(part, columns | {"outlier": flags.astype(np.int8)})
 
 
 def _beside(part: Chunk, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

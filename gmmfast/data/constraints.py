@@ -163,6 +163,8 @@ MIXTURE = {
 
 SAMPLE = {"n_samples": integer(1, MOST)}
 
+OUTLIERS = {"rate": fraction("(0.0, 1.0)", lambda value: 0 < value < 1)}
+
 STEPWISE = {
     "decay": fraction("(0.5, 1.0]", lambda value: 0.5 < value <= 1),
     "forgetting": fraction("[0.0, 1.0)", lambda value: 0 <= value < 1),

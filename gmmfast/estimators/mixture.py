@@ -40,7 +40,7 @@ from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import model as files
 from gmmfast.files import sklearn
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import FACTS
+from gmmfast.files.attributes import FACTS, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
@@ -147,6 +147,9 @@ class GaussianMixture(FittedMixture):
         (1e-24 if they have more). Their density means nothing.
     n_samples_seen_ : float
         Total weight of the rows that the mixture has learned from.
+    log_density_quantiles_ : ndarray of shape (47,)
+        Quantiles of the log densities of the rows of `fit`, for `log_density_quantile` and
+        `is_outlier`. `partial_fit` keeps none; see `calibrate`.
     n_features_in_ : int
         Number of features d.
     feature_names_in_ : ndarray of str of shape (d,)
@@ -315,6 +318,7 @@ class GaussianMixture(FittedMixture):
         with self._explained(rows, names), helper:
             result = self._run(rows, model, control)
         self._set_result(result, model, rows)
+        self._calibrate(rows)
         self._warn(result.status)
         return self
 
@@ -550,7 +554,7 @@ class GaussianMixture(FittedMixture):
         self._set_parameters(parameters, model, means, rows.dtype, result.statistics)
         self._set_progress(result)
         self.n_samples_seen_ = rows.weight
-        for name in ("_stream", "_resumed"):
+        for name in ("_stream", "_resumed", QUANTILES):
             self.__dict__.pop(name, None)
 
     def _set_progress(self, result: em.EMResult | em.Position) -> None:

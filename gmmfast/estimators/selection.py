@@ -307,6 +307,7 @@ class GaussianMixtureIC(Estimator):
         check_features(
             mixture, None if names is None else list(names), self.n_features_in_, reset=True
         )
+        mixture._calibrate(rows)
         mixture._warn(fit.result.status)
         self.best_estimator_ = mixture
         self.best_n_components_, self.best_covariance_type_ = K, covariance_type
@@ -353,6 +354,8 @@ class GaussianMixtureIC(Estimator):
     aic = _of_best(GaussianMixture.aic)
     icl = _of_best(GaussianMixture.icl)
     sample = _of_best(GaussianMixture.sample)
+    log_density_quantile = _of_best(GaussianMixture.log_density_quantile)
+    is_outlier = _of_best(GaussianMixture.is_outlier)
 
 
 def _are_all_singular(fits: Sequence[CandidateFit]) -> bool:

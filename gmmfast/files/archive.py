@@ -44,7 +44,7 @@ class Form(Generic[T]):
     """A kind of file: its contents, and the object that they stand for."""
 
     program: str  # name of the kind
-    version: int  # of its contents
+    versions: tuple[int, ...]  # of its contents that can be read; the last is written
     source: str  # how such files are made: the hint for another kind of file
     remedy: str  # what to do where something cannot be written
     layout: Callable[[dict[str, Any], Found], dict[str, Header]]  # arrays that must be there
@@ -77,7 +77,8 @@ def write(
     """
     require_folder(path)
     try:
-        text = json.dumps({"format": form.program, "version": form.version, **manifest}).encode()
+        kind = {"format": form.program, "version": form.versions[-1]}
+        text = json.dumps({**kind, **manifest}).encode()
         understood = _manifest(text, form)
         _require_layout(arrays, form.layout(understood, arrays))
         form.rebuild(understood, dict(arrays))
@@ -206,9 +207,9 @@ def _manifest(text: bytes, form: Form[Any]) -> dict[str, Any]:
     require(manifest["format"] == form.program, f"it is a {manifest['format']}")
     version = manifest["version"]
     require(
-        version == form.version,
-        f"its format is {version}, and this gmmfast reads {form.version}. Use the version that "
-        "wrote it",
+        version in form.versions,
+        f"its format is {version}, and this gmmfast reads {' and '.join(map(str, form.versions))}. "
+        "Use the version that wrote it",
     )
     require(isinstance(manifest["parameters"], dict), "the manifest is incomplete")
     return manifest  # type: ignore[no-any-return]

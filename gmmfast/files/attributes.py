@@ -16,6 +16,8 @@ FACTS: dict[str, Any] = {  # with the values for a mixture whose attributes were
     "lower_bounds_": [],
     "n_samples_seen_": 0.0,
 }
+QUANTILES = "log_density_quantiles_"  # of a mixture that was fitted, or calibrated
 FEATURES = ("n_features_in_", "feature_names_in_")
-FITTED = (*PARAMETERS, "degenerate_", *FACTS, *FEATURES)
-OURS = ("degenerate_", "stop_reason_", "n_samples_seen_")  # scikit-learn's mixture has the others
+FITTED = (*PARAMETERS, "degenerate_", QUANTILES, *FACTS, *FEATURES)
+# scikit-learn's mixture has the others
+OURS = ("degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES)

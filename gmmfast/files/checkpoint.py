@@ -257,7 +257,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
 
 FORM = Form(
     program="gmmfast checkpoint",
-    version=3,
+    versions=(3,),
     source="Checkpoints are written by fit(checkpoint=) and gmmfast fit --checkpoint.",
     remedy="Rescale the columns, or fit without a checkpoint",
     layout=_layout,

@@ -24,8 +24,9 @@ from gmmfast.files.archive import (
     require,
     under,
 )
-from gmmfast.files.attributes import COVARIANCES, FACTS, PARAMETERS
+from gmmfast.files.attributes import COVARIANCES, FACTS, PARAMETERS, QUANTILES
 from gmmfast.models import Model
+from gmmfast.quantiles import GRID
 
 Mixture = TypeVar("Mixture")
 
@@ -48,6 +49,8 @@ def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
     arrays = {name: np.asarray(getattr(mixture, name)) for name in present}
     sound = np.zeros(arrays["weights_"].shape, bool)
     arrays["degenerate_"] = np.asarray(getattr(mixture, "degenerate_", sound))
+    if hasattr(mixture, QUANTILES):
+        arrays[QUANTILES] = np.asarray(getattr(mixture, QUANTILES))
     if mixture._stream is not None:
         arrays |= under(STREAM, mixture._stream.to_arrays())
     archive.write(path, form_of(kind), manifest, arrays)
@@ -78,6 +81,8 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
         **{name: Header(structure, dtype) for name in COVARIANCES},
         "degenerate_": Header((K,), np.dtype(bool)),
     }
+    if QUANTILES in found:
+        expected[QUANTILES] = Header(GRID.shape, np.dtype(float))
     if any(name.startswith(STREAM) for name in found):
         expected |= _stream_layout(mixture._model(), K, d)
     return expected
@@ -117,6 +122,10 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
     require(
         all(type(bound) is float for bound in mixture.lower_bounds_), "lower_bounds_ are not floats"
     )
+    if QUANTILES in contents:
+        rises = bool((np.diff(contents[QUANTILES]) >= 0).all())
+        require(rises, f"{QUANTILES} do not rise")
+        setattr(mixture, QUANTILES, contents[QUANTILES])
     stream = found_under(STREAM, contents)
     if stream:
         mixture._stream = Stream.from_arrays(stream)
@@ -189,7 +198,7 @@ def form_of(kind: type[Mixture]) -> Form[Mixture]:
     """Return the form of the files of a class."""
     return Form(
         program="gmmfast model",
-        version=2,
+        versions=(2, 3),  # files of 2 have no quantiles
         source="Models are written by save() or gmmfast fit --out.",
         remedy="Fit again, on rescaled columns where values are not finite, or make the mixture "
         "with GaussianMixture.from_parameters",

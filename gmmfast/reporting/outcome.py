@@ -79,6 +79,7 @@ def saved_form(
     mixture.stop_reason_ = report.stop_reason
     mixture.n_iter_ = report.n_iter
     mixture.n_samples_seen_ = report.total_weight
+    mixture.log_density_quantiles_ = model.log_density_quantiles_ - shift
     mixture.lower_bounds_ = [float(bound) - shift for bound in model.lower_bounds_]
     mixture.lower_bound_ = float(model.lower_bound_) - shift
     return mixture

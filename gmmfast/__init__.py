@@ -1,7 +1,7 @@
 """Gaussian mixture models by Expectation-Maximization, on compiled kernels."""
 
 from gmmfast.errors import ConvergenceWarning, NotFittedError
-from gmmfast.estimators.mixture import GaussianMixture, load
+from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
@@ -13,5 +13,6 @@ __all__ = [
     "NotFittedError",
     "__version__",
     "chunks",
+    "from_dict",
     "load",
 ]

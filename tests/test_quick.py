@@ -110,6 +110,8 @@ def commands(run, folder):
         write_table(folder / f"rows{suffix}", [{"a": values[:, 0], "b": values[:, 1]}])
         assert run("predict", folder / "model.npz", folder / f"rows{suffix}")[0] == 0
     assert run("info")[0] == 0
+    assert run("info", folder / "model.npz")[0] == 0
+    assert run("export", folder / "model.npz")[0] == 0
     assert run("calculator", "--host", "192.0.2.1", "--i-know")[0] == 2  # no machine has it
 
 

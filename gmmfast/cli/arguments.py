@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmfast.calculator.launch import PORT
-from gmmfast.cli import calculating, fitting, machine, selecting, using
+from gmmfast.cli import calculating, fitting, machine, models, selecting, using
 from gmmfast.cli.streams import STANDARD
 from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.data.paths import require_apart
 from gmmfast.datasets import EXAMPLES
+from gmmfast.files.exports import EXPORTS
 from gmmfast.tables import READ_SUFFIXES, files_of
 from gmmfast.version import __version__
 
@@ -46,8 +47,8 @@ def parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_sample(commands)
     _add_calculator(commands)
-    info = _add_command(commands, "info", "show versions, threads and folders", machine.info)
-    info.epilog = "Please add its output to a bug report."
+    _add_info(commands)
+    _add_export(commands)
     help = "compile everything now, so that no later run has to"
     _add_command(commands, "warmup", help, machine.warmup)
     return parser
@@ -174,6 +175,22 @@ def _add_sample(commands: Any) -> None:
     _add_output(parser)
 
 
+def _add_info(commands: Any) -> None:
+    help = "show what a model is; without one, versions, threads and folders"
+    parser = _add_command(commands, "info", help, models.info)
+    _add_model(parser, nargs="?")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.epilog = "Please add its output, without a model, to a bug report."
+
+
+def _add_export(commands: Any) -> None:
+    help = "write a model as JSON, as ONNX or for scikit-learn"
+    parser = _add_command(commands, "export", help, models.export)
+    _add_model(parser)
+    parser.add_argument("--to", choices=tuple(EXPORTS), default="json", help="format (json)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file")
+
+
 def _add_calculator(commands: Any) -> None:
     help = "open a page in the browser that fits and draws mixtures"
     parser = _add_command(commands, "calculator", help, calculating.calculate)
@@ -211,8 +228,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--format", choices=FORMATS, default="csv", help="format of - (csv)")
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, help="model file, from gmmfast fit --out")
+def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:
+    parser.add_argument("model", type=Path, help="model file, from gmmfast fit --out", **options)
 
 
 def _add_kept(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``gmmfast info`` and ``warmup``."""
+"""Facts about the machine, and ``gmmfast warmup``."""
 
 import argparse
 import platform
@@ -23,17 +23,14 @@ DTYPES = "float64", "float32"
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
-def info(arguments: argparse.Namespace) -> None:
-    """Print facts about the machine for a bug report."""
-    facts = {
+def facts() -> dict[str, str]:
+    """Return facts about the machine, for a bug report."""
+    return {
         "gmmfast": __version__,
         "Python": platform.python_version(),
         **{package.__name__: package.__version__ for package in (np, numba, llvmlite)},
         **describe(),
     }
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        print(f"{name:<{width}}  {value}")
 
 
 def warmup(arguments: argparse.Namespace) -> None:

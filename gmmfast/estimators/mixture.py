@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
@@ -37,8 +37,8 @@ from gmmfast.em.stepwise import Stream
 from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
 from gmmfast.estimators.fitted import FittedMixture, is_elsewhere
 from gmmfast.files import checkpoint as checkpoints
+from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
-from gmmfast.files import sklearn
 from gmmfast.files.archive import kept_parameters
 from gmmfast.files.attributes import FACTS, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
@@ -687,6 +687,33 @@ class GaussianMixture(FittedMixture):
         """
         files.save(self, path, GaussianMixture)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fitted mixture as plain values, for JSON; `gmmfast.from_dict` is the inverse.
+
+        Numbers keep all bits, also as JSON. What `save` does not keep is not in it either.
+
+        Returns
+        -------
+        dict
+            ``format``, ``version``: "gmmfast model" and the version of these members.
+            ``parameters``: of the constructor. ``feature_names``: list of str or None.
+            ``n_features``: int or None. ``dtype``: "float64" or "float32". ``facts``:
+            `converged_`, `stop_reason_`, `n_iter_`, `lower_bound_` (None for minus infinity),
+            `lower_bounds_` and `n_samples_seen_`. ``arrays``: the other fitted attributes as nested
+            lists in their shapes, and ``stream_...`` for `partial_fit`.
+
+        Examples
+        --------
+        >>> import gmmfast, json
+        >>> mixture = gmmfast.GaussianMixture.from_parameters([1.0], [[0.5]], [[[4.0]]])
+        >>> document = mixture.to_dict()
+        >>> document["arrays"]["means_"], document["arrays"]["precisions_cholesky_"]
+        ([[0.5]], [[[0.5]]])
+        >>> gmmfast.from_dict(json.loads(json.dumps(document))).means_
+        array([[0.5]])
+        """
+        return document.to_dict(self, GaussianMixture)
+
     def to_sklearn(self) -> Any:
         """Return a fitted ``sklearn.mixture.GaussianMixture`` with the same parameters.
 
@@ -746,3 +773,30 @@ def load(path: str | os.PathLike[str]) -> GaussianMixture:
         If it is not a gmmfast model, is damaged, or has another format.
     """
     return files.load(path, GaussianMixture)
+
+
+def from_dict(values: Mapping[str, Any]) -> GaussianMixture:
+    """Make a mixture from the values of `GaussianMixture.to_dict`; all of them are checked.
+
+    Parameters
+    ----------
+    values : mapping
+        As `to_dict` returns them, or as JSON has kept them.
+
+    Returns
+    -------
+    GaussianMixture
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, or is not one that a mixture can have.
+
+    Examples
+    --------
+    >>> import gmmfast
+    >>> mixture = gmmfast.GaussianMixture.from_parameters([1.0], [[0.5]], [[[4.0]]])
+    >>> gmmfast.from_dict(mixture.to_dict()).covariances_
+    array([[[4.]]])
+    """
+    return document.from_dict(values, GaussianMixture)

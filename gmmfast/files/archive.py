@@ -77,11 +77,8 @@ def write(
     """
     require_folder(path)
     try:
-        kind = {"format": form.program, "version": form.versions[-1]}
-        text = json.dumps({**kind, **manifest}).encode()
-        understood = _manifest(text, form)
-        _require_layout(arrays, form.layout(understood, arrays))
-        form.rebuild(understood, dict(arrays))
+        text = json.dumps({**kind_of(form), **manifest}).encode()
+        rebuilt(form, text, arrays)
     except Exception as error:  # attributes that were set by hand can be anything
         reason = _reason(error)
         raise ValueError(
@@ -89,14 +86,31 @@ def write(
         ) from None
     buffer = io.BytesIO()
     np.savez(buffer, manifest=np.frombuffer(text, np.uint8), **arrays)  # type: ignore[arg-type]
+    put(path, buffer.getvalue())
+
+
+def put(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file beside the path, and put it in its place."""
     path = Path(path).resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with naming(path, temporary):
-            temporary.write_bytes(buffer.getvalue())
+            temporary.write_bytes(content)
             os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def kind_of(form: Form[Any]) -> dict[str, Any]:
+    """Return the first entries of a manifest."""
+    return {"format": form.program, "version": form.versions[-1]}
+
+
+def rebuilt(form: Form[T], text: bytes, arrays: Mapping[str, NDArray[Any]]) -> T:
+    """Rebuild the object that the text of a manifest and arrays stand for, checked as by `read`."""
+    manifest = _manifest(text, form)
+    _require_layout(arrays, form.layout(manifest, arrays))
+    return form.rebuild(manifest, dict(arrays))
 
 
 def read(path: str | os.PathLike[str], form: Form[T]) -> T:
@@ -134,9 +148,12 @@ def read(path: str | os.PathLike[str], form: Form[T]) -> T:
     except PermissionError:
         raise
     except Exception as error:  # a damaged file can raise anything that a reader can
-        raise ValueError(
-            f"{path} is not a {form.program}, or is damaged: {_reason(error)}"
-        ) from None
+        raise damaged(str(path), form, error) from None
+
+
+def damaged(what: str, form: Form[Any], error: Exception) -> ValueError:
+    """Return the error for a file or object that cannot be understood."""
+    return ValueError(f"{what} is not a {form.program}, or is damaged: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:

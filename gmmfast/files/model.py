@@ -37,6 +37,11 @@ DIGITS = 64  # units in the last place by which a covariance and its factor may 
 
 def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
     """Write a fitted mixture, as `GaussianMixture.save`; `load` will make a `kind` of the file."""
+    archive.write(path, form_of(kind), *contents_of(mixture))
+
+
+def contents_of(mixture: Any) -> tuple[dict[str, Any], archive.Arrays]:
+    """Return the manifest and the arrays of a fitted mixture."""
     mixture._check_fitted()
     names = getattr(mixture, "feature_names_in_", None)
     manifest = {
@@ -53,7 +58,7 @@ def save(mixture: Any, path: str | os.PathLike[str], kind: type[Any]) -> None:
         arrays[QUANTILES] = np.asarray(getattr(mixture, QUANTILES))
     if mixture._stream is not None:
         arrays |= under(STREAM, mixture._stream.to_arrays())
-    archive.write(path, form_of(kind), manifest, arrays)
+    return manifest, arrays
 
 
 def load(path: str | os.PathLike[str], kind: type[Mixture]) -> Mixture:

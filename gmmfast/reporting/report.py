@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from gmmfast.search.table import short, table
 
 __all__ = [
+    "Components",
     "FitReport",
     "align",
     "fit_as_json",
     "fit_as_text",
     "full_matrices",
+    "parameters_as_text",
     "significant",
     "table",
 ]
@@ -31,7 +33,29 @@ Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class FitReport:
+class Components:
+    """Parameters of a mixture, in the units of the data.
+
+    Attributes
+    ----------
+    names : list of str
+        One per column.
+    structure : str
+        The structure of `covariances`. A spherical model of standardized columns is ``diag`` in
+        the units of the data.
+    weights, means, covariances : ndarray
+        Shapes (K,), (K, d) and, by structure, (K, d, d), (d, d), (K, d) or (K,).
+    """
+
+    names: list[str]
+    structure: str
+    weights: Array
+    means: Array
+    covariances: Array
+
+
+@dataclass(frozen=True, eq=False)
+class FitReport(Components):
     """A fitted mixture in the units of the data, components by falling weight.
 
     Attributes
@@ -40,17 +64,10 @@ class FitReport:
         Where the rows come from.
     n_rows, total_weight : int, float
         Rows, and the sum of their weights (`n_rows` without weights).
-    names : list of str
-        One per column.
     covariance_type : str
         The model that was fitted: ``full``, ``tied``, ``diag``, ``spherical``, or a code.
-    structure : str
-        The structure of `covariances`. A spherical model of standardized columns is ``diag`` in
-        the units of the data.
     standardized : bool
         Whether the columns were scaled to mean 0 and standard deviation 1 for the fit.
-    weights, means, covariances : ndarray
-        Shapes (K,), (K, d) and, by structure, (K, d, d), (d, d), (K, d) or (K,).
     degenerate : ndarray of bool of shape (K,)
         Components that have collapsed.
     log_likelihood, bic, aic : float
@@ -62,13 +79,8 @@ class FitReport:
     source: str
     n_rows: int
     total_weight: float
-    names: list[str]
     covariance_type: str
-    structure: str
     standardized: bool
-    weights: Array
-    means: Array
-    covariances: Array
     degenerate: NDArray[np.bool_]
     log_likelihood: float
     bic: float
@@ -136,7 +148,13 @@ def _plain(value: Any) -> Any:
 
 def fit_as_text(report: FitReport) -> str:
     """Return the report as the text that ``gmmfast fit`` prints."""
-    sections = [[_title(report)], *_means(report), *_covariances(report), _outcome(report)]
+    outcome = "\n".join(_outcome(report))
+    return f"{_title(report)}\n\n{parameters_as_text(report)}\n\n{outcome}"
+
+
+def parameters_as_text(components: Components) -> str:
+    """Return tables of weights, means and covariances."""
+    sections = [*_means(components), *_covariances(components)]
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
@@ -154,7 +172,7 @@ def _title(report: FitReport) -> str:
     )
 
 
-def _means(report: FitReport) -> list[list[str]]:
+def _means(report: Components) -> list[list[str]]:
     labels = [str(k) for k in range(len(report.weights))]
     shown = report.weights[report.weights > 0]
     few = shown.size > 0 and shown.min() < 1e-3
@@ -168,7 +186,7 @@ def _means(report: FitReport) -> list[list[str]]:
     return [table("component", labels, columns)]
 
 
-def _covariances(report: FitReport) -> list[list[str]]:
+def _covariances(report: Components) -> list[list[str]]:
     n_components, n_features = report.means.shape
     labels = [str(k) for k in range(n_components)]
     if report.structure == "spherical":

@@ -1,0 +1,100 @@
+"""``gmmfast info`` of a model, and ``gmmfast export``."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from gmmfast.cli import machine
+from gmmfast.cli.data import feature_names
+from gmmfast.data.paths import require_folder
+from gmmfast.estimators.mixture import GaussianMixture, load
+from gmmfast.files.archive import put
+from gmmfast.files.attributes import QUANTILES
+from gmmfast.files.exports import EXPORTS
+from gmmfast.reporting.report import Components, parameters_as_text, significant
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """Print facts about a model, or without one about the machine."""
+    if arguments.model is None:
+        facts = machine.facts()
+        print(json.dumps(facts, indent=2) if arguments.json else _as_lines(facts))
+        return
+    model = load(arguments.model)
+    if arguments.json:
+        print(json.dumps(_members(model), indent=2, allow_nan=False))
+        return
+    names = feature_names(model) or [f"x{j + 1}" for j in range(model.means_.shape[1])]
+    structure = model.covariance_type if model.covariance_type.islower() else "full"
+    own = (model.weights_, model.means_, model.covariances_)
+    components = Components(names, structure, *own)
+    print(_as_lines(_lines(model)), parameters_as_text(components), sep="\n\n")
+
+
+def _members(model: GaussianMixture) -> dict[str, Any]:
+    """Facts about a model, as plain values."""
+    bound = float(model.lower_bound_)
+    return {
+        "n_components": len(model.weights_),
+        "covariance_type": model.covariance_type,
+        "n_columns": model.means_.shape[1],
+        "columns": feature_names(model) or None,
+        "dtype": model.means_.dtype.name,
+        "total_weight": model.n_samples_seen_,
+        "converged": model.converged_,
+        "n_iter": model.n_iter_,
+        "stop_reason": model.stop_reason_,
+        "log_likelihood_per_row": bound if np.isfinite(bound) else None,
+        "outlier_cut": model.log_density_quantile(0.01) if hasattr(model, QUANTILES) else None,
+        "degenerate": np.flatnonzero(model.degenerate_).tolist(),
+        "weights": model.weights_.tolist(),
+        "means": model.means_.tolist(),
+        "covariances": model.covariances_.tolist(),
+    }
+
+
+def _lines(model: GaussianMixture) -> dict[str, str]:
+    """Facts about a model, for a person."""
+    facts = _members(model)
+    bound, cut, columns = facts["log_likelihood_per_row"], facts["outlier_cut"], facts["columns"]
+    lines = {
+        "components": str(facts["n_components"]),
+        "covariance": facts["covariance_type"],
+        "columns": ", ".join(columns) if columns else f"{facts['n_columns']}, without names",
+        "numbers": facts["dtype"],
+        "rows of the fit": f"{facts['total_weight']:g}",
+        "log-likelihood": "unknown" if bound is None else f"{significant(bound)} per row",
+        "iterations": str(facts["n_iter"]),
+        "stopped": facts["stop_reason"],
+        "outliers": "no cut; use --threshold or --relative"
+        if cut is None
+        else f"1 percent of the rows of the fit have a log density below {significant(cut)}",
+    }
+    if facts["degenerate"]:
+        lines["degenerate"] = ", ".join(map(str, facts["degenerate"]))
+    return lines
+
+
+def _as_lines(facts: dict[str, str]) -> str:
+    width = max(map(len, facts))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in facts.items())
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write a model for another program."""
+    make, suffix = EXPORTS[arguments.to]
+    out = arguments.out
+    if out is None and arguments.to != "json":
+        raise ValueError(f"--to {arguments.to} needs --out, a {suffix} file to write.")
+    if out is not None:
+        if out.suffix.lower() != suffix:
+            raise ValueError(f"{out}: --to {arguments.to} writes {suffix} files. Rename the file.")
+        require_folder(out)
+    content = make(load(arguments.model))
+    if out is None:
+        sys.stdout.write(content.decode())
+    else:
+        put(out, content)

@@ -19,14 +19,13 @@ from starlette.testclient import TestClient
 from xlsxwriter import Workbook
 
 import gmmfast
-from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, plotting
 from gmmfast.calculator.app import make_app
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import read_settings
 from gmmfast.calculator.work import compute
 from gmmfast.datasets import generate
 from gmmfast.em import trials
-from gmmfast.plotting import plot_criterion, plot_mixture
 from gmmfast.rows import memory, places
 from gmmfast.tables import read_table, write_table
 
@@ -89,8 +88,11 @@ def estimators(folder):
     with pytest.raises(ValueError, match="column 1 follows from column 0"):
         GaussianMixture(1, reg_covar=0).fit(X[:, [0, 0]])
     search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0).fit(X)
-    plot_criterion(search, Figure().subplots())
-    plot_mixture(whole, frame, ax=Figure().subplots())
+    plotting.plot_criterion(search, Figure().subplots())
+    for draw in (plotting.plot_mixture, plotting.plot_density, plotting.plot_uncertainty):
+        draw(whole, frame, ax=Figure().subplots())
+    plotting.plot_pairs(whole, frame, figure=Figure())
+    plotting.plot_profile(search, ax=Figure().subplots())
 
 
 def commands(run, folder):

@@ -93,7 +93,7 @@ def _flagged(
     """Yield columns with flags of outliers; add the numbers of outliers and of rows."""
     for part, columns in found:
         flags = columns["log_density"] < cut
-        counts += (np.count_nonzero(flags), len(flags))
+        counts += np.array([np.count_nonzero(flags), len(flags)])
         yield _beside(part, columns | {"outlier": flags.astype(np.int8)})
 
 

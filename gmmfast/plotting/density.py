@@ -1,0 +1,147 @@
+"""The density of a mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gmmfast.parameters import Floats
+from gmmfast.plotting.components import CURVE, name_axes
+from gmmfast.plotting.marginals import Marginal, Pictured, Shown, mixture_of, one_or_two
+from gmmfast.plotting.style import COLORS, axes_of, draw_legend, title_of
+
+REGIONS = (0.25, 0.5, 0.75, 0.95)
+GRID = 200  # points along an axis
+REACH = 4.0  # standard deviations of each component, whose mass outside can be neglected
+
+
+def plot_density(
+    mixture: Pictured,
+    X: ArrayLike | None = None,
+    *,
+    features: Sequence[int | str] = (0, 1),
+    regions: Sequence[float] = REGIONS,
+    ax: Any = None,
+) -> Any:
+    """Draw the density of a mixture as regions, each the smallest that holds a share of it.
+
+    Of more than two features the marginal density of two is shown. The density of one feature is
+    drawn as a curve, over its regions.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture or GaussianMixtureIC
+        Fitted.
+    X : array-like of shape (n, d), optional
+        Rows to show; of more than 5000, an even sample.
+    features : pair of int or str, default=(0, 1)
+        Features to show, by number or column name; one, for a curve.
+    regions : sequence of float, default=(0.25, 0.5, 0.75, 0.95)
+        Shares of the probability, between 0 and 1.
+    ax : matplotlib Axes, optional
+        Where to draw; new ones by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    NotFittedError
+        If the mixture has not been fitted.
+    ValueError
+        If there is no such feature, or a share is not between 0 and 1.
+    TypeError
+        If `mixture` is neither a mixture nor a search, or the rows are a source or a Dask
+        collection.
+
+    References
+    ----------
+    Hyndman, R. J. (1996). Computing and graphing highest density regions. The American Statistician
+    50(2), 120-126.
+
+    Examples
+    --------
+    >>> from gmmfast import GaussianMixture
+    >>> from gmmfast.datasets import load_customers
+    >>> from gmmfast.plotting import plot_density
+    >>> mixture = GaussianMixture(2, random_state=0).fit(load_customers().data)
+    >>> [text.get_text() for text in plot_density(mixture, regions=(0.5, 0.9)).get_legend().texts]
+    ['90 %', '50 %']
+    """
+    fitted = mixture_of(mixture)
+    indices = one_or_two(fitted, features)
+    shares = sorted({float(share) for share in regions}, reverse=True)
+    if not shares or not 0 < shares[-1] <= shares[0] < 1:
+        raise ValueError(f"regions must be shares between 0 and 1; got {list(regions)}.")
+    marginal = Marginal.of(fitted, indices)
+    shown = None if X is None else Shown.of(fitted, X, indices)
+    ax = axes_of(ax)
+    (_draw_curve if len(indices) == 1 else _draw_plane)(ax, marginal, shown, shares)
+    name_axes(ax, marginal, "density")
+    ax.set_title(title_of(fitted))
+    draw_legend(ax, "probability", beside=True)
+    return ax
+
+
+def levels_of(density: Floats, shares: Sequence[float]) -> list[float]:
+    """Return the density at the edge of the smallest region that holds each share.
+
+    Parameters
+    ----------
+    density : ndarray
+        At the points of a regular grid.
+    shares : sequence of float
+        Between 0 and 1.
+
+    Returns
+    -------
+    list of float
+    """
+    falling = np.sort(density, axis=None)[::-1]
+    held = np.cumsum(falling) / falling.sum()
+    return [float(falling[np.searchsorted(held, share)]) for share in shares]
+
+
+def _colors(count: int) -> list[tuple[float, float, float]]:
+    """Return tints of one color, the deepest last."""
+    from matplotlib.colors import to_rgb
+
+    full = np.array(to_rgb(COLORS[0]))
+    return [tuple(1 - depth * (1 - full)) for depth in np.linspace(0.2, 0.9, count)]
+
+
+def _draw_plane(ax: Any, marginal: Marginal, shown: Shown | None, shares: list[float]) -> None:
+    x, y = marginal.grid(None if shown is None else shown.drawn, REACH, GRID)
+    points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    density = marginal.densities(points).sum(axis=0).reshape(GRID, GRID)
+    levels = levels_of(density, shares)
+    for color, share, level in zip(_colors(len(shares)), shares, levels, strict=True):
+        ax.contourf(x, y, density, [level, np.inf], colors=[color])
+        ax.contour(x, y, density, [level], colors="white", linewidths=0.6)
+        ax.plot([], [], "s", color=color, markersize=8, label=_percent(share))
+    if shown is not None:
+        ax.scatter(*shown.drawn.T, s=4, color="0.15", alpha=0.5, linewidths=0)
+
+
+def _draw_curve(ax: Any, marginal: Marginal, shown: Shown | None, shares: list[float]) -> None:
+    rows = None if shown is None else shown.rows
+    (x,) = marginal.grid(rows, REACH, CURVE)
+    density = marginal.densities(x[:, None]).sum(axis=0)
+    levels = levels_of(density, shares)
+    for color, share, level in zip(_colors(len(shares)), shares, levels, strict=True):
+        inside = density >= level
+        ax.fill_between(x, density, where=inside, color=color, linewidth=0, label=_percent(share))
+    if rows is not None:
+        ax.hist(rows[:, 0], bins="auto", density=True, histtype="step", color="0.5", linewidth=0.8)
+    ax.plot(x, density, color="black", linewidth=1.2)
+    ax.set_ylim(bottom=0)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"

@@ -1,0 +1,166 @@
+"""Every line of the table "Coming from mclust", with what mclust 6.0.0 makes of the iris data."""
+
+import json
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from gmmfast import GaussianMixture, GaussianMixtureIC, plotting
+
+TESTS = Path(__file__).parent
+PAGE = TESTS.parent / "docs" / "mclust.md"
+K = 3  # species; the best model has two components
+
+
+def stored(name):
+    return json.loads((TESTS / "mclust" / f"{name}.json").read_text())
+
+
+def table():
+    """The cells of the page's first table: mclust's call, and the Python code of the other."""
+    lines = re.findall(r"^\| (`.*) \| (.*) \|$", PAGE.read_text().split("## ")[0], re.MULTILINE)
+    return {theirs: re.findall("`([^`]+)`", ours) for theirs, ours in lines}
+
+
+IRIS, CHOSEN = stored("iris"), stored("iris-chosen")
+X = np.array(IRIS["data"], float)
+LABELS = np.array(IRIS["labels"]) - min(IRIS["labels"])
+VEV = IRIS["models"]["VEV"]
+POSTERIOR, BEST = np.array(CHOSEN["posterior"]), CHOSEN["parameters"]
+BIC, ICL = -561.7284, -561.7289  # of the best, mclust's sign; ICL from BIC and the posterior
+
+
+@pytest.fixture(scope="module", name="names")
+def names_of_the_page():
+    """What the page's code may name: its imports, data, and a fit whose components are mclust's."""
+    fit = GaussianMixtureIC(random_state=0).fit(X)
+    order = [0, 1] if fit.predict(X)[0] == POSTERIOR[0].argmax() else [1, 0]
+    best = fit.best_estimator_
+    fit.best_estimator_ = GaussianMixture.from_parameters(
+        best.weights_[order], best.means_[order], best.covariances_[order], covariance_type="VEV"
+    )
+    return {
+        "GaussianMixture": GaussianMixture, "GaussianMixtureIC": GaussianMixtureIC,
+        "plotting": plotting, "X": X, "new": X[::7], "n": 50, "fit": fit, "labels": LABELS,
+        "z": np.eye(K)[LABELS], "weights": np.repeat([1.0, 2.0], len(X) // 2),
+    }  # fmt: skip
+
+
+def is_best(search):
+    """The search has found mclust's model, at its BIC."""
+    assert (search.best_covariance_type_, search.best_n_components_) == ("VEV", 2)
+    assert search.bic(X) == pytest.approx(-BIC, abs=2e-3)
+
+
+def is_icl(bic, icl):
+    is_best(bic)
+    assert icl.icl(X) <= -ICL + 2e-3
+
+
+def is_vev(mixture):
+    """The mixture has the criteria and the parameters that mclust's EM ends with."""
+    theirs = VEV["em"]
+    assert mixture.bic(X) == pytest.approx(-theirs["bic"], abs=1e-3)
+    assert mixture.icl(X) == pytest.approx(-theirs["icl"], abs=1e-2)
+    ours, means = np.sort(mixture.means_, axis=0), np.sort(theirs["means"], axis=0)
+    np.testing.assert_allclose(ours, means, atol=1e-3)
+
+
+def is_m_step(mixture):
+    for key in ("weights", "means", "covariances"):
+        np.testing.assert_allclose(getattr(mixture, f"{key}_"), VEV["mstep"][key], atol=1e-6)
+
+
+def is_weighted(mixture):
+    """A weight of 2 repeats a row."""
+    repeated = np.concatenate([X, X[75:]])
+    resp = np.eye(K)[np.concatenate([LABELS, LABELS[75:]])]
+    params = {"covariance_type": "VEV", "reg_covar": 0, "tol": 1e-6, "init_params": resp}
+    expected = GaussianMixture(K, **params).fit(repeated)
+    np.testing.assert_allclose(mixture.means_, expected.means_, rtol=1e-9)
+
+
+def is_log_density(found):
+    """Of the chosen parameters, by the formula."""
+    terms = []
+    for weight, mean, covariance in zip(*BEST.values(), strict=True):
+        z = np.linalg.solve(np.linalg.cholesky(covariance), (X[::7] - mean).T)
+        log_det = np.linalg.slogdet(2 * np.pi * np.array(covariance))[1]
+        terms.append(np.log(weight) - (log_det + (z**2).sum(axis=0)) / 2)
+    np.testing.assert_allclose(found, np.logaddexp(*terms), atol=1e-2)
+
+
+def is_near(*expected, atol=1e-3):
+    """Return a test of the values of a line."""
+
+    def check(*found):
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=atol)
+
+    return check
+
+
+def is_chosen(n_components, model):
+    assert (n_components, model) == (CHOSEN["G"], CHOSEN["model"])
+
+
+def is_summary(bic, summary):
+    assert bic.shape == (14 * 9,) and np.nanmin(bic) == pytest.approx(-BIC, abs=2e-3)
+    assert re.search(r"2 +VEV .* 561\.73", summary)
+
+
+def is_of_few(search):
+    assert {*search.results_["covariance_type"]} == {"EII", "VVV"}
+    assert {*search.results_["n_components"]} == {*range(1, 6)}
+    assert search.results_["bic"][search.results_["covariance_type"] == "VVV"][1] == pytest.approx(
+        574.0178, abs=1e-3
+    )
+
+
+def is_sample(found):
+    rows, labels = found
+    assert rows.shape == (50, 4) and {*labels} <= {0, 1}
+
+
+CHECKS = {
+    "fit <- Mclust(X)": is_best,
+    'Mclust(X, G = 1:5, modelNames = c("EII", "VVV"))': is_of_few,
+    'Mclust(X, G = 3, modelNames = "VEV")': is_vev,
+    'me(X, modelName = "VEV", z = z)': is_vev,
+    'me(X, modelName = "VEV", z = unmap(labels))': is_vev,
+    'me.weighted(X, modelName = "VEV", z = z, weights = weights)': is_weighted,
+    'mstep(X, modelName = "VEV", z = z)': is_m_step,
+    "mclustBIC(X), mclustICL(X)": is_icl,
+    "fit$G, fit$modelName": is_chosen,
+    "fit$bic, fit$icl": is_near(BIC, ICL, atol=2e-3),
+    "fit$loglik": is_near((BIC + 26 * np.log(150)) / 2),
+    "fit$classification, fit$z": is_near(POSTERIOR.argmax(axis=1), POSTERIOR),
+    "fit$uncertainty": is_near(1 - POSTERIOR.max(axis=1)),
+    "fit$parameters$pro": is_near(BEST["weights"]),
+    "fit$parameters$mean": is_near(np.transpose(BEST["means"])),
+    "fit$parameters$variance$sigma": is_near(BEST["covariances"]),
+    "fit$BIC, summary(fit$BIC)": is_summary,
+    "predict(fit, new)": is_near(POSTERIOR[::7].argmax(axis=1), POSTERIOR[::7]),
+    "predict(densityMclust(X), new, logarithm = TRUE)": is_log_density,
+    "sim(modelName, parameters, n)": is_sample,
+    'plot(fit, what = "BIC")': lambda axes: plt.close(axes.figure),
+    'plot(fit, what = "classification")': lambda axes: plt.close(axes.figure),
+}
+
+
+def test_table__every_line_has_a_test():
+    assert [line.replace("`", "") for line in table()] == [*CHECKS]
+
+
+@pytest.mark.parametrize("line", table())
+def test_table__python_does_what_mclust_does(line, names):
+    found = [eval(code.removeprefix("fit = "), dict(names)) for code in table()[line]]
+    CHECKS[line.replace("`", "")](*found)
+
+
+def test_tol__the_default_is_too_coarse_for_the_bic_of_mclust():
+    params = {"covariance_type": "VEV", "reg_covar": 0, "random_state": 0}
+    assert GaussianMixture(K, **params).fit(X).bic(X) > -VEV["em"]["bic"] + 0.1

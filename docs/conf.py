@@ -7,6 +7,8 @@ import gmmfast
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
+from style import RCPARAMS  # noqa: E402 (beside the other extensions)
+
 project = "gmmfast"
 author = "The gmmfast developers"
 copyright = author
@@ -19,12 +21,14 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "blocks",
     "console",
     "mathml",
     "source",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -39,15 +43,29 @@ numpydoc_show_class_members = False
 plot_formats = [("svg", 100)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
-plot_rcparams = {
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.figsize": (7.0, 4.4),
-    "figure.constrained_layout.use": True,
-    "font.size": 11,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "gmmfast",
+plot_rcparams = RCPARAMS
+
+# scripts of docs/examples are run, and become pages in docs/gallery
+sphinx_gallery_conf = {
+    "abort_on_example_error": True,
+    "capture_repr": (),
+    "download_all_examples": False,
+    "examples_dirs": "examples",
+    "filename_pattern": r"\.py$",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"cluster\.py$",  # starts processes
+    "image_srcset": ["2x"],
+    "min_reported_time": 3600,
+    "plot_gallery": True,
+    "reset_modules": ("matplotlib", "style.apply"),
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
 }
+
+# the prompts of examples and commands, and what they print, are not copied
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "gmmfast"

@@ -89,6 +89,7 @@ SOURCES = [*sorted(PACKAGE.rglob("*.py")), *sorted(CHECKOUT.glob("benchmarks/*.p
 PAGE = sorted(path for path in (PACKAGE / "calculator" / "static").glob("*") if path.is_file())
 DOCS = [path for path in sorted((CHECKOUT / "docs").rglob("*.md")) if "_build" not in path.parts]
 DOCS += [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *CHECKOUT.glob("benchmarks/*.md")]
+DOCS += sorted(path for path in CHECKOUT.glob("docs/examples/*") if path.is_file())
 TESTS = sorted(set(CHECKOUT.glob("tests/*.py")) - {Path(__file__)})
 
 

@@ -1,1 +1,0 @@
-"""Lies here so that pytest can import what the examples' pages import."""

@@ -1,0 +1,49 @@
+"""The pictures of the pages, drawn when they are built."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.datasets import load_customers
+from gmmfast.plotting import plot_criterion, plot_mixture
+
+
+def criterion():
+    """BIC of all models on the customers."""
+    search = GaussianMixtureIC(range(1, 7), random_state=0).fit(load_customers().data)
+    plot_criterion(search)
+
+
+def models():
+    """What each of the 14 models can look like: ellipses of three components."""
+    axes = plt.subplots(3, 5, figsize=(9.0, 5.6))[1].ravel()
+    for ax, code in zip(axes, MODEL_CODES, strict=False):
+        draw_model(ax, code)
+    axes[-1].axis("off")
+
+
+def draw_model(ax, code):
+    """Three components whose volumes, shapes and axes are what the letters say."""
+    volumes = {"E": (1.0, 1.0, 1.0), "V": (1.6, 0.5, 1.0)}[code[0]]
+    shapes = {"I": (1.0, 1.0, 1.0), "E": (4.0, 4.0, 4.0), "V": (4.0, 1.2, 0.3)}[code[1]]
+    angles = {"I": (0.0, 0.0, 0.0), "E": (0.6, 0.6, 0.6), "V": (0.6, -0.9, 1.5)}[code[2]]
+    covariances = []
+    for volume, shape, angle in zip(volumes, shapes, angles, strict=True):
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.array([[c, -s], [s, c]])
+        ratio = np.sqrt(shape)
+        covariances.append(volume * turn @ np.diag([ratio, 1 / ratio]) @ turn.T)
+    means = [[-4.5, 0.0], [0.0, 0.0], [4.5, 0.0]]
+    mixture = GaussianMixture.from_parameters(np.full(3, 1 / 3), means, covariances)
+    plot_mixture(mixture, sigmas=(1.5,), ax=ax)
+    ax.set(
+        title=code,
+        xlabel="",
+        ylabel="",
+        xticks=[],
+        yticks=[],
+        aspect="equal",
+        xlim=(-7, 7),
+        ylim=(-3.5, 3.5),
+    )

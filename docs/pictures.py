@@ -37,6 +37,7 @@ def draw_model(ax, code):
     means = [[-4.5, 0.0], [0.0, 0.0], [4.5, 0.0]]
     mixture = GaussianMixture.from_parameters(np.full(3, 1 / 3), means, covariances)
     plot_mixture(mixture, sigmas=(1.5,), ax=ax)
+    ax.get_legend().remove()
     ax.set(
         title=code,
         xlabel="",

@@ -351,6 +351,157 @@ def test_the_lines_are_there(page):
     expect(page.locator("#command")).to_contain_text("gmmfast fit typed.csv -k 2")
 
 
+# ------------------------------------------------------------------ never a stale result
+
+
+def hold(page, path):
+    """Hold back requests, and return the list of them."""
+    held = []
+    page.route(f"**/api/{path}*", lambda route: held.append(route))
+    return held
+
+
+def let_go(page, held):
+    page.wait_for_function("document.querySelector('#data-note').textContent.includes('Reading')")
+    assert held
+    held.pop(0).continue_()
+
+
+THREE = "a,b\n1,2\n2,1\n3,4\n4,3\n9,9\n8,9\n9,8\n"
+
+
+def test_calculate__waits_for_a_file_that_is_being_read(page):
+    held = hold(page, "data")
+    load(page, "late.csv", THREE)
+    page.click("#calculate")
+    expect(page.locator("#progress-text")).to_have_text("Waiting until late.csv has been read …")
+    expect(page.locator("#results")).to_be_hidden()
+    let_go(page, held)
+    expect(page.locator("#sentences")).to_contain_text("The 7 rows", timeout=FIRST_FIT)
+    expect(page.locator("#outdated")).to_be_hidden()
+
+
+def test_calculate__does_nothing_if_the_file_cannot_be_read(page):
+    held = hold(page, "data")
+    load(page, "late.csv", "a,b\n1,2\n3,x\n")
+    page.click("#calculate")
+    let_go(page, held)
+    expect(page.locator("#data-error")).to_contain_text("late.csv")
+    expect(page.locator("#data-error")).to_be_focused()
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.locator("#calculate")).to_be_enabled()
+
+
+def test_files__of_two_the_later_counts(page):
+    held = hold(page, "data")
+    load(page, "first.csv", THREE)
+    load(page, "second.csv", THREE + "7,7\n")
+    page.click("#calculate")
+    let_go(page, held)
+    page.wait_for_timeout(200)
+    let_go(page, held)
+    expect(page.locator("#sentences")).to_contain_text("The 8 rows", timeout=FIRST_FIT)
+    expect(page.locator("#data-note")).to_contain_text("second.csv: 8 rows")
+
+
+def test_result__is_outdated_by_other_settings_until_they_are_as_before(page):
+    calculate(page)
+    expect(page.locator("#outdated")).to_be_hidden()
+    page.fill("#k", "1")
+    expect(page.locator("#outdated")).to_contain_text("Outdated")
+    for button in ("#copy-text", "#get-svg"):
+        expect(page.locator(button)).to_be_disabled()
+    assert page.locator("#exports a[href]").count() == 0
+    page.fill("#k", "2")
+    expect(page.locator("#outdated")).to_be_hidden()
+    assert page.locator("#exports a[href]").count() > 1
+    page.check("#standardize")
+    expect(page.locator("#outdated")).to_be_visible()
+    page.click("#again")
+    expect(page.locator("#outdated")).to_be_hidden()
+    expect(page.locator("#results-title")).to_be_focused()
+
+
+def test_result__is_outdated_by_other_data(page):
+    calculate(page)
+    page.locator("#grid tbody input").first.fill("1.25")
+    expect(page.locator("#outdated")).to_be_visible()
+    page.click("#again")
+    expect(page.locator("#outdated")).to_be_hidden()
+    page.uncheck("#columns input[value=x2]")
+    expect(page.locator("#outdated")).to_be_visible()
+    load(page, "three.csv", THREE)
+    expect(page.locator("#data-note")).to_contain_text("three.csv: 7 rows")
+    expect(page.locator("#results")).to_be_hidden()
+
+
+def test_result__is_outdated_by_what_is_changed_during_the_fit(page):
+    held = hold(page, "fit")
+    page.click("#calculate")
+    page.wait_for_timeout(200)
+    page.fill("#k", "1")
+    held.pop().continue_()
+    page.unroute("**/api/fit*")
+    expect(page.locator("#sentences")).to_contain_text("2 components", timeout=FIRST_FIT)
+    expect(page.locator("#outdated")).to_be_visible()
+
+
+def test_files__end_a_fit_of_other_data(page):
+    begin_slow_fit(page)
+    load(page, "three.csv", THREE)
+    expect(page.locator("#message")).to_have_text("Canceled.")
+    expect(page.locator("#data-note")).to_contain_text("three.csv: 7 rows")
+    page.click("#reset")
+    calculate(page)
+    expect(page.locator("#sentences")).to_contain_text("The 7 rows")
+
+
+def test_enter__calculates(page):
+    page.fill("#k", "1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sentences")).to_contain_text("one component", timeout=FIRST_FIT)
+
+
+def paste(page, text):
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
+    page.keyboard.press("Control+v")
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "n_rows"),
+    [
+        ("a\tb\n1\t2\n3\t4", ["a", "b"], 2),
+        ("1\t2\n3\t4\n5\t6", ["x1", "x2"], 3),
+        ("5\n6\n7", ["x1"], 3),
+    ],
+)
+def test_paste__replaces_the_sample(page, text, columns, n_rows):
+    """Rows of it below those that are pasted would be part of the result."""
+    page.locator("#grid tbody input").nth(2).focus()
+    paste(page, text)
+    expect(page.locator("#grid tbody tr")).to_have_count(n_rows)
+    names = page.locator("#grid thead input")
+    assert [names.nth(j).input_value() for j in range(names.count())] == columns
+
+
+def test_paste__within_a_typed_table_keeps_the_rest(page):
+    page.locator("#grid tbody input").first.fill("1.25")
+    page.locator("#grid tbody input").nth(3).focus()
+    paste(page, "7\n8\n9")
+    expect(page.locator("#grid tbody tr")).to_have_count(6)
+    cells = page.locator("#grid tbody input")
+    assert [cells.nth(i).input_value() for i in (0, 3, 5, 7, 9)] == ["1.25", "7", "8", "9", "0.9"]
+
+
+def test_paste__columns_of_text_are_left_out(page):
+    page.locator("#grid tbody input").first.focus()
+    paste(page, "who\theight\nAnn\t1.8\nBob\t1.6\nCy\t1.7")
+    expect(page.locator("#data-note")).to_contain_text("pasted.csv: 3 rows, 1 columns")
+    expect(page.locator("#data-note")).to_contain_text("not numbers: who")
+    paste(page, "1\t2\n3\t4")  # over the table of a file too
+    expect(page.locator("#grid thead input")).to_have_count(2)
+
+
 # ------------------------------------------------------------------------------ what is wrong
 
 
@@ -372,27 +523,30 @@ def test_the_lines_are_there(page):
 )
 def test_malformed_files(page, name, content, sentence):
     load(page, name, content)
-    expect(page.locator("#message")).to_contain_text(sentence)
+    expect(page.locator("#data-error")).to_contain_text(sentence)
+    expect(page.locator("#data-error")).to_contain_text(name)
     calculate(page)  # the sample is still there
-    expect(page.locator("#message")).to_have_text("")
+    expect(page.locator("#sentences")).to_contain_text("The 6 rows")
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "sentence"),
+    ("field", "value", "place", "sentence"),
     [
-        ("#k", "7", "7 components need at least as many rows; got 6. Lower K."),
-        ("#k", "", "K: please enter a number."),
-        ("#k", "1.5", "must be a whole number"),
-        ("#d", "3", "D is 3, but 2 columns are chosen. Set D to 2"),
-        ("#max-iter", "0", "Maximum iterations (max_iter) must be a whole number from 1"),
-        ("#grid tbody input", "abc", "Row 1, column 'x1': every cell must be a number; got 'abc'."),
-        ("#grid tbody input", "", "Row 1, column 'x1'"),
+        ("#k", "7", "#message", "7 components need at least as many rows; got 6. Lower K."),
+        ("#k", "", "#k-error", "K: please enter a number."),
+        ("#k", "1.5", "#k-error", "K must be a whole number from 1 to 200; got 1.5."),
+        ("#d", "3", "#d-error", "D is 3, but 2 columns are chosen. Set D to 2"),
+        ("#max-iter", "0", "#max-iter-error", "Maximum iterations must be a whole number"),
+        ("#grid tbody input", "abc", "#data-error", "Row 1, column 'x1': every cell must be"),
+        ("#grid tbody input", "", "#data-error", "Row 1, column 'x1'"),
     ],
 )
-def test_wrong_inputs(page, field, value, sentence):
+def test_wrong_inputs(page, field, value, place, sentence):
     page.locator(field).first.fill(value)
     page.click("#calculate")
-    expect(page.locator("#message")).to_contain_text(sentence)
+    expect(page.locator(place)).to_contain_text(sentence)
+    if place in (f"{field}-error", "#data-error"):  # lead to it
+        expect(page.locator(field if place != "#data-error" else place)).to_be_focused()
     expect(page.locator("#results")).to_be_hidden()
     picture(page, "error")
 
@@ -405,7 +559,7 @@ def test_names_are_never_markup(page):
     expect(page.locator("#components thead th").nth(3)).to_have_text(name)
     expect(page.locator("#picture .xtitle")).to_contain_text("<script>")
     assert page.title() == "Gaussian mixture calculator"
-    assert page.locator("main b, main img").count() == page.locator("details b").count()
+    assert page.locator("b:text-is('bold'), img[src=x]").count() == 0
 
 
 # ------------------------------------------------------------------- nothing leaves the machine
@@ -457,7 +611,7 @@ def test_page__cannot_open_windows_or_reach_other_servers(context, address):
         }"""
     )
     assert refused == ["connect-src", "img-src"]
-    elsewhere = "a[target], form, iframe, [href^='http'], [src^='http'], [href^='//'], [src^='//']"
+    elsewhere = "a[target], form[action], iframe, [href^='http'], [src^='http'], [href^='//'], [src^='//']"
     assert page.locator(elsewhere).count() == 0
 
 

@@ -21,7 +21,8 @@ HEADERS = {
         "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
         "style-src 'self' 'unsafe-inline'; "  # plotly writes styles into its charts
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "sandbox allow-scripts allow-same-origin allow-downloads"  # no windows, no forms
+        # no windows; the page itself reads its form, which goes nowhere
+        "sandbox allow-scripts allow-same-origin allow-downloads allow-forms"
     ),
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",

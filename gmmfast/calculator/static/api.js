@@ -1,6 +1,8 @@
+// @ts-check
 // What the page asks of the server. Every answer is JSON; an error is one sentence.
 
 let session = null;
+let last = Promise.resolve(); // the end of the last request that changes the session
 
 function address(path, query = {}) {
   const search = new URLSearchParams({ session: session ?? "", ...query });
@@ -29,6 +31,19 @@ async function ask(method, path, { query, json, body } = {}) {
   }
   if (!response.ok) throw new Error(found.error ?? `Error ${response.status}`);
   return found;
+}
+
+/**
+ * Do something that changes the session once everything before it is done, so that a fit is of the
+ * data that were there when it was asked for.
+ * @template T
+ * @param {() => Promise<T>} action
+ * @returns {Promise<T>}
+ */
+export function inTurn(action) {
+  const result = last.then(action);
+  last = result.then(() => {}, () => {});
+  return result;
 }
 
 export async function begin() {

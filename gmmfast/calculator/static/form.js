@@ -1,28 +1,47 @@
-// The settings and their defaults.
+// @ts-check
+// The settings: defaults, what each may be, and errors beside the field at fault.
 
-const $ = (id) => document.getElementById(id);
+import { $, make } from "./dom.js";
 
 const WHOLE = { "max-iter": "max_iter", "n-init": "n_init", seed: "random_state" };
 const REAL = { tol: "tol", "reg-covar": "reg_covar" };
+const NUMBERS = Object.entries({ ...WHOLE, ...REAL });
+
+/** What is wrong with a field; it has been shown there. */
+export class FieldError extends Error {}
 
 export class Form {
-  constructor({ defaults, covariance_types: types }) {
+  constructor({ defaults, covariance_types: types }, { onChange }) {
     this.defaults = defaults;
-    const select = $("covariance");
-    for (const name of types) select.append(new Option(name, name));
+    this.onChange = onChange;
+    this.form = $("inputs");
+    $("covariance").append(...types.map((name) => new Option(name, name)));
     for (const radio of document.querySelectorAll('input[name="mode"]')) {
       radio.addEventListener("change", () => this.showMode());
     }
+    $("settings").addEventListener("input", (event) => this.edited(event.target));
     this.reset();
   }
 
   get mode() {
-    return document.querySelector('input[name="mode"]:checked').value;
+    return this.form.elements.mode.value;
+  }
+
+  /** A value that changes whenever a setting does. */
+  get key() {
+    const fields = [...$("settings").querySelectorAll("input, select")];
+    const values = fields.map((one) => (one.matches(":is([type=radio], [type=checkbox])") ? one.checked : one.value));
+    return JSON.stringify([this.chosenColumns(), values]);
+  }
+
+  edited(field) {
+    showError(field, "");
+    this.onChange();
   }
 
   showMode() {
     const { mode } = this;
-    for (const element of document.querySelectorAll("[data-mode]")) {
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-mode]"))) {
       element.hidden = element.dataset.mode !== mode;
     }
     const select = $("covariance");
@@ -32,15 +51,18 @@ export class Form {
   }
 
   reset() {
-    document.querySelector('input[name="mode"][value="fixed"]').checked = true;
+    this.form.elements.mode.value = "fixed";
     this.showMode();
-    $("k").value = this.defaults.n_components;
-    $("k-from").value = 1;
-    $("k-to").value = 6;
-    $("criterion").value = this.defaults.criterion;
-    $("covariance").value = this.defaults.covariance_type;
-    $("standardize").checked = this.defaults.standardize;
-    for (const [id, name] of Object.entries({ ...WHOLE, ...REAL })) $(id).value = this.defaults[name];
+    const { defaults } = this;
+    $("k").value = defaults.n_components;
+    [$("k-from").value, $("k-to").value] = [1, 6];
+    $("criterion").value = defaults.criterion;
+    $("covariance").value = defaults.covariance_type;
+    $("standardize").checked = defaults.standardize;
+    for (const [id, name] of NUMBERS) $(id).value = defaults[name];
+    for (const input of $("settings").querySelectorAll("input")) showError(input, "");
+    this.fillDimensions();
+    this.onChange();
   }
 
   // Columns that can be chosen; names that are still there keep their tick.
@@ -48,15 +70,12 @@ export class Form {
     const off = new Set([...$("columns").querySelectorAll("input:not(:checked)")].map((one) => one.value));
     const legend = $("columns").querySelector("legend");
     const choices = names.map((name) => {
-      const label = document.createElement("label");
-      label.className = "choice";
-      const box = document.createElement("input");
-      box.type = "checkbox";
-      box.value = name;
-      box.checked = !off.has(name);
-      box.addEventListener("change", () => this.fillDimensions());
-      label.append(box, name);
-      return label;
+      const box = make("input", { type: "checkbox", value: name, checked: !off.has(name) });
+      box.addEventListener("change", () => {
+        this.fillDimensions();
+        this.onChange();
+      });
+      return make("label", { class: "choice" }, box, name);
     });
     $("columns").replaceChildren(legend, ...choices);
     this.fillDimensions();
@@ -68,18 +87,29 @@ export class Form {
 
   fillDimensions() {
     $("d").value = this.chosenColumns().length;
+    showError($("d"), "");
   }
 
   number(id) {
     const input = $(id);
-    const label = document.querySelector(`label[for="${id}"]`).textContent;
-    if (input.value.trim() === "" || !Number.isFinite(input.valueAsNumber)) {
-      input.focus();
-      throw new Error(`${label}: please enter a number.`);
-    }
+    const text = messageOf(input);
+    if (text) this.fail(input, text);
     return input.valueAsNumber;
   }
 
+  /** Show what is wrong beside a field, go there, and throw. */
+  fail(input, text) {
+    showError(input, text);
+    const folded = input.closest("details");
+    if (folded) folded.open = true;
+    input.focus();
+    throw new FieldError(text);
+  }
+
+  /**
+   * The settings as the server takes them.
+   * @throws {FieldError}
+   */
   settings() {
     const settings = {
       columns: this.chosenColumns(),
@@ -92,14 +122,39 @@ export class Form {
     } else {
       const from = this.number("k-from");
       const to = this.number("k-to");
-      if (to < from) throw new Error("The range of K must begin with the smaller number.");
-      if (to > 200) throw new Error("The range of K must end at 200 or before.");
+      if (to < from) this.fail($("k-to"), "The range of K must begin with the smaller number.");
       settings.n_components = Array.from({ length: to - from + 1 }, (_, i) => from + i);
       settings.criterion = $("criterion").value;
     }
-    for (const [id, name] of Object.entries({ ...WHOLE, ...REAL })) {
+    for (const [id, name] of NUMBERS) {
       if (!(id === "n-init" && this.mode === "choose")) settings[name] = this.number(id);
+    }
+    const chosen = settings.columns.length;
+    if (chosen && settings.n_dimensions !== chosen) {
+      this.fail($("d"), `D is ${settings.n_dimensions}, but ${chosen} columns are chosen. Set D to ${chosen}, or choose other columns.`);
     }
     return settings;
   }
+}
+
+/** What is wrong with the number in a field; empty if nothing is. */
+function messageOf(input) {
+  const { validity, min, max, step } = input;
+  if (validity.valid && input.value !== "") return "";
+  const name = document.querySelector(`label[for="${input.id}"]`).textContent;
+  if (input.value === "") return `${name}: please enter a number.`;
+  const range = max ? `from ${min} to ${max}` : `of at least ${min}`;
+  return `${name} must be a ${step === "1" ? "whole number" : "number"} ${range}; got ${input.value}.`;
+}
+
+/** Show an error below a field, or remove it. */
+function showError(input, text) {
+  const id = `${input.id}-error`;
+  $(id)?.remove();
+  input.removeAttribute("aria-invalid");
+  input.removeAttribute("aria-describedby");
+  if (!text) return;
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", id);
+  input.after(make("span", { id, class: "error", role: "alert" }, text));
 }

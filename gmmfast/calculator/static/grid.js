@@ -1,4 +1,7 @@
-// The data: a table to type into, or the first rows of a file.
+// @ts-check
+// A table to type into, or the first rows of a file.
+
+import { parsePaste } from "./paste.js";
 
 export const SAMPLE = {
   columns: ["x1", "x2"],
@@ -10,13 +13,17 @@ const TYPED = "typed.csv";
 const quoted = (text) => (/[",\n\t;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 export class Grid {
-  constructor(table, { onChange, onFile }) {
+  constructor(table, { onEdit, onFile }) {
     this.table = table;
-    this.onChange = onChange;
+    this.onEdit = onEdit;
     this.onFile = onFile;
     this.isTyped = true;
-    table.addEventListener("input", () => this.onChange());
-    table.addEventListener("paste", (event) => this.paste(event));
+    this.isSample = false; // whether nobody has changed the rows that are there at first
+    table.addEventListener("input", () => {
+      this.isSample = false;
+      this.onEdit();
+    });
+    document.addEventListener("paste", (event) => this.paste(event));
     table.addEventListener("keydown", (event) => this.move(event));
   }
 
@@ -28,7 +35,8 @@ export class Grid {
     columns.forEach((name, j) => head.append(this.input("th", name, `name of column ${j + 1}`)));
     const lines = rows.map((row, i) => this.line(i, columns.map((_, j) => row[j] ?? "")));
     this.show(head, lines);
-    this.onChange();
+    this.isSample = rows === SAMPLE.rows;
+    this.onEdit();
   }
 
   // The first rows of what the server has read.
@@ -36,11 +44,11 @@ export class Grid {
     this.isTyped = false;
     const head = document.createElement("tr");
     head.append(this.corner());
-    for (const name of summary.columns) head.append(this.text("th", name));
+    for (const name of summary.columns) head.append(this.value("th", name));
     const lines = summary.rows.map((row, i) => {
       const line = document.createElement("tr");
-      line.append(this.text("th", String(i + 1)));
-      for (const value of row) line.append(this.text("td", String(Number(value.toPrecision(7)))));
+      line.append(this.value("th", String(i + 1)));
+      for (const value of row) line.append(this.value("td", String(Number(value.toPrecision(7)))));
       return line;
     });
     this.show(head, lines);
@@ -60,7 +68,7 @@ export class Grid {
     return corner;
   }
 
-  text(tag, content) {
+  value(tag, content) {
     const element = document.createElement(tag);
     element.textContent = content;
     element.className = "value";
@@ -101,6 +109,11 @@ export class Grid {
     return rows;
   }
 
+  // All cells, as one text.
+  text() {
+    return JSON.stringify(this.content());
+  }
+
   addRow() {
     const { columns, rows } = this.content();
     this.edit(columns, [...rows, columns.map(() => "")]);
@@ -126,34 +139,36 @@ export class Grid {
     return { name: TYPED, body: lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n" };
   }
 
-  // Several cells, or more of them than anyone types: from a spreadsheet or a text file.
+  // Several cells: numbers go into the table, everything else to the server, which reads it like a file.
   paste(event) {
-    const text = event.clipboardData.getData("text/plain").replace(/\r\n?/g, "\n").replace(/\n+$/, "");
-    if (!this.isTyped || !/[\t\n]/.test(text)) return;
+    const text = event.clipboardData.getData("text/plain");
+    const isElsewhere = !this.table.contains(event.target);
+    if ((isElsewhere && event.target.matches("input, textarea")) || !/[\t\n]/.test(text.trim())) return;
     event.preventDefault();
-    const lines = text.split("\n");
-    if (lines.length > MOST_TYPED) {
-      this.onFile(new File([`${text}\n`], "pasted.csv"));
-      return;
+    const { header, rows, isPlain } = parsePaste(text);
+    if (!isPlain || rows.length > MOST_TYPED) {
+      this.onFile(new File([`${text.trimEnd()}\n`], "pasted.csv"));
+    } else if (isElsewhere || !this.isTyped || this.isSample || this.isAtStart(event.target)) {
+      const width = Math.max(...rows.map((row) => row.length));
+      const names = Array.from({ length: width }, (_, j) => header?.[j] ?? `x${j + 1}`);
+      this.edit(names, rows);
+    } else {
+      this.place(event.target, header, rows);
     }
-    const separator = lines[0].includes("\t") ? "\t" : /;/.test(lines[0]) ? ";" : ",";
-    const cells = lines.map((line) => line.split(separator).map((one) => one.trim()));
-    this.place(event.target, cells);
   }
 
-  place(target, cells) {
-    const isHeader = cells[0].every((one) => one !== "" && Number.isNaN(Number(one)));
+  // Whether a cell is the first one, or a name: what is pasted there replaces the table.
+  isAtStart(target) {
+    const [names, first] = this.inputs();
+    return names.includes(target) || first?.[0] === target;
+  }
+
+  place(target, header, cells) {
     const { columns, rows } = this.content();
     const inputs = this.inputs();
-    let top = inputs.findIndex((row) => row.includes(target));
-    const left = Math.max(0, inputs[Math.max(0, top)].indexOf(target));
-    if (isHeader) {
-      cells[0].forEach((name, j) => { columns[left + j] = name; });
-      cells = cells.slice(1);
-      top = Math.max(1, top);
-    } else if (top === 0) {
-      top = 1;
-    }
+    const top = inputs.findIndex((row) => row.includes(target));
+    const left = inputs[top].indexOf(target);
+    header?.forEach((name, j) => { columns[left + j] = name; });
     cells.forEach((line, i) => {
       const row = (rows[top - 1 + i] ??= []);
       line.forEach((value, j) => { row[left + j] = value; });

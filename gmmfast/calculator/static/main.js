@@ -1,92 +1,68 @@
+// @ts-check
 // The page: data in, settings, one fit at a time, results out.
 
 import * as api from "./api.js";
 import { drawCurve } from "./charts.js";
-import { Form } from "./form.js";
-import { Grid, SAMPLE } from "./grid.js";
+import { Data } from "./data.js";
+import { $ } from "./dom.js";
+import { FieldError, Form } from "./form.js";
+import { SAMPLE } from "./grid.js";
 import { Results } from "./results.js";
 
-const $ = (id) => document.getElementById(id);
 const POLL = 150; // milliseconds
 
-const say = (text) => { $("message").textContent = text; };
 const results = new Results({ say });
 let form = null;
-let reading = 0; // files that have been sent
-let loaded = null; // what the server has read; null while rows are typed
+let data = null;
+let isWorking = false;
 
-const grid = new Grid($("grid"), {
-  onChange: () => {
-    loaded = null;
-    form?.showColumns(grid.columns());
-  },
-  onFile: (file) => takeFile(file),
-});
-
-function showEditing() {
-  for (const id of ["add-row", "add-column"]) $(id).disabled = !grid.isTyped;
+function say(text) {
+  $("message").textContent = text;
 }
 
-function typed({ columns, rows }) {
-  grid.edit(columns, rows);
-  $("data-note").textContent = "";
-  showEditing();
+/** What a result belongs to: it is outdated as soon as this has changed. */
+const inputs = () => JSON.stringify([data.key, form.key]);
+
+function compare() {
+  if (form && data) results.setOutdated(inputs());
 }
 
-function take(summary) {
-  loaded = summary;
-  grid.preview(summary);
-  form.showColumns(summary.columns);
-  const shown = summary.rows.length < summary.n_rows ? `; the first ${summary.rows.length} are shown` : "";
-  const left = summary.left_out.length ? ` Left out, because they are not numbers: ${summary.left_out.join(", ")}.` : "";
-  const size = `${summary.source}: ${summary.n_rows} rows, ${summary.columns.length} columns${shown}.${left}`;
-  $("data-note").textContent = [size, ...summary.notes].join(" ");
-  showEditing();
-}
-
-async function trying(action) {
+async function calculate() {
+  if (isWorking) return;
   say("");
+  work(true);
   try {
-    await action();
+    if (await data.ready()) await fit();
+    else data.showError();
   } catch (error) {
-    say(error.message);
+    if (error.isAboutData) data.showError(error.message);
+    else if (!(error instanceof FieldError)) say(error.message);
+  } finally {
+    work(false);
   }
 }
 
-const takeFile = (file) => trying(async () => {
-  $("data-note").textContent = `Reading ${file.name} …`;
-  const turn = (reading += 1);
-  try {
-    const summary = await api.sendData(file.name, file);
-    if (turn !== reading) return; // another file was chosen by now
-    take(summary);
-    results.hide();
-  } catch (error) {
-    $("data-note").textContent = "";
-    throw error;
-  }
-});
-
-const calculate = () => trying(async () => {
+async function fit() {
   const settings = form.settings();
-  working(true);
-  try {
-    if (loaded === null) {
-      const { name, body } = grid.asFile(settings.columns);
-      await api.sendData(name, body, { typed: "yes" });
-    }
-    results.hide();
-    await follow(await api.startFit(settings));
-  } finally {
-    working(false);
-  }
-});
+  const asked = inputs();
+  results.hide();
+  const status = await api.inTurn(async () => {
+    await data.send(settings.columns);
+    return api.startFit(settings);
+  });
+  const { version } = data;
+  const result = await follow(status);
+  if (data.version !== version) throw new Error("Canceled.");
+  await results.show(result, asked);
+  compare(); // what has been changed meanwhile is not in it
+}
 
-function working(is) {
+function work(is) {
+  isWorking = is;
   $("calculate").disabled = is;
   $("cancel").disabled = !is;
   $("progress").hidden = !is;
-  if (is) $("progress-text").textContent = "Waiting …";
+  if (is) $("progress-text").textContent = data.reading ? `Waiting until ${data.name} has been read …` : "Waiting …";
 }
 
 async function follow(status) {
@@ -95,9 +71,9 @@ async function follow(status) {
     await new Promise((resolve) => setTimeout(resolve, POLL));
     status = await patiently(api.fitStatus);
   }
-  if (status.state === "failed") throw new Error(status.error);
-  if (status.state === "canceled") throw new Error("Canceled.");
-  await results.show(status.result);
+  if (status.state === "failed") throw new Error(data.source ? `${data.source}: ${status.error}` : status.error);
+  if (status.state !== "done") throw new Error("Canceled.");
+  return status.result;
 }
 
 // A question that may fail once or twice, as when the machine was asleep.
@@ -126,37 +102,28 @@ async function showProgress({ state, progress, seconds }) {
 
 function listen() {
   addEventListener("pagehide", api.leave); // nobody waits for the fit any more
-  $("calculate").addEventListener("click", calculate);
-  $("cancel").addEventListener("click", () => trying(api.cancelFit));
-  $("reset").addEventListener("click", () => { form.reset(); form.fillDimensions(); say(""); });
-  $("add-row").addEventListener("click", () => grid.addRow());
-  $("add-column").addEventListener("click", () => grid.addColumn());
-  $("clear").addEventListener("click", () => { typed({ columns: ["x1", "x2"], rows: [["", ""], ["", ""], ["", ""]] }); results.hide(); });
-  $("sample").addEventListener("click", () => { typed(SAMPLE); results.hide(); });
-  $("file").addEventListener("change", (event) => {
-    const [file] = event.target.files;
-    event.target.value = "";
-    if (file) takeFile(file);
-  });
-  for (const button of document.querySelectorAll("[data-example]")) {
-    button.addEventListener("click", () => trying(async () => {
-      take(await api.useExample(button.dataset.example));
-      results.hide();
-    }));
-  }
-  document.addEventListener("dragover", (event) => { event.preventDefault(); $("drop").classList.add("over"); });
-  document.addEventListener("dragleave", () => $("drop").classList.remove("over"));
-  document.addEventListener("drop", (event) => {
+  $("inputs").addEventListener("submit", (event) => {
     event.preventDefault();
-    $("drop").classList.remove("over");
-    const [file] = event.dataTransfer.files;
-    if (file) takeFile(file);
+    calculate();
+  });
+  $("cancel").addEventListener("click", () => api.cancelFit().catch((error) => say(error.message)));
+  $("again").addEventListener("click", calculate);
+  $("reset").addEventListener("click", () => {
+    form.reset();
+    say("");
   });
 }
 
-await trying(async () => {
-  form = new Form(await api.begin());
-  typed(SAMPLE);
+try {
+  form = new Form(await api.begin(), { onChange: compare });
+  data = new Data({
+    onChange: compare,
+    onColumns: (names) => form.showColumns(names),
+    onTable: () => results.hide(), // the server has no result for another table
+  });
+  data.type(SAMPLE);
   listen();
   document.body.dataset.ready = "yes";
-});
+} catch (error) {
+  say(error.message);
+}

@@ -1,19 +1,13 @@
+// @ts-check
 // The result: words, tables, pictures, and exports.
 
 import * as api from "./api.js";
 import { color, drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";
+import { $, fillList } from "./dom.js";
 import { fillTable, significant } from "./numbers.js";
 
-const $ = (id) => document.getElementById(id);
+const DOWNLOADS = [["get-model", "model.npz"], ["get-json", "result.json"], ["get-labels", "labels.csv"], ["get-data", "data.csv"]];
 const MOST_MATRICES = 60; // that a page shows
-
-function fillList(list, texts) {
-  list.replaceChildren(...texts.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
-}
 
 function swatch(k) {
   const label = document.createElement("span");
@@ -41,8 +35,27 @@ export class Results {
     this.result = null;
   }
 
-  async show(result) {
+  /** Say whether the result belongs to other inputs than the present ones: then nothing leaves the page. */
+  setOutdated(inputs) {
+    const is = this.result !== null && inputs !== this.inputs;
+    $("outdated").hidden = !is;
+    $("result-body").classList.toggle("outdated", is);
+    for (const button of $("exports").querySelectorAll("button")) button.disabled = is;
+    for (const [id, name] of DOWNLOADS) {
+      if (is) $(id).removeAttribute("href");
+      else $(id).href = api.downloadAddress(name);
+      $(id).setAttribute("aria-disabled", String(is));
+    }
+  }
+
+  /**
+   * @param {any} result
+   * @param {string} inputs what it was calculated from
+   */
+  async show(result, inputs) {
     this.result = result;
+    this.inputs = inputs;
+    this.setOutdated(inputs);
     $("results").hidden = false;
     for (const id of ["copied", "apply-note"]) $(id).textContent = "";
     $("applied").replaceChildren();
@@ -50,9 +63,6 @@ export class Results {
     fillList($("advice"), result.advice);
     this.showTables();
     this.showAxes();
-    for (const [id, name] of [["get-model", "model.npz"], ["get-json", "result.json"], ["get-labels", "labels.csv"], ["get-data", "data.csv"]]) {
-      $(id).href = api.downloadAddress(name);
-    }
     $("python").textContent = result.python;
     $("command").textContent = result.command;
     $("choice").hidden = result.candidates === null;

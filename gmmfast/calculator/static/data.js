@@ -1,0 +1,183 @@
+// @ts-check
+// The data: rows that are typed or pasted, or a table that the server has read.
+
+import * as api from "./api.js";
+import { $ } from "./dom.js";
+import { Grid, SAMPLE } from "./grid.js";
+
+const EMPTY = { columns: ["x1", "x2"], rows: [["", ""], ["", ""], ["", ""]] };
+
+export class Data {
+  /**
+   * @param {{
+   *   onChange: () => void,
+   *   onColumns: (names: string[]) => void,
+   *   onTable: () => void,
+   * }} listeners of rows that change, of their columns, and of a new table on the server
+   */
+  constructor({ onChange, onColumns, onTable }) {
+    this.onChange = onChange;
+    this.onColumns = onColumns;
+    this.onTable = onTable;
+    this.loaded = null; // what the server says of its table; null while rows are typed
+    this.reading = null; // resolves to whether the newest file could be read
+    this.turn = 0; // choices of data, of which the newest counts
+    this.typed = 0; // the newest choice to type
+    this.name = ""; // of the file that is being read
+    this.version = 0; // tables that the server has read
+    this.grid = new Grid($("grid"), {
+      onEdit: () => this.edited(),
+      onFile: (file) => this.read(file.name, () => api.sendData(file.name, file)),
+    });
+    this.listen();
+  }
+
+  /** A value that changes whenever the rows do. */
+  get key() {
+    if (this.reading) return `reading ${this.turn}`;
+    return this.loaded ? `table ${this.version}` : this.grid.text();
+  }
+
+  /** The name of the file or example; empty while rows are typed. */
+  get source() {
+    return this.loaded?.source ?? "";
+  }
+
+  /** Whether the data are complete, once every file has been read. */
+  async ready() {
+    let complete = true;
+    while (this.reading) complete = await this.reading;
+    return complete || this.typed === this.turn;
+  }
+
+  /**
+   * Let the server have typed rows; it has all others already.
+   * @param {string[]} columns
+   */
+  async send(columns) {
+    if (this.loaded) return;
+    const { name, body } = this.grid.asFile(columns);
+    try {
+      await api.sendData(name, body, { typed: "yes" });
+    } catch (error) {
+      error.isAboutData = true;
+      throw error;
+    }
+  }
+
+  /**
+   * Let the server read a file or an example. If another one is chosen meanwhile, that counts.
+   * @param {string} name
+   * @param {() => Promise<any>} ask
+   */
+  read(name, ask) {
+    const turn = (this.turn += 1);
+    this.name = name;
+    this.fail("");
+    const isNewest = () => turn === this.turn;
+    this.reading = api
+      .inTurn(async () => {
+        if (!isNewest()) return false;
+        await api.cancelFit(); // of the earlier data
+        this.take(await ask(), turn);
+        return isNewest();
+      })
+      .catch((error) => {
+        if (isNewest()) this.failToRead(name, error.message);
+        return false;
+      })
+      .finally(() => {
+        if (!isNewest()) return;
+        this.reading = null;
+        this.describe();
+        this.onChange();
+      });
+    this.describe();
+    this.onChange();
+    return this.reading;
+  }
+
+  // Shown even if a newer file is on its way: it is the table of the server, should that one fail.
+  take(summary, turn) {
+    if (turn < this.typed) return;
+    this.version += 1;
+    this.loaded = summary;
+    this.grid.preview(summary);
+    this.onColumns(summary.columns);
+    this.onTable();
+  }
+
+  describe() {
+    if (this.reading) {
+      $("data-note").textContent = `Reading ${this.name} …`;
+    } else if (!this.loaded) {
+      $("data-note").textContent = "";
+    } else {
+      const { source, n_rows: rows, columns, rows: first, left_out: out, notes } = this.loaded;
+      const shown = first.length < rows ? `; the first ${first.length} are shown` : "";
+      const left = out.length ? ` Left out, because they are not numbers: ${out.join(", ")}.` : "";
+      const size = `${source}: ${rows} rows, ${columns.length} columns${shown}.${left}`;
+      $("data-note").textContent = [size, ...notes].join(" ");
+    }
+    for (const id of ["add-row", "add-column"]) $(id).disabled = !this.grid.isTyped;
+  }
+
+  failToRead(name, message) {
+    const what = message.includes(name) ? message : `${name}: ${message}`;
+    this.fail(`${what} The table still holds ${this.source || "the rows that you see"}.`);
+  }
+
+  fail(text) {
+    $("data-error").textContent = text;
+  }
+
+  // Lead to what is wrong with the data.
+  showError(text = $("data-error").textContent) {
+    this.fail(text);
+    $("data-error").focus();
+  }
+
+  edited() {
+    this.loaded = null;
+    this.fail("");
+    this.onColumns(this.grid.columns());
+    this.onChange();
+  }
+
+  /** A table to type into. A file that is being read does not count any more. */
+  type({ columns, rows }) {
+    this.typed = this.turn += 1;
+    this.reading = null;
+    this.loaded = null;
+    this.grid.edit(columns, rows);
+    this.describe();
+  }
+
+  listen() {
+    $("add-row").addEventListener("click", () => this.grid.addRow());
+    $("add-column").addEventListener("click", () => this.grid.addColumn());
+    $("clear").addEventListener("click", () => this.type(EMPTY));
+    $("sample").addEventListener("click", () => this.type(SAMPLE));
+    const readFile = (file) => file && this.read(file.name, () => api.sendData(file.name, file));
+    $("file").addEventListener("change", (event) => {
+      const [file] = event.target.files;
+      event.target.value = ""; // the same file may be chosen again
+      readFile(file);
+    });
+    for (const button of document.querySelectorAll("[data-example]")) {
+      const name = /** @type {HTMLElement} */ (button).dataset.example;
+      button.addEventListener("click", () => this.read(name, () => api.useExample(name)));
+    }
+    const mark = (isOver) => $("drop").classList.toggle("over", isOver);
+    document.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      mark(true);
+    });
+    document.addEventListener("dragleave", () => mark(false));
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      mark(false);
+      readFile(event.dataTransfer.files[0]);
+    });
+  }
+}

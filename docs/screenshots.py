@@ -24,25 +24,21 @@ def calculate(page: Page) -> None:
 
 def take(page: Page, folder: Path) -> None:
     """Inputs with the sample; a result; a choice of K."""
-    page.screenshot(path=folder / "calculator-inputs.png", clip=inputs(page))
+    page.screenshot(path=folder / "calculator-inputs.png")
     page.click("[data-example=sensors]")
+    page.wait_for_selector("#data-note:has-text('2000 rows')")
     page.fill("#k", "4")
     calculate(page)
     page.check("#density")
     page.wait_for_selector("#picture .contourlayer path")
     page.wait_for_timeout(700)
     page.locator("#results").screenshot(path=folder / "calculator-result.png")
-    page.check("input[value=choose]")
-    page.select_option("#covariance", "all")
+    page.locator("#settings").get_by_text("Choose for me").click()
     calculate(page)
-    page.locator("#choice").screenshot(path=folder / "calculator-choice.png")
-
-
-def inputs(page: Page) -> dict[str, float]:
-    """The page from its top to the buttons that calculate."""
-    bottom = page.locator("#reset").bounding_box()
-    assert bottom is not None
-    return {"x": 0, "y": 0, "width": 1100, "height": bottom["y"] + bottom["height"] + 12}
+    page.click("#tab-choice-tab")
+    page.wait_for_selector("#criteria .main-svg")
+    page.wait_for_timeout(700)
+    page.locator("#tab-choice").screenshot(path=folder / "calculator-choice.png")
 
 
 def main(folder: Path) -> None:
@@ -56,7 +52,7 @@ def main(folder: Path) -> None:
         address = process.stdout.readline().split()[-1]
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1100, "height": 1400})
+            page = browser.new_page(viewport={"width": 1200, "height": 900})
             page.goto(address)
             page.wait_for_selector("body[data-ready]")
             take(page, folder)

@@ -31,7 +31,7 @@ from gmmfast.calculator.guard import is_known_host
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
 from gmmfast.calculator.settings import read_settings
-from gmmfast.calculator.words import Findings, advice, sentences
+from gmmfast.calculator.words import Columns, Findings, advice, portraits, sentences
 from gmmfast.calculator.work import compute
 from gmmfast.cli import main
 from gmmfast.datasets import load_customers, load_sensors
@@ -500,6 +500,29 @@ def test_sentences():
     assert sentences(findings([1.0], [[0]], [1], [9], [[1]])) == [
         "All 1000 rows are described by one component."
     ]
+
+
+def test_portraits__name_the_columns_that_differ_most():
+    report = findings(
+        [0.5, 0.4, 0.1], [[0, 0], [9, 1], [0, 1]], [1, 1, 0.01], [5, 4, 1], np.eye(3)
+    ).report
+    rows = Columns(np.array([0.0, 0.2]), np.array([1.0, 1.0]), np.zeros(2), np.ones(2))
+    told = portraits(report, rows)
+    assert [one["sentence"] for one in told] == [
+        "much like all rows",
+        "very high x0, high x1",
+        "high x1",
+    ]
+    assert told[1]["order"] == [0, 1] and told[2]["order"] == [1, 0]
+    assert told[2]["deviations"] == pytest.approx([0.1, 0.1])
+    near = Columns(np.array([0.0, 1.0]), np.array([9.0, 1.0]), np.zeros(2), np.ones(2))
+    assert portraits(report, near)[2]["sentence"] == "little spread in x1, little spread in x0"
+
+
+def test_columns_of_all_rows():
+    X = np.array([[1, 2], [3, 6]], np.float32)
+    rows = Columns.of(X)
+    assert [value.tolist() for value in vars(rows).values()] == [[2, 4], [1, 2], [1, 2], [3, 6]]
 
 
 def test_advice():

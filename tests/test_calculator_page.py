@@ -85,6 +85,18 @@ def calculate(page):
     page.wait_for_selector("#picture .main-svg")
 
 
+def choose_for_me(page):
+    page.locator("#settings").get_by_text("Choose for me").click()
+
+
+def open_settings(page):
+    page.click("#more > summary")
+
+
+def show(page, tab):
+    page.click(f"#tab-{tab}-tab")
+
+
 def picture(page, name):
     if PICTURES:
         page.wait_for_timeout(500)
@@ -144,7 +156,7 @@ def test_the_sample(page):
     total = direct.score(SAMPLE) * 6
     assert numbers[:4] == [total, total / 6, direct.bic(SAMPLE), direct.aic(SAMPLE)]
     expect(page.locator("#fit")).to_contain_text(significant(total))
-    expect(page.locator("#sentences")).to_contain_text("The 6 rows fall into 2 components.")
+    expect(page.locator("#results-title")).to_contain_text("The 6 rows fall into 2 components.")
     expect(page.locator("#advice")).to_contain_text("6 rows for 11 free parameters are few")
     expect(page.locator("#results-title")).to_be_focused()
     picture(page, "sample")
@@ -153,16 +165,17 @@ def test_the_sample(page):
 def test_an_example_with_a_choice_of_k(page):
     page.click("[data-example=customers]")
     expect(page.locator("#data-note")).to_contain_text("customers: 350 rows, 2 columns")
-    page.check("input[value=choose]")
+    choose_for_me(page)
     page.fill("#k-to", "4")
     page.select_option("#criterion", "icl")
-    page.select_option("#covariance", "all")
+    expect(page.locator("input[value=all]")).to_be_checked()
     calculate(page)
     search = gmmfast.GaussianMixtureIC(
         range(1, 5), criterion="icl", tol=1e-4, max_iter=100, reg_covar=1e-6, random_state=0
     ).fit(load_customers().data)
     expect(page.locator("#fit")).to_contain_text(search.best_covariance_type_)
     assert page.locator("#components tbody tr").count() == search.best_n_components_
+    show(page, "choice")
     page.wait_for_selector("#criteria .main-svg")
     assert page.locator("#criteria .legendtext").count() == 14
     picture(page, "choice")
@@ -210,6 +223,7 @@ def test_many_rows(page):
 def begin_slow_fit(page):
     load(page, "slow.csv", csv(mixture(30_000, 8, 2, separation=0.1)[0], "abcdefgh"))
     expect(page.locator("#data-note")).to_contain_text("30000 rows", timeout=60_000)
+    open_settings(page)
     for name, value in (("#k", "60"), ("#tol", "0"), ("#max-iter", "100000")):
         page.fill(name, value)
     page.click("#calculate")
@@ -234,7 +248,7 @@ def test_leaving_the_page_ends_the_fit(page, context, address):
     page.reload()
     page.wait_for_selector("body[data-ready]")
     calculate(page)
-    expect(page.locator("#sentences")).to_contain_text("The 6 rows")
+    expect(page.locator("#results-title")).to_contain_text("The 6 rows")
 
 
 def test_two_tabs_have_data_of_their_own(page, context, address):
@@ -245,8 +259,8 @@ def test_two_tabs_have_data_of_their_own(page, context, address):
     expect(page.locator("#data-note")).to_contain_text("sensors")
     calculate(other)
     calculate(page)
-    expect(other.locator("#sentences")).to_contain_text("The 6 rows")
-    expect(page.locator("#sentences")).to_contain_text("The 2000 rows")
+    expect(other.locator("#results-title")).to_contain_text("The 6 rows")
+    expect(page.locator("#results-title")).to_contain_text("The 2000 rows")
     other.locator("#density").check()
     other.wait_for_selector("#picture .contourlayer path")
 
@@ -285,12 +299,17 @@ def test_enter_and_arrows_go_from_row_to_row(page):
 
 
 def test_reset(page):
+    open_settings(page)
     page.fill("#k", "5")
     page.fill("#tol", "0.5")
     page.check("#standardize")
-    page.select_option("#covariance", "VEV")
+    page.click("#other-models > summary")
+    page.locator("label", has=page.locator("input[value=VEV]")).click()
+    expect(page.locator("input[value=VEV]")).to_be_checked()
+    expect(page.locator("#more-summary")).to_contain_text("tolerance 0.5")
     page.click("#reset")
-    for name, value in (("#k", "2"), ("#tol", "0.0001"), ("#covariance", "full")):
+    expect(page.locator("input[value=full]")).to_be_checked()
+    for name, value in (("#k", "2"), ("#tol", "0.0001")):
         expect(page.locator(name)).to_have_value(value)
     expect(page.locator("#standardize")).not_to_be_checked()
 
@@ -323,6 +342,7 @@ def test_copies_and_downloads(page, tmp_path):
 
 def test_a_selection_is_copied_with_all_digits(page):
     calculate(page)
+    show(page, "numbers")
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#components tbody'))")
     page.keyboard.press("Control+c")
     lines = [line.split("\t") for line in clipboard(page).split("\n")]
@@ -333,6 +353,7 @@ def test_a_selection_is_copied_with_all_digits(page):
 
 def test_new_rows(page):
     calculate(page)
+    show(page, "rows")
     page.fill("#new-rows", "x1,x2\n1.1,1.0\n5.2,5.0\n50,50")
     page.fill("#rate", "0.05")
     page.click("#apply")
@@ -362,7 +383,7 @@ def hold(page, path):
 
 
 def let_go(page, held):
-    page.wait_for_function("document.querySelector('#data-note').textContent.includes('Reading')")
+    expect(page.locator("#data-note")).to_contain_text("Reading")
     assert held
     held.pop(0).continue_()
 
@@ -377,7 +398,7 @@ def test_calculate__waits_for_a_file_that_is_being_read(page):
     expect(page.locator("#progress-text")).to_have_text("Waiting until late.csv has been read …")
     expect(page.locator("#results")).to_be_hidden()
     let_go(page, held)
-    expect(page.locator("#sentences")).to_contain_text("The 7 rows", timeout=FIRST_FIT)
+    expect(page.locator("#results-title")).to_contain_text("The 7 rows", timeout=FIRST_FIT)
     expect(page.locator("#outdated")).to_be_hidden()
 
 
@@ -400,7 +421,7 @@ def test_files__of_two_the_later_counts(page):
     let_go(page, held)
     page.wait_for_timeout(200)
     let_go(page, held)
-    expect(page.locator("#sentences")).to_contain_text("The 8 rows", timeout=FIRST_FIT)
+    expect(page.locator("#results-title")).to_contain_text("The 8 rows", timeout=FIRST_FIT)
     expect(page.locator("#data-note")).to_contain_text("second.csv: 8 rows")
 
 
@@ -415,6 +436,7 @@ def test_result__is_outdated_by_other_settings_until_they_are_as_before(page):
     page.fill("#k", "2")
     expect(page.locator("#outdated")).to_be_hidden()
     assert page.locator("#exports a[href]").count() > 1
+    open_settings(page)
     page.check("#standardize")
     expect(page.locator("#outdated")).to_be_visible()
     page.click("#again")
@@ -442,7 +464,7 @@ def test_result__is_outdated_by_what_is_changed_during_the_fit(page):
     page.fill("#k", "1")
     held.pop().continue_()
     page.unroute("**/api/fit*")
-    expect(page.locator("#sentences")).to_contain_text("2 components", timeout=FIRST_FIT)
+    expect(page.locator("#results-title")).to_contain_text("2 components", timeout=FIRST_FIT)
     expect(page.locator("#outdated")).to_be_visible()
 
 
@@ -453,13 +475,13 @@ def test_files__end_a_fit_of_other_data(page):
     expect(page.locator("#data-note")).to_contain_text("three.csv: 7 rows")
     page.click("#reset")
     calculate(page)
-    expect(page.locator("#sentences")).to_contain_text("The 7 rows")
+    expect(page.locator("#results-title")).to_contain_text("The 7 rows")
 
 
 def test_enter__calculates(page):
     page.fill("#k", "1")
     page.keyboard.press("Enter")
-    expect(page.locator("#sentences")).to_contain_text("one component", timeout=FIRST_FIT)
+    expect(page.locator("#results-title")).to_contain_text("one component", timeout=FIRST_FIT)
 
 
 def paste(page, text):
@@ -526,15 +548,15 @@ def test_malformed_files(page, name, content, sentence):
     expect(page.locator("#data-error")).to_contain_text(sentence)
     expect(page.locator("#data-error")).to_contain_text(name)
     calculate(page)  # the sample is still there
-    expect(page.locator("#sentences")).to_contain_text("The 6 rows")
+    expect(page.locator("#results-title")).to_contain_text("The 6 rows")
 
 
 @pytest.mark.parametrize(
     ("field", "value", "place", "sentence"),
     [
         ("#k", "7", "#message", "7 components need at least as many rows; got 6. Lower K."),
-        ("#k", "", "#k-error", "K: please enter a number."),
-        ("#k", "1.5", "#k-error", "K must be a whole number from 1 to 200; got 1.5."),
+        ("#k", "", "#k-error", "K, number of components: please enter a number."),
+        ("#k", "1.5", "#k-error", "components must be a whole number from 1 to 200; got 1.5."),
         ("#d", "3", "#d-error", "D is 3, but 2 columns are chosen. Set D to 2"),
         ("#max-iter", "0", "#max-iter-error", "Maximum iterations must be a whole number"),
         ("#grid tbody input", "abc", "#data-error", "Row 1, column 'x1': every cell must be"),
@@ -542,7 +564,9 @@ def test_malformed_files(page, name, content, sentence):
     ],
 )
 def test_wrong_inputs(page, field, value, place, sentence):
+    open_settings(page)
     page.locator(field).first.fill(value)
+    open_settings(page)  # folded again: it opens where an error is
     page.click("#calculate")
     expect(page.locator(place)).to_contain_text(sentence)
     if place in (f"{field}-error", "#data-error"):  # lead to it
@@ -568,11 +592,12 @@ def test_names_are_never_markup(page):
 def test_toolbars__have_no_button_that_sends_the_chart_anywhere(page):
     """Of every kind of chart: plane, likelihood, criterion, density, line."""
     found = {}
-    page.check("input[value=choose]")
+    choose_for_me(page)
     page.fill("#k-to", "2")
     calculate(page)
-    page.wait_for_selector("#criteria .main-svg")
-    for chart in ("picture", "curve", "criteria"):
+    for tab, chart in (("curve", "curve"), ("choice", "criteria"), ("picture", "picture")):
+        show(page, tab)
+        page.wait_for_selector(f"#{chart} .main-svg")
         found[chart] = buttons(page, chart)
     picture(page, "toolbar")
     page.check("#density")
@@ -588,6 +613,8 @@ def test_toolbars__have_no_button_that_sends_the_chart_anywhere(page):
 def test_plotly__knows_no_address_to_send_charts_to(page):
     calculate(page)
     for chart in ("picture", "curve"):
+        show(page, chart)
+        page.wait_for_selector(f"#{chart} .main-svg")
         context = page.evaluate(f"document.getElementById('{chart}')._context")
         assert (context["showSendToCloud"], context["plotlyServerURL"]) == (False, "")
         assert (context["displaylogo"], context["editable"]) == (False, False)
@@ -611,8 +638,98 @@ def test_page__cannot_open_windows_or_reach_other_servers(context, address):
         }"""
     )
     assert refused == ["connect-src", "img-src"]
-    elsewhere = "a[target], form[action], iframe, [href^='http'], [src^='http'], [href^='//'], [src^='//']"
+    elsewhere = (
+        "a[target], form[action], iframe, [href^='http'], [src^='http'], [href^='//'], [src^='//']"
+    )
     assert page.locator(elsewhere).count() == 0
+
+
+# --------------------------------------------------------------------------------- layout
+
+
+def test_cards__say_what_distinguishes_a_component(page):
+    page.click("[data-example=customers]")
+    expect(page.locator("#data-note")).to_contain_text("350 rows")
+    calculate(page)
+    card = page.get_by_role("article", name="Component 0")
+    expect(card).to_contain_text("65.7 %")
+    expect(card).to_contain_text("231 rows; low average order value, high orders per month")
+    expect(card).to_contain_text("39.78 ± 9.56")
+
+
+def test_picture__is_in_sight_after_a_fit(page):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    calculate(page)
+    page.wait_for_timeout(300)
+    box = page.locator("#picture").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 800 and box["height"] > 300
+
+
+def test_components__have_12_colors_and_12_symbols_in_either_theme(browser, address):
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        load(page, "many.csv", csv(np.random.default_rng(0).normal(size=(60, 2)), "ab"))
+        expect(page.locator("#data-note")).to_contain_text("60 rows")
+        page.fill("#k", "13")
+        calculate(page)
+        marks = page.eval_on_selector_all(
+            "#cards h3 path",
+            "all => all.map(one => [getComputedStyle(one).fill, one.getAttribute('d')])",
+        )
+        colors = [mark[0] for mark in marks]
+        assert len({*colors[:12]}) == len({mark[1] for mark in marks[:12]}) == 12
+        assert colors[12] == colors[0] and marks[12][1] != marks[0][1]
+        distances = [
+            np.linalg.norm(lab(one) - lab(other))
+            for i, one in enumerate(colors[:12])
+            for other in colors[:i]
+        ]
+        assert min(distances) > 0.06  # in OKLab, where 0.02 can just be told apart
+        context.close()
+
+
+def lab(color):
+    """OKLab of a color as browsers write it (Ottosson 2020)."""
+    rgb = np.array([int(part) for part in re.findall(r"\d+", color)[:3]]) / 255
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    cones = np.array([[0.4122214708, 0.5363325363, 0.0514459929],
+                      [0.2119034982, 0.6806995451, 0.1073969566],
+                      [0.0883024619, 0.2817188376, 0.6299787005]]) @ linear  # fmt: skip
+    return np.array([[0.2104542553, 0.7936177850, -0.0040720468],
+                     [1.9779984951, -2.4285922050, 0.4505937099],
+                     [0.0259040371, 0.7827717662, -0.8086757660]]) @ np.cbrt(cones)  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_targets__have_24_pixels(page, width):
+    page.set_viewport_size({"width": width, "height": 844})
+    calculate(page)
+    open_settings(page)
+    small = page.eval_on_selector_all(
+        "button, summary, select, input, .button, nav a",
+        """all => all.map(one => one.closest("label") ?? one)
+            .filter(one => one.checkVisibility() && !one.closest("#grid, .modebar"))
+            .map(one => [one, one.getBoundingClientRect()])
+            .filter(([one, box]) => one.id !== "file" && (box.width < 24 || box.height < 24))
+            .map(([one]) => one.outerHTML)""",
+    )
+    assert small == []
+
+
+def test_tables__show_where_they_are_cut(page):
+    load(
+        page, "wide.csv", csv(np.ones((40, 30)) * np.arange(30), [f"column{j}" for j in range(30)])
+    )
+    place = page.locator("#grid-scroll")
+    expect(place).to_have_class(re.compile("cut-right.*cut-below|cut-below.*cut-right"))
+    first = page.locator("#grid tbody th").first
+    before = first.bounding_box()["x"]
+    place.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
+    expect(place).not_to_have_class(re.compile("cut-right"))
+    assert first.bounding_box()["x"] == before
 
 
 # -------------------------------------------------------------------------- whom it is for
@@ -648,4 +765,48 @@ def test_the_whole_road_by_keyboard(page):
     page.keyboard.press("Enter")
     expect(page.locator("#results-title")).to_be_focused(timeout=FIRST_FIT)
     page.keyboard.press("Tab")
-    expect(page.locator("#copy-text")).to_be_focused()
+    expect(page.locator("#tab-picture-tab")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#tab-covariances")).to_be_visible()
+    expect(page.locator("#tab-picture")).to_be_hidden()
+
+
+# ------------------------------------------------------------------------------------ learn
+
+
+def test_learn__numbers_of_the_examples_are_right(page):
+    """One step of EM for 1, 2, 6, 7; and the bundled customers."""
+    x, means, variances = np.array([1.0, 2.0, 6.0, 7.0]), np.array([2.0, 6.0]), np.full(2, 4.0)
+
+    def e_step():
+        distances = (x[:, None] - means) ** 2
+        density = 0.5 * np.exp(-distances / (2 * variances)) / np.sqrt(2 * np.pi * variances)
+        return np.log(density.sum(1)).sum(), density / density.sum(1, keepdims=True)
+
+    before, resp = e_step()
+    means = resp.T @ x / resp.sum(0)
+    variances = (resp * (x[:, None] - means) ** 2).sum(0) / resp.sum(0)
+    after, _ = e_step()
+    text = page.locator("#learn").inner_text().replace("−", "-")
+    for value in [*resp[:, 0]]:
+        assert f"\t{value:.3f}" in text
+    assert f"/ 2 = {means[0]:.2f}" in text and f"is {variances[0]:.2f}" in text
+    assert f"second mean is {means[1]:.2f}" in text
+    assert f"rises\nfrom {before:.2f} to {after:.2f}".replace("\n", " ") in text
+    customers = load_customers().data
+    fit = GaussianMixture(2, tol=1e-4, random_state=0, acceleration="auto").fit(customers)
+    k = fit.weights_.argmax()
+    assert f"{100 * fit.weights_[k]:.1f} %" in text and f"BIC is {fit.bic(customers):.1f}" in text
+    assert f"orders of {fit.means_[k, 0]:.1f}" in text
+    assert f"is {350 * fit.score(customers):.1f}, or {fit.score(customers):.2f} per row" in text
+
+
+def test_learn__links_lead_to_inputs_and_to_answers(page):
+    targets = page.eval_on_selector_all(
+        "a[href^='#']", "all => all.map(one => one.getAttribute('href').slice(1))"
+    )
+    missing = [name for name in targets if page.locator(f"[id='{name}']").count() != 1]
+    assert missing == [] and len({*targets}) > 20
+    page.locator("#learn a[href='#n-init']").first.click()
+    expect(page.locator("#n-init")).to_be_in_viewport()  # its settings have unfolded
+    assert page.locator("#learn math").count() >= 7

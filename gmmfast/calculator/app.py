@@ -24,7 +24,7 @@ from gmmfast.calculator import pictures
 from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suffix_of
 from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
-from gmmfast.calculator.settings import DEFAULTS, read_settings
+from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings
 from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
@@ -200,6 +200,8 @@ async def options(request: Request) -> Response:
     return JSONResponse(
         {
             "defaults": DEFAULTS,
+            "choice": CHOICE,
+            "outlier_rate": OUTLIER_RATE,
             "covariance_types": [*COVARIANCE_TYPES],
             "examples": {name: make().description for name, make in EXAMPLES.items()},
         }
@@ -286,7 +288,7 @@ def _picture_of(job: Job, asked: list[str], with_density: bool) -> dict[str, Any
 async def use_model(request: Request) -> Response:
     """Return components, probabilities and log densities of new rows, and mark outliers."""
     session = _session(request)
-    job, rate = _done(session), _rate(request.query_params.get("rate", "0.01"))
+    job, rate = _done(session), _rate(request.query_params.get("rate", str(OUTLIER_RATE)))
     path = await _file(request, LARGEST_ROWS, session, ".csv")
     try:
         found = await asyncio.to_thread(_apply, job, path, rate)

@@ -62,6 +62,8 @@ DEFAULTS: dict[str, Any] = {
     "standardize": False,
     "random_state": 0,
 }
+CHOICE = {"from": 1, "to": 6}  # numbers of components that the page tries
+OUTLIER_RATE = 0.01  # share of the rows that are less likely than all others
 
 
 LABELS = {  # names on the page, and in programs

@@ -15,6 +15,32 @@ from gmmfast.reporting.report import FitReport, full_matrices
 OVERLAPPING = 0.05  # share of two components' rows that could belong to either
 ROWS_PER_PARAMETER = 5  # fewer make parameters uncertain
 WIDER = 1.5  # times the width of the narrowest
+HIGH, VERY_HIGH = 0.5, 1.5  # standard deviations of all rows, from their mean
+NARROW, WIDE = 0.6, 1.5  # times the standard deviation of all rows
+MOST_TRAITS = 3  # that a sentence names
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of all rows.
+
+    Attributes
+    ----------
+    mean, deviation, low, high : ndarray of shape (d,)
+        Mean, standard deviation, least and greatest value, in the units of the data.
+    """
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Columns:
+        """Return the facts about rows of shape (n, d)."""
+        mean, deviation = values.mean(0, np.float64), values.std(0, np.float64)
+        low, high = (np.asarray(end, np.float64) for end in (values.min(0), values.max(0)))
+        return cls(mean, deviation, low, high)
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,56 @@ def sentences(findings: Findings) -> list[str]:
     said += _widths(report)
     said += _overlaps(findings.overlaps)
     return said
+
+
+def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:
+    """Return how each component differs from all rows.
+
+    Parameters
+    ----------
+    report : FitReport
+        The result of a fit.
+    rows : Columns
+        All rows.
+
+    Returns
+    -------
+    list of dict
+        ``sentence``, such as "high revenue, low visits"; ``deviations``, the standard deviations of
+        its columns; and ``order``, the indices of columns from the most different one on.
+    """
+    deviations = np.sqrt(np.einsum("kii->ki", full_matrices(report)))
+    unit = np.where(rows.deviation > 0, rows.deviation, 1.0)
+    distances, ratios = (report.means - rows.mean) / unit, deviations / unit
+    orders = np.argsort(-np.abs(distances), axis=1, kind="stable")
+    return [
+        {
+            "sentence": _traits(report.names, distances[k], ratios[k], order.tolist()),
+            "deviations": deviations[k].tolist(),
+            "order": order.tolist(),
+        }
+        for k, order in enumerate(orders)
+    ]
+
+
+def _traits(
+    names: Sequence[str], distances: NDArray[Any], ratios: NDArray[Any], order: Sequence[int]
+) -> str:
+    traits = []
+    for j in order:
+        if abs(distances[j]) >= HIGH:
+            very = "very " if abs(distances[j]) >= VERY_HIGH else ""
+            traits.append(f"{very}{'high' if distances[j] > 0 else 'low'} {_readable(names[j])}")
+    if not traits:
+        for j in order:
+            if not NARROW < ratios[j] < WIDE:
+                spread = "little" if ratios[j] <= NARROW else "much"
+                traits.append(f"{spread} spread in {_readable(names[j])}")
+    return ", ".join(traits[:MOST_TRAITS]) or "much like all rows"
+
+
+def _readable(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def advice(findings: Findings) -> list[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.settings import Settings
-from gmmfast.calculator.words import Findings, advice, sentences
+from gmmfast.calculator.words import Columns, Findings, advice, portraits, sentences
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -75,6 +75,7 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     labels, overlaps = _use(folder, saved, table)
     sizes = np.bincount(labels, minlength=len(report.weights))
     n_parameters = MODELS[report.covariance_type]().n_parameters(*report.means.shape)
+    rows = Columns.of(table.values)
     findings = Findings(report, sizes, overlaps, n_parameters, settings)
     return {
         "report": json.loads(fit_as_json(report)),
@@ -82,6 +83,8 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
         "sizes": sizes.tolist(),
         "sentences": sentences(findings),
         "advice": advice(findings),
+        "portraits": portraits(report, rows),
+        "overall": {name: value.tolist() for name, value in vars(rows).items()},
         "curve": [float(bound) for bound in saved.lower_bounds_],
         "candidates": None if search is None else search.results_.to_dicts(),
         "criterion": None if search is None else settings.criterion,

@@ -1,13 +1,47 @@
+// @ts-check
 // Pictures, drawn by plotly.
 
-// Okabe & Ito's colors, which color-blind people tell apart; symbols tell the rest.
-export const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#7f7f7f"];
-const SYMBOLS = ["circle", "square", "diamond", "cross", "triangle-up", "x", "star", "triangle-down"];
+// A component has one of 12 colors (in the style sheet, for each theme), and one of 12 symbols.
+const COLORS = 12;
+// plotly's name of a symbol, and its outline for the text of the page, in a box from -10 to 10
+const SYMBOLS = [
+  ["circle", "M-8,0a8,8 0 1,0 16,0a8,8 0 1,0 -16,0Z"],
+  ["square", "M-7,-7H7V7H-7Z"],
+  ["diamond", "M0,-10L10,0L0,10L-10,0Z"],
+  ["triangle-up", "M0,-8L9,7H-9Z"],
+  ["cross", "M-3,-9H3V-3H9V3H3V9H-3V3H-9V-3H-3Z"],
+  ["x", "M-8,-5L-5,-8L0,-3L5,-8L8,-5L3,0L8,5L5,8L0,3L-5,8L-8,5L-3,0Z"],
+  ["star", "M0,-10L2.4,-3.1H9.5L3.9,1.2L5.9,8.1L0,4L-5.9,8.1L-3.9,1.2L-9.5,-3.1H-2.4Z"],
+  ["triangle-down", "M0,8L-9,-7H9Z"],
+  ["pentagon", "M0,-9L8.6,-2.8L5.3,7.3H-5.3L-8.6,-2.8Z"],
+  ["hourglass", "M-8,-8H8L-8,8H8Z"],
+  ["bowtie", "M-8,-8V8L8,-8V8Z"],
+  ["hexagon2", "M-9,0L-4.5,-7.8H4.5L9,0L4.5,7.8H-4.5Z"],
+];
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-export const color = (k) => COLORS[k % COLORS.length];
-
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** The color of a component for the style of an element. */
+export const paint = (k) => `var(--c${k % COLORS})`;
+
+/** @param {number} k */
+export const color = (k) => style(`--c${k % COLORS}`);
+
+// After 12 components the colors come again, with other symbols.
+const symbol = (k) => SYMBOLS[(k + Math.floor(k / COLORS)) % SYMBOLS.length];
+
+/** The symbol of a component, for text. */
+export function marker(k) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "-10 -10 20 20");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  path.setAttribute("d", symbol(k)[1]);
+  path.style.fill = paint(k);
+  svg.append(path);
+  return svg;
+}
 
 function layout(extra) {
   const axis = { gridcolor: style("--line"), zerolinecolor: style("--line"), automargin: true };
@@ -15,9 +49,9 @@ function layout(extra) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: style("--front"), family: "system-ui, sans-serif" },
-    margin: { l: 55, r: 10, t: 10, b: 45 },
+    margin: { l: 50, r: 10, t: 10, b: 40 },
     modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--soft"), activecolor: style("--accent") },
-    legend: { orientation: "h", y: -0.22 },
+    legend: { orientation: "h", y: -0.2 },
     ...extra,
     xaxis: { ...axis, ...extra.xaxis },
     yaxis: { ...axis, ...extra.yaxis },
@@ -53,7 +87,7 @@ export function drawPlane(id, data, [x, y]) {
   data.points.forEach(([px, py], k) => {
     traces.push({
       x: px, y: py, name: `component ${k}`, legendgroup: `${k}`, mode: "markers", type: "scatter",
-      marker: { color: color(k), symbol: SYMBOLS[k % SYMBOLS.length], size: px.length > 500 ? 4 : 7, opacity: 0.65 },
+      marker: { color: color(k), symbol: symbol(k)[0], size: px.length > 500 ? 4 : 7, opacity: 0.65 },
     });
   });
   data.ellipses.forEach((outlines, k) => outlines.forEach(([ex, ey], i) => {
@@ -65,8 +99,9 @@ export function drawPlane(id, data, [x, y]) {
   }));
   traces.push({
     x: data.means.map((mean) => mean[0]), y: data.means.map((mean) => mean[1]), name: "means", mode: "markers+text",
-    type: "scatter", text: data.means.map((_, k) => String(k)), textposition: "top center",
-    marker: { color: style("--front"), symbol: "cross-thin", size: 12, line: { width: 3, color: style("--front") } },
+    type: "scatter", text: data.means.map((_, k) => String(k)), textposition: "middle center", showlegend: false,
+    textfont: { color: style("--front"), size: 12, weight: 600 },
+    marker: { color: style("--card"), symbol: "circle", size: 21, line: { width: 1.5, color: style("--front") } },
   });
   return draw(id, traces, { xaxis: title(x), yaxis: title(y), hovermode: "closest" });
 }
@@ -87,7 +122,7 @@ export function drawLine(id, data, name) {
 export function drawCurve(id, bounds, first = 1) {
   const trace = {
     x: bounds.map((_, i) => first + i), y: bounds, mode: bounds.length > 60 ? "lines" : "lines+markers",
-    line: { color: COLORS[0] }, name: "log-likelihood per row",
+    line: { color: style("--accent") }, name: "log-likelihood per row",
   };
   const whole = bounds.length < 12 ? { dtick: 1 } : {};
   return draw(id, [trace], { xaxis: { ...title("iteration"), ...whole }, yaxis: title("nats per row"), showlegend: false });
@@ -99,7 +134,7 @@ export function drawCriteria(id, candidates, criterion) {
     const own = candidates.filter((one) => one.covariance_type === model && one[criterion] !== null && !one.degenerate);
     return {
       x: own.map((one) => one.n_components), y: own.map((one) => one[criterion]), name: model, mode: "lines+markers",
-      line: { color: color(i) }, marker: { symbol: SYMBOLS[(i + Math.floor(i / 8)) % SYMBOLS.length], size: 7 },
+      line: { color: color(i) }, marker: { symbol: symbol(i)[0], size: 7 },
     };
   });
   return draw(id, traces, {

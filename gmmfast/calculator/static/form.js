@@ -2,6 +2,7 @@
 // The settings: defaults, what each may be, and errors beside the field at fault.
 
 import { $, make } from "./dom.js";
+import { modelField } from "./models.js";
 
 const WHOLE = { "max-iter": "max_iter", "n-init": "n_init", seed: "random_state" };
 const REAL = { tol: "tol", "reg-covar": "reg_covar" };
@@ -11,15 +12,20 @@ const NUMBERS = Object.entries({ ...WHOLE, ...REAL });
 export class FieldError extends Error {}
 
 export class Form {
-  constructor({ defaults, covariance_types: types }, { onChange }) {
+  constructor({ defaults, choice, outlier_rate: rate, covariance_types: types }, { onChange }) {
+    const isCode = (name) => name === name.toUpperCase();
     this.defaults = defaults;
+    this.choice = choice;
     this.onChange = onChange;
     this.form = $("inputs");
-    $("covariance").append(...types.map((name) => new Option(name, name)));
+    $("common-models").append(...types.filter((name) => !isCode(name)).map((name) => modelField(name)));
+    $("common-models").append(modelField("all", "all 14"));
+    $("coded-models").append(...types.filter(isCode).map((name) => modelField(name)));
     for (const radio of document.querySelectorAll('input[name="mode"]')) {
       radio.addEventListener("change", () => this.showMode());
     }
     $("settings").addEventListener("input", (event) => this.edited(event.target));
+    $("rate").value = rate;
     this.reset();
   }
 
@@ -36,7 +42,16 @@ export class Form {
 
   edited(field) {
     showError(field, "");
+    this.summarize();
     this.onChange();
+  }
+
+  // What is folded away stays in sight.
+  summarize() {
+    const restarts = this.mode === "fixed" ? `restarts ${$("n-init").value}, ` : "";
+    const standardized = $("standardize").checked ? ", standardized" : "";
+    $("more-summary").textContent =
+      `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${standardized}`;
   }
 
   showMode() {
@@ -44,10 +59,12 @@ export class Form {
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-mode]"))) {
       element.hidden = element.dataset.mode !== mode;
     }
-    const select = $("covariance");
-    const all = select.querySelector('option[value="all"]');
-    if (mode === "choose" && !all) select.append(new Option("all 14 models: choose for me", "all"));
-    if (mode === "fixed" && all) all.remove();
+    const { covariance } = this.form.elements;
+    const all = document.querySelector('input[value="all"]');
+    all.closest("label").hidden = mode !== "choose";
+    if (mode === "choose") covariance.value = "all";
+    else if (covariance.value === "all") covariance.value = this.defaults.covariance_type;
+    this.summarize();
   }
 
   reset() {
@@ -55,12 +72,13 @@ export class Form {
     this.showMode();
     const { defaults } = this;
     $("k").value = defaults.n_components;
-    [$("k-from").value, $("k-to").value] = [1, 6];
+    [$("k-from").value, $("k-to").value] = [this.choice.from, this.choice.to];
     $("criterion").value = defaults.criterion;
-    $("covariance").value = defaults.covariance_type;
+    this.form.elements.covariance.value = defaults.covariance_type;
     $("standardize").checked = defaults.standardize;
     for (const [id, name] of NUMBERS) $(id).value = defaults[name];
     for (const input of $("settings").querySelectorAll("input")) showError(input, "");
+    this.summarize();
     this.fillDimensions();
     this.onChange();
   }
@@ -114,7 +132,7 @@ export class Form {
     const settings = {
       columns: this.chosenColumns(),
       n_dimensions: this.number("d"),
-      covariance_type: $("covariance").value,
+      covariance_type: this.form.elements.covariance.value,
       standardize: $("standardize").checked,
     };
     if (this.mode === "fixed") {

@@ -7,6 +7,7 @@ import { Data } from "./data.js";
 import { $ } from "./dom.js";
 import { FieldError, Form } from "./form.js";
 import { SAMPLE } from "./grid.js";
+import { showCuts } from "./numbers.js";
 import { Results } from "./results.js";
 
 const POLL = 150; // milliseconds
@@ -46,23 +47,32 @@ async function fit() {
   const settings = form.settings();
   const asked = inputs();
   results.hide();
+  const { version } = data;
   const status = await api.inTurn(async () => {
     await data.send(settings.columns);
     return api.startFit(settings);
   });
-  const { version } = data;
   const result = await follow(status);
   if (data.version !== version) throw new Error("Canceled.");
   await results.show(result, asked);
   compare(); // what has been changed meanwhile is not in it
 }
 
+// The first card is there as long as there is nothing to show.
+function arrange() {
+  $("welcome").hidden = isWorking || results.result !== null;
+}
+
 function work(is) {
   isWorking = is;
+  arrange();
   $("calculate").disabled = is;
-  $("cancel").disabled = !is;
   $("progress").hidden = !is;
-  if (is) $("progress-text").textContent = data.reading ? `Waiting until ${data.name} has been read …` : "Waiting …";
+  $("progress-chart").hidden = true;
+  if (is) {
+    $("progress-text").textContent = data.reading ? `Waiting until ${data.name} has been read …` : "Waiting …";
+    $("progress").scrollIntoView({ block: "nearest" });
+  }
 }
 
 async function follow(status) {
@@ -93,6 +103,7 @@ async function showProgress({ state, progress, seconds }) {
     $("progress-text").textContent = `${progress.candidates} of ${progress.of} candidates, the last ${progress.last}${time}`;
   } else if (progress.iteration) {
     $("progress-text").textContent = `Iteration ${progress.iteration}${time}`;
+    $("progress-chart").hidden = false;
     await drawCurve("progress-chart", progress.curve, progress.iteration - progress.curve.length + 1);
   } else {
     const first = seconds > 3 ? "; the first fit of a kind on a machine is compiled, once" : "";
@@ -119,10 +130,14 @@ try {
   data = new Data({
     onChange: compare,
     onColumns: (names) => form.showColumns(names),
-    onTable: () => results.hide(), // the server has no result for another table
+    onTable: () => {
+      results.hide(); // the server has no result for another table
+      arrange();
+    },
   });
   data.type(SAMPLE);
   listen();
+  showCuts();
   document.body.dataset.ready = "yes";
 } catch (error) {
   say(error.message);

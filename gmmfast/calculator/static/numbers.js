@@ -1,3 +1,4 @@
+// @ts-check
 // Numbers as a person reads them, tables of them, and full precision on copy.
 
 export function significant(value, digits = 5) {
@@ -35,6 +36,27 @@ export function fillTable(table, header, rows) {
     line.append(cell("th", label, "row"));
     for (const content of cells) line.append(cell("td", content));
   }
+}
+
+// A table that is wider or longer than its place fades where it is cut.
+export function showCuts() {
+  const show = (place) => {
+    const room = 2; // pixels, for rounding
+    place.classList.toggle("cut-right", place.scrollLeft + place.clientWidth < place.scrollWidth - room);
+    place.classList.toggle("cut-below", place.scrollTop + place.clientHeight < place.scrollHeight - room);
+  };
+  const resized = new ResizeObserver((entries) => {
+    for (const { target } of entries) show(target.closest(".scroll"));
+  });
+  const watch = () => {
+    for (const table of document.querySelectorAll(".scroll > table")) {
+      resized.observe(table);
+      resized.observe(table.parentElement);
+    }
+  };
+  document.addEventListener("scroll", ({ target }) => target instanceof Element && target.matches(".scroll") && show(target), true);
+  new MutationObserver(watch).observe(document.querySelector("main"), { childList: true, subtree: true });
+  watch();
 }
 
 // Copying cells of a table gives all digits, with tabs between, as spreadsheets like it.

@@ -1,41 +1,49 @@
 // @ts-check
-// The result: words, tables, pictures, and exports.
+// The result: words, cards, tabs of pictures and tables, and exports.
 
 import * as api from "./api.js";
-import { color, drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";
-import { $, fillList } from "./dom.js";
+import { cards, swatch } from "./cards.js";
+import { drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";
+import { $, fillList, make } from "./dom.js";
 import { fillTable, significant } from "./numbers.js";
+import { Tabs } from "./tabs.js";
 
-const DOWNLOADS = [["get-model", "model.npz"], ["get-json", "result.json"], ["get-labels", "labels.csv"], ["get-data", "data.csv"]];
+const DOWNLOADS = [
+  ["get-model", "model.npz"],
+  ["get-json", "result.json"],
+  ["get-labels", "labels.csv"],
+  ["get-data", "data.csv"],
+];
 const MOST_MATRICES = 60; // that a page shows
-
-function swatch(k) {
-  const label = document.createElement("span");
-  const dot = document.createElement("span");
-  dot.className = "swatch";
-  dot.style.background = color(k);
-  label.append(dot, `component ${k}`);
-  return label;
-}
 
 export class Results {
   constructor({ say }) {
     this.say = say;
-    this.result = null;
-    for (const id of ["x-axis", "y-axis", "density"]) $(id).addEventListener("change", () => this.draw());
+    this.result = null; // of the last fit; null if there is none for the data
+    this.inputs = ""; // what it was calculated from
+    this.asked = 0; // pictures
+    this.tabs = new Tabs($("tabs"), (id) => this.draw(id));
+    for (const id of ["x-axis", "y-axis", "density"]) {
+      $(id).addEventListener("change", () => this.drawPicture());
+    }
     $("copy-text").addEventListener("click", () => this.copy(this.result.text, "The results are copied."));
-    $("copy-json").addEventListener("click", () => this.copy(JSON.stringify(this.result.report, null, 2), "The JSON is copied."));
+    $("copy-json").addEventListener("click", () => {
+      this.copy(JSON.stringify(this.result.report, null, 2), "The JSON is copied.");
+    });
     $("get-svg").addEventListener("click", () => this.downloadPicture());
     $("apply").addEventListener("click", () => this.apply());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.result && this.drawAll());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(this.tabs.shown));
   }
 
   hide() {
-    $("results").hidden = true;
     this.result = null;
+    $("results").hidden = true;
   }
 
-  /** Say whether the result belongs to other inputs than the present ones: then nothing leaves the page. */
+  /**
+   * Say whether the result belongs to other inputs than the present ones: then nothing leaves the page.
+   * @param {string} inputs
+   */
   setOutdated(inputs) {
     const is = this.result !== null && inputs !== this.inputs;
     $("outdated").hidden = !is;
@@ -56,27 +64,41 @@ export class Results {
     this.result = result;
     this.inputs = inputs;
     this.setOutdated(inputs);
-    $("results").hidden = false;
     for (const id of ["copied", "apply-note"]) $(id).textContent = "";
     $("applied").replaceChildren();
-    fillList($("sentences"), result.sentences);
-    fillList($("advice"), result.advice);
+    this.showWords();
     this.showTables();
     this.showAxes();
+    $("cards").replaceChildren(...cards(result));
     $("python").textContent = result.python;
     $("command").textContent = result.command;
-    $("choice").hidden = result.candidates === null;
+    $("results").hidden = false;
+    this.tabs.offer("tab-choice", result.candidates !== null);
     $("results-title").focus();
-    await this.drawAll();
+    await this.draw(this.tabs.shown);
+  }
+
+  showWords() {
+    const { report, sentences, advice, seconds } = this.result;
+    $("results-title").textContent = sentences[0];
+    $("sentences").textContent = sentences.slice(1).join(" ");
+    fillList($("advice"), advice);
+    const likelihood = `${significant(report.log_likelihood)} (${significant(report.log_likelihood_per_row, 4)} per row)`;
+    const end = report.converged ? "converged" : "stopped";
+    const steps = report.n_iter === 1 ? "1 iteration" : `${report.n_iter} iterations`;
+    $("facts").textContent =
+      `Model ${report.covariance_type}. Log-likelihood ${likelihood}, BIC ${significant(report.bic)}; ` +
+      `${end} after ${steps}, ${significant(seconds, 2)} s.`;
   }
 
   showTables() {
-    const { report, sizes, matrices, seconds } = this.result;
+    const { report, sizes, seconds } = this.result;
     fillTable(
-      $("components"), ["component", "weight", "rows", ...report.columns],
+      $("components"),
+      ["component", "weight", "rows", ...report.columns],
       report.weights.map((weight, k) => [swatch(k), weight, String(sizes[k]), ...report.means[k]]),
     );
-    const rows = [
+    fillTable($("fit"), null, [
       ["log-likelihood", report.log_likelihood],
       ["log-likelihood per row", report.log_likelihood_per_row],
       ["BIC (lower is better)", report.bic],
@@ -87,48 +109,57 @@ export class Results {
       ["converged", report.converged ? "yes" : "no"],
       ["stopped", report.stop_reason],
       ["time", `${significant(seconds, 3)} s`],
-    ];
-    fillTable($("fit"), null, rows);
-    const shown = report.covariance_structure === "tied" ? matrices.slice(0, 1) : matrices.slice(0, MOST_MATRICES);
-    $("matrices").replaceChildren(...shown.map((matrix, k) => {
-      const figure = document.createElement("figure");
-      const caption = document.createElement("figcaption");
-      caption.append(report.covariance_structure === "tied" ? "every component" : swatch(k));
-      const table = document.createElement("table");
-      table.className = "numbers";
-      fillTable(table, ["", ...report.columns], matrix.map((row, j) => [report.columns[j], ...row]));
-      figure.append(caption, table);
-      return figure;
-    }));
+    ]);
+    this.showMatrices();
+  }
+
+  showMatrices() {
+    const { report, matrices } = this.result;
+    const isTied = report.covariance_structure === "tied";
+    const shown = matrices.slice(0, isTied ? 1 : MOST_MATRICES);
+    $("matrices").replaceChildren(
+      ...shown.map((matrix, k) => {
+        const table = make("table", { class: "numbers" });
+        fillTable(table, ["", ...report.columns], matrix.map((row, j) => [report.columns[j], ...row]));
+        const name = isTied ? "every component" : `component ${k}`;
+        const scroll = { class: "scroll", role: "region", "aria-label": `Covariance of ${name}`, tabIndex: 0 };
+        return make("figure", {}, make("figcaption", {}, isTied ? name : swatch(k)), make("div", scroll, table));
+      }),
+    );
   }
 
   showAxes() {
     const { columns } = this.result.report;
     $("axes").hidden = columns.length < 2;
-    for (const [id, index] of [["x-axis", 0], ["y-axis", Math.min(1, columns.length - 1)]]) {
+    for (const [id, index] of /** @type {[string, number][]} */ ([["x-axis", 0], ["y-axis", 1]])) {
       $(id).replaceChildren(...columns.map((name) => new Option(name, name)));
-      $(id).selectedIndex = index;
+      $(id).selectedIndex = Math.min(index, columns.length - 1);
     }
   }
 
-  async drawAll() {
+  /**
+   * Draw what a tab shows; a chart needs its place to be on the page.
+   * @param {string} id
+   */
+  async draw(id) {
+    if (!this.result) return;
     const { curve, candidates, criterion } = this.result;
-    await this.draw();
-    await drawCurve("curve", curve);
-    if (candidates) await drawCriteria("criteria", candidates, criterion);
+    if (id === "tab-picture") await this.drawPicture();
+    else if (id === "tab-curve") await drawCurve("curve", curve);
+    else if (id === "tab-choice" && candidates) await drawCriteria("criteria", candidates, criterion);
   }
 
-  async draw() {
+  async drawPicture() {
     const { columns } = this.result.report;
     const axes = columns.length < 2 ? [columns[0]] : [$("x-axis").value, $("y-axis").value];
     if (axes[0] === axes[1]) {
       $("picture-note").textContent = "Choose two different columns.";
       return;
     }
-    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const turn = (this.asked += 1);
     try {
       const data = await api.picture(axes, $("density").checked);
-      if (!this.result || turn !== this.turn) return; // someone wants another picture by now
+      if (!this.result || turn !== this.asked) return; // another picture is wanted by now
       await (axes.length === 1 ? drawLine("picture", data, axes[0]) : drawPlane("picture", data, axes));
       $("picture-note").textContent = this.note(data);
     } catch (error) {
@@ -154,11 +185,11 @@ export class Results {
   }
 
   async downloadPicture() {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([await svgOf("picture")], { type: "image/svg+xml" }));
-    link.download = "mixture.svg";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    this.tabs.show("tab-picture");
+    await this.drawPicture();
+    const href = URL.createObjectURL(new Blob([await svgOf("picture")], { type: "image/svg+xml" }));
+    make("a", { href, download: "mixture.svg" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 1000);
   }
 
   async apply() {
@@ -171,11 +202,16 @@ export class Results {
         $("applied"),
         ["row", "component", ...Array.from({ length: K }, (_, k) => `probability ${k}`), "log density", "outlier"],
         found.label.map((label, i) => [
-          String(i + 1), String(label), ...found.probabilities[i], found.log_density[i], found.outlier[i] ? "yes" : "no",
+          String(i + 1),
+          String(label),
+          ...found.probabilities[i],
+          found.log_density[i],
+          found.outlier[i] ? "yes" : "no",
         ]),
       );
       const rest = found.label.length < found.n_rows ? `; the first ${found.label.length} are shown` : "";
-      $("apply-note").textContent = `${found.n_outliers} of ${found.n_rows} rows are outliers: their log density is below ${significant(found.cut)}${rest}.`;
+      $("apply-note").textContent =
+        `${found.n_outliers} of ${found.n_rows} rows are outliers: their log density is below ${significant(found.cut)}${rest}.`;
     } catch (error) {
       $("applied").replaceChildren();
       $("apply-note").textContent = error.message;

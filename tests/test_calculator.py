@@ -12,6 +12,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import numba
 import numpy as np
 import pandas as pd
 import pyarrow
@@ -32,7 +33,7 @@ from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
 from gmmfast.calculator.settings import read_settings
 from gmmfast.calculator.words import Columns, Findings, advice, portraits, sentences
-from gmmfast.calculator.work import compute
+from gmmfast.calculator.work import compiling, compute
 from gmmfast.cli import main
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.errors import MissingValuesError
@@ -382,12 +383,17 @@ def test_a_fit_is_that_of_the_library(tmp_path):
     np.testing.assert_array_equal(found["matrices"], direct.covariances_[order])
     assert report["bic"] == direct.bic(X) and found["curve"] == direct.lower_bounds_
     assert found["sizes"] == np.bincount(direct.predict(X), minlength=4)[order].tolist()
+    told = [one for one in told if "compiling" not in one]
     assert told[0]["iteration"] == 1 and told[0]["curve"] == direct.lower_bounds_[:1]
     saved = gmmfast.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(saved.means_, report["means"])
-    labels = read_table(tmp_path / "labels.csv")
-    assert labels.names == ["label"] + [f"probability_{k}" for k in range(4)]
-    np.testing.assert_array_equal(labels.values[:, 0], np.argsort(order)[direct.predict(X)])
+    rows = read_table(tmp_path / "rows.csv")
+    assert rows.names == ["t", "p", "component", "probability", "outlier"]
+    np.testing.assert_array_equal(rows.values[:, :2], X)
+    np.testing.assert_array_equal(rows.values[:, 2], np.argsort(order)[direct.predict(X)])
+    np.testing.assert_allclose(rows.values[:, 3], direct.predict_proba(X).max(axis=1), atol=1e-12)
+    densities = direct.score_samples(X)
+    np.testing.assert_array_equal(rows.values[:, 4], densities < np.quantile(densities, 0.01))
     assert "components" in found["text"]
 
 
@@ -516,7 +522,7 @@ def test_portraits__name_the_columns_that_differ_most():
     assert told[1]["order"] == [0, 1] and told[2]["order"] == [1, 0]
     assert told[2]["deviations"] == pytest.approx([0.1, 0.1])
     near = Columns(np.array([0.0, 1.0]), np.array([9.0, 1.0]), np.zeros(2), np.ones(2))
-    assert portraits(report, near)[2]["sentence"] == "little spread in x1, little spread in x0"
+    assert portraits(report, near)[2]["sentence"] == "little spread in x0, little spread in x1"
 
 
 def test_columns_of_all_rows():
@@ -573,6 +579,43 @@ def test_a_plane():
     np.testing.assert_allclose(found["coverage"], scipy.stats.chi2(2).cdf([1, 4, 9]), rtol=1e-12)
     shade = np.array(found["density"]["z"])
     assert shade.shape == (pictures.GRID, pictures.GRID) and 0 <= shade.min() < shade.max() == 1
+
+
+def test_pairs_and_uncertainty():
+    X, labels = mixture(900, 3, 2, seed=1)
+    covariances = np.array([np.diag([4.0, 1.0, 9.0]), np.eye(3)])
+    model = pictures.Mixture(np.array([0.5, 0.5]), np.zeros((2, 3)), covariances)
+    found = pictures.pairs(X, labels, model)
+    assert [(one["x"], one["y"]) for one in found["pairs"]] == [(0, 1), (0, 2), (1, 2)]
+    assert sum(len(own[0]) for own in found["points"]) == found["n_drawn"] == 500
+    outline = np.array(found["pairs"][1]["ellipses"][0])  # 2 sigma along the first and third column
+    np.testing.assert_allclose(np.abs(outline).max(axis=1), [4, 6], rtol=1e-2)
+    doubt = pictures.uncertainty(X[:, :1], labels, np.where(labels == 0, 0.6, 1.0), 2)
+    assert doubt["n_uncertain"] == np.count_nonzero(labels == 0)
+    assert {*doubt["uncertainty"][0]} == {0.4} and {*doubt["uncertainty"][1]} == {0.0}
+
+
+def test_bins__follow_freedman_and_diaconis():
+    values = np.random.default_rng(0).normal(size=4000)
+    edges = pictures.histogram(values)["edges"]
+    assert len(edges) == len(np.histogram_bin_edges(values, bins="fd"))
+    assert len(pictures.histogram(np.ones(9))["edges"]) == 6
+
+
+def test_columns_that_are_named_like_those_of_the_result(tmp_path):
+    X = mixture(50, 2, 2, separation=9.0)[0]
+    computed(tmp_path, X, ["component", "b"], n_components=2)
+    rows = read_table(tmp_path / "rows.csv")
+    assert rows.names == ["component", "b", "component_", "probability", "outlier"]
+    np.testing.assert_array_equal(rows.values[:, 0], X[:, 0])
+
+
+def test_compiling__is_told_once():
+    told = []
+    with compiling(told.append):
+        for _ in range(2):
+            numba.njit(lambda x: x + 1)(1.0)
+    assert told == [{"compiling": True}]
 
 
 def test_a_line():
@@ -646,7 +689,11 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
     (tmp_path / "model.npz").write_bytes(ask("GET", "download/model.npz").content)
     assert gmmfast.load(tmp_path / "model.npz").n_components == 2
     assert ask("GET", "download/result.json").json()["n_components"] == 2
-    assert ask("GET", "download/labels.csv").text.startswith("label,probability_0,")
+    assert ask("GET", "download/rows.csv").text.startswith("x,y,component,probability,outlier\n")
+    pairs = ask("POST", "picture", json={"columns": ["x", "y"], "kind": "pairs"}).json()
+    assert len(pairs["pairs"]) == 1 and len(pairs["histograms"]) == 2
+    doubt = ask("POST", "picture", json={"columns": ["y"], "kind": "uncertainty"}).json()
+    assert doubt["n_uncertain"] == 0 and max(map(max, doubt["uncertainty"])) < 1e-3
     data = ask("GET", "download/data.csv")
     assert 'filename="s.csv"' in data.headers["content-disposition"]
     assert data.text == SAMPLE
@@ -729,8 +776,14 @@ def test_api__too_little_memory_is_a_message(ask, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "options", "sentence"),
     [
-        ("picture", {"json": {"columns": ["z"]}}, "columns must be one or two of x, y"),
-        ("picture", {"json": {"columns": [["x"]]}}, "columns must be one or two of x, y"),
+        ("picture", {"json": {"columns": ["z"]}}, "columns must be 1 to 2 of x, y"),
+        ("picture", {"json": {"columns": [["x"]]}}, "columns must be 1 to 2 of x, y"),
+        ("picture", {"json": {"columns": ["x"], "kind": "pairs"}}, "must be 2 to 5 of x, y"),
+        (
+            "picture",
+            {"json": {"columns": ["x"], "kind": "pie"}},
+            "kind must be components, pairs or",
+        ),
         ("rows", {"content": "a,b,c\n1,2,3\n"}, "there is no column 'x'; the columns are a, b, c"),
         ("rows", {"content": "1,2,3\n"}, "New rows need 2 columns: x, y; got 3."),
         ("rows", {"content": "x,y\n1,oops\n"}, "new rows, line 2, column 'y'"),

@@ -177,7 +177,10 @@ def test_an_example_with_a_choice_of_k(page):
     assert page.locator("#components tbody tr").count() == search.best_n_components_
     show(page, "choice")
     page.wait_for_selector("#criteria .main-svg")
-    assert page.locator("#criteria .legendtext").count() == 14
+    assert page.locator("#criteria .legendtext").count() == 15  # and the chosen candidate
+    best = page.locator("#ranking tbody tr").first
+    expect(best).to_contain_text(search.best_covariance_type_)
+    assert cells(page, "#ranking")[0][1] == 0 and best.locator("svg").count() == 1
     picture(page, "choice")
 
 
@@ -324,7 +327,7 @@ def test_copies_and_downloads(page, tmp_path):
     page.click("#copy-json")
     expect(page.locator("#copied")).to_have_text("The JSON is copied.")
     assert json.loads(clipboard(page))["means"] == means.tolist()
-    for button, name in (("model", "model.npz"), ("json", "result.json"), ("labels", "labels.csv"),
+    for button, name in (("model", "model.npz"), ("json", "result.json"), ("rows", "rows.csv"),
                          ("data", "typed.csv"), ("svg", "mixture.svg")):  # fmt: skip
         with page.expect_download() as download:
             page.click(f"#get-{button}")
@@ -332,7 +335,9 @@ def test_copies_and_downloads(page, tmp_path):
         download.value.save_as(tmp_path / name)
     np.testing.assert_array_equal(gmmfast.load(tmp_path / "model.npz").means_, means)
     assert json.loads((tmp_path / "result.json").read_text())["weights"] == [0.5, 0.5]
-    assert sorted(read_table(tmp_path / "labels.csv").values[:, 0]) == [0, 0, 0, 1, 1, 1]
+    rows = read_table(tmp_path / "rows.csv")
+    assert rows.names == ["x1", "x2", "component", "probability", "outlier"]
+    assert sorted(rows.values[:, 2]) == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(read_table(tmp_path / "typed.csv").values, SAMPLE)
     svg = (tmp_path / "mixture.svg").read_text()
     assert svg.startswith("<svg")
@@ -769,6 +774,28 @@ def test_the_whole_road_by_keyboard(page):
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-covariances")).to_be_visible()
     expect(page.locator("#tab-picture")).to_be_hidden()
+
+
+def test_pictures__of_many_columns(page):
+    X = mixture(300, 4, 3, separation=6.0)[0]
+    load(page, "four.csv", csv(X, "abcd"))
+    expect(page.locator("#data-note")).to_contain_text("300 rows")
+    page.fill("#k", "3")
+    calculate(page)
+    show(page, "pairs")
+    page.wait_for_selector("#pairs .main-svg")
+    expect(page.locator("#pairs .subplot")).to_have_count(10)  # six pairs and four histograms
+    show(page, "profile")
+    page.wait_for_selector("#profile .main-svg")
+    expect(page.locator("#profile .scatterlayer .trace")).to_have_count(3)
+    show(page, "uncertainty")
+    expect(page.locator("#uncertainty-note")).to_contain_text("% have more than 0.1")
+    show(page, "covariances")
+    page.check("#correlations")
+    first = np.array(cells(page, "#matrices")[:4])
+    np.testing.assert_array_equal(np.diag(first), 1)
+    assert np.abs(first).max() == 1
+    picture(page, "covariances")
 
 
 # ------------------------------------------------------------------------------------ learn

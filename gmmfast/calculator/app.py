@@ -24,7 +24,7 @@ from gmmfast.calculator import pictures
 from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suffix_of
 from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
-from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings
+from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings, shown
 from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
@@ -48,7 +48,7 @@ MOST_NEW_ROWS = 2000  # to show on the page after a model is applied
 DOWNLOADS = {
     "model.npz": "application/octet-stream",
     "result.json": "application/json",
-    "labels.csv": "text/csv",
+    "rows.csv": "text/csv",
     "data.csv": "text/csv",
 }
 
@@ -258,19 +258,23 @@ async def cancel_fit(request: Request) -> Response:
 
 
 async def draw(request: Request) -> Response:
-    """Return the numbers for a chart of one or two columns."""
+    """Return the numbers for a chart of some columns."""
     session = _session(request)
     job, body = _done(session), await _json(request)
     columns, asked = job.settings.columns, body.get("columns")
     if not (isinstance(asked, list) and all(isinstance(name, str) for name in asked)):
         asked = []
-    if len(asked) not in (1, 2) or not set(asked) <= set(columns):
-        raise ValueError(f"columns must be one or two of {', '.join(columns)}.")
+    kind = body.get("kind", "components")
+    if kind not in ("components", "pairs", "uncertainty"):
+        raise ValueError(f"kind must be components, pairs or uncertainty; got {shown(kind)}.")
+    fewest, most = (2, pictures.MOST_PAIRED) if kind == "pairs" else (1, 2)
+    if not fewest <= len(asked) <= most or not set(asked) <= set(columns):
+        raise ValueError(f"columns must be {fewest} to {most} of {', '.join(columns)}.")
     with_density = body.get("density") is True
-    return JSONResponse(await asyncio.to_thread(_picture_of, job, asked, with_density))
+    return JSONResponse(await asyncio.to_thread(_picture_of, job, kind, asked, with_density))
 
 
-def _picture_of(job: Job, asked: list[str], with_density: bool) -> dict[str, Any]:
+def _picture_of(job: Job, kind: str, asked: list[str], with_density: bool) -> dict[str, Any]:
     """Return the numbers of a chart."""
     result, table = job.result, job.loaded.table
     assert result is not None
@@ -279,9 +283,14 @@ def _picture_of(job: Job, asked: list[str], with_density: bool) -> dict[str, Any
         np.array(report["weights"]), np.array(report["means"]), np.array(result["matrices"])
     ).along([job.settings.columns.index(name) for name in asked])
     values = np.asarray(table.values[:, [table.names.index(name) for name in asked]])
+    labels = np.load(job.session.folder / "labels.npy")
+    if kind == "pairs":
+        return pictures.pairs(values, labels, mixture)
+    if kind == "uncertainty":
+        probabilities = np.load(job.session.folder / "probabilities.npy")
+        return pictures.uncertainty(values, labels, probabilities, len(mixture.weights))
     if len(asked) == 1:
         return pictures.line(values[:, 0], mixture)
-    labels = np.load(job.session.folder / "labels.npy")
     return pictures.plane(values, labels, mixture, with_density)
 
 

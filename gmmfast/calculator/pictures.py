@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from gmmfast.models.base import square_roots
 
 MOST_POINTS = 5000  # per chart; more rows are sampled
+MOST_PAIRED = 5  # columns of a matrix of pairs
+PAIRED_POINTS = 500  # per pair
+UNCERTAIN = 0.1  # probability of other components, from which a row counts as uncertain
 SIGMAS = (1, 2, 3)
 CORNERS = 72  # of an ellipse
 GRID = 90  # points of the density along an axis
@@ -46,11 +49,11 @@ def coverage(sigmas: float) -> float:
     return float(-np.expm1(-0.5 * sigmas**2))
 
 
-def sampled(n_rows: int) -> NDArray[np.int64]:
+def sampled(n_rows: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
     """Return the rows that a chart draws."""
-    if n_rows <= MOST_POINTS:
+    if n_rows <= most:
         return np.arange(n_rows)
-    return np.sort(np.random.default_rng(0).choice(n_rows, MOST_POINTS, replace=False))
+    return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False))
 
 
 def plane(
@@ -72,18 +75,12 @@ def plane(
     drawn = sampled(len(values))
     K = len(mixture.weights)
     points = [values[drawn[labels[drawn] == k]].T.tolist() for k in range(K)]
-    angles = np.linspace(0, 2 * np.pi, CORNERS + 1)
-    circle = np.stack([np.cos(angles), np.sin(angles)])
-    ellipses = []
-    for k, root in enumerate(square_roots(mixture.covariances)):
-        outlines = [(mixture.means[k][:, None] + s * root @ circle).tolist() for s in SIGMAS]
-        ellipses.append(outlines)
-    found = {
+    found: dict[str, Any] = {
         "points": points,
         "n_drawn": len(drawn),
         "n_rows": len(values),
         "means": mixture.means.tolist(),
-        "ellipses": ellipses,
+        "ellipses": ellipses(mixture, SIGMAS),
         "sigmas": list(SIGMAS),
         "coverage": [coverage(s) for s in SIGMAS],
     }
@@ -96,6 +93,82 @@ def plane(
     return found
 
 
+def ellipses(mixture: Mixture, sigmas: Sequence[float]) -> list[list[list[list[float]]]]:
+    """Return the outlines of two-dimensional components, by component and standard deviations."""
+    angles = np.linspace(0, 2 * np.pi, CORNERS + 1)
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    roots = square_roots(mixture.covariances)
+    return [
+        [(mean[:, None] + s * root @ circle).tolist() for s in sigmas]
+        for mean, root in zip(mixture.means, roots, strict=True)
+    ]
+
+
+def pairs(values: NDArray[Any], labels: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
+    """Return a matrix of charts: each pair of columns, with the ellipses of 2 sigma.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, d)
+        The rows, of few columns.
+    labels : ndarray of shape (n,)
+        The likeliest component of each.
+    mixture : Mixture
+        Of these columns.
+    """
+    d, K = values.shape[1], len(mixture.weights)
+    drawn = sampled(len(values), PAIRED_POINTS)
+    return {
+        "points": [values[drawn[labels[drawn] == k]].T.tolist() for k in range(K)],
+        "n_drawn": len(drawn),
+        "n_rows": len(values),
+        "histograms": [histogram(values[:, j]) for j in range(d)],
+        "pairs": [
+            {
+                "x": i,
+                "y": j,
+                "ellipses": [outlines[0] for outlines in ellipses(mixture.along([i, j]), [2])],
+            }
+            for i in range(d)
+            for j in range(i + 1, d)
+        ],
+    }
+
+
+def uncertainty(
+    values: NDArray[Any], labels: NDArray[Any], probabilities: NDArray[Any], K: int
+) -> dict[str, Any]:
+    """Return points with the probability that they belong to another component.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, 1) or (n, 2)
+        The rows.
+    labels, probabilities : ndarray of shape (n,)
+        The likeliest component of each, and its probability.
+    K : int
+        Number of components.
+    """
+    drawn = sampled(len(values))
+    doubt = 1.0 - probabilities
+    picked = [drawn[labels[drawn] == k] for k in range(K)]
+    return {
+        "points": [values[rows].T.tolist() for rows in picked],
+        "uncertainty": [doubt[rows].tolist() for rows in picked],
+        "n_drawn": len(drawn),
+        "n_rows": len(values),
+        "limit": UNCERTAIN,
+        "n_uncertain": int(np.count_nonzero(doubt > UNCERTAIN)),
+    }
+
+
+def histogram(values: NDArray[Any]) -> dict[str, list[float]]:
+    """Return the edges of bins, and the density of rows in each."""
+    counts, edges = np.histogram(values, bins=_bins(values))
+    heights = counts / (counts.sum() * np.diff(edges))
+    return {"edges": edges.tolist(), "heights": heights.tolist()}
+
+
 def line(values: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
     """Return a histogram and the densities of the components, of one column.
 
@@ -106,12 +179,10 @@ def line(values: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
     mixture : Mixture
         Of the one column.
     """
-    counts, edges = np.histogram(values, bins=_bins(values))
     x = _range(values, LINE)
     curves = densities(mixture, x[:, None])
     return {
-        "edges": edges.tolist(),
-        "heights": (counts / (counts.sum() * np.diff(edges))).tolist(),
+        **histogram(values),
         "x": x.tolist(),
         "components": curves.tolist(),
         "density": curves.sum(axis=0).tolist(),
@@ -144,4 +215,4 @@ def _bins(values: NDArray[Any]) -> int:
     low, high = np.quantile(values, [0.25, 0.75])
     width = 2 * (high - low) / len(values) ** (1 / 3)
     span = float(values.max() - values.min())
-    return int(np.clip(span / width if width > 0 else 5, 5, 200))
+    return int(np.clip(np.ceil(span / width) if width > 0 else 5, 5, 200))

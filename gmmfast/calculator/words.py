@@ -85,7 +85,8 @@ def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:
     -------
     list of dict
         ``sentence``, such as "high revenue, low visits"; ``deviations``, the standard deviations of
-        its columns; and ``order``, the indices of columns from the most different one on.
+        its columns; ``profile``, its means, in standard deviations of all rows from their mean; and
+        ``order``, the indices of columns from the most different one on.
     """
     deviations = np.sqrt(np.einsum("kii->ki", full_matrices(report)))
     unit = np.where(rows.deviation > 0, rows.deviation, 1.0)
@@ -95,6 +96,7 @@ def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:
         {
             "sentence": _traits(report.names, distances[k], ratios[k], order.tolist()),
             "deviations": deviations[k].tolist(),
+            "profile": distances[k].tolist(),
             "order": order.tolist(),
         }
         for k, order in enumerate(orders)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba.core import event
 from numpy.typing import NDArray
 
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
-from gmmfast.calculator.settings import Settings
+from gmmfast.calculator.settings import OUTLIER_RATE, Settings
 from gmmfast.calculator.words import Columns, Findings, advice, portraits, sentences
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.estimators.mixture import GaussianMixture
@@ -37,8 +40,8 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     Parameters
     ----------
     folder : Path
-        Holds ``data.npy``; receives ``model.npz``, ``labels.csv``, ``labels.npy``, and
-        ``log_densities.npy``.
+        Holds ``data.npy``; receives ``model.npz``, ``rows.csv``, ``labels.npy``,
+        ``probabilities.npy`` and ``log_densities.npy``.
     origin : Origin
         Origin of the data.
     settings : Settings
@@ -65,7 +68,10 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     scaling = _scaling(table) if settings.standardize else None
     values = table.values if scaling is None else scaling.apply(table.values)
     begin = time.perf_counter()
-    with warnings.catch_warnings(record=True):  # the page has its own words for them
+    with (
+        compiling(tell),
+        warnings.catch_warnings(record=True),
+    ):  # the page has its own words for them
         warnings.simplefilter("always")
         mixture, search = _fit(values, settings, tell)
     seconds = time.perf_counter() - begin
@@ -93,6 +99,31 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
         "python": python_lines(settings, origin, table),
         "command": command_line(settings, origin),
     }
+
+
+class _Compilations(event.Listener):
+    """Tells when code is compiled, which is not so where the cache has it."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._has_told = False
+
+    def on_start(self, event: Any) -> None:
+        """Tell, once, and from the thread that tells everything else."""
+        if not self._has_told and threading.current_thread() is threading.main_thread():
+            self._has_told = True
+            self._tell({"compiling": True})
+
+    def on_end(self, event: Any) -> None:
+        """Do nothing: the first iteration follows."""
+
+
+def compiling(tell: Tell) -> AbstractContextManager[Any]:
+    """Tell that the first use of code compiles it, if it does."""
+    listening: AbstractContextManager[Any] = event.install_listener(
+        "numba:compile", _Compilations(tell)
+    )
+    return listening
 
 
 def _scaling(table: Table) -> Scaling:
@@ -162,12 +193,18 @@ def _use(
     )
     resp = model.predict_proba(table.values)
     labels = resp.argmax(axis=1)
-    columns: dict[str, NDArray[Any]] = {"label": labels}
-    for k in range(resp.shape[1]):
-        columns[f"probability_{k}"] = resp[:, k]
-    write_table(folder / "labels.csv", [columns])
+    probabilities, log_densities = resp.max(axis=1), model.score_samples(table.values)
+    outlier = log_densities < np.quantile(log_densities, OUTLIER_RATE)
+    columns = dict(zip(table.names, table.values.T, strict=True))
+    found = {"component": labels, "probability": probabilities, "outlier": outlier.astype(int)}
+    for name, values in found.items():
+        while name in columns:  # of the data, which keep their names
+            name += "_"
+        columns[name] = values
+    write_table(folder / "rows.csv", [columns])
     np.save(folder / "labels.npy", labels.astype(np.int16))
-    np.save(folder / "log_densities.npy", model.score_samples(table.values))
+    np.save(folder / "probabilities.npy", probabilities)
+    np.save(folder / "log_densities.npy", log_densities)
     step = max(1, len(resp) // OVERLAP_ROWS)
     some = np.asarray(resp[::step], np.float64)
     K = some.shape[1]

@@ -9,7 +9,13 @@ function address(path, query = {}) {
   return `/api/${path}?${search}`;
 }
 
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {{ query?: any, json?: any, body?: any }} [content]
+ */
 async function ask(method, path, { query, json, body } = {}) {
+  /** @type {RequestInit} */
   const options = { method };
   if (json !== undefined) {
     options.body = JSON.stringify(json);
@@ -23,7 +29,7 @@ async function ask(method, path, { query, json, body } = {}) {
   } catch {
     throw new Error("The calculator does not answer. Is it still running in the terminal?");
   }
-  let found = null;
+  let found;
   try {
     found = await response.json();
   } catch {
@@ -42,7 +48,10 @@ async function ask(method, path, { query, json, body } = {}) {
  */
 export function inTurn(action) {
   const result = last.then(action);
-  last = result.then(() => {}, () => {});
+  last = result.then(
+    () => {},
+    () => {},
+  );
   return result;
 }
 
@@ -55,8 +64,10 @@ export const sendData = (name, body, query = {}) => ask("POST", "data", { query:
 export const useExample = (name) => ask("POST", "example", { json: { name } });
 export const startFit = (settings) => ask("POST", "fit", { json: settings });
 export const fitStatus = () => ask("GET", "fit");
-export const leave = () => { fetch(address("fit"), { method: "DELETE", keepalive: true }); };
+export const leave = () => {
+  fetch(address("fit"), { method: "DELETE", keepalive: true });
+};
 export const cancelFit = () => ask("DELETE", "fit");
-export const picture = (columns, density) => ask("POST", "picture", { json: { columns, density } });
+export const picture = (columns, options = {}) => ask("POST", "picture", { json: { columns, ...options } });
 export const useModel = (rows, rate) => ask("POST", "rows", { query: { rate }, body: rows });
 export const downloadAddress = (name) => address(`download/${name}`);

@@ -5,7 +5,14 @@ import * as api from "./api.js";
 import { $ } from "./dom.js";
 import { Grid, SAMPLE } from "./grid.js";
 
-const EMPTY = { columns: ["x1", "x2"], rows: [["", ""], ["", ""], ["", ""]] };
+const EMPTY = {
+  columns: ["x1", "x2"],
+  rows: [
+    ["", ""],
+    ["", ""],
+    ["", ""],
+  ],
+};
 
 export class Data {
   /**

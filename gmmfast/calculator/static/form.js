@@ -36,7 +36,9 @@ export class Form {
   /** A value that changes whenever a setting does. */
   get key() {
     const fields = [...$("settings").querySelectorAll("input, select")];
-    const values = fields.map((one) => (one.matches(":is([type=radio], [type=checkbox])") ? one.checked : one.value));
+    const values = fields.map((one) =>
+      one.matches(":is([type=radio], [type=checkbox])") ? one.checked : one.value,
+    );
     return JSON.stringify([this.chosenColumns(), values]);
   }
 
@@ -149,7 +151,10 @@ export class Form {
     }
     const chosen = settings.columns.length;
     if (chosen && settings.n_dimensions !== chosen) {
-      this.fail($("d"), `D is ${settings.n_dimensions}, but ${chosen} columns are chosen. Set D to ${chosen}, or choose other columns.`);
+      this.fail(
+        $("d"),
+        `D is ${settings.n_dimensions}, but ${chosen} columns are chosen. Set D to ${chosen}, or choose other columns.`,
+      );
     }
     return settings;
   }

@@ -5,7 +5,14 @@ import { parsePaste } from "./paste.js";
 
 export const SAMPLE = {
   columns: ["x1", "x2"],
-  rows: [[1.0, 1.1], [1.5, 1.4], [5.0, 4.8], [5.5, 5.2], [1.2, 0.9], [5.1, 5.0]],
+  rows: [
+    [1.0, 1.1],
+    [1.5, 1.4],
+    [5.0, 4.8],
+    [5.5, 5.2],
+    [1.2, 0.9],
+    [5.1, 5.0],
+  ],
 };
 const MOST_TYPED = 500; // rows; more go to the server as they are pasted
 const TYPED = "typed.csv";
@@ -33,7 +40,12 @@ export class Grid {
     const head = document.createElement("tr");
     head.append(this.corner());
     columns.forEach((name, j) => head.append(this.input("th", name, `name of column ${j + 1}`)));
-    const lines = rows.map((row, i) => this.line(i, columns.map((_, j) => row[j] ?? "")));
+    const lines = rows.map((row, i) =>
+      this.line(
+        i,
+        columns.map((_, j) => row[j] ?? ""),
+      ),
+    );
     this.show(head, lines);
     this.isSample = rows === SAMPLE.rows;
     this.onEdit();
@@ -104,7 +116,9 @@ export class Grid {
 
   // The typed table, without empty rows at the end.
   rows() {
-    const rows = this.inputs().slice(1).map((row) => row.map((input) => input.value.trim()));
+    const rows = this.inputs()
+      .slice(1)
+      .map((row) => row.map((input) => input.value.trim()));
     while (rows.length && rows.at(-1).every((cell) => cell === "")) rows.pop();
     return rows;
   }
@@ -168,14 +182,21 @@ export class Grid {
     const inputs = this.inputs();
     const top = inputs.findIndex((row) => row.includes(target));
     const left = inputs[top].indexOf(target);
-    header?.forEach((name, j) => { columns[left + j] = name; });
+    header?.forEach((name, j) => {
+      columns[left + j] = name;
+    });
     cells.forEach((line, i) => {
       const row = (rows[top - 1 + i] ??= []);
-      line.forEach((value, j) => { row[left + j] = value; });
+      line.forEach((value, j) => {
+        row[left + j] = value;
+      });
     });
     const width = Math.max(columns.length, ...rows.map((row) => row.length));
     while (columns.length < width) columns.push(`x${columns.length + 1}`);
-    this.edit(columns.map((name, j) => name ?? `x${j + 1}`), rows);
+    this.edit(
+      columns.map((name, j) => name ?? `x${j + 1}`),
+      rows,
+    );
   }
 
   // Enter and the arrows go from row to row.

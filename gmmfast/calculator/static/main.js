@@ -7,7 +7,7 @@ import { Data } from "./data.js";
 import { $ } from "./dom.js";
 import { FieldError, Form } from "./form.js";
 import { SAMPLE } from "./grid.js";
-import { showCuts } from "./numbers.js";
+import { copyCells, showCuts } from "./numbers.js";
 import { Results } from "./results.js";
 
 const POLL = 150; // milliseconds
@@ -70,7 +70,9 @@ function work(is) {
   $("progress").hidden = !is;
   $("progress-chart").hidden = true;
   if (is) {
-    $("progress-text").textContent = data.reading ? `Waiting until ${data.name} has been read …` : "Waiting …";
+    $("progress-text").textContent = data.reading
+      ? `Waiting until ${data.name} has been read …`
+      : "Waiting …";
     $("progress").scrollIntoView({ block: "nearest" });
   }
 }
@@ -81,7 +83,8 @@ async function follow(status) {
     await new Promise((resolve) => setTimeout(resolve, POLL));
     status = await patiently(api.fitStatus);
   }
-  if (status.state === "failed") throw new Error(data.source ? `${data.source}: ${status.error}` : status.error);
+  if (status.state === "failed")
+    throw new Error(data.source ? `${data.source}: ${status.error}` : status.error);
   if (status.state !== "done") throw new Error("Canceled.");
   return status.result;
 }
@@ -100,14 +103,16 @@ async function patiently(question, tries = 3) {
 async function showProgress({ state, progress, seconds }) {
   const time = seconds > 1 ? `, ${seconds.toFixed(0)} s` : "";
   if (progress.candidates) {
-    $("progress-text").textContent = `${progress.candidates} of ${progress.of} candidates, the last ${progress.last}${time}`;
+    $("progress-text").textContent =
+      `${progress.candidates} of ${progress.of} candidates, the last ${progress.last}${time}`;
   } else if (progress.iteration) {
     $("progress-text").textContent = `Iteration ${progress.iteration}${time}`;
     $("progress-chart").hidden = false;
     await drawCurve("progress-chart", progress.curve, progress.iteration - progress.curve.length + 1);
   } else {
-    const first = seconds > 3 ? "; the first fit of a kind on a machine is compiled, once" : "";
-    $("progress-text").textContent = state === "waiting" ? `Waiting for another fit${time} …` : `Starting${time}${first} …`;
+    const start = progress.compiling ? "First use: compiling, about 20 seconds" : "Starting";
+    const what = state === "waiting" ? "Waiting for another fit" : start;
+    $("progress-text").textContent = `${what}${time} …`;
   }
 }
 
@@ -138,6 +143,7 @@ try {
   data.type(SAMPLE);
   listen();
   showCuts();
+  document.addEventListener("copy", copyCells);
   document.body.dataset.ready = "yes";
 } catch (error) {
   say(error.message);

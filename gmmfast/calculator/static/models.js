@@ -41,7 +41,8 @@ export function icon(model) {
   svg.setAttribute("aria-hidden", "true");
   for (const { cx, cy, rx, ry, angle } of ellipsesOf(model)) {
     const ellipse = document.createElementNS(SVG, "ellipse");
-    for (const [name, value] of Object.entries({ cx, cy, rx, ry })) ellipse.setAttribute(name, value.toFixed(2));
+    for (const [name, value] of Object.entries({ cx, cy, rx, ry }))
+      ellipse.setAttribute(name, value.toFixed(2));
     ellipse.setAttribute("transform", `rotate(${angle} ${cx} ${cy})`);
     svg.append(ellipse);
   }
@@ -54,5 +55,11 @@ export function icon(model) {
  * @param {string} [text]
  */
 export function modelField(model, text = model) {
-  return make("label", {}, make("input", { type: "radio", name: "covariance", value: model }), icon(model), text);
+  return make(
+    "label",
+    {},
+    make("input", { type: "radio", name: "covariance", value: model }),
+    icon(model),
+    text,
+  );
 }

@@ -9,6 +9,37 @@ export function significant(value, digits = 5) {
   return value.toFixed(Math.max(0, digits - 1 - exponent));
 }
 
+/**
+ * The part of an axis that shows the differences between the better half of some values.
+ * @param {number[]} values the best, that is the least, first
+ */
+export function rangeNear(values) {
+  const best = values[0];
+  const span = values[Math.floor((values.length - 1) / 2)] - best || values.at(-1) - best || 1;
+  return [best - 0.1 * span, best + 1.15 * span];
+}
+
+/**
+ * Candidates that can be compared, the best first.
+ * @param {any[]} candidates
+ * @param {string} criterion
+ */
+export function rank(candidates, criterion) {
+  const sound = candidates.filter((one) => one[criterion] !== null && !one.degenerate);
+  return sound.sort((one, other) => one[criterion] - other[criterion]);
+}
+
+/**
+ * Correlations of a covariance matrix.
+ * @param {number[][]} matrix
+ */
+export function correlations(matrix) {
+  const deviations = matrix.map((row, i) => Math.sqrt(row[i]));
+  return matrix.map((row, i) =>
+    row.map((value, j) => (i === j ? 1 : value / (deviations[i] * deviations[j]))),
+  );
+}
+
 function cell(tag, content, scope) {
   const element = document.createElement(tag);
   if (scope) element.scope = scope;
@@ -54,18 +85,22 @@ export function showCuts() {
       resized.observe(table.parentElement);
     }
   };
-  document.addEventListener("scroll", ({ target }) => target instanceof Element && target.matches(".scroll") && show(target), true);
+  document.addEventListener(
+    "scroll",
+    ({ target }) => target instanceof Element && target.matches(".scroll") && show(target),
+    true,
+  );
   new MutationObserver(watch).observe(document.querySelector("main"), { childList: true, subtree: true });
   watch();
 }
 
 // Copying cells of a table gives all digits, with tabs between, as spreadsheets like it.
-document.addEventListener("copy", (event) => {
+export function copyCells(event) {
   const selection = document.getSelection();
   if (!selection || selection.isCollapsed) return;
   const node = selection.getRangeAt(0).commonAncestorContainer;
-  const start = node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
-  const table = start.closest("table.numbers");
+  const start = node instanceof Element ? node : node.parentElement;
+  const table = /** @type {HTMLTableElement | null} */ (start.closest("table.numbers"));
   if (!table) return;
   const lines = [];
   for (const row of table.rows) {
@@ -74,4 +109,4 @@ document.addEventListener("copy", (event) => {
   }
   event.clipboardData.setData("text/plain", lines.join("\n"));
   event.preventDefault();
-});
+}

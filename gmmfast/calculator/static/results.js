@@ -3,18 +3,39 @@
 
 import * as api from "./api.js";
 import { cards, swatch } from "./cards.js";
-import { drawCriteria, drawCurve, drawLine, drawPlane, svgOf } from "./charts.js";
+import {
+  drawCriteria,
+  drawCurve,
+  drawLine,
+  drawPairs,
+  drawPlane,
+  drawProfile,
+  drawUncertainty,
+  svgOf,
+} from "./charts.js";
 import { $, fillList, make } from "./dom.js";
-import { fillTable, significant } from "./numbers.js";
+import { icon } from "./models.js";
+import { correlations, fillTable, rank, significant } from "./numbers.js";
 import { Tabs } from "./tabs.js";
 
 const DOWNLOADS = [
   ["get-model", "model.npz"],
   ["get-json", "result.json"],
-  ["get-labels", "labels.csv"],
+  ["get-rows", "rows.csv"],
   ["get-data", "data.csv"],
 ];
 const MOST_MATRICES = 60; // that a page shows
+const MOST_PAIRED = 5; // columns of a matrix of pairs
+const MOST_RANKED = 10; // candidates in the table
+
+const drawnOf = (data) =>
+  data.n_drawn < data.n_rows ? ` ${data.n_drawn} of ${data.n_rows} rows are drawn; all were used.` : "";
+
+// Color a cell by a correlation.
+function heat(cell, correlation) {
+  const hue = correlation < 0 ? "--c7" : "--c0";
+  cell.style.background = `color-mix(in srgb, var(${hue}) ${(45 * Math.abs(correlation)).toFixed(0)}%, transparent)`;
+}
 
 export class Results {
   constructor({ say }) {
@@ -26,6 +47,7 @@ export class Results {
     for (const id of ["x-axis", "y-axis", "density"]) {
       $(id).addEventListener("change", () => this.drawPicture());
     }
+    $("correlations").addEventListener("change", () => this.showMatrices());
     $("copy-text").addEventListener("click", () => this.copy(this.result.text, "The results are copied."));
     $("copy-json").addEventListener("click", () => {
       this.copy(JSON.stringify(this.result.report, null, 2), "The JSON is copied.");
@@ -74,6 +96,8 @@ export class Results {
     $("command").textContent = result.command;
     $("results").hidden = false;
     this.tabs.offer("tab-choice", result.candidates !== null);
+    this.tabs.offer("tab-pairs", result.report.columns.length > 2);
+    this.tabs.offer("tab-uncertainty", result.report.n_components > 1);
     $("results-title").focus();
     await this.draw(this.tabs.shown);
   }
@@ -119,11 +143,30 @@ export class Results {
     const shown = matrices.slice(0, isTied ? 1 : MOST_MATRICES);
     $("matrices").replaceChildren(
       ...shown.map((matrix, k) => {
+        const related = correlations(matrix);
+        const values = $("correlations").checked ? related : matrix;
         const table = make("table", { class: "numbers" });
-        fillTable(table, ["", ...report.columns], matrix.map((row, j) => [report.columns[j], ...row]));
+        fillTable(
+          table,
+          ["", ...report.columns],
+          values.map((row, i) => [report.columns[i], ...row]),
+        );
+        related.forEach((row, i) =>
+          row.forEach((value, j) => heat(table.tBodies[0].rows[i].cells[j + 1], value)),
+        );
         const name = isTied ? "every component" : `component ${k}`;
-        const scroll = { class: "scroll", role: "region", "aria-label": `Covariance of ${name}`, tabIndex: 0 };
-        return make("figure", {}, make("figcaption", {}, isTied ? name : swatch(k)), make("div", scroll, table));
+        const scroll = {
+          class: "scroll",
+          role: "region",
+          "aria-label": `Covariance of ${name}`,
+          tabIndex: 0,
+        };
+        return make(
+          "figure",
+          {},
+          make("figcaption", {}, isTied ? name : swatch(k)),
+          make("div", scroll, table),
+        );
       }),
     );
   }
@@ -131,7 +174,10 @@ export class Results {
   showAxes() {
     const { columns } = this.result.report;
     $("axes").hidden = columns.length < 2;
-    for (const [id, index] of /** @type {[string, number][]} */ ([["x-axis", 0], ["y-axis", 1]])) {
+    for (const [id, index] of /** @type {[string, number][]} */ ([
+      ["x-axis", 0],
+      ["y-axis", 1],
+    ])) {
       $(id).replaceChildren(...columns.map((name) => new Option(name, name)));
       $(id).selectedIndex = Math.min(index, columns.length - 1);
     }
@@ -143,36 +189,104 @@ export class Results {
    */
   async draw(id) {
     if (!this.result) return;
-    const { curve, candidates, criterion } = this.result;
+    const { report, portraits, curve } = this.result;
     if (id === "tab-picture") await this.drawPicture();
+    else if (id === "tab-pairs") await this.drawPairs();
+    else if (id === "tab-uncertainty") await this.drawUncertainty();
     else if (id === "tab-curve") await drawCurve("curve", curve);
-    else if (id === "tab-choice" && candidates) await drawCriteria("criteria", candidates, criterion);
+    else if (id === "tab-choice") await this.drawChoice();
+    else if (id === "tab-profile")
+      await drawProfile(
+        "profile",
+        portraits.map((one) => one.profile),
+        report.columns,
+      );
+  }
+
+  async drawChoice() {
+    const { candidates, criterion } = this.result;
+    const ranked = rank(candidates, criterion);
+    await drawCriteria("criteria", ranked, criterion);
+    const name = criterion.toUpperCase();
+    const label = (model) => make("span", {}, icon(model), model);
+    fillTable(
+      $("ranking"),
+      ["rank", "K", "model", name, "difference", "free parameters", "log-likelihood"],
+      ranked
+        .slice(0, MOST_RANKED)
+        .map((one, i) => [
+          String(i + 1),
+          String(one.n_components),
+          label(one.covariance_type),
+          one[criterion],
+          one[criterion] - ranked[0][criterion],
+          String(one.n_parameters),
+          one.log_likelihood,
+        ]),
+    );
+    const rest = candidates.length - ranked.length;
+    const lost = rest ? ` ${rest} cannot be compared: a component has collapsed, or there is no fit.` : "";
+    $("ranking-note").textContent = `The best of ${candidates.length} candidates.${lost}`;
+  }
+
+  /** @param {() => Promise<any>} ask for numbers, of which nothing is drawn if others are wanted by then */
+  async ask(ask) {
+    const turn = (this.asked += 1);
+    try {
+      const data = await ask();
+      return this.result && turn === this.asked ? data : null;
+    } catch (error) {
+      this.say(error.message);
+      return null;
+    }
+  }
+
+  async drawPairs() {
+    const { columns } = this.result.report;
+    const shown = columns.slice(0, MOST_PAIRED);
+    const data = await this.ask(() => api.picture(shown, { kind: "pairs" }));
+    if (!data) return;
+    await drawPairs("pairs", data, shown);
+    const some =
+      shown.length < columns.length ? ` The first ${shown.length} of ${columns.length} columns.` : "";
+    $("pairs-note").textContent = `Ellipses: 2 sigma. Bars: all rows.${some}${drawnOf(data)}`;
+  }
+
+  async drawUncertainty() {
+    const axes = this.axes();
+    const data = await this.ask(() => api.picture(axes, { kind: "uncertainty" }));
+    if (!data) return;
+    await drawUncertainty("uncertainty", data, axes);
+    const share = ((100 * data.n_uncertain) / data.n_rows).toFixed(1);
+    $("uncertainty-note").textContent =
+      `Uncertainty: the probability that a row comes from another component than the likeliest; large points are ` +
+      `uncertain. ${data.n_uncertain} rows (${share} %) have more than ${data.limit}.${drawnOf(data)}`;
+  }
+
+  // The columns of the picture; one alone where there is no other.
+  axes() {
+    const { columns } = this.result.report;
+    const chosen = [$("x-axis").value, $("y-axis").value];
+    return columns.length < 2 || chosen[0] === chosen[1] ? [chosen[0]] : chosen;
   }
 
   async drawPicture() {
-    const { columns } = this.result.report;
-    const axes = columns.length < 2 ? [columns[0]] : [$("x-axis").value, $("y-axis").value];
-    if (axes[0] === axes[1]) {
+    const axes = this.axes();
+    if (axes.length === 1 && this.result.report.columns.length > 1) {
       $("picture-note").textContent = "Choose two different columns.";
       return;
     }
-    const turn = (this.asked += 1);
-    try {
-      const data = await api.picture(axes, $("density").checked);
-      if (!this.result || turn !== this.asked) return; // another picture is wanted by now
-      await (axes.length === 1 ? drawLine("picture", data, axes[0]) : drawPlane("picture", data, axes));
-      $("picture-note").textContent = this.note(data);
-    } catch (error) {
-      this.say(error.message);
-    }
+    const data = await this.ask(() => api.picture(axes, { density: $("density").checked }));
+    if (!data) return;
+    await (axes.length === 1 ? drawLine("picture", data, axes[0]) : drawPlane("picture", data, axes));
+    $("picture-note").textContent = this.note(data);
   }
 
   note(data) {
     if (!data.sigmas) return "Bars: the rows. Lines: the density of each component, and of all.";
     const shares = data.coverage.map((share) => `${(100 * share).toFixed(1)} %`).join(", ");
-    const drawn = data.n_drawn < data.n_rows ? ` ${data.n_drawn} of ${data.n_rows} rows are drawn; all were used.` : "";
     const others = this.result.report.columns.length > 2 ? " Seen along these two columns." : "";
-    return `Ellipses: 1, 2 and 3 sigma, which hold ${shares} of a component.${others}${drawn}`;
+    return `Ellipses: 1, 2 and 3 sigma, which hold ${shares} of a component.${others}${drawnOf(data)}`;
   }
 
   async copy(text, done) {
@@ -200,7 +314,13 @@ export class Results {
       const K = this.result.report.n_components;
       fillTable(
         $("applied"),
-        ["row", "component", ...Array.from({ length: K }, (_, k) => `probability ${k}`), "log density", "outlier"],
+        [
+          "row",
+          "component",
+          ...Array.from({ length: K }, (_, k) => `probability ${k}`),
+          "log density",
+          "outlier",
+        ],
         found.label.map((label, i) => [
           String(i + 1),
           String(label),

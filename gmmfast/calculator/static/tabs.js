@@ -21,7 +21,11 @@ export class Tabs {
     const id = `${panel.id}-tab`;
     panel.setAttribute("role", "tabpanel");
     panel.setAttribute("aria-labelledby", id);
-    const tab = make("button", { type: "button", id, role: "tab", "aria-controls": panel.id }, panel.dataset.tab);
+    const tab = make(
+      "button",
+      { type: "button", id, role: "tab", "aria-controls": panel.id },
+      panel.dataset.tab,
+    );
     tab.addEventListener("click", () => this.show(panel.id));
     return tab;
   }

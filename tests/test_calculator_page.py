@@ -520,6 +520,35 @@ def test_paste__within_a_typed_table_keeps_the_rest(page):
     assert [cells.nth(i).input_value() for i in (0, 3, 5, 7, 9)] == ["1.25", "7", "8", "9", "0.9"]
 
 
+GAPS = "who;a;b\nx;1,5;2\ny;;3\nz;4,5;6\nw;7,25;\nv;2;1,125\n"
+
+
+def test_files__rows_with_missing_values_are_left_out_by_a_button(page):
+    load(page, "gaps.csv", GAPS)
+    error = page.locator("#data-error")
+    expect(error).to_contain_text("gaps.csv: 2 of 5 rows have missing values (a: 1, b: 1)")
+    page.get_by_role("button", name="Leave out 2 rows").click()
+    note = page.locator("#data-note")
+    expect(note).to_contain_text("gaps.csv: 3 rows, 2 columns")
+    expect(note).to_contain_text("2 of 5 rows have missing values, and are left out.")
+    expect(note).to_contain_text("decimal commas")
+    expect(error).to_have_text("")
+    expect(page.locator("#drop-missing")).to_be_hidden()
+    picture(page, "gaps")
+    page.fill("#k", "1")
+    calculate(page)
+    expect(page.locator("#results-title")).to_contain_text("3 rows")
+
+
+def test_paste__decimal_commas(page):
+    page.locator("#grid tbody input").first.focus()
+    paste(page, "who\ta\tb\nx\t1,5\t2\ny\t2,5\t3,25")
+    expect(page.locator("#data-note")).to_contain_text("pasted.csv: 2 rows, 2 columns")
+    expect(page.locator("#data-note")).to_contain_text("decimal commas")
+    cells = page.locator("#grid tbody").inner_text().split()  # with the numbers of rows
+    assert cells == ["1", "1.5", "2", "2", "2.5", "3.25"]
+
+
 def test_paste__columns_of_text_are_left_out(page):
     page.locator("#grid tbody input").first.focus()
     paste(page, "who\theight\nAnn\t1.8\nBob\t1.6\nCy\t1.7")
@@ -540,7 +569,11 @@ def test_paste__columns_of_text_are_left_out(page):
             "a,b\n1,2\n3,x\n",
             "rows.csv, line 3, column 'b': every cell must be a number",
         ),
-        ("rows.csv", "a,b\n1,2\nnan,2\n", "rows.csv, line 3, column 'a'"),
+        (
+            "rows.csv",
+            "a,b\n1,2\nnan,2\n",
+            "1 of 2 rows has missing values (a: 1), first in line 3.",
+        ),
         ("rows.csv", "a,b\n1,2\n3\n", "line 3: every row must have 2 cells"),
         ("rows.csv", "", "the file is empty"),
         ("rows.npy", b"\x93NUMPY\x01\x00", "rows.npy"),

@@ -35,7 +35,8 @@ async function ask(method, path, { query, json, body } = {}) {
   } catch {
     throw new Error(`The calculator gave no answer that can be read (${response.status}).`);
   }
-  if (!response.ok) throw new Error(found.error ?? `Error ${response.status}`);
+  if (!response.ok)
+    throw Object.assign(new Error(found.error ?? `Error ${response.status}`), { nMissing: found.n_missing });
   return found;
 }
 

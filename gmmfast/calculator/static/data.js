@@ -34,7 +34,7 @@ export class Data {
     this.version = 0; // tables that the server has read
     this.grid = new Grid($("grid"), {
       onEdit: () => this.edited(),
-      onFile: (file) => this.read(file.name, () => api.sendData(file.name, file)),
+      onFile: (file) => this.readFile(file),
     });
     this.listen();
   }
@@ -76,8 +76,9 @@ export class Data {
    * Let the server read a file or an example. If another one is chosen meanwhile, that counts.
    * @param {string} name
    * @param {() => Promise<any>} ask
+   * @param {File | null} file to read again without the rows that have missing values
    */
-  read(name, ask) {
+  read(name, ask, file = null) {
     const turn = (this.turn += 1);
     this.name = name;
     this.fail("");
@@ -90,7 +91,7 @@ export class Data {
         return isNewest();
       })
       .catch((error) => {
-        if (isNewest()) this.failToRead(name, error.message);
+        if (isNewest()) this.failToRead(name, error, file);
         return false;
       })
       .finally(() => {
@@ -129,18 +130,28 @@ export class Data {
     for (const id of ["add-row", "add-column"]) $(id).disabled = !this.grid.isTyped;
   }
 
-  failToRead(name, message) {
+  readFile(file, query = {}) {
+    return this.read(file.name, () => api.sendData(file.name, file, query), file);
+  }
+
+  failToRead(name, { message, nMissing }, file) {
     const what = message.includes(name) ? message : `${name}: ${message}`;
     this.fail(`${what} The table still holds ${this.source || "the rows that you see"}.`);
+    if (!nMissing) return;
+    const button = $("drop-missing");
+    button.textContent = nMissing === 1 ? "Leave out 1 row" : `Leave out ${nMissing} rows`;
+    button.onclick = () => this.readFile(file, { drop_missing: "yes" });
+    button.hidden = false;
   }
 
   fail(text) {
     $("data-error").textContent = text;
+    $("drop-missing").hidden = true;
   }
 
   // Lead to what is wrong with the data.
   showError(text = $("data-error").textContent) {
-    this.fail(text);
+    $("data-error").textContent = text;
     $("data-error").focus();
   }
 
@@ -165,11 +176,10 @@ export class Data {
     $("add-column").addEventListener("click", () => this.grid.addColumn());
     $("clear").addEventListener("click", () => this.type(EMPTY));
     $("sample").addEventListener("click", () => this.type(SAMPLE));
-    const readFile = (file) => file && this.read(file.name, () => api.sendData(file.name, file));
     $("file").addEventListener("change", (event) => {
       const [file] = event.target.files;
       event.target.value = ""; // the same file may be chosen again
-      readFile(file);
+      if (file) this.readFile(file);
     });
     for (const button of document.querySelectorAll("[data-example]")) {
       const name = /** @type {HTMLElement} */ (button).dataset.example;
@@ -184,7 +194,8 @@ export class Data {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       mark(false);
-      readFile(event.dataTransfer.files[0]);
+      const [file] = event.dataTransfer.files;
+      if (file) this.readFile(file);
     });
   }
 }

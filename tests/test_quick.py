@@ -114,6 +114,7 @@ def commands(run, folder):
     assert run("info")[0] == 0
     assert run("info", folder / "model.npz")[0] == 0
     assert run("export", folder / "model.npz")[0] == 0
+    assert run("completion", "bash")[0] == 0
     assert run("calculator", "--host", "192.0.2.1", "--i-know")[0] == 2  # no machine has it
 
 

@@ -1,10 +1,12 @@
 """The command ``gmmfast``: fit a mixture to a file, and use a fitted one.
 
 Results go to standard output, everything else to standard error. Exit codes: 0, 2 for an error
-that one line explains, 130 when interrupted, 141 when the reader of the output has gone.
+that one line explains, 3 with ``--strict`` for a fit that has not converged, 130 when interrupted,
+141 when the reader of the output has gone.
 """
 
 import _thread
+import argparse
 import contextlib
 import os
 import sys
@@ -14,6 +16,8 @@ from typing import Any
 
 from gmmfast.cli.arguments import parser, require_files_apart
 from gmmfast.cli.streams import shown, spooled_input
+from gmmfast.cli.words import in_own_words
+from gmmfast.kernels.threads import set_thread_count, thread_count
 
 __all__ = ["main"]
 
@@ -51,9 +55,8 @@ def _run(argv: Sequence[str] | None) -> int:
             try:
                 arguments = parser().parse_args(argv)
                 require_files_apart(arguments)
-                with spooled_input(arguments):
-                    arguments.run(arguments)
-                code = 0
+                with _quiet(arguments), _threads(arguments), spooled_input(arguments):
+                    code = int(arguments.run(arguments) or 0)
             except SystemExit as stop:  # --help and --version
                 code = int(stop.code or 0)
             sys.stdout.flush()
@@ -65,9 +68,33 @@ def _run(argv: Sequence[str] | None) -> int:
         _discard_output()
         return 141
     except (ValueError, OSError, ImportError, MemoryError) as error:
-        text = shown(" ".join(str(error).split())) or type(error).__name__
+        text = shown(in_own_words(" ".join(str(error).split()))) or type(error).__name__
         print(f"gmmfast: error: {text}", file=sys.stderr)
         return 2
+
+
+@contextlib.contextmanager
+def _quiet(arguments: argparse.Namespace) -> Iterator[None]:
+    """Drop notes and progress with ``--quiet``; errors are printed outside of this context."""
+    if not getattr(arguments, "quiet", False):
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+        yield
+
+
+@contextlib.contextmanager
+def _threads(arguments: argparse.Namespace) -> Iterator[None]:
+    """Compute with the threads of ``--threads``."""
+    wanted, before = getattr(arguments, "threads", None), thread_count(None)
+    if wanted is None:
+        yield
+        return
+    set_thread_count(thread_count(wanted))
+    try:
+        yield
+    finally:
+        set_thread_count(before)
 
 
 @contextlib.contextmanager

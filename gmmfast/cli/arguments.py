@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmfast.calculator.launch import PORT
-from gmmfast.cli import calculating, fitting, machine, models, selecting, using
+from gmmfast.cli import calculating, completing, fitting, machine, models, selecting, using
 from gmmfast.cli.streams import STANDARD
 from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.data.paths import require_apart
@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"gmmfast {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.set_defaults(run=lambda arguments: parser.print_help())
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_fit(commands)
     _add_select(commands)
     _add_predict(commands)
@@ -51,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
     _add_export(commands)
     help = "compile everything now, so that no later run has to"
     _add_command(commands, "warmup", help, machine.warmup)
+    help = "print the script with which a shell completes gmmfast commands"
+    completion = _add_command(commands, "completion", help, completing.complete)
+    completion.add_argument("shell", choices=completing.SHELLS)
+    completion.set_defaults(whole=parser)
     return parser
 
 
@@ -77,7 +82,20 @@ def _add_command(commands: Any, name: str, help: str, run: Any) -> argparse.Argu
         name, help=help, description=help[0].upper() + help[1:] + ".", allow_abbrev=False
     )
     parser.set_defaults(run=run)
+    parser.add_argument("--quiet", action="store_true", help="print no notes and no progress")
     return parser
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    help = "threads; as many as there are processors by default"
+    parser.add_argument("--threads", type=_positive, metavar="N", help=help)
+
+
+def _add_control(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _add_threads(parser)
+    add("--verbose", action="store_true", help="print a line per iteration or candidate to stderr")
+    add("--strict", action="store_true", help="exit with code 3 if the fit has not converged")
 
 
 def _add_fit(commands: Any) -> None:
@@ -115,6 +133,7 @@ def _add_fit(commands: Any) -> None:
     add("--resume", action="store_true", help="resume from --checkpoint, if it exists")
     add("--out", type=Path, metavar="MODEL.npz", help="save the model here")
     add("--json", action="store_true", help="print JSON instead of tables")
+    _add_control(parser)
 
 
 def _add_select(commands: Any) -> None:
@@ -142,6 +161,7 @@ def _add_select(commands: Any) -> None:
     add("--plot", type=Path, metavar="PICTURE", help="draw the criterion (.png, .svg or .pdf)")
     add("--out", type=Path, metavar="MODEL.npz", help="save the best model here")
     add("--json", action="store_true", help="print JSON instead of tables")
+    _add_control(parser)
 
 
 def _add_predict(commands: Any) -> None:
@@ -153,6 +173,7 @@ def _add_predict(commands: Any) -> None:
         "--probabilities", action="store_true", help="write the probability of each component"
     )
     _add_cut(parser)
+    _add_threads(parser)
     _add_output(parser)
 
 
@@ -162,6 +183,7 @@ def _add_score(commands: Any) -> None:
     _add_data(parser)
     _add_kept(parser)
     _add_cut(parser)
+    _add_threads(parser)
     _add_output(parser)
 
 

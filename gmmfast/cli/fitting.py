@@ -1,6 +1,7 @@
 """``gmmfast fit``."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
+from gmmfast.cli.words import in_own_words, own_warnings
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.reporting.outcome import report_of, saved_form
@@ -17,16 +19,11 @@ from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.sources import Chunks
 from gmmfast.tables import require_writable
 
-OPTIONS = {  # with other names than their parameters
-    "n_components": "-k",
-    "covariance_type": "--covariance",
-    "init_params": "--init",
-    "random_state": "--seed",
-}
+NOT_CONVERGED = 3  # exit code of --strict
 
 
-def fit(arguments: argparse.Namespace) -> None:
-    """Fit a mixture of a given number of components, print and save it."""
+def fit(arguments: argparse.Namespace) -> int:
+    """Fit a mixture of a given number of components, print and save it; return the exit code."""
     for path in (arguments.out, arguments.checkpoint):
         if path is not None:
             require_writable(path, (".npz",))
@@ -60,11 +57,13 @@ def fit(arguments: argparse.Namespace) -> None:
         # rows in memory are an array without names, where those in pieces may have them
         check_features(model, getattr(rows, "names", None), model.n_features_in_, reset=True)
     announce_compilation()
-    with warnings_as_notes():
+    model.set_params(verbose=2 if arguments.verbose else 0, verbose_interval=1)
+    # iterations are printed to stdout, which is for results
+    with warnings_as_notes(), own_warnings(), contextlib.redirect_stdout(sys.stderr):
         model.fit(
             rows,
             sample_weight=data.weights,
-            progress=sys.stderr.isatty(),
+            progress=sys.stderr.isatty() and not arguments.verbose,
             checkpoint=arguments.checkpoint,
         )
     report = report_of(model, rows, data.weights, data.names, scaling, source(arguments))
@@ -73,6 +72,7 @@ def fit(arguments: argparse.Namespace) -> None:
     finally:  # whoever reads the output may leave early, as head does
         if arguments.out is not None:
             saved_form(report, model, scaling, has_names=data.has_names).save(arguments.out)
+    return NOT_CONVERGED if arguments.strict and not model.converged_ else 0
 
 
 def _is_resumed(arguments: argparse.Namespace) -> bool:
@@ -94,10 +94,10 @@ def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
     model = GaussianMixture.resume(path)
     for name, value in settings.items():
         if name != "max_iter" and getattr(model, name) != value:
-            option = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            option, before = in_own_words(name), getattr(model, name)
             raise ValueError(
-                f"{path}: the checkpoint is of a fit with {option} {getattr(model, name)}; got "
-                f"{value}. Use the same options, or another --checkpoint."
+                f"{path}: the checkpoint is of a fit with {option} {before}; got {value}. "
+                "Use the same options, or another --checkpoint."
             )
     return model.set_params(max_iter=settings["max_iter"])
 

@@ -6,16 +6,19 @@ import sys
 from pathlib import Path
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
+from gmmfast.cli.fitting import NOT_CONVERGED
+from gmmfast.cli.words import own_warnings
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text
 from gmmfast.reporting.scaling import Scaling
+from gmmfast.search.candidates import CandidateFit
 from gmmfast.tables import require_writable
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def select(arguments: argparse.Namespace) -> None:
+def select(arguments: argparse.Namespace) -> int:
     """Fit all candidates, print their ranking and the best, save and draw it."""
     for path, suffixes in ((arguments.out, (".npz",)), (arguments.plot, PICTURES)):
         if path is not None:
@@ -37,8 +40,13 @@ def select(arguments: argparse.Namespace) -> None:
     )
     rows = data.scaled(scaling)
     announce_compilation("linkage", 60)
-    with warnings_as_notes():
-        search.fit(rows, sample_weight=data.weights, progress=sys.stderr.isatty())
+    with warnings_as_notes(), own_warnings():
+        search.fit(
+            rows,
+            sample_weight=data.weights,
+            callback=_print if arguments.verbose else None,
+            progress=sys.stderr.isatty() and not arguments.verbose,
+        )
     best = search.best_estimator_
     report = report_of(best, rows, data.weights, data.names, scaling, source(arguments))
     try:
@@ -53,6 +61,14 @@ def select(arguments: argparse.Namespace) -> None:
             _draw(search, arguments.plot)
     if scaling is not None and not arguments.json:
         note("the ranking is of the standardized columns; the best is reported in the data's units")
+    return NOT_CONVERGED if arguments.strict and not best.converged_ else 0
+
+
+def _print(fit: CandidateFit) -> None:
+    """Print a line about a candidate."""
+    outcome = fit.failure or f"log-likelihood {fit.log_likelihood:.2f}"
+    K, name = fit.candidate
+    print(f"K={K} {name}: {outcome} ({fit.seconds:.2f} s)", file=sys.stderr)
 
 
 def _as_json(search: GaussianMixtureIC, best: str) -> str:

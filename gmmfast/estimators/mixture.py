@@ -790,7 +790,7 @@ def from_dict(values: Mapping[str, Any]) -> GaussianMixture:
     Raises
     ------
     ValueError
-        If a value is missing, or is not one that a mixture can have.
+        If a value is missing or invalid.
 
     Examples
     --------

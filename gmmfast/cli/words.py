@@ -1,0 +1,45 @@
+"""Messages of the library in the command line's own words: ``--max-iter``, not ``max_iter``."""
+
+import contextlib
+import re
+import warnings
+from collections.abc import Iterator
+
+OPTIONS = {  # of parameters
+    "n_components": "-k",
+    "covariance_type": "--covariance",
+    "init_params": "--init",
+    "random_state": "--seed",
+    "sample_weight": "--weight-column",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in ("tol", "max_iter", "n_init", "reg_covar", "max_seconds", "criterion")
+    },
+}
+CHECKED = re.compile(r"The '(\w+)' parameter of GaussianMixture(?:IC)?\b")
+# not in quotes, paths or options, where a name is the user's own
+NAMED = re.compile(rf"(?<![\w'\"./-])({'|'.join(OPTIONS)})(?![\w'\"/-]|\.\w)")
+
+
+def in_own_words(text: str) -> str:
+    """Name options instead of parameters.
+
+    Examples
+    --------
+    >>> in_own_words("The 'n_components' parameter of GaussianMixture must be positive.")
+    '-k must be positive.'
+    >>> in_own_words("Increase max_iter or tol (max_iter=3). There is no column 'tol'.")
+    "Increase --max-iter or --tol (--max-iter=3). There is no column 'tol'."
+    """
+    text = CHECKED.sub(lambda match: OPTIONS.get(match[1], f"'{match[1]}'"), text)
+    return NAMED.sub(lambda match: OPTIONS[match[1]], text)
+
+
+@contextlib.contextmanager
+def own_warnings() -> Iterator[None]:
+    """Repeat the warnings inside this context in own words."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        warnings.warn(in_own_words(str(warning.message)), warning.category, stacklevel=3)

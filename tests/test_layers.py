@@ -22,9 +22,10 @@ LAYERS = """
     __main__
     cli
     calculator
-    plotting reporting root
+    plotting root
     estimators
     search files
+    reporting
     em
     rows
     models

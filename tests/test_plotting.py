@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, NotFittedError, chunks, plotting
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, plotting
 from gmmfast.plotting import (
     plot_criterion,
     plot_density,
@@ -101,7 +101,7 @@ def test_criterion__refusals(search, fitted, ax):
         plot_criterion(search, ax, criterion="BIC")
     with pytest.raises(TypeError, match="needs a GaussianMixtureIC or its results_; got Gaussian"):
         plot_criterion(fitted, ax)
-    with pytest.raises(NotFittedError):
+    with pytest.raises(ValueError, match="not fitted yet"):
         plot_criterion(GaussianMixtureIC(), ax)
 
 
@@ -187,7 +187,7 @@ def test_mixtures__refusals(draw, X, fitted, search, ax):
     with pytest.raises(TypeError, match="or a GaussianMixtureIC; got Results. Pass the search"):
         draw(search.results_, X, ax=ax)
     for unfitted in (GaussianMixture(), GaussianMixtureIC()):
-        with pytest.raises(NotFittedError):
+        with pytest.raises(ValueError, match="not fitted yet"):
             draw(unfitted, X, ax=ax)
 
 

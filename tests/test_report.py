@@ -6,7 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from gmmfast.reporting.report import FitReport, align, fit_as_json, fit_as_text, significant, table
+from gmmfast.reporting.report import (
+    PYTHON,
+    FitReport,
+    align,
+    fit_as_json,
+    fit_as_text,
+    significant,
+    table,
+)
 
 pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
@@ -197,3 +205,27 @@ def test_table__long_names_are_cut():
     name = "a very long name of a column\nin two lines"
     lines = table("x", [name], [("c", ["1"])])
     assert lines[1] == "a very long name of a...  1"
+
+
+def test_fit_as_text__of_an_estimator_without_rows():
+    """What is not known is left out, and advice names parameters in place of options."""
+    bare = dataclasses.replace(
+        REPORT,
+        n_rows=0,
+        total_weight=0.0,
+        log_likelihood=np.nan,
+        degenerate=np.array([True, False]),
+    )
+    text = fit_as_text(bare, PYTHON)
+    assert text.startswith("data.csv: 2 columns; 2 components")
+    assert "log-likelihood" not in text and "BIC" not in text and "lower bound" not in text
+    assert "raise reg_covar" in text and "--" not in text
+    bound = fit_as_text(dataclasses.replace(bare, lower_bound=-2.5, total_weight=12.5), PYTHON)
+    assert "lower bound     -2.5000  (log-likelihood per row before the last M step)" in bound
+    assert bound.startswith("data.csv: rows of total weight 12.500, 2 columns")
+
+
+def test_fit_as_text__in_a_notebook_keeps_lines_and_escapes():
+    text = fit_as_text(dataclasses.replace(REPORT, source="<b>&"))
+    html = text._repr_html_()
+    assert html.startswith("<pre>&lt;b&gt;&amp;: 100 rows") and html.count("\n") == text.count("\n")

@@ -14,7 +14,8 @@ from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.archive import put
 from gmmfast.files.attributes import QUANTILES
 from gmmfast.files.exports import EXPORTS
-from gmmfast.reporting.report import Components, parameters_as_text, significant
+from gmmfast.reporting.outcome import described
+from gmmfast.reporting.report import parameters_as_text, significant
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -28,10 +29,8 @@ def info(arguments: argparse.Namespace) -> None:
         print(json.dumps(_members(model), indent=2, allow_nan=False))
         return
     names = feature_names(model) or [f"x{j + 1}" for j in range(model.means_.shape[1])]
-    structure = model.covariance_type if model.covariance_type.islower() else "full"
-    own = (model.weights_, model.means_, model.covariances_)
-    components = Components(names, structure, *own)
-    print(_as_lines(_lines(model)), parameters_as_text(components), sep="\n\n")
+    parameters = parameters_as_text(described(model, names))
+    print(_as_lines(_lines(model)), parameters, sep="\n\n")
 
 
 def _members(model: GaussianMixture) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def select(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(_as_json(search, fit_as_json(report)), flush=True)
         else:
-            print(search.summary(arguments.best), fit_as_text(report), sep="\n\n", flush=True)
+            ranking = search.results_.summary(search.criterion, arguments.best)
+            print(ranking, fit_as_text(report), sep="\n\n", flush=True)
     finally:  # whoever reads the output may leave early, as head does
         if arguments.out is not None:
             saved_form(report, best, scaling, has_names=data.has_names).save(arguments.out)

@@ -105,6 +105,13 @@ class Estimator:
         body = f"\n{' ' * len(head)}".join(line.rstrip() for line in lines)
         return f"{head}{body.removesuffix(',')})"
 
+    def _repr_html_(self) -> str | None:
+        """Show the parameters and the fit in a notebook, unless scikit-learn is set to text."""
+        sklearn = sys.modules.get("sklearn")
+        if sklearn is not None and sklearn.get_config()["display"] == "text":
+            return None
+        return str(_html().page_of(self))
+
     # ------------------------------------------------------------------------------- fitting
 
     def fit_predict(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:
@@ -155,6 +162,14 @@ class Estimator:
             )
 
     # --------------------------------------------------------------- called by scikit-learn
+
+    def _get_params_html(self, deep: bool = True, doc_link: str = "") -> Any:
+        """Show the parameters in a diagram of scikit-learn."""
+        return _html().parameters_of(self)
+
+    def _get_fitted_attr_html(self, doc_link: str = "") -> Any:
+        """Show the fit in a diagram of scikit-learn."""
+        return _html().fit_of(self)
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags
@@ -239,6 +254,13 @@ class Estimator:
         if hasattr(self, "_requests"):
             copy._requests = dict(self._requests)
         return copy
+
+
+def _html() -> Any:
+    """Return the module, which takes as long to import as a fit of few rows."""
+    from gmmfast.reporting import html
+
+    return html
 
 
 def _same(value: Any, default: Any) -> bool:

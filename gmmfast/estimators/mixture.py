@@ -44,7 +44,7 @@ from gmmfast.files.attributes import FACTS, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
-from gmmfast.rows import MemoryRows, Rows, open_rows
+from gmmfast.rows import MemoryRows, Origin, Rows, open_rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source, path_of
 
@@ -548,7 +548,7 @@ class GaussianMixture(FittedMixture):
             )
         return Given(weights, means, covariances)
 
-    def _set_result(self, result: em.EMResult, model: Model, rows: Rows) -> None:
+    def _set_result(self, result: em.EMResult, model: Model, rows: Rows | Origin) -> None:
         parameters = result.parameters
         means = parameters.means + rows.center
         self._set_parameters(parameters, model, means, rows.dtype, result.statistics)

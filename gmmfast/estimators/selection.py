@@ -24,7 +24,9 @@ from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
-from gmmfast.rows import MemoryRows, Rows, open_rows
+from gmmfast.reporting.outcome import described, feature_names, scored
+from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
+from gmmfast.rows import MemoryRows, Origin, Rows, open_rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source
 from gmmfast.search.candidates import MANY, SINGULAR, TOO_FEW, Candidate, CandidateFit, Search
@@ -98,9 +100,9 @@ class GaussianMixtureIC(Estimator):
 
     Notes
     -----
-    A candidate that fails is recorded with the reason. A candidate with a collapsed component
-    (``degenerate_`` of `GaussianMixture`) is recorded but not ranked: its likelihood has no upper
-    bound, so its criteria mean nothing.
+    A candidate that fails is recorded with the reason; the others are kept, for `estimator`. A
+    candidate with a collapsed component (``degenerate_`` of `GaussianMixture`) is recorded but not
+    ranked: its likelihood has no upper bound, so its criteria mean nothing.
 
     References
     ----------
@@ -123,6 +125,7 @@ class GaussianMixtureIC(Estimator):
     best_covariance_type_: str
     results_: Results
     n_features_in_: int
+    _fits: dict[Candidate, tuple[CandidateFit, Origin]]  # candidates that have a mixture
 
     def __init__(
         self,
@@ -202,7 +205,7 @@ class GaussianMixtureIC(Estimator):
             If the search ended before its last candidate.
         """
         check_constructor(self, SEARCH)
-        for name in ("best_estimator_", "best_n_components_", "best_covariance_type_"):
+        for name in ("best_estimator_", "best_n_components_", "best_covariance_type_", "_fits"):
             self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         rng = check_random_state(self.random_state)
@@ -230,7 +233,14 @@ class GaussianMixtureIC(Estimator):
             raise ValueError(self._why_none(fits, remedy))
         if remedy:
             warn(f"No model with free correlations could be fitted. {remedy}")
-        self._keep(fits[order[0]], rows)
+        origin = Origin(rows.center, rows.dtype, rows.weight)
+        self._fits = {fit.candidate: (fit, origin) for fit in fits if fit.result is not None}
+        best = fits[order[0]]
+        self.best_estimator_ = self._mixture(best.candidate)
+        self.best_n_components_, self.best_covariance_type_ = best.candidate
+        assert best.result is not None
+        self.best_estimator_._calibrate(rows)
+        self.best_estimator_._warn(best.result.status)
         return self
 
     def _candidates(self) -> list[Candidate]:
@@ -288,30 +298,6 @@ class GaussianMixtureIC(Estimator):
             pairs = pairs.split(X)
         return [(rows.part(seen), rows.part(held_out)) for seen, held_out in pairs]
 
-    def _keep(self, fit: CandidateFit, rows: Rows) -> None:
-        """Turn the best fit into a mixture."""
-        K, covariance_type = fit.candidate
-        mixture = GaussianMixture(
-            K,
-            covariance_type=covariance_type,
-            tol=self.tol,
-            reg_covar=self.reg_covar,
-            max_iter=self.max_iter,
-            acceleration=self.acceleration,
-            random_state=self.random_state,
-            n_jobs=self.n_jobs,
-        )
-        assert fit.result is not None
-        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), rows)
-        names = getattr(self, "feature_names_in_", None)
-        check_features(
-            mixture, None if names is None else list(names), self.n_features_in_, reset=True
-        )
-        mixture._calibrate(rows)
-        mixture._warn(fit.result.status)
-        self.best_estimator_ = mixture
-        self.best_n_components_, self.best_covariance_type_ = K, covariance_type
-
     def _why_none(self, fits: list[CandidateFit], remedy: str) -> str:
         failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
         collapsed = sum(fit.degenerate for fit in fits)
@@ -331,8 +317,74 @@ class GaussianMixtureIC(Estimator):
         self._check_fitted()
         return self.best_estimator_
 
-    def summary(self, n_best: int = 5) -> str:
-        """Return the ranking as text.
+    def estimator(self, n_components: int, covariance_type: str) -> GaussianMixture:
+        """Return the mixture of a candidate, which need not be the best.
+
+        Parameters
+        ----------
+        n_components : int
+            Its number of components.
+        covariance_type : str
+            Its covariance model.
+
+        Returns
+        -------
+        GaussianMixture
+            Fitted; a new one by each call.
+
+        Raises
+        ------
+        ValueError
+            If there is no such candidate, or it could not be fitted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixtureIC
+        >>> X = np.random.default_rng(0).normal(size=(100, 2))
+        >>> search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"]).fit(X)
+        >>> search.estimator(2, "VVV").covariances_.shape
+        (2, 2, 2)
+        """
+        self._check_fitted()
+        candidate = Candidate(n_components, covariance_type)
+        if candidate not in self._fits:
+            raise ValueError(self._why_not(candidate))
+        return self._mixture(candidate)
+
+    def _mixture(self, candidate: Candidate) -> GaussianMixture:
+        fit, origin = self._fits[candidate]
+        n_components, covariance_type = fit.candidate
+        mixture = GaussianMixture(
+            n_components,
+            covariance_type=covariance_type,
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            max_iter=self.max_iter,
+            acceleration=self.acceleration,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+        assert fit.result is not None
+        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), origin)
+        names = getattr(self, "feature_names_in_", None)
+        d = self.n_features_in_
+        check_features(mixture, None if names is None else list(names), d, reset=True)
+        return mixture
+
+    def _why_not(self, candidate: Candidate) -> str:
+        """Why there is no mixture of a candidate."""
+        K, name = candidate
+        for row in self.results_:
+            if (row["n_components"], row["covariance_type"]) == candidate:
+                return f"The candidate {name} with {K} components has no mixture: {row['failure']}."
+        return (
+            f"This search has no candidate {name!r} with n_components={K!r}. Its results_ list the "
+            "candidates."
+        )
+
+    def summary(self, n_best: int = 5) -> Summary:
+        """Return the ranking, and the parameters of the best candidate, as text.
 
         Parameters
         ----------
@@ -342,9 +394,14 @@ class GaussianMixtureIC(Estimator):
         Returns
         -------
         str
+            A notebook shows it as it is printed.
         """
-        self._check_fitted()
-        return self.results_.summary(self.criterion, n_best)
+        best, results = self._best(), self.results_
+        report = described(best, feature_names(best))
+        log_likelihood = float(results["log_likelihood"][results.ranking(self.criterion)[0]])
+        report = scored(report, log_likelihood, best._n_parameters())
+        ranking = results.summary(self.criterion, n_best)
+        return Summary(f"{ranking}\n\n{fit_as_text(report, PYTHON)}")
 
     predict = _of_best(GaussianMixture.predict)
     predict_proba = _of_best(GaussianMixture.predict_proba)
@@ -356,6 +413,7 @@ class GaussianMixtureIC(Estimator):
     sample = _of_best(GaussianMixture.sample)
     log_density_quantile = _of_best(GaussianMixture.log_density_quantile)
     is_outlier = _of_best(GaussianMixture.is_outlier)
+    save = _of_best(GaussianMixture.save)
 
 
 def _are_all_singular(fits: Sequence[CandidateFit]) -> bool:

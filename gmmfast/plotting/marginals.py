@@ -15,6 +15,7 @@ from gmmfast.estimators.fitted import is_elsewhere
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.parameters import Floats
+from gmmfast.reporting.outcome import feature_names
 
 MOST_POINTS = 5000  # to draw; more would hide each other
 MARGIN = 0.08  # of the range, around what is drawn
@@ -44,16 +45,6 @@ def mixture_of(pictured: Pictured) -> GaussianMixture:
     return pictured
 
 
-def feature_names(mixture: GaussianMixture) -> list[str]:
-    """Return the column names of the fit, or ``feature 0`` and so on."""
-    d = mixture.means_.shape[1]
-    return [str(name) for name in getattr(mixture, "feature_names_in_", _numbered(d))]
-
-
-def _numbered(d: int) -> list[str]:
-    return [f"feature {j}" for j in range(d)]
-
-
 def feature_indices(mixture: GaussianMixture, features: Sequence[int | str]) -> list[int]:
     """Return the indices of features that are given by number or by name.
 
@@ -72,7 +63,7 @@ def feature_indices(mixture: GaussianMixture, features: Sequence[int | str]) -> 
             found.append(int(feature))
         else:
             known = ", ".join(map(repr, names[:8])) + ", ..." * (d > 8)
-            named = f", or column names ({known})" if names != _numbered(d) else ""
+            named = f", or column names ({known})" if hasattr(mixture, "feature_names_in_") else ""
             raise ValueError(f"features must be numbers from 0 to {d - 1}{named}; got {feature!r}.")
     return found
 

@@ -1,17 +1,15 @@
-"""A fit as a report, and as the mixture of a model file.
-
-Both are in the units of the data, with the heaviest component first.
-"""
+"""A fit as a report, and as the mixture of a model file."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import criteria
-from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.reporting.report import FitReport
 from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.sources import Chunks
@@ -19,8 +17,68 @@ from gmmfast.rows.sources import Chunks
 Array = NDArray[np.floating[Any]]
 
 
+def feature_names(mixture: Any) -> list[str]:
+    """Return the column names of a mixture's fit, or ``feature 0`` and so on."""
+    numbered = [f"feature {j}" for j in range(mixture.means_.shape[1])]
+    return [str(name) for name in getattr(mixture, "feature_names_in_", numbered)]
+
+
+def whole(weight: float) -> int:
+    """Return the rows, each as often as its weight; 0 where weights are fractions."""
+    return int(weight) if weight == round(weight) else 0
+
+
+def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = None) -> FitReport:
+    """Describe a mixture and how its fit went; no rows are scored.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        Fitted.
+    names : list of str
+        One per column.
+    order : ndarray of int of shape (K,), optional
+        The components in another order.
+    """
+    mixture._attributes("covariances_")  # go together
+    K = len(mixture.weights_)
+    picked = np.arange(K) if order is None else order
+    covariances = np.asarray(mixture.covariances_)
+    weight = float(getattr(mixture, "n_samples_seen_", 0.0))
+    return FitReport(
+        source=type(mixture).__name__,
+        n_rows=whole(weight),
+        total_weight=weight,
+        names=names,
+        covariance_type=mixture.covariance_type,
+        structure=mixture.covariance_type,
+        standardized=False,
+        weights=np.asarray(mixture.weights_)[picked],
+        means=np.asarray(mixture.means_)[picked],
+        covariances=covariances if mixture.covariance_type == "tied" else covariances[picked],
+        degenerate=np.asarray(getattr(mixture, "degenerate_", np.zeros(K, bool)))[picked],
+        log_likelihood=math.nan,
+        bic=math.nan,
+        aic=math.nan,
+        lower_bound=float(getattr(mixture, "lower_bound_", -math.inf)),
+        n_iter=int(getattr(mixture, "n_iter_", 0)),
+        converged=bool(getattr(mixture, "converged_", False)),
+        stop_reason=str(getattr(mixture, "stop_reason_", "Not fitted.")),
+    )
+
+
+def scored(report: FitReport, log_likelihood: float, n_parameters: int) -> FitReport:
+    """Return the report of a mixture with the log-likelihood of rows, and the criteria."""
+    return replace(
+        report,
+        log_likelihood=log_likelihood,
+        bic=criteria.bic(log_likelihood, n_parameters, report.total_weight),
+        aic=criteria.aic(log_likelihood, n_parameters),
+    )
+
+
 def report_of(
-    model: GaussianMixture,
+    model: Any,
     data: Array | Chunks,
     weights: Array | None,
     names: list[str],
@@ -28,45 +86,24 @@ def report_of(
     source: str,
 ) -> FitReport:
     """Take the results from the model, in the units of the data, heaviest component first."""
-    order = np.argsort(-model.weights_, kind="stable")
-    structure = model.covariance_type
-    means = model.means_[order]
-    covariances = model.covariances_ if structure == "tied" else model.covariances_[order]
+    report = described(model, names, np.argsort(-model.weights_, kind="stable"))
     n_rows = data.n_rows if isinstance(data, Chunks) else len(data)
     assert n_rows is not None  # all have been read
+    report = replace(report, source=source, n_rows=n_rows, standardized=scaling is not None)
     total, shift = model.n_samples_seen_, 0.0
     if scaling is not None:
-        means = scaling.means(means)
-        structure, covariances = scaling.covariances(structure, covariances)
-        shift = total * scaling.log_volume()
-    log_likelihood = model.score(data, sample_weight=weights) * total - shift
-    n_parameters = model._n_parameters()
-    return FitReport(
-        source=source,
-        n_rows=n_rows,
-        total_weight=total,
-        names=names,
-        covariance_type=model.covariance_type,
-        structure=structure,
-        standardized=scaling is not None,
-        weights=model.weights_[order],
-        means=means,
-        covariances=covariances,
-        degenerate=model.degenerate_[order],
-        log_likelihood=log_likelihood,
-        bic=criteria.bic(log_likelihood, n_parameters, total),
-        aic=criteria.aic(log_likelihood, n_parameters),
-        n_iter=int(model.n_iter_),
-        converged=bool(model.converged_),
-        stop_reason=str(model.stop_reason_),
-    )
+        structure, covariances = scaling.covariances(report.structure, report.covariances)
+        means = scaling.means(report.means)
+        report = replace(report, structure=structure, means=means, covariances=covariances)
+        shift = scaling.log_volume()
+    log_likelihood = model.score(data, sample_weight=weights) * total - total * shift
+    report = replace(report, lower_bound=report.lower_bound - shift)
+    return scored(report, log_likelihood, model._n_parameters())
 
 
-def saved_form(
-    report: FitReport, model: GaussianMixture, scaling: Scaling | None, *, has_names: bool
-) -> GaussianMixture:
+def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_names: bool) -> Any:
     """Make the mixture of the report, which remembers how the fit went."""
-    mixture = GaussianMixture.from_parameters(
+    mixture = type(model).from_parameters(
         report.weights,
         report.means,
         report.covariances,
@@ -81,5 +118,5 @@ def saved_form(
     mixture.n_samples_seen_ = report.total_weight
     mixture.log_density_quantiles_ = model.log_density_quantiles_ - shift
     mixture.lower_bounds_ = [float(bound) - shift for bound in model.lower_bounds_]
-    mixture.lower_bound_ = float(model.lower_bound_) - shift
+    mixture.lower_bound_ = report.lower_bound
     return mixture

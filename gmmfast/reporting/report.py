@@ -7,15 +7,14 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.search.table import short, table
+from gmmfast.reporting.table import short, table
 
 __all__ = [
-    "Components",
     "FitReport",
     "align",
     "fit_as_json",
@@ -33,54 +32,48 @@ Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class Components:
-    """Parameters of a mixture, in the units of the data.
-
-    Attributes
-    ----------
-    names : list of str
-        One per column.
-    structure : str
-        The structure of `covariances`. A spherical model of standardized columns is ``diag`` in
-        the units of the data.
-    weights, means, covariances : ndarray
-        Shapes (K,), (K, d) and, by structure, (K, d, d), (d, d), (K, d) or (K,).
-    """
-
-    names: list[str]
-    structure: str
-    weights: Array
-    means: Array
-    covariances: Array
-
-
-@dataclass(frozen=True, eq=False)
-class FitReport(Components):
-    """A fitted mixture in the units of the data, components by falling weight.
+class FitReport:
+    """A fitted mixture.
 
     Attributes
     ----------
     source : str
-        Where the rows come from.
-    n_rows, total_weight : int, float
-        Rows, and the sum of their weights (`n_rows` without weights).
+        Where the rows come from, or the name of the estimator.
+    n_rows : int
+        Rows; 0 where only the sum of their weights is known, which is no whole number.
+    total_weight : float
+        The sum of their weights (`n_rows` without weights); 0 of a mixture that was not fitted.
+    names : list of str
+        One per column.
     covariance_type : str
         The model that was fitted: ``full``, ``tied``, ``diag``, ``spherical``, or a code.
+    structure : str
+        The structure of `covariances`. A spherical model of standardized columns is ``diag`` in
+        the units of the data.
     standardized : bool
         Whether the columns were scaled to mean 0 and standard deviation 1 for the fit.
+    weights, means, covariances : ndarray
+        Shapes (K,), (K, d) and, by structure, (K, d, d), (d, d), (K, d) or (K,).
     degenerate : ndarray of bool of shape (K,)
         Components that have collapsed.
     log_likelihood, bic, aic : float
-        Of all rows; lower is better for the last two.
+        Of all rows; lower is better for the last two. NaN where no rows have been scored.
     n_iter, converged, stop_reason : int, bool, str
         How the fit ended.
+    lower_bound : float
+        Mean log-likelihood per row before the last M step.
     """
 
     source: str
     n_rows: int
     total_weight: float
+    names: list[str]
     covariance_type: str
+    structure: str
     standardized: bool
+    weights: Array
+    means: Array
+    covariances: Array
     degenerate: NDArray[np.bool_]
     log_likelihood: float
     bic: float
@@ -88,6 +81,33 @@ class FitReport(Components):
     n_iter: int
     converged: bool
     stop_reason: str
+    lower_bound: float = math.nan
+
+
+class Advice(NamedTuple):
+    """What to do, in the words of those who read the text."""
+
+    whole_matrices: str
+    degenerate: str
+
+
+COMMAND_LINE = Advice(
+    "The whole covariance matrices are in the files of --out and in --json.",
+    "use fewer components (-k), leave out columns that follow from others, or raise --reg-covar",
+)
+PYTHON = Advice(
+    "The whole covariance matrices are in covariances_.",
+    "lower n_components, leave out columns that follow from others, or raise reg_covar",
+)
+
+
+class Summary(str):
+    """Text in lines and columns, which notebooks show as such."""
+
+    def _repr_html_(self) -> str:
+        from html import escape  # takes as long to import as a fit of few rows
+
+        return f"<pre>{escape(self)}</pre>"
 
 
 def full_matrices(report: FitReport) -> Array:
@@ -146,33 +166,41 @@ def _plain(value: Any) -> Any:
     return float(value) if math.isfinite(value) else None
 
 
-def fit_as_text(report: FitReport) -> str:
-    """Return the report as the text that ``gmmfast fit`` prints."""
-    outcome = "\n".join(_outcome(report))
-    return f"{_title(report)}\n\n{parameters_as_text(report)}\n\n{outcome}"
+def fit_as_text(report: FitReport, advice: Advice = COMMAND_LINE) -> Summary:
+    """Return the report as text: what ``gmmfast fit`` and `GaussianMixture.summary` print."""
+    outcome = "\n".join(_outcome(report, advice))
+    return Summary(f"{_title(report)}\n\n{parameters_as_text(report, advice)}\n\n{outcome}")
 
 
-def parameters_as_text(components: Components) -> str:
+def parameters_as_text(report: FitReport, advice: Advice = COMMAND_LINE) -> str:
     """Return tables of weights, means and covariances."""
-    sections = [*_means(components), *_covariances(components)]
+    sections = [*_means(report), *_covariances(report, advice)]
     return "\n\n".join("\n".join(lines) for lines in sections)
 
 
 def _title(report: FitReport) -> str:
     n_components, n_features = report.means.shape
-    rows = _count(report.n_rows, "row")
-    if report.total_weight != report.n_rows:
-        whole = report.total_weight == round(report.total_weight)
-        total = f"{report.total_weight:.0f}" if whole else significant(report.total_weight)
-        rows += f" of total weight {total}"
+    shape = ", ".join([*_rows(report), _count(n_features, "column")])
     scaled = ", fitted to standardized columns" if report.standardized else ""
     return (
-        f"{report.source}: {rows}, {_count(n_features, 'column')}; "
+        f"{report.source}: {shape}; "
         f"{_count(n_components, 'component')}, {report.covariance_type} covariance{scaled}"
     )
 
 
-def _means(report: Components) -> list[list[str]]:
+def _rows(report: FitReport) -> list[str]:
+    """How many rows there are, as far as that is known."""
+    if 0 < report.total_weight == report.n_rows:
+        return [_count(report.n_rows, "row")]
+    if report.total_weight == 0:
+        return []
+    whole = report.total_weight == round(report.total_weight)
+    total = f"{report.total_weight:.0f}" if whole else significant(report.total_weight)
+    rows = _count(report.n_rows, "row") if report.n_rows else "rows"
+    return [f"{rows} of total weight {total}"]
+
+
+def _means(report: FitReport) -> list[list[str]]:
     labels = [str(k) for k in range(len(report.weights))]
     shown = report.weights[report.weights > 0]
     few = shown.size > 0 and shown.min() < 1e-3
@@ -186,7 +214,7 @@ def _means(report: Components) -> list[list[str]]:
     return [table("component", labels, columns)]
 
 
-def _covariances(report: Components) -> list[list[str]]:
+def _covariances(report: FitReport, advice: Advice) -> list[list[str]]:
     n_components, n_features = report.means.shape
     labels = [str(k) for k in range(n_components)]
     if report.structure == "spherical":
@@ -209,7 +237,7 @@ def _covariances(report: Components) -> list[list[str]]:
     sds = np.sqrt(_variances(report.structure, report.covariances))
     whole = []
     if report.structure != "diag":
-        whole = [["The whole covariance matrices are in the files of --out and in --json."]]
+        whole = [[advice.whole_matrices]]
     if report.structure == "tied":
         columns = [("sd of every component", align(sds[0]))]
         return [table("column", report.names, columns), *whole]
@@ -228,26 +256,32 @@ def _variances(structure: str, covariances: Array) -> Array:
     return np.diagonal(matrices, axis1=1, axis2=2)
 
 
-def _outcome(report: FitReport) -> list[str]:
-    per_row = significant(report.log_likelihood / report.total_weight)
-    per = "row" if report.total_weight == report.n_rows else "unit of weight"
-    totals = [f"{value:.2f}" for value in (report.log_likelihood, report.bic, report.aic)]
-    width = max(map(len, totals))
-    lines = [
-        f"log-likelihood  {totals[0]:>{width}}  ({per_row} per {per})",
-        f"BIC             {totals[1]:>{width}}  (lower is better)",
-        f"AIC             {totals[2]:>{width}}  (lower is better)",
-        f"iterations      {report.n_iter:>{width}}",
-        f"stopped         {report.stop_reason}",
-    ]
+def _outcome(report: FitReport, advice: Advice) -> list[str]:
+    entries = [*_scores(report), ("iterations", str(report.n_iter), "")]
+    width = max(len(value) for _, value, _ in entries)
+    lines = [f"{name:<16}{value:>{width}}  {note}".rstrip() for name, value, note in entries]
+    lines.append(f"stopped         {report.stop_reason}")
     collapsed = [str(k) for k in np.flatnonzero(report.degenerate)]
     if collapsed:
         which = ("component " if len(collapsed) == 1 else "components ") + ", ".join(collapsed)
-        lines.append(
-            f"degenerate      {which}: no spread in some direction; use fewer components (-k), "
-            "leave out columns that follow from others, or raise --reg-covar"
-        )
+        lines.append(f"degenerate      {which}: no spread in some direction; {advice.degenerate}")
     return lines
+
+
+def _scores(report: FitReport) -> list[tuple[str, str, str]]:
+    """Name, value and note of what measures the fit."""
+    if not math.isnan(report.log_likelihood):
+        per_row = significant(report.log_likelihood / report.total_weight)
+        per = "row" if report.total_weight == report.n_rows else "unit of weight"
+        return [
+            ("log-likelihood", f"{report.log_likelihood:.2f}", f"({per_row} per {per})"),
+            ("BIC", f"{report.bic:.2f}", "(lower is better)"),
+            ("AIC", f"{report.aic:.2f}", "(lower is better)"),
+        ]
+    if math.isfinite(report.lower_bound):
+        bound = significant(report.lower_bound)
+        return [("lower bound", bound, "(log-likelihood per row before the last M step)")]
+    return []
 
 
 def _by_feature(names: Sequence[str], rows: Array) -> list[tuple[str, list[str]]]:

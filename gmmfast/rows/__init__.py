@@ -1,10 +1,19 @@
 """Rows in memory, in chunks or on a cluster: each computes the sums of an EM pass."""
 
-from gmmfast.rows.base import Hints, Rows
+from gmmfast.rows.base import Hints, Origin, Rows
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.extent import center_near
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.opening import open_rows
 
-__all__ = ["ChunkRows", "ClusterRows", "Hints", "MemoryRows", "Rows", "center_near", "open_rows"]
+__all__ = [
+    "ChunkRows",
+    "ClusterRows",
+    "Hints",
+    "MemoryRows",
+    "Origin",
+    "Rows",
+    "center_near",
+    "open_rows",
+]

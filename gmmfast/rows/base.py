@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,14 @@ class Hints:
     guesses: NDArray[np.int64]
     sums: Sums | None = None
     passes: dict[int, Pass] = field(default_factory=dict)  # by layout
+
+
+class Origin(NamedTuple):
+    """The facts about rows that the attributes of a mixture depend on."""
+
+    center: Floats
+    dtype: np.dtype[Any]
+    weight: float
 
 
 class Rows(Protocol):

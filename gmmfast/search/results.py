@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from gmmfast.data.constraints import CRITERIA
 from gmmfast.models import MODELS
+from gmmfast.reporting.report import Summary
+from gmmfast.reporting.table import table
 from gmmfast.search.candidates import Candidate, CandidateFit
-from gmmfast.search.table import table
 
 NOT_REACHED = "not reached"
 
@@ -128,23 +129,34 @@ class Results(np.ndarray):
         -------
         str
         """
-        order = self.ranking(criterion)
-        best = self[order[:n_best]]
+        best = self[self.ranking(criterion)[:n_best]].view(type(self))
+        labels, columns = best._columns(criterion)
+        return Summary("\n".join([*table("K", labels, columns), "", *self._outcome(criterion)]))
+
+    def _repr_html_(self) -> str | None:
+        if self.dtype.names != tuple(name for name, _ in FIELDS):
+            return None  # one column, or some of them
+        from gmmfast.reporting import html
+
+        return html.results_of(self, "bic")
+
+    def _columns(self, criterion: str) -> tuple[list[str], list[tuple[str, list[str]]]]:
+        """Return K of each candidate, and the columns of a summary: headings and cells."""
         columns = [
-            ("model", [str(name) for name in best["covariance_type"]]),
-            ("log-likelihood", [f"{value:.2f}" for value in best["log_likelihood"]]),
-            ("parameters", [str(count) for count in best["n_parameters"]]),
+            ("model", [str(name) for name in self["covariance_type"]]),
+            ("log-likelihood", [f"{value:.2f}" for value in self["log_likelihood"]]),
+            ("parameters", [str(count) for count in self["n_parameters"]]),
         ]
         for name in dict.fromkeys([criterion, "bic", "icl"]):
             digits = 5 if name == "cv" else 2
-            columns.append((name.upper(), [f"{value:.{digits}f}" for value in best[name]]))
-        lines = table("K", [str(k) for k in best["n_components"]], columns)
-        return "\n".join([*lines, "", *self._others(order.size, criterion)])
+            columns.append((name.upper(), [f"{value:.{digits}f}" for value in self[name]]))
+        return [str(k) for k in self["n_components"]], columns
 
-    def _others(self, n_ranked: int, criterion: str) -> list[str]:
-        """The outcome of the candidates that are not listed, in a line or two."""
+    def _outcome(self, criterion: str) -> list[str]:
+        """Return how many candidates are ranked, and why others are not, in a line or two."""
         name = criterion.upper()
-        lines = [f"{n_ranked} of {len(self)} candidates ranked by {name}: lower is better"]
+        ranked = f"{self.ranking(criterion).size} of {len(self)} candidates ranked"
+        lines = [f"{ranked} by {name}: lower is better"]
         collapsed = int(np.count_nonzero(self["degenerate"]))
         if collapsed:
             lines.append(f"not ranked: {collapsed} with a component that has collapsed")

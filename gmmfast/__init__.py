@@ -1,5 +1,8 @@
 """Gaussian mixture models by Expectation-Maximization, on compiled kernels."""
 
+from importlib import import_module
+from typing import Any
+
 from gmmfast.errors import ConvergenceWarning, NotFittedError
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -16,3 +19,15 @@ __all__ = [
     "from_dict",
     "load",
 ]
+
+MODULES = ("criteria", "datasets", "errors", "plotting", "tables")  # public, loaded on first use
+
+
+def __getattr__(name: str) -> Any:
+    if name in MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *MODULES])

@@ -257,7 +257,7 @@ class Estimator:
 
 
 def _html() -> Any:
-    """Return the module, which takes as long to import as a fit of few rows."""
+    """Return the module, which only notebooks need."""
     from gmmfast.reporting import html
 
     return html

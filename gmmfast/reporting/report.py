@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,8 +106,6 @@ class Summary(str):
     """Text in lines and columns, which notebooks show as such."""
 
     def _repr_html_(self) -> str:
-        from html import escape  # takes as long to import as a fit of few rows
-
         return f"<pre>{escape(self)}</pre>"
 
 

@@ -36,8 +36,8 @@ class Settings:
 
     columns: tuple[str, ...]
     components: tuple[int, ...]
-    criterion: str
-    covariance_type: str
+    criterion: Any  # Criterion
+    covariance_type: Any  # CovarianceType, or "all"
     max_iter: int
     tol: float
     n_init: int

@@ -168,7 +168,7 @@ def _fit(
             **common,
         )
         return mixture.fit(values, callback=step), None
-    types = "all" if settings.covariance_type == "all" else [settings.covariance_type]
+    types: Any = "all" if settings.covariance_type == "all" else [settings.covariance_type]
     search = GaussianMixtureIC(
         settings.components, covariance_types=types, criterion=settings.criterion, **common
     )

@@ -10,7 +10,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES, CovarianceType
 from gmmfast.em.ahead import compile_passes, helped
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -20,7 +20,7 @@ from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
 
 DTYPES = "float64", "float32"
-COVARIANCES = ("full", "tied", "diag", "spherical")
+COVARIANCES: tuple[CovarianceType, ...] = ("full", "tied", "diag", "spherical")
 
 
 def facts() -> dict[str, str]:
@@ -64,7 +64,7 @@ def _rows() -> Floats:
     return np.concatenate([rng.standard_normal((20_000, 2)) + center for center in (0.0, 9.0)])
 
 
-def _use_mixture(covariance_type: str, dtype: str) -> None:
+def _use_mixture(covariance_type: CovarianceType, dtype: str) -> None:
     values = _rows().astype(dtype)
     for n_jobs in (None, 1):  # parallel and serial kernels
         model = GaussianMixture(2, covariance_type=covariance_type, random_state=0, n_jobs=n_jobs)

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.errors import InvalidParameterError
 
-MODEL_CODES = (  # mclust's
+
+class SupportsArray(Protocol):
+    """Columns and frames of other packages."""
+
+    def __array__(self) -> NDArray[Any]:
+        """Return the values."""
+
+
+ModelCode = Literal[  # mclust's
     "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
     "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV",
-)  # fmt: skip
-COVARIANCE_TYPES = ("full", "tied", "diag", "spherical", *MODEL_CODES)
-STARTS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
-CRITERIA = ("bic", "aic", "icl", "cv")
+]  # fmt: skip
+CovarianceType = Literal["full", "tied", "diag", "spherical", ModelCode]
+Start = Literal["kmeans", "k-means++", "random", "random_from_data", "hierarchical"]
+Criterion = Literal["bic", "aic", "icl", "cv"]
+Acceleration = Literal["none", "auto"]
+OnInterrupt = Literal["raise", "keep"]
+Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]
+
+MODEL_CODES: tuple[ModelCode, ...] = get_args(ModelCode)
+COVARIANCE_TYPES: tuple[CovarianceType, ...] = get_args(CovarianceType)
+STARTS: tuple[Start, ...] = get_args(Start)
+CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
+ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
+INTERRUPTS: tuple[OnInterrupt, ...] = get_args(OnInterrupt)
 MOST = (1 << 63) - 1  # what an array can count
 
 
@@ -150,7 +169,7 @@ MIXTURE = {
     "max_iter": integer(0),
     "n_init": integer(1),
     "init_params": _or_memberships(one_of(*STARTS)),
-    "acceleration": one_of("none", "auto"),
+    "acceleration": one_of(*ACCELERATIONS),
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,
@@ -184,12 +203,12 @@ SEARCH = {
     "tol": not_negative(),
     "reg_covar": not_negative(),
     "max_iter": integer(1),
-    "acceleration": one_of("none", "auto"),
+    "acceleration": one_of(*ACCELERATIONS),
     "max_seconds": Constraint(
         "a positive float or None",
         lambda value: value is None or (_is_float(value) and float(value) > 0),
     ),
-    "on_interrupt": one_of("raise", "keep"),
+    "on_interrupt": one_of(*INTERRUPTS),
     "random_state": RANDOM,
     "n_jobs": JOBS,
 }

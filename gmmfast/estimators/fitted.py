@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import criteria
-from gmmfast.data.constraints import MIXTURE, OUTLIERS, SAMPLE, check_parameters, is_int
+from gmmfast.data.constraints import (
+    MIXTURE,
+    OUTLIERS,
+    SAMPLE,
+    CovarianceType,
+    check_parameters,
+    is_int,
+)
 from gmmfast.data.dask import array_of, is_dask, names_of
 from gmmfast.data.given import require_family
 from gmmfast.data.validation import (
@@ -38,7 +45,7 @@ from gmmfast.tables import TEXT_SUFFIXES, column_names, kind_of
 class FittedMixture(Estimator):
     """Methods of `GaussianMixture` that need its fitted attributes, not the data of the fit."""
 
-    covariance_type: str
+    covariance_type: CovarianceType
     reg_covar: float
     random_state: Any
     n_jobs: int | None

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import em
-from gmmfast.data.constraints import STEPWISE, check_constructor, check_parameters
+from gmmfast.data.constraints import (
+    STEPWISE,
+    Acceleration,
+    CovarianceType,
+    Memberships,
+    Start,
+    check_constructor,
+    check_parameters,
+)
 from gmmfast.data.given import (
     check_covariances,
     check_means_init,
@@ -197,12 +205,12 @@ class GaussianMixture(FittedMixture):
         self,
         n_components: int = 1,
         *,
-        covariance_type: str = "full",
+        covariance_type: CovarianceType = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str | ArrayLike | Callable[..., ArrayLike] = "kmeans",
+        init_params: Start | Memberships | Callable[..., ArrayLike] = "kmeans",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -211,7 +219,7 @@ class GaussianMixture(FittedMixture):
         verbose: int = 0,
         verbose_interval: int = 10,
         n_jobs: int | None = None,
-        acceleration: str = "none",
+        acceleration: Acceleration = "none",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -600,7 +608,7 @@ class GaussianMixture(FittedMixture):
         means: ArrayLike,
         covariances: ArrayLike,
         *,
-        covariance_type: str = "full",
+        covariance_type: CovarianceType = "full",
         feature_names: Sequence[str] | None = None,
         **params: Any,
     ) -> Self:

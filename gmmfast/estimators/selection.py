@@ -7,13 +7,22 @@ import numbers
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gmmfast import em
-from gmmfast.data.constraints import MODEL_CODES, SEARCH, as_list, check_constructor
+from gmmfast.data.constraints import (
+    MODEL_CODES,
+    SEARCH,
+    Acceleration,
+    CovarianceType,
+    Criterion,
+    OnInterrupt,
+    as_list,
+    check_constructor,
+)
 from gmmfast.data.validation import check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.kmeans import Random
@@ -131,15 +140,15 @@ class GaussianMixtureIC(Estimator):
         self,
         n_components: int | Iterable[int] = tuple(range(1, 10)),
         *,
-        covariance_types: str | Iterable[str] = "all",
-        criterion: str = "bic",
+        covariance_types: Literal["all"] | CovarianceType | Iterable[CovarianceType] = "all",
+        criterion: Criterion = "bic",
         cv: Any = 5,
         tol: float = 1e-6,
         reg_covar: float = 0.0,
         max_iter: int = 1000,
-        acceleration: str = "auto",
+        acceleration: Acceleration = "auto",
         max_seconds: float | None = None,
-        on_interrupt: str = "raise",
+        on_interrupt: OnInterrupt = "raise",
         random_state: Any = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -317,7 +326,7 @@ class GaussianMixtureIC(Estimator):
         self._check_fitted()
         return self.best_estimator_
 
-    def estimator(self, n_components: int, covariance_type: str) -> GaussianMixture:
+    def estimator(self, n_components: int, covariance_type: CovarianceType) -> GaussianMixture:
         """Return the mixture of a candidate, which need not be the best.
 
         Parameters

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.data.constraints import SEARCH, check_parameters
+from gmmfast.data.constraints import SEARCH, Criterion, check_parameters
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.plotting.style import axes_of, draw_legend, look
 from gmmfast.search.results import Results
 
 
 def plot_criterion(
-    search: GaussianMixtureIC | Results, ax: Any = None, *, criterion: str | None = None
+    search: GaussianMixtureIC | Results, ax: Any = None, *, criterion: Criterion | None = None
 ) -> Any:
     """Draw the criterion of a search against K, one curve per model.
 
@@ -79,7 +79,9 @@ def plot_criterion(
     return ax
 
 
-def _results_of(search: GaussianMixtureIC | Results, criterion: str | None) -> tuple[Results, str]:
+def _results_of(
+    search: GaussianMixtureIC | Results, criterion: Criterion | None
+) -> tuple[Results, Criterion]:
     """Return the results, and the criterion to draw."""
     if isinstance(search, Results):
         results, criterion = search, criterion or "bic"

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from gmmfast import criteria
+from gmmfast.data.constraints import CovarianceType
 from gmmfast.em.kmeans import Partition, Random
 from gmmfast.em.loop import Control, Course, EMResult
 from gmmfast.em.observers import Deadline
@@ -51,7 +52,7 @@ class Candidate(NamedTuple):
     """A model to fit."""
 
     n_components: int
-    covariance_type: str
+    covariance_type: CovarianceType
 
 
 @dataclass(frozen=True)

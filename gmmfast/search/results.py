@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.data.constraints import CRITERIA
+from gmmfast.data.constraints import CRITERIA, Criterion
 from gmmfast.models import MODELS
 from gmmfast.reporting.report import Summary
 from gmmfast.reporting.table import table
@@ -99,7 +99,7 @@ class Results(np.ndarray):
         """Return one dict of plain values per candidate, for JSON; None for NaN and infinity."""
         return [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in self]
 
-    def ranking(self, criterion: str) -> NDArray[np.int64]:
+    def ranking(self, criterion: Criterion) -> NDArray[np.int64]:
         """Return the indices of the rows that can be ranked, the best first.
 
         Parameters
@@ -115,7 +115,7 @@ class Results(np.ndarray):
         sound = np.flatnonzero(~np.asarray(self["degenerate"]) & np.isfinite(values))
         return sound[np.argsort(values[sound], kind="stable")]
 
-    def summary(self, criterion: str, n_best: int = 5) -> str:
+    def summary(self, criterion: Criterion, n_best: int = 5) -> str:
         """Return the best candidates, and the outcome of the others, as text.
 
         Parameters
@@ -140,7 +140,7 @@ class Results(np.ndarray):
 
         return html.results_of(self, "bic")
 
-    def _columns(self, criterion: str) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    def _columns(self, criterion: Criterion) -> tuple[list[str], list[tuple[str, list[str]]]]:
         """Return K of each candidate, and the columns of a summary: headings and cells."""
         columns = [
             ("model", [str(name) for name in self["covariance_type"]]),
@@ -152,7 +152,7 @@ class Results(np.ndarray):
             columns.append((name.upper(), [f"{value:.{digits}f}" for value in self[name]]))
         return [str(k) for k in self["n_components"]], columns
 
-    def _outcome(self, criterion: str) -> list[str]:
+    def _outcome(self, criterion: Criterion) -> list[str]:
         """Return how many candidates are ranked, and why others are not, in a line or two."""
         name = criterion.upper()
         ranked = f"{self.ranking(criterion).size} of {len(self)} candidates ranked"

@@ -822,7 +822,7 @@ def test_pictures__of_many_columns(page):
     page.wait_for_selector("#profile .main-svg")
     expect(page.locator("#profile .scatterlayer .trace")).to_have_count(3)
     show(page, "uncertainty")
-    expect(page.locator("#uncertainty-note")).to_contain_text("% have more than 0.1")
+    expect(page.locator("#uncertainty-note")).to_contain_text("%) have more than 0.1")
     show(page, "covariances")
     page.check("#correlations")
     first = np.array(cells(page, "#matrices")[:4])

@@ -1,0 +1,84 @@
+// Pure functions of the calculator's page: `npm run check`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ellipsesOf } from "../../gmmfast/calculator/static/models.js";
+import { correlations, rangeNear, rank, significant } from "../../gmmfast/calculator/static/numbers.js";
+import { parsePaste } from "../../gmmfast/calculator/static/paste.js";
+
+test("significant digits", () => {
+  const shown = [0, 1234.5678, 0.00012345678, 1e-9, 12345678, null, Infinity].map((value) =>
+    significant(value),
+  );
+  assert.deepEqual(shown, ["0", "1234.6", "0.00012346", "1.0000e-9", "1.2346e+7", "–", "Infinity"]);
+  assert.equal(significant(9.9999, 3), "10.0");
+});
+
+test("a paste with names, and without", () => {
+  assert.deepEqual(parsePaste("a\tb\r\n1\t2\r\n"), { header: ["a", "b"], rows: [["1", "2"]], isPlain: true });
+  assert.deepEqual(parsePaste("1;2\n3;\n"), {
+    header: null,
+    rows: [
+      ["1", "2"],
+      ["3", ""],
+    ],
+    isPlain: true,
+  });
+});
+
+test("a paste that the server reads", () => {
+  for (const text of ["who\theight\nAnn\t1.8", "1,5\t2,5\n2,5\t3,5", "a\tb"])
+    assert.equal(parsePaste(text).isPlain, false);
+});
+
+test("ellipses of a model have what its letters say", () => {
+  for (const volume of "EV") {
+    for (const shape of "EV") {
+      for (const axes of "IEV") {
+        const [first, second] = ellipsesOf(volume + shape + axes);
+        const equal = (one, other) => Math.abs(one - other) < 1e-9;
+        assert.equal(equal(first.rx * first.ry, second.rx * second.ry), volume === "E");
+        assert.equal(equal(first.rx / first.ry, second.rx / second.ry), shape === "E");
+        assert.equal(first.angle === second.angle, axes !== "V");
+        assert.equal(first.angle === 0, axes === "I");
+      }
+    }
+  }
+  assert.ok(ellipsesOf("EII").every(({ rx, ry }) => rx === ry));
+  assert.deepEqual(ellipsesOf("full"), ellipsesOf("VVV"));
+  assert.equal(ellipsesOf("all").length, 3);
+});
+
+test("ranking leaves out what cannot be compared", () => {
+  const candidates = [
+    { bic: 3, degenerate: false },
+    { bic: null, degenerate: false },
+    { bic: 1, degenerate: true },
+    { bic: 2, degenerate: false },
+  ];
+  assert.deepEqual(
+    rank(candidates, "bic").map((one) => one.bic),
+    [2, 3],
+  );
+});
+
+test("the axis of a criterion shows the better half", () => {
+  const [low, high] = rangeNear([10, 11, 12, 500, 1000]);
+  assert.ok(low < 10 && high > 12 && high < 20);
+  assert.ok(rangeNear([5])[1] > 5);
+});
+
+test("correlations", () => {
+  const [first, second] = correlations([
+    [4, 3],
+    [3, 9],
+  ]);
+  assert.deepEqual(
+    [first, second],
+    [
+      [1, 0.5],
+      [0.5, 1],
+    ],
+  );
+});

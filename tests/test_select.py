@@ -72,7 +72,7 @@ def test_select_draws(run, customers, tmp_path, suffix):
         (("--criterion", "wish"), "invalid choice: 'wish'"),
         (("--plot", "picture.txt"), "the file suffix must be one of .png, .svg, .pdf"),
         (("--plot", "/nowhere/picture.png"), "Create it first"),
-        (("--max-seconds", "0"), "'max_seconds' parameter of GaussianMixtureIC must be"),
+        (("--max-seconds", "0"), "--max-seconds must be"),
     ],
 )
 def test_select_refuses(fails, customers, arguments, message):

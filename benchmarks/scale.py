@@ -65,7 +65,7 @@ class SparkRace:
 
 @dataclass(frozen=True)
 class Results:
-    """All that was measured."""
+    """Everything that was measured."""
 
     case: Case
     out_of_core: Times

@@ -172,7 +172,7 @@ def equal_spheres(means: Floats) -> Parameters:
 
 @dataclass(frozen=True)
 class SufficientStatistics:
-    """All that an M step needs of the rows. Statistics about the same reference add."""
+    """Everything that an M step needs from the rows. Statistics about the same reference add."""
 
     log_likelihood: float  # weighted sum over the rows
     doubt: float  # weighted sum of minus the log of the largest responsibility

@@ -64,7 +64,7 @@ def partitions_of(X: Any, sample_weight: Any = None) -> Partitions:
 
 
 def _delayed(collection: Any, optimize: bool = True) -> list[Any]:
-    """One task a partition."""
+    """One task per partition."""
     return list(np.ravel(collection.to_delayed(optimize_graph=optimize)))
 
 

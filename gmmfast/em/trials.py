@@ -30,7 +30,7 @@ AHEAD = 2.0  # trials are compared by their likelihood this many passes ahead, a
 SAME = 1e-6  # nats per row: smaller gains may be rounding; the first of ties is kept
 MOVES = 8  # tried in a round
 ROUNDS = 5  # at most
-BUDGET = 5 << 20  # rounds times the multiplications of a pass over the sample: some 0.1 s in all
+BUDGET = 5 << 20  # rounds times the multiplications of a pass over the sample: about 0.1 s in all
 LONGEST_STEP = 1 << 21  # multiplications of an M step, where trials are compiled
 WORTH = 1e-3  # nats per row, the default `tol`: a smaller gain ends the rounds
 

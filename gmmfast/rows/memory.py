@@ -52,7 +52,7 @@ WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of
 ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
 ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 FEW_FEATURES = 64  # at most, for variances from the covariance matrix
-UNSORTED = 1 << 18  # multiplications of a pass, some 50 microseconds: sorting costs more
+UNSORTED = 1 << 18  # multiplications of a pass, about 50 microseconds: sorting costs more
 FLOAT64 = np.dtype(np.float64)
 BLOCK = 1 << 16  # values: scratch of passes in NumPy (512 KB)
 

@@ -31,7 +31,7 @@ extensions = [
 exclude_patterns = ["_build", "examples"]
 templates_path = ["_templates"]
 
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
 
@@ -72,14 +72,18 @@ html_title = "gmmfast"
 html_static_path = ["_static"]
 html_css_files = ["gmmfast.css"]
 html_copy_source = False
-# only the API is long enough to need one
-pages = [path.stem for path in Path(__file__).parent.glob("*.md")]
-html_sidebars = {page: [] for page in [*pages, "examples/*"]}
+html_favicon = "_static/logo.svg"
+html_sidebars = {"**": ["site-nav"]}
 html_theme_options = {
     "footer_end": [],
     "footer_start": ["copyright"],
-    "header_links_before_dropdown": 4,
-    "navbar_align": "left",
+    "logo": {
+        "alt_text": "gmmfast, to the front page",
+        "image_dark": "_static/logo.svg",
+        "image_light": "_static/logo.svg",
+        "text": f"gmmfast {release}",
+    },
+    "navbar_center": [],
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,

@@ -195,9 +195,9 @@ class FittedMixture(Estimator):
         """Log density below which a share of the rows of the fit lies.
 
         Interpolated between the shares of `gmmfast.quantiles.GRID`: 0, 1 to 9 times 1e-4, 1e-3 and
-        1e-2, and 0.1 to 1 in steps of 0.05. At these shares it is exact for up to 65,536 rows, and
+        1e-2, and 0.1 to 1 in steps of 0.05. At these shares it is exact for up to 16,384 rows, and
         row weights count. Of more rows, it is that of a sample of so many, drawn by weight: the
-        share below the quantile of 0.01 has a standard error of 0.0004.
+        share below the quantile of 0.01 has a standard error of 0.0008.
 
         Parameters
         ----------

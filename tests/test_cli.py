@@ -346,7 +346,7 @@ def test_header__of_numbers_is_read_alike_by_all_commands(
     notes = err.splitlines()
     assert notes[0] == (
         f"gmmfast: note: x.csv: the first line ({first}) is read as the names of the columns. "
-        "If it is a row, use --no-header (header=False in Python)."
+        "If it is a row, use --no-header."
     )
     assert len(notes) == 1 + index
     assert not index or "the index of the rows ('index') is left out" in notes[1]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.cli.streams import shown
+from gmmfast.cli.words import in_own_words
 from gmmfast.data import free_memory as memory
 from gmmfast.datasets import EXAMPLES
 from gmmfast.estimators.mixture import GaussianMixture
@@ -240,7 +241,7 @@ def feature_names(model: GaussianMixture) -> list[str]:
 
 def note(text: str) -> None:
     """Print a note on stderr, in one line."""
-    print(f"gmmfast: note: {shown(' '.join(text.split()))}", file=sys.stderr)
+    print(f"gmmfast: note: {shown(in_own_words(' '.join(text.split())))}", file=sys.stderr)
 
 
 def announce_compilation(kernels: str = "expectation", seconds: int = 30) -> None:

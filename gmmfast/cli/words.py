@@ -16,13 +16,14 @@ OPTIONS = {  # of parameters
         for name in ("tol", "max_iter", "n_init", "reg_covar", "max_seconds", "criterion")
     },
 }
+IN_PYTHON = re.compile(r" \((?:[\w.]+=[\w.]*|the same names) in Python\)")
 CHECKED = re.compile(r"The '(\w+)' parameter of GaussianMixture(?:IC)?\b")
 # not in quotes, paths or options, where a name is the user's own
 NAMED = re.compile(rf"(?<![\w'\"./-])({'|'.join(OPTIONS)})(?![\w'\"/-]|\.\w)")
 
 
 def in_own_words(text: str) -> str:
-    """Name options instead of parameters.
+    """Name options instead of parameters, and leave out what concerns Python.
 
     Examples
     --------
@@ -30,7 +31,10 @@ def in_own_words(text: str) -> str:
     '-k must be positive.'
     >>> in_own_words("Increase max_iter or tol (max_iter=3). There is no column 'tol'.")
     "Increase --max-iter or --tol (--max-iter=3). There is no column 'tol'."
+    >>> in_own_words("If it is a row, use --no-header (header=False in Python).")
+    'If it is a row, use --no-header.'
     """
+    text = IN_PYTHON.sub("", text)
     text = CHECKED.sub(lambda match: OPTIONS.get(match[1], f"'{match[1]}'"), text)
     return NAMED.sub(lambda match: OPTIONS[match[1]], text)
 

@@ -140,7 +140,12 @@ def test_amount__of_any_text_is_a_number_or_none(text, decimal):
 )
 def test_found__dialect(text, delimiter, decimal, thousands):
     lines = text.splitlines(keepends=True)
-    assert found(lines, None, None) == Dialect(delimiter, decimal, thousands)
+    dialect = found(lines, None, None)
+    assert (dialect.delimiter, dialect.decimal, dialect.thousands) == (
+        delimiter,
+        decimal,
+        thousands,
+    )
 
 
 VALUES = [[1234.5, 2.25], [0.5, -3.0], [12.0, 1e6]]
@@ -186,12 +191,22 @@ def test_read_table__of_dialects(write, text, note, end):
 
 @pytest.mark.parametrize("mark", ["#", "# "])
 def test_read_table__leaves_out_comments_between_rows(write, mark):
-    path = write(f"a,b\n1,2\n{mark}5,6\n3,4\n{mark}the end\n")
+    path = write(f"a,b\n1,2\n{mark}made by hand\n3,4\n{mark}the end\n")
     table = read_table(path)
     assert table.values.tolist() == [[1, 2], [3, 4]]
     assert table.notes == [f"{path}: lines that begin with # are left out as comments."]
-    text = refusal(read_table, write(f"a,b\n1,2\n{mark}5,6\n3,x\n4,5\n"))
+    text = refusal(read_table, write(f"a,b\n1,2\n{mark}a comment\n3,x\n4,5\n"))
     assert "line 4, column 'b'" in text
+    late = "a,b\n" + "1,2\n" * 300 + f"{mark}a comment\n3,4\n"
+    assert len(read_table(write(late)).values) == 301
+    text = refusal(read_table, write(f"a,b\n1,2\n{mark}5,6\n3,4\n"))
+    assert f"line 3, column 'a': every cell must be a number; got '{mark}5'" in text
+
+
+def test_read_table__rows_may_begin_with_a_number_sign(write):
+    table = read_table(write("id;a\nA1;3,5\n#A2;4,5\nA3;5\n#DIV/0!;6\n"), drop_missing=True)
+    assert table.values[:, 0].tolist() == [3.5, 4.5, 5, 6]
+    assert table.rows.tolist() == [1, 2, 3, 4]
 
 
 def test_read_table__of_a_column_of_hashtags(write):
@@ -229,6 +244,7 @@ def test_read_table__says_what_is_unclear(write):
     [
         ("a;b\n" + "5;1\n" * 300 + "5;1,5\n", "1,5"),
         ("a;b\n" + "5;1\n" * 300 + "5;1,500\n", "1,500"),
+        ("a;b\n" + "5;1\n" * 300 + "5;1.500\n", "1.500"),
         ("a;b\n" + "5;1,5\n" * 300 + "5;1.500\n", "1.500"),
         ("a;b\n" + "5;1,5\n" * 300 + "5;1.5\n", "1.5"),
         ("a,b\n" + "5,1.5\n" * 300 + '5,"1,500"\n', "1,500"),
@@ -380,6 +396,13 @@ def test_read_table__of_a_spreadsheet(workbook):
     ]
 
 
+def test_read_table__of_numbers_that_a_spreadsheet_holds_as_text(workbook):
+    path = workbook({"S": [["x", "y"], ["1.295,84", 29.8], ["3,5", 5.123], [7, 8]]})
+    values = [[1295.84, 29.8], [3.5, 5.123], [7, 8]]
+    assert read_table(path).values.tolist() == values
+    assert read_table(path, decimal=",").values.tolist() == values
+
+
 def test_read_table__of_a_spreadsheet_that_it_cannot_use(workbook, write, monkeypatch):
     path = workbook({"S": [["a", "b"], [1, 2], [3, "four"], [4, 5]]})
     assert "row 3, column 'b': every cell must be a number; got 'four'" in refusal(read_table, path)
@@ -401,7 +424,8 @@ def test_read_table__leaves_out_columns_without_numbers(write):
     table = read_table(path)
     assert (table.names, table.values.tolist()) == (["id", "a", "b"], [[1, 1.5, 2], [2, 2.5, 3]])
     assert table.notes[-1] == (
-        f"{path}: the columns without numbers ('city', 'when', 'empty') are left out."
+        f"{path}: the columns without numbers in the first rows ('city', 'when', 'empty') are left "
+        "out."
     )
     table = read_table(path, exclude=["id", "city"])
     assert table.names == ["a", "b"]
@@ -409,6 +433,22 @@ def test_read_table__leaves_out_columns_without_numbers(write):
     assert read_table(path, ["b"]).notes[-1].startswith(f"{path}: read with")
     assert "no column 'none'" in refusal(read_table, path, exclude=["none"])
     assert "line 2, column 'city'" in refusal(read_table, path, ["city", "a"])
+
+
+def test_read_table__leaves_out_no_column_that_holds_numbers(write):
+    """Of another dialect, or beside much text: it is a fault that the user wants to know."""
+    for text, cell in (
+        ("a\tb\n1295.84\t29,8\n3.5\t30,1\n4.25\t31,7\n", "29,8"),
+        ("when;x\n01.02;2,5\n03.02;3\n04.02;1,7\n", "2,5"),
+        ("a;b\n1;x\n2;y\n3;z\n4;u\n5;7\n", "x"),
+    ):
+        assert f"every cell must be a number; got '{cell}'" in refusal(read_table, write(text))
+
+
+def test_read_table__names_the_line_that_is_not_like_the_others(write):
+    lines = ["a;b;c", *["1,5;2;3"] * 9, "4;5", *["1,5;2;3"] * 9]
+    text = refusal(read_table, write("\n".join(lines)))
+    assert "line 11: every row must have 3 cells, as the header line has; got 2" in text
 
 
 def test_read_table__of_text_alone(write):
@@ -543,6 +583,18 @@ def test_several__files_that_do_not_match(parts, write):
     text = refusal(read_table, parts)
     assert f"{parts}: 1 of 6 rows has missing values (a: 1), first in row 5." in text
     assert read_table(parts, drop_missing=True).rows.tolist() == [1, 2, 3, 4, 6]
+
+
+def test_several__files_have_one_dialect_and_one_unit(write):
+    write("z;x\nZ;1.234,5\nY;2\n", "d/1.csv")
+    folder = write("z;x\nZ;985\nY;1.085\n", "d/2.csv").parent
+    assert read_table(folder).values[:, 0].tolist() == [1234.5, 2, 985, 1085]
+    write("a;b\n5,5 €;1\n", "e/1.csv")
+    folder = write("a;b\n5,5 $;1\n", "e/2.csv").parent
+    assert "must have one unit in all files; got $, €" in refusal(read_table, folder)
+    write("a;b\n5,5;1\n6,5;2\n", "f/1.csv")
+    folder = write("a;b\nn/a;1\n;2\n", "f/2.csv").parent
+    assert "2 of 4 rows have missing values (a: 2)" in refusal(read_table, folder)
 
 
 def test_several__files_that_are_not_there(tmp_path, write):

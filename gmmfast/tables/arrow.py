@@ -47,6 +47,7 @@ class ArrowFile:
         self.names = list(self.schema.names)
         self.index = _index_of(self.schema)
         self.text = self._text_columns()
+        self.empty: list[str] = []
         self.notes: list[str] = []
 
     @property

@@ -21,8 +21,8 @@ READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES, *EXCEL_SUFFIXES)
 WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet")
 
 MISSING = frozenset(
-    ["", "-", "--", "–", "?", ".", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "<na>"]
-    + ["null", "none", "nil", "missing", "#value!", "#div/0!", "#null!"]
+    ["", "-", "--", "---", "–", "?", ".", "…", "na", "n/a", "n.a.", "k.a.", "nan", "<na>", "\\n"]
+    + ["null", "none", "nil", "missing", "#n/a", "#na", "#nv", "#value!", "#div/0!", "#null!"]
 )
 CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
 # How to read a file otherwise, at the end of notes: other front ends have their own words.
@@ -133,6 +133,7 @@ class TableFile(Protocol):
     has_names: bool
     index: list[str]  # names of columns that number or label the rows
     text: list[str]  # names of columns that do not hold numbers
+    empty: list[str]  # names of columns without a value in the first rows
     notes: list[str]  # as of `Table`, on the file as such
 
     @property

@@ -4,7 +4,7 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -76,7 +76,8 @@ class Choice:
         if not self.left_out:
             return list(self.file_notes)
         which, verb = ("column", "is") if len(self.left_out) == 1 else ("columns", "are")
-        text = f"the {which} without numbers ({_listed(self.left_out)}) {verb} left out."
+        what = "without numbers in the first rows" if self.source.empty else "without numbers"
+        text = f"the {which} {what} ({_listed(self.left_out)}) {verb} left out."
         return [*self.file_notes, f"{self.source.path}: {text}"]
 
     def table(self) -> Table:
@@ -262,8 +263,9 @@ def choose_columns(
 def _usable(source: TableFile, aside: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the columns of numbers, and those without that are left out."""
     others = [name for name in source.names if name not in [*aside, *source.index]]
-    left_out = [name for name in others if name and name in source.text]
-    return [name for name in others if name not in source.text], left_out
+    without = [*source.text, *source.empty]
+    left_out = [name for name in others if name and name in without]
+    return [name for name in others if name not in without], left_out
 
 
 def _listed(names: list[str]) -> str:
@@ -272,10 +274,10 @@ def _listed(names: list[str]) -> str:
 
 
 def _nothing_left(source: TableFile, aside: list[str]) -> ValueError:
-    if source.text:
+    if source.text or source.empty:
         return ValueError(
             f"{source.path}: a table needs at least one column of numbers; the columns "
-            f"{_listed(source.text)} hold none. Turn their cells into numbers."
+            f"{_listed([*source.text, *source.empty])} hold none. Turn their cells into numbers."
         )
     which = " and ".join(map(repr, aside))
     return ValueError(f"{source.path}: no column is left beside {which}.")
@@ -297,7 +299,14 @@ def open_file(path: Paths, asked: list[str], reading: Reading = FIND_OUT) -> Tab
         paths = files_of(what)
     if len(paths) == 1 and not what.is_dir():
         return _open_one(paths[0], asked, reading)
-    return SeveralFiles(what, paths, lambda each: _open_one(each, asked, reading))
+    files = [_open_one(each, asked, reading) for each in paths]
+    decimals = {f.dialect.decimal for f in files if isinstance(f, TextFile) and not f.is_open}
+    if len(decimals) == 1:  # one file tells what another leaves open
+        known = replace(reading, decimal=decimals.pop())
+        for i, file in enumerate(files):
+            if isinstance(file, TextFile) and file.is_open:
+                files[i] = _open_one(file.path, asked, known)
+    return SeveralFiles(what, files)
 
 
 def _require_local(path: Path) -> None:

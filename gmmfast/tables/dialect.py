@@ -7,7 +7,7 @@ again for a prediction. A later cell that contradicts it is an error, never anot
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gmmfast.tables.base import is_missing_cell, plain_number
 
@@ -15,6 +15,7 @@ Row = list[str]  # cells without the white space around them
 
 DELIMITERS = ("\t", ";", "|", ",", " ")  # in this order; a blank stands for any white space
 DECIMALS = (".", ",")
+EVEN = 0.8  # of the lines are alike at least, if a fault in the others shall be found
 NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "white space"}
 
 _CURRENCY = "[$€£¥₹₽₩₺₪₫฿]|kr|zł|Kč|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD"
@@ -43,11 +44,15 @@ class Dialect:
     thousands : str
         Marks that are known to separate thousands. One point or comma before three digits is read
         so only if it is among them.
+    is_sure : bool
+        Whether the decimal mark is known: given, or seen. Otherwise one point or comma before three
+        digits is no number.
     """
 
     delimiter: str = ","
     decimal: str = "."
     thousands: str = ""
+    is_sure: bool = True
 
     def records(self, lines: Iterable[str]) -> Iterable[list[str]]:
         """Cells of each record, as a reader of `csv`, which has the attribute `line_num`."""
@@ -63,6 +68,8 @@ class Dialect:
     def amount(self, cell: str) -> tuple[float | None, str]:
         """Return the number in a cell, or None, and its sign: a currency, ``%`` or nothing."""
         text = cell.strip().replace("−", "-")  # the minus sign
+        if not self.is_sure and _UNCLEAR.fullmatch(text):
+            return None, ""
         if self.decimal == ".":
             value = plain_number(text)
         else:
@@ -104,15 +111,23 @@ def found(lines: Sequence[str], delimiter: str | None, decimal: str | None) -> D
     columns = _columns(lines, Dialect(delimiter))
     if decimal is not None:  # who names it means it
         return _lenient(delimiter, decimal)
-    decimal = _decimal(columns, delimiter)
-    return Dialect(delimiter, decimal, _thousands(columns, decimal))
+    decimal = decimal_of(columns, delimiter)
+    thousands = _thousands(columns, decimal)
+    dialect = Dialect(delimiter, decimal, thousands)
+    is_sure = any(_is_marked(cell, dialect) for column in columns for cell in column)
+    return replace(dialect, is_sure=is_sure)
 
 
 def is_unclear(lines: Sequence[str], dialect: Dialect) -> bool:
     """Whether all decimal marks of the first lines could separate thousands instead."""
-    marked = [c for column in _columns(lines, dialect) for c in column if set(c) & {".", ","}]
-    numbers = [cell for cell in marked if dialect.number(cell) is not None]
-    return bool(numbers) and all(map(_UNCLEAR.fullmatch, numbers))
+    cells = (cell for column in _columns(lines, dialect) for cell in column)
+    numbers = [cell for cell in cells if dialect.decimal in cell and _is_marked(cell, dialect)]
+    return bool(numbers) and not dialect.thousands and all(map(_UNCLEAR.fullmatch, numbers))
+
+
+def _is_marked(cell: str, dialect: Dialect) -> bool:
+    """Whether a cell is a number with a point or a comma."""
+    return ("." in cell or "," in cell) and dialect.number(cell) is not None
 
 
 def share_of_numbers(cells: Iterable[str], dialect: Dialect) -> float:
@@ -133,9 +148,11 @@ def _columns(lines: Sequence[str], dialect: Dialect) -> list[Row]:
 def _delimiter(lines: Sequence[str]) -> str:
     """Return the delimiter that splits all lines alike, and gives the largest share of numbers."""
     widths = {mark: _widths(lines, mark) for mark in DELIMITERS}
-    even = [mark for mark in DELIMITERS if _is_even(widths[mark], mark)]
-    if even:
-        return max(even, key=lambda mark: _share(lines, mark))
+    evenness = {mark: _evenness(widths[mark], mark) for mark in DELIMITERS}
+    for least in (1.0, EVEN):
+        even = [mark for mark in DELIMITERS if evenness[mark] >= least]
+        if even:
+            return max(even, key=lambda mark: _share(lines, mark))
     single = [mark for mark in DELIMITERS if set(widths[mark]) == {1}]
     if single and widths[","][0] == 1:  # one column, with decimal commas or without
         return single[0]
@@ -146,11 +163,13 @@ def _widths(lines: Sequence[str], delimiter: str) -> list[int]:
     return [len(cells) for cells in Dialect(delimiter).records(lines) if cells] or [1]
 
 
-def _is_even(widths: list[int], delimiter: str) -> bool:
-    """Whether all lines have as many cells, more than one; R writes no name above row names."""
+def _evenness(widths: list[int], delimiter: str) -> float:
+    """Share of lines with as many cells as the first, more than one; R names no row names."""
     first, *rest = widths
-    without_name = {*rest} == {first + 1} and (first > 1 or delimiter != ",")  # a decimal comma
-    return (first > 1 and {*rest} <= {first}) or without_name
+    shares = [rest.count(width) / max(1, len(rest)) for width in (first, first + 1)]
+    alike = (shares[0] if rest else 1.0) if first > 1 else 0.0
+    without_name = shares[1] if first > 1 or delimiter != "," else 0.0  # or a decimal comma
+    return max(alike, without_name)
 
 
 def _share(lines: Sequence[str], delimiter: str) -> float:
@@ -168,7 +187,7 @@ def _lenient(delimiter: str, decimal: str) -> Dialect:
     return Dialect(delimiter, decimal, "".join(_GROUPS).replace(decimal, ""))
 
 
-def _decimal(columns: list[Row], delimiter: str) -> str:
+def decimal_of(columns: list[Row], delimiter: str) -> str:
     """Return the decimal mark with which more cells are numbers.
 
     Where 1,234 could be either, commas are decimal in a file that separates cells by semicolons,

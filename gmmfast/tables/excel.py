@@ -10,7 +10,7 @@ import numpy as np
 
 from gmmfast.data.free_memory import rows_of
 from gmmfast.tables.base import SHEET, Piece, Reading
-from gmmfast.tables.dialect import Dialect
+from gmmfast.tables.dialect import Dialect, decimal_of
 from gmmfast.tables.records import HEAD, Record, Records
 
 CELL = 8  # bytes per cell, for estimates: a sheet is held in memory while it is read
@@ -33,9 +33,10 @@ class ExcelFile(Records):
             )
         sheet = reading.sheet if reading.sheet is not None else names[0]
         self._rows: list[list[Any]] = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-        decimal = reading.decimal or "."
+        texts = [[c.strip() for c in row if isinstance(c, str)] for row in self._rows[1:HEAD]]
+        self._decimal = reading.decimal or decimal_of(texts, ";")
         head = list(self._records(0, HEAD))
-        super().__init__(path, head, Dialect(decimal=decimal), asked, reading)
+        super().__init__(path, head, Dialect(";", self._decimal), asked, reading)
         if reading.sheet is None and len(names) > 1:
             self.notes.insert(0, f"{path}: sheet {sheet!r} of {len(names)} is read. {SHEET}")
 
@@ -57,7 +58,7 @@ class ExcelFile(Records):
     def _records(self, start: int, stop: int) -> Iterator[Record]:
         """Number and cells of the rows that are not empty."""
         for number, row in enumerate(self._rows[start:stop], start + 1):
-            cells = [_text(cell) for cell in row]
+            cells = [_text(cell, self._decimal) for cell in row]
             if any(cells):
                 yield number, cells
 
@@ -81,12 +82,14 @@ def _book(path: Path) -> Any:
         ) from None
 
 
-def _text(cell: Any) -> str:
-    """Return a cell as text: numbers without a decimal point where they are whole."""
+def _text(cell: Any, decimal: str) -> str:
+    """Return a cell as text; numbers have the decimal mark of the cells of text."""
     if isinstance(cell, bool):
         return str(int(cell))
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
+    if isinstance(cell, float):
+        return repr(cell).replace(".", decimal)
     if isinstance(cell, datetime.date | datetime.time):
         return cell.isoformat()
     return str(cell).strip()

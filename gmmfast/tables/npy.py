@@ -50,6 +50,7 @@ class NpyFile:
         self.has_names = False
         self.index: list[str] = []
         self.text: list[str] = []
+        self.empty: list[str] = []
         self.notes: list[str] = []
 
     @property

@@ -25,6 +25,7 @@ from gmmfast.tables.header import count_index, counts_rows, is_header, is_name
 
 Record = tuple[int, list[str]]  # number of the line, and its cells
 
+NUMERIC = 0.1  # share of numbers from which on a column is one of numbers
 HEAD = 200  # lines from which all is found out that a file does not say
 
 
@@ -77,13 +78,10 @@ class Records:
         self.index = names[:n_index] if self.has_names else []
         data = rows if self.has_names else [first, *rows]
         columns = [[row[j] for row in data] for j in range(len(first))]
-        # fewer than half numbers: text; else the others are faults, which the user wants to know
-        self.text = [
-            name
-            for name, cells in zip(self.names, columns, strict=True)
-            if cells and share_of_numbers(cells, dialect) < 0.5
-        ]
-        self.signs = [_sign(cells, dialect) for cells in columns]
+        by_name = list(zip(self.names, columns, strict=True))
+        self.empty = [name for name, c in by_name if c and all(map(is_missing_cell, c))]
+        self.text = [name for name, c in by_name if name not in self.empty and _is_text(c, dialect)]
+        self.signs = {name: _sign(cells, dialect) for name, cells in by_name}
         if reading.header is None:
             self._note_first(first, n_index, [first, *rows], is_asked=bool(asked))
 
@@ -122,8 +120,8 @@ class Records:
             return math.nan
         value, sign = self.dialect.amount(cell)
         where = f"{self.path}, {self.unit} {line}, column {self.names[column]!r}"
-        if sign and sign != self.signs[column]:
-            known = self.signs[column] or "no sign"
+        if sign and sign != self.signs[self.names[column]]:
+            known = self.signs[self.names[column]] or "no sign"
             raise ValueError(
                 f"{where}: the numbers of a column must have one unit; got {cell.strip()!r} where "
                 f"those above have {known}. Convert them to one unit."
@@ -181,6 +179,13 @@ class Records:
     def note(self, text: str) -> None:
         """Add a note on how the file is read."""
         self.notes.append(f"{self.path}: {text}")
+
+
+def _is_text(cells: Row, dialect: Dialect) -> bool:
+    """Whether hardly a cell is a number, with either decimal mark; otherwise text is a fault."""
+    others = (Dialect(dialect.delimiter, ".", ","), Dialect(dialect.delimiter, ",", "."))
+    readings = [share_of_numbers(cells, each) for each in (dialect, *others)]
+    return bool(cells) and readings[0] < NUMERIC and max(readings) < 0.5
 
 
 def _stripped(cells: list[str]) -> Row:

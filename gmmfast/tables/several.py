@@ -21,19 +21,16 @@ class SeveralFiles:
     ----------
     what : Path
         The folder or the pattern, for messages.
-    paths : sequence of Path
-        The files, at least one.
-    opener : callable
-        Opens one of them.
+    files : sequence of TableFile
+        At least one.
     """
 
-    def __init__(
-        self, what: Path, paths: Sequence[Path], opener: Callable[[Path], TableFile]
-    ) -> None:
-        self.path, self.files = what, [opener(path) for path in paths]
+    def __init__(self, what: Path, files: Sequence[TableFile]) -> None:
+        self.path, self.files = what, files
         first = self.files[0]
         self.names, self.has_names, self.index = first.names, first.has_names, first.index
         self.text = list(dict.fromkeys(name for file in self.files for name in file.text))
+        self.empty = [name for name in first.empty if all(name in f.empty for f in self.files)]
         self.notes = [note for file in self.files for note in file.notes]
 
     @property
@@ -44,7 +41,7 @@ class SeveralFiles:
     def require_columns(self, names: Sequence[str], *, no_others: bool) -> None:
         """Raise ValueError unless every file has these columns, and no other numbers if asked."""
         first = self.files[0]
-        known = {*names, *self.index, *self.text}
+        known = {*names, *self.index, *self.text, *self.empty}
         for file in self.files[1:]:
             others = {*file.names} - {*file.index} - known if no_others else set()
             missing = {*names} - {*file.names}
@@ -53,6 +50,14 @@ class SeveralFiles:
                     f"{file.path}: every file must have the columns {', '.join(names)}, as "
                     f"{first.path} has; got {', '.join(file.names)}. Choose them with --columns "
                     "(columns= in Python)."
+                )
+        for name in names:
+            signs = {signs[name] for file in self.files if (signs := getattr(file, "signs", None))}
+            if len(signs) > 1:
+                shown = ", ".join(sign or "no sign" for sign in sorted(signs))
+                raise ValueError(
+                    f"{self.path}, column {name!r}: the numbers of a column must have one unit in "
+                    f"all files; got {shown}. Convert them to one unit."
                 )
 
     def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:

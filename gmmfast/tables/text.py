@@ -40,18 +40,24 @@ class TextFile(Records):
         with self._explained():
             head = self._head()
             lines, delimiter = _declared(head)
-            self.has_comments = _has_comments(lines, reading.delimiter or delimiter)
-            lines = self._without_comments(lines)
-            there = [line for line in lines if not line.isspace()]
+            self.width = 0  # no line is long enough to be a row, until the dialect is known
+            self.has_comments = any(_is_data(line) for line in lines)
+            there = [line for line in self._without_comments(lines) if not line.isspace()]
             self.dialect = dialects.found(there, reading.delimiter or delimiter, reading.decimal)
+            records = list(self._records(self._without_comments(lines), 1))
+            n_above = records[0][0] - 1 if records else 0
+            self.width = max((len(cells) for _, cells in records), default=0)
+            lines = ["\n"] * n_above + self._without_comments(lines[n_above:])
             records = list(self._records(lines, 1))
-        above = _header_in_comment(head, records, self.dialect) if self.has_comments else None
+        above = _header_in_comment(head, records, self.dialect)
         if above is not None and reading.header is not False:
             records.insert(0, above)
         is_quoted = _is_quoted(lines, records) if above is None else False
         super().__init__(path, records, self.dialect, asked, reading, is_quoted)
+        # whether other files of the same table may know better
+        self.is_open = not self.dialect.is_sure or dialects.is_unclear(there, self.dialect)
         self._note_dialect(reading, there, is_declared=delimiter is not None)
-        if any(line.startswith(COMMENT) for line in head[self.first :]) and self.has_comments:
+        if any(map(self._is_comment, head[self.first :])):
             self.note(f"lines that begin with {COMMENT} are left out as comments.")
 
     @property
@@ -91,6 +97,8 @@ class TextFile(Records):
             if any("." in line for line in lines):
                 raise ValueError("a point may separate thousands, or be in text")
             lines = [line.replace(",", ".") for line in lines]
+        if not self.dialect.is_sure and any("." in line for line in lines):
+            raise ValueError("a point or comma may be a decimal mark, or separate thousands")
         count = len(self.names)
         whole = picked == list(range(count))
         # Columns that are not wanted are read as one character each: the row lengths are checked.
@@ -124,9 +132,15 @@ class TextFile(Records):
 
     def _without_comments(self, lines: list[str]) -> list[str]:
         """Make comments blank lines, which keep their numbers."""
-        if not self.has_comments:
-            return lines
-        return ["\n" if line.startswith(COMMENT) else line for line in lines]
+        return ["\n" if self._is_comment(line) else line for line in lines]
+
+    def _is_comment(self, line: str) -> bool:
+        """Whether a line begins with # and has not as many cells as a row; # may begin a name."""
+        if not (line.startswith(COMMENT) and self.has_comments):
+            return False
+        if self.width < 2:
+            return True
+        return all(len(cells) != self.width for cells in self.dialect.records([line]))
 
     def _head(self) -> list[str]:
         """Return the first lines, with the blank ones among them; fewer of very long ones."""
@@ -150,7 +164,7 @@ class TextFile(Records):
         if dialect.thousands and reading.decimal is None:
             unusual.append("points" if dialect.thousands == "." else "commas")
             unusual[-1] += " between thousands"
-        signs = sorted({sign for sign in self.signs if sign})
+        signs = sorted({sign for sign in self.signs.values() if sign})
         if signs:
             unusual.append(f"{', '.join(signs)} beside numbers, which are left out")
         if reading.encoding is None and not self.encoding.startswith("utf-8"):
@@ -180,19 +194,8 @@ def _declared(head: list[str]) -> tuple[list[str], str | None]:
     return ["\n", *head[1:]], text[-1]
 
 
-def _has_comments(lines: list[str], delimiter: str | None) -> bool:
-    """Whether lines that begin with # are comments, and not rows: most lines do not."""
-    there = [line for line in lines if not line.isspace()]
-    marked = [line for line in there if line.startswith(COMMENT)]
-    if not marked:
-        return False
-    others = [line for line in there if not line.startswith(COMMENT)]
-    if there[0].startswith(COMMENT):
-        return bool(others)
-    marks = [delimiter] if delimiter else dialects.DELIMITERS[:-1]
-    counts = {mark: others[0].count(mark) for mark in marks}
-    as_rows = [line for line in marked if any(n and line.count(m) == n for m, n in counts.items())]
-    return len(as_rows) < len(others) - 1
+def _is_data(line: str) -> bool:
+    return not (line.isspace() or line.startswith(COMMENT))
 
 
 def _header_in_comment(

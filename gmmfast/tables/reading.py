@@ -35,7 +35,7 @@ def read_table(
         the label column and an index of the rows. An index is a column that pandas or Dask wrote as
         one, or the first column of a text file if it has no name in the header and holds distinct
         whole numbers or text; that column is called ``index``. A column holds numbers if at least
-        half the cells among the first 200 rows that are not missing do.
+        a tenth of the cells among the first 200 rows that are not missing do.
     weight_column : str, optional
         The column with the weight of each row.
     label_column : str, optional

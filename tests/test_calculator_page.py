@@ -598,7 +598,7 @@ def test_malformed_files(page, name, content, sentence):
         ("#d", "3", "#d-error", "D is 3, but 2 columns are chosen. Set D to 2"),
         ("#max-iter", "0", "#max-iter-error", "Maximum iterations must be a whole number"),
         ("#grid tbody input", "abc", "#data-error", "Row 1, column 'x1': every cell must be"),
-        ("#grid tbody input", "", "#data-error", "Row 1, column 'x1'"),
+        ("#grid tbody input", "", "#data-error", "1 of 6 rows has missing values (x1: 1)"),
     ],
 )
 def test_wrong_inputs(page, field, value, place, sentence):
@@ -805,7 +805,7 @@ def test_the_whole_road_by_keyboard(page):
     page.keyboard.press("Tab")
     expect(page.locator("#tab-picture-tab")).to_be_focused()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#tab-covariances")).to_be_visible()
+    expect(page.locator("#tab-profile")).to_be_visible()
     expect(page.locator("#tab-picture")).to_be_hidden()
 
 

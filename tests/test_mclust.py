@@ -42,6 +42,7 @@ def names_of_the_page():
     fit.best_estimator_ = GaussianMixture.from_parameters(
         best.weights_[order], best.means_[order], best.covariances_[order], covariance_type="VEV"
     )
+    fit.best_estimator_.n_samples_seen_ = best.n_samples_seen_
     return {
         "GaussianMixture": GaussianMixture, "GaussianMixtureIC": GaussianMixtureIC,
         "plotting": plotting, "X": X, "new": X[::7], "n": 50, "fit": fit, "labels": LABELS,
@@ -125,6 +126,13 @@ def is_sample(found):
     assert rows.shape == (50, 4) and {*labels} <= {0, 1}
 
 
+def is_drawn(*axes):
+    """There are axes, one or a grid; they are closed, as warnings are errors."""
+    for each in axes:
+        assert np.ravel(each)[0].has_data()
+    plt.close("all")
+
+
 CHECKS = {
     "fit <- Mclust(X)": is_best,
     'Mclust(X, G = 1:5, modelNames = c("EII", "VVV"))': is_of_few,
@@ -146,8 +154,10 @@ CHECKS = {
     "predict(fit, new)": is_near(POSTERIOR[::7].argmax(axis=1), POSTERIOR[::7]),
     "predict(densityMclust(X), new, logarithm = TRUE)": is_log_density,
     "sim(modelName, parameters, n)": is_sample,
-    'plot(fit, what = "BIC")': lambda axes: plt.close(axes.figure),
-    'plot(fit, what = "classification")': lambda axes: plt.close(axes.figure),
+    'plot(fit, what = "BIC")': is_drawn,
+    'plot(fit, what = "classification")': is_drawn,
+    'plot(fit, what = "uncertainty")': is_drawn,
+    'plot(fit, what = "density")': is_drawn,
 }
 
 

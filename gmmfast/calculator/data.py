@@ -143,6 +143,9 @@ def read_upload(
         message = _in_words_of_the_page(str(error), path, name)
         if typed:
             message = re.sub(r"^.*?, line (\d+)", lambda m: f"Row {int(m[1]) - 1}", message)
+            message = re.sub(
+                r"first in line (\d+)", lambda m: f"first in row {int(m[1]) - 1}", message
+            )
         if isinstance(error, MissingValuesError):
             raise MissingValuesError(message, error.n_rows) from None
         raise ValueError(message) from None

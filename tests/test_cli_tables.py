@@ -12,8 +12,6 @@ from gmmfast import GaussianMixture
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.tables import read_table, write_table
 
-pytestmark = pytest.mark.plain
-
 
 @pytest.fixture
 def visitors(tmp_path, model):

@@ -14,7 +14,7 @@ from gmmfast.errors import MissingValuesError
 from gmmfast.tables import Reading, choose_columns, column_names, read_pieces, read_table
 from gmmfast.tables.dialect import Dialect, found
 
-pytestmark = [pytest.mark.quick, pytest.mark.plain]
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_amount__of_one_separator_that_is_known(decimal, mark):
     assert dialect.number(f"1{mark}23") is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.floats(-1e12, 1e12, allow_nan=False).map(lambda x: round(x, 3)),
     st.sampled_from([(".", ","), (",", "."), (",", " "), (".", "'"), (",", "\u00a0")]),
@@ -102,7 +102,7 @@ def test_amount__of_numbers_as_locales_write_them(x, marks, form):
     assert Dialect(";", decimal, thousands).number(form.format(written)) == x
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="0123456789.,'eE+-()$€% \u00a0x", max_size=12), st.sampled_from(".,"))
 def test_amount__of_any_text_is_a_number_or_none(text, decimal):
     value, sign = Dialect(";", decimal, ".,".replace(decimal, "")).amount(text)
@@ -621,7 +621,7 @@ def test_read_table__of_an_address(url):
 # Any text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.lists(

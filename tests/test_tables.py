@@ -19,7 +19,7 @@ from gmmfast.tables import (
     write_table,
 )
 
-pytestmark = [pytest.mark.quick, pytest.mark.plain]
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture

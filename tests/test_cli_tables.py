@@ -120,10 +120,13 @@ def test_fit__of_several_files(run, tmp_path):
 
 def test_fit__leaves_out_columns(run, fails, visitors):
     args = ("fit", visitors, "-k", 1, "--drop-missing", "--json")
-    assert json.loads(run(*args)[1])["columns"] == ["value", "rate"]
-    assert json.loads(run(*args, "--exclude", "rate")[1])["columns"] == ["value"]
-    assert json.loads(run(*args, "--id", "value")[1])["columns"] == ["rate"]
-    text = fails("fit", visitors, "-k", 1)
+    assert json.loads(run(*args, "--id", "id")[1])["columns"] == ["value", "rate"]
+    assert json.loads(run(*args, "--exclude", "rate,id")[1])["columns"] == ["value"]
+    assert json.loads(run(*args, "--id", "id,value")[1])["columns"] == ["rate"]
+    assert "column 'id': every cell must be a number; got 'u7'" in fails("fit", visitors, "-k", 1)
+    code, _, err = run("fit", visitors, "-k", 1, "--id", "id")
+    text = err.splitlines()[-1]
+    assert code == 2
     assert "1 of 3 rows has missing values (value: 1), first in line 3." in text
     assert "--id needs a data file" in fails("fit", "--example", "sensors", "-k", 1, "--id", "x")
     text = fails("fit", "--example", "sensors", "-k", 1, "--decimal", ",")

@@ -118,6 +118,15 @@ def test_fit__of_several_files(run, tmp_path):
     assert found["n_rows"] == len(X)
 
 
+@pytest.mark.parametrize("pattern", ["*.csv", "?.csv", "[12].csv"])
+def test_predict__overwrites_no_file_of_a_pattern(fails, model, tmp_path, pattern):
+    for name in ("1.csv", "2.csv"):
+        (tmp_path / name).write_text("value,rate\n1,2\n3,4\n")
+    text = fails("predict", model, tmp_path / pattern, "--out", tmp_path / "2.csv")
+    assert "must be two files" in text
+    assert (tmp_path / "2.csv").read_text() == "value,rate\n1,2\n3,4\n"
+
+
 def test_fit__leaves_out_columns(run, fails, visitors):
     args = ("fit", visitors, "-k", 1, "--drop-missing", "--json")
     assert json.loads(run(*args, "--id", "id")[1])["columns"] == ["value", "rate"]

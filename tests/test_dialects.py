@@ -203,6 +203,13 @@ def test_read_table__leaves_out_comments_between_rows(write, mark):
     assert f"line 3, column 'a': every cell must be a number; got '{mark}5'" in text
 
 
+def test_read_table__a_long_line_makes_no_rows_comments(write):
+    path = write("id;a\nA1;3,5\n#A2;4,5\nA3;5;6\n" + "A4;7\n" * 20)
+    assert "line 4: every row must have 2 cells" in refusal(read_table, path)
+    table = read_table(write(path.read_text().replace(";5;6", ";5")))
+    assert len(table.values) == 23
+
+
 def test_read_table__rows_may_begin_with_a_number_sign(write):
     table = read_table(write("id;a\nA1;3,5\n#A2;4,5\nA3;5\n#DIV/0!;6\n"), drop_missing=True)
     assert table.values[:, 0].tolist() == [3.5, 4.5, 5, 6]

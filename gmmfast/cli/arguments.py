@@ -74,7 +74,7 @@ def require_files_apart(arguments: argparse.Namespace) -> None:
 
 def _files(path: Path) -> list[Path]:
     """Return a folder, or the files that a pattern matches."""
-    return [path] if path.is_dir() or not path.name or "*" not in str(path) else files_of(path)
+    return [path] if path.is_dir() else files_of(path)
 
 
 def _add_command(commands: Any, name: str, help: str, run: Any) -> argparse.ArgumentParser:

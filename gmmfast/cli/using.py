@@ -67,7 +67,7 @@ def _require_one_cut(arguments: argparse.Namespace) -> None:
 
 
 def _cut(model: GaussianMixture, arguments: argparse.Namespace) -> float | None:
-    """Return the log density below which rows are outliers, if there is to be one."""
+    """Return the log density below which rows are outliers, or None to mark none."""
     if arguments.threshold is not None or arguments.outliers is None:
         threshold: float | None = arguments.threshold
         return threshold

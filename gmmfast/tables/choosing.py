@@ -290,12 +290,9 @@ def open_file(path: Paths, asked: list[str], reading: Reading = FIND_OUT) -> Tab
         if not paths:
             raise ValueError("a table needs at least one file; got none.")
         what = paths[0] if len(paths) == 1 else Path(f"{paths[0]} and {len(paths) - 1} more")
-        for one in paths:
-            _require_local(one)
         paths = [each for one in paths for each in files_of(one)]
     else:
         what = Path(path)
-        _require_local(what)
         paths = files_of(what)
     if len(paths) == 1 and not what.is_dir():
         return _open_one(paths[0], asked, reading)
@@ -307,13 +304,6 @@ def open_file(path: Paths, asked: list[str], reading: Reading = FIND_OUT) -> Tab
             if isinstance(file, TextFile) and file.is_open:
                 files[i] = _open_one(file.path, asked, known)
     return SeveralFiles(what, files)
-
-
-def _require_local(path: Path) -> None:
-    if str(path).startswith(("http:", "https:", "ftp:", "s3:", "gs:")):
-        raise ValueError(
-            f"{path}: the data must be a file on this machine; got an address. Download it first."
-        )
 
 
 def _open_one(path: Path, asked: list[str], reading: Reading) -> TableFile:

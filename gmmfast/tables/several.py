@@ -97,6 +97,10 @@ def files_of(path: Path) -> list[Path]:
 
     A folder gives its Parquet files; or all others that can be read, if of one kind.
     """
+    if str(path).startswith(("http:", "https:", "ftp:", "s3:", "gs:")):
+        raise ValueError(
+            f"{path}: the data must be a file on this machine; got an address. Download it first."
+        )
     if path.is_dir():
         found = [each for each in sorted(path.rglob("*")) if each.is_file()]
         found = [p for p in found if not _is_hidden(p.relative_to(path))]

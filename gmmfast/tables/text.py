@@ -46,7 +46,8 @@ class TextFile(Records):
             self.dialect = dialects.found(there, reading.delimiter or delimiter, reading.decimal)
             records = list(self._records(self._without_comments(lines), 1))
             n_above = records[0][0] - 1 if records else 0
-            self.width = max((len(cells) for _, cells in records), default=0)
+            widths = [len(cells) for _, cells in records]
+            self.width = max(widths, key=widths.count, default=0)
             lines = ["\n"] * n_above + self._without_comments(lines[n_above:])
             records = list(self._records(lines, 1))
         above = _header_in_comment(head, records, self.dialect)

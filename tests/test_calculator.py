@@ -549,21 +549,6 @@ def test_advice():
     assert "very different scales" in advice(wide)[0]
 
 
-def test_densities_are_those_of_scipy():
-    rng = np.random.default_rng(0)
-    roots = rng.normal(size=(2, 3, 3))
-    whole = pictures.Mixture(
-        np.array([0.3, 0.7]), rng.normal(size=(2, 3)), roots @ roots.transpose(0, 2, 1)
-    )
-    seen = whole.along([2, 0])
-    points = rng.normal(size=(20, 2))
-    for k, found in enumerate(pictures.densities(seen, points)):
-        expected = scipy.stats.multivariate_normal(
-            whole.means[k, [2, 0]], whole.covariances[k][np.ix_([2, 0], [2, 0])]
-        ).pdf(points)
-        np.testing.assert_allclose(found, whole.weights[k] * expected, rtol=1e-10)
-
-
 def test_a_plane():
     X, labels = mixture(6000, 2, 2, seed=1)
     covariances = np.array([[[4.0, 1.0], [1.0, 2.0]], np.eye(2)])

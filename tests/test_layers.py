@@ -31,7 +31,7 @@ LAYERS = """
     models
     kernels
     parameters
-    tables criteria quantiles datasets
+    tables criteria quantiles marginals datasets
     data
     errors version
 """

@@ -1,5 +1,6 @@
 """Pictures: what they show, read off the axes."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -20,8 +21,8 @@ from gmmfast.plotting import (
     plot_uncertainty,
 )
 from gmmfast.plotting.density import levels_of
-from gmmfast.plotting.marginals import Marginal
 from gmmfast.plotting.style import COLORS, MARKERS, look
+from gmmfast.plotting.view import View
 
 pytestmark = pytest.mark.quick
 
@@ -227,11 +228,11 @@ def test_density__regions_hold_their_share(fitted, X, ax):
     plot_density(fitted, X, features=(0, 2), regions=shares, ax=ax)
     assert entries(ax) == ["90 %", "50 %"]
     rows = fitted.set_params(random_state=0).sample(20_000)[0][:, [0, 2]]
-    marginal = Marginal.of(fitted, [0, 2])
-    x, y = marginal.grid(None, 4.0, 200)
+    view = View.of(fitted, None, [0, 2])
+    x, y = view.grid(4.0, 200, over=None)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    levels = levels_of(marginal.densities(points).sum(axis=0), shares)
-    held = marginal.densities(rows).sum(axis=0) >= np.array(levels)[:, None]
+    levels = levels_of(view.mixture.densities(points).sum(axis=0), shares)
+    held = view.mixture.densities(rows).sum(axis=0) >= np.array(levels)[:, None]
     np.testing.assert_allclose(held.mean(axis=1), shares, atol=0.02)
 
 
@@ -248,8 +249,8 @@ def test_density__refuses_what_is_no_share(fitted, regions, ax):
         plot_density(fitted, regions=regions, ax=ax)
 
 
-def test_marginal__density_agrees_with_the_mixture(fitted, X):
-    ours = Marginal.of(fitted, range(3)).densities(X).sum(axis=0)
+def test_view__density_agrees_with_the_mixture(fitted, X):
+    ours = View.of(fitted, None, None).mixture.densities(X).sum(axis=0)
     np.testing.assert_allclose(ours, np.exp(fitted.score_samples(X)), rtol=1e-6)
 
 
@@ -324,3 +325,10 @@ def test_legend__of_many_components_is_beside_the_axes(ax):
 
 def test_plotting__names_are_listed():
     assert sorted(plotting.__all__) == sorted(name for name in dir(plotting) if name[:5] == "plot_")
+
+
+@pytest.mark.parametrize("name", plotting.__all__)
+def test_docstrings__have_the_shared_descriptions(name):
+    text = inspect.getdoc(getattr(plotting, name))
+    assert "$" not in text
+    assert "\nax : matplotlib Axes, optional\n    Where to draw" in text or name == "plot_pairs"

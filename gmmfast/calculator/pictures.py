@@ -1,18 +1,14 @@
-"""Numbers for the charts of the page: a mixture along one or two columns.
-
-The marginal of a Gaussian mixture has the means and covariances of its columns, so a picture needs
-neither the rest of the data nor compiled code.
-"""
+"""Numbers for the charts of the page: rows and a mixture along one, two or several columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.marginals import Mixture as Mixture
 from gmmfast.models.base import square_roots
 
 MOST_POINTS = 5000  # per chart; more rows are sampled
@@ -26,22 +22,6 @@ LINE = 400  # points of a curve
 MARGIN = 0.06  # of the range, around the rows
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """The mixture to draw."""
-
-    weights: Floats  # (K,)
-    means: Floats  # (K, d)
-    covariances: Floats  # (K, d, d)
-
-    def along(self, axes: Sequence[int]) -> Mixture:
-        """Return the mixture of some columns."""
-        picked = list(axes)
-        return Mixture(
-            self.weights, self.means[:, picked], self.covariances[:, picked][:, :, picked]
-        )
 
 
 def coverage(sigmas: float) -> float:
@@ -87,7 +67,7 @@ def plane(
     if with_density:
         x, y = (_range(values[:, j], GRID) for j in range(2))
         grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-        z = densities(mixture, grid).sum(axis=0).reshape(GRID, GRID)
+        z = mixture.densities(grid).sum(axis=0).reshape(GRID, GRID)
         shade = np.cbrt(z / max(z.max(), 1e-300))  # of 0 to 1; small densities can be seen too
         found["density"] = {"x": x.tolist(), "y": y.tolist(), "z": shade.tolist()}
     return found
@@ -180,7 +160,7 @@ def line(values: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
         Of the one column.
     """
     x = _range(values, LINE)
-    curves = densities(mixture, x[:, None])
+    curves = mixture.densities(x[:, None])
     return {
         **histogram(values),
         "x": x.tolist(),
@@ -188,20 +168,6 @@ def line(values: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
         "density": curves.sum(axis=0).tolist(),
         "n_rows": len(values),
     }
-
-
-def densities(mixture: Mixture, points: Floats) -> Floats:
-    """Return the weighted density of each component (K, m) at some points (m, d)."""
-    found = np.empty((len(mixture.weights), len(points)))
-    for k, covariance in enumerate(mixture.covariances):
-        with np.errstate(all="ignore"):  # of a component without width, there is nothing to draw
-            deviations = np.sqrt(np.diag(covariance))  # scales may differ by many orders
-            correlation = covariance / np.outer(deviations, deviations)
-            residuals = (points - mixture.means[k]) / deviations
-            distances = (residuals @ np.linalg.pinv(correlation) * residuals).sum(axis=1)
-            volume = np.sqrt(np.linalg.det(2 * np.pi * correlation)) * deviations.prod()
-            found[k] = mixture.weights[k] / volume * np.exp(-0.5 * distances)
-    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _range(values: NDArray[Any], count: int) -> Floats:

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gmmfast.parameters import Floats
-from gmmfast.plotting.components import CURVE, name_axes
-from gmmfast.plotting.marginals import Marginal, Pictured, Shown, mixture_of, one_or_two
-from gmmfast.plotting.style import COLORS, axes_of, draw_legend, title_of
+from gmmfast.plotting.components import CURVE
+from gmmfast.plotting.descriptions import with_shared
+from gmmfast.plotting.style import COLORS, axes_of, finish
+from gmmfast.plotting.view import Pictured, View
 
 REGIONS = (0.25, 0.5, 0.75, 0.95)
 GRID = 200  # points along an axis
 REACH = 4.0  # standard deviations of each component, whose mass outside can be neglected
 
 
+@with_shared
 def plot_density(
     mixture: Pictured,
     X: ArrayLike | None = None,
@@ -33,16 +35,12 @@ def plot_density(
 
     Parameters
     ----------
-    mixture : GaussianMixture or GaussianMixtureIC
-        Fitted.
-    X : array-like of shape (n, d), optional
-        Rows to show; of more than 5000, an even sample.
-    features : pair of int or str, default=(0, 1)
-        Features to show, by number or column name; one, for a curve.
+    $mixture
+    $X
+    $features
     regions : sequence of float, default=(0.25, 0.5, 0.75, 0.95)
         Shares of the probability, between 0 and 1.
-    ax : matplotlib Axes, optional
-        Where to draw; new ones by default.
+    $ax
 
     Returns
     -------
@@ -50,15 +48,9 @@ def plot_density(
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
-    NotFittedError
-        If the mixture has not been fitted.
     ValueError
-        If there is no such feature, or a share is not between 0 and 1.
-    TypeError
-        If `mixture` is neither a mixture nor a search, or the rows are a source or a Dask
-        collection.
+        If a share is not between 0 and 1.
+    $errors
 
     References
     ----------
@@ -74,19 +66,13 @@ def plot_density(
     >>> [text.get_text() for text in plot_density(mixture, regions=(0.5, 0.9)).get_legend().texts]
     ['90 %', '50 %']
     """
-    fitted = mixture_of(mixture)
-    indices = one_or_two(fitted, features)
     shares = sorted({float(share) for share in regions}, reverse=True)
     if not shares or not 0 < shares[-1] <= shares[0] < 1:
         raise ValueError(f"regions must be shares between 0 and 1; got {list(regions)}.")
-    marginal = Marginal.of(fitted, indices)
-    shown = None if X is None else Shown.of(fitted, X, indices)
+    view = View.of_one_or_two(mixture, X, features)
     ax = axes_of(ax)
-    (_draw_curve if len(indices) == 1 else _draw_plane)(ax, marginal, shown, shares)
-    name_axes(ax, marginal, "density")
-    ax.set_title(title_of(fitted))
-    draw_legend(ax, "probability", beside=True)
-    return ax
+    (_draw_curve if len(view.names) == 1 else _draw_plane)(ax, view, shares)
+    return finish(ax, view, "density", legend="probability", beside=True)
 
 
 def levels_of(density: Floats, shares: Sequence[float]) -> list[float]:
@@ -116,23 +102,24 @@ def _colors(count: int) -> list[tuple[float, float, float]]:
     return [tuple(1 - depth * (1 - full)) for depth in np.linspace(0.2, 0.9, count)]
 
 
-def _draw_plane(ax: Any, marginal: Marginal, shown: Shown | None, shares: list[float]) -> None:
-    x, y = marginal.grid(None if shown is None else shown.drawn, REACH, GRID)
+def _draw_plane(ax: Any, view: View, shares: list[float]) -> None:
+    drawn = None if view.shown is None else view.shown.drawn
+    x, y = view.grid(REACH, GRID, over=drawn)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    density = marginal.densities(points).sum(axis=0).reshape(GRID, GRID)
+    density = view.mixture.densities(points).sum(axis=0).reshape(GRID, GRID)
     levels = levels_of(density, shares)
     for color, share, level in zip(_colors(len(shares)), shares, levels, strict=True):
         ax.contourf(x, y, density, [level, np.inf], colors=[color])
         ax.contour(x, y, density, [level], colors="white", linewidths=0.6)
         ax.plot([], [], "s", color=color, markersize=8, label=_percent(share))
-    if shown is not None:
-        ax.scatter(*shown.drawn.T, s=4, color="0.15", alpha=0.5, linewidths=0)
+    if drawn is not None:
+        ax.scatter(*drawn.T, s=4, color="0.15", alpha=0.5, linewidths=0)
 
 
-def _draw_curve(ax: Any, marginal: Marginal, shown: Shown | None, shares: list[float]) -> None:
-    rows = None if shown is None else shown.rows
-    (x,) = marginal.grid(rows, REACH, CURVE)
-    density = marginal.densities(x[:, None]).sum(axis=0)
+def _draw_curve(ax: Any, view: View, shares: list[float]) -> None:
+    rows = None if view.shown is None else view.shown.rows
+    (x,) = view.grid(REACH, CURVE, over=rows)
+    density = view.mixture.densities(x[:, None]).sum(axis=0)
     levels = levels_of(density, shares)
     for color, share, level in zip(_colors(len(shares)), shares, levels, strict=True):
         inside = density >= level

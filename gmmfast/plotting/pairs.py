@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.plotting.components import draw_curves, draw_ellipses
-from gmmfast.plotting.marginals import Marginal, Pictured, Shown, feature_indices, mixture_of
-from gmmfast.plotting.style import SMALL, TIGHT, pyplot, share, title_of
+from gmmfast.plotting.descriptions import with_shared
+from gmmfast.plotting.style import SMALL, TIGHT, pyplot
+from gmmfast.plotting.view import Pictured, View
 
 MOST = 6  # features by default
 SIDE = 1.8  # of a picture, in inches
@@ -20,6 +21,7 @@ NAME = 12  # characters on a line
 TICKS = 3
 
 
+@with_shared
 def plot_pairs(
     mixture: Pictured,
     X: ArrayLike | None = None,
@@ -30,17 +32,16 @@ def plot_pairs(
 ) -> NDArray[np.object_]:
     """Draw each pair of features as ellipses over the rows, and each feature as densities.
 
+    Rows have the color of their likeliest component.
+
     Parameters
     ----------
-    mixture : GaussianMixture or GaussianMixtureIC
-        Fitted.
-    X : array-like of shape (n, d), optional
-        Rows to show, colored by component; of more than 5000, an even sample.
+    $mixture
+    $X
     features : sequence of int or str, optional
         Features to show, by number or column name, at least two; all by default, of more than six
         the first six.
-    sigmas : sequence of float, default=(1, 2)
-        Standard deviations of the ellipses.
+    $sigmas
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; a new one by default, whose size grows with the number of features.
 
@@ -51,15 +52,9 @@ def plot_pairs(
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
-    NotFittedError
-        If the mixture has not been fitted.
     ValueError
-        If there is no such feature, or only one.
-    TypeError
-        If `mixture` is neither a mixture nor a search, or the rows are a source or a Dask
-        collection.
+        If there is only one feature.
+    $errors
 
     Examples
     --------
@@ -70,32 +65,27 @@ def plot_pairs(
     >>> plot_pairs(GaussianMixture(2, random_state=0).fit(X), X).shape
     (2, 2)
     """
-    fitted = mixture_of(mixture)
-    chosen = range(min(fitted.means_.shape[1], MOST)) if features is None else features
-    indices = feature_indices(fitted, chosen)
-    n = len(indices)
+    view = View.of(mixture, X, features)
+    n = len(view.names) if features is not None else min(len(view.names), MOST)
     if n < 2:
         raise ValueError(f"plot_pairs needs at least two features; got {n}. Use plot_mixture.")
-    labels = [share(fitted, k) for k in range(len(fitted.weights_))]
-    shown = None if X is None else Shown.of(fitted, X, indices)
     if figure is None:
         figure = pyplot().figure(figsize=(SIDE * n, SIDE * n), layout="constrained")
     axes: Any = figure.subplots(n, n, sharex="col", squeeze=False)
     for i, j in np.ndindex(n, n):
-        ax = axes[i, j]
         if j > i:
-            ax.set_axis_off()
-            continue
-        places = [i] if i == j else [j, i]
-        marginal = Marginal.of(fitted, [indices[place] for place in places])
-        own = None if shown is None else shown.of_features(places)
-        (draw_curves if i == j else draw_ellipses)(ax, marginal, own, sigmas, labels)
-    _name(axes, Marginal.of(fitted, indices).names)
+            axes[i, j].set_axis_off()
+        elif j == i:
+            draw_curves(axes[i, i], view.along(i), sigmas)
+        else:
+            draw_ellipses(axes[i, j], view.along(j, i), sigmas)
+    _name(axes, view.names[:n])
     figure.legend(
         *axes[1, 0].get_legend_handles_labels(), title="component", loc="upper right",
-        bbox_to_anchor=(1.0, 0.94), frameon=False, ncols=-(-len(labels) // ROWS), **SMALL, **TIGHT,
+        bbox_to_anchor=(1.0, 0.94), frameon=False, ncols=-(-len(view.entries) // ROWS),
+        **SMALL, **TIGHT,
     )  # fmt: skip
-    figure.suptitle(title_of(fitted))
+    figure.suptitle(view.title)
     return np.asarray(axes)
 
 

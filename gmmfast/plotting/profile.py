@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.plotting.marginals import Marginal, Pictured, feature_indices, mixture_of
-from gmmfast.plotting.style import axes_of, draw_legend, look, share, title_of
+from gmmfast.plotting.descriptions import with_shared
+from gmmfast.plotting.style import axes_of, draw_legend, look
+from gmmfast.plotting.view import Pictured, View
 
 WIDTH = 0.5  # of the bars of all components at one feature
 LONG = 36  # characters of all names; more are written at a slant
 
 
+@with_shared
 def plot_profile(
     mixture: Pictured, *, features: Sequence[int | str] | None = None, ax: Any = None
 ) -> Any:
@@ -25,12 +27,10 @@ def plot_profile(
 
     Parameters
     ----------
-    mixture : GaussianMixture or GaussianMixtureIC
-        Fitted.
+    $mixture
     features : sequence of int or str, optional
         Features to show, by number or column name, in this order; all by default.
-    ax : matplotlib Axes, optional
-        Where to draw; new ones by default.
+    $ax
 
     Returns
     -------
@@ -38,14 +38,7 @@ def plot_profile(
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
-    NotFittedError
-        If the mixture has not been fitted.
-    ValueError
-        If there is no such feature.
-    TypeError
-        If `mixture` is neither a mixture nor a search.
+    $errors
 
     Examples
     --------
@@ -56,26 +49,23 @@ def plot_profile(
     >>> plot_profile(mixture).get_ylabel()
     'standardized mean'
     """
-    fitted = mixture_of(mixture)
-    chosen = range(fitted.means_.shape[1]) if features is None else features
-    marginal = Marginal.of(fitted, feature_indices(fitted, chosen))
+    view = View.of(mixture, None, features)
+    means, deviations = view.mixture.means, view.mixture.deviations
     ax = axes_of(ax)
-    shares = marginal.weights[:, None]
-    center = (shares * marginal.means).sum(axis=0)
-    residuals = marginal.means - center
-    scale = np.sqrt((shares * (marginal.deviations**2 + residuals**2)).sum(axis=0))
-    places, K = np.arange(len(scale)), len(residuals)
+    shares = view.mixture.weights[:, None]
+    residuals = means - (shares * means).sum(axis=0)
+    scale = np.sqrt((shares * (deviations**2 + residuals**2)).sum(axis=0))
+    places, K = np.arange(len(scale)), len(means)
     ax.axhline(0, color="0.7", linewidth=0.8, zorder=0)
-    for k in range(K):
+    for k, entry in enumerate(view.entries):
         ax.errorbar(
-            places + WIDTH * ((k + 0.5) / K - 0.5), residuals[k] / scale,
-            marginal.deviations[k] / scale, label=share(fitted, k), markersize=5, linewidth=1.2,
-            elinewidth=0.8, capsize=2, **look(k),
+            places + WIDTH * ((k + 0.5) / K - 0.5), residuals[k] / scale, deviations[k] / scale,
+            label=entry, markersize=5, linewidth=1.2, elinewidth=0.8, capsize=2, **look(k),
         )  # fmt: skip
-    is_long = sum(map(len, marginal.names)) > LONG
+    is_long = sum(map(len, view.names)) > LONG
     slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
-    ax.set_xticks(places, marginal.names, **slant)
+    ax.set_xticks(places, view.names, **slant)
     ax.set_ylabel("standardized mean")
-    ax.set_title(title_of(fitted))
+    ax.set_title(view.title)
     draw_legend(ax, beside=True)
     return ax

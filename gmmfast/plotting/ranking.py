@@ -8,10 +8,12 @@ import numpy as np
 
 from gmmfast.data.constraints import SEARCH, Criterion, check_parameters
 from gmmfast.estimators.selection import GaussianMixtureIC
+from gmmfast.plotting.descriptions import with_shared
 from gmmfast.plotting.style import axes_of, draw_legend, look
 from gmmfast.search.results import Results
 
 
+@with_shared
 def plot_criterion(
     search: GaussianMixtureIC | Results, ax: Any = None, *, criterion: Criterion | None = None
 ) -> Any:
@@ -23,8 +25,7 @@ def plot_criterion(
     ----------
     search : GaussianMixtureIC or Results
         Fitted, or its ``results_``.
-    ax : matplotlib Axes, optional
-        Where to draw; new ones by default.
+    $ax
     criterion : {"bic", "aic", "icl", "cv"}, optional
         Criterion to draw; by default that of the search, or "bic" for results.
 

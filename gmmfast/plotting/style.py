@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.plotting.view import View
 
 # Okabe and Ito's colors first; apart from each other in full color vision, and from white.
 COLORS = (
@@ -40,15 +40,18 @@ def axes_of(ax: Any) -> Any:
     return pyplot().subplots(layout="constrained")[1] if ax is None else ax
 
 
-def share(mixture: GaussianMixture, k: int) -> str:
-    """Return the entry of a component in a legend: its index and its weight."""
-    return f"{k} ({100 * float(mixture.weights_[k]):.0f} %)"
+def finish(
+    ax: Any, view: View, quantity: str, *, legend: str = "component", beside: bool = False
+) -> Any:
+    """Name the axes, add title and legend, and return the axes.
 
-
-def title_of(mixture: GaussianMixture) -> str:
-    """Return the number of components and their model."""
-    K, model = len(mixture.weights_), mixture.covariance_type
-    return f"{K} component{'s' * (K > 1)}, {model}" + " covariance" * model.islower()
+    The axes are named by the features; of one feature, the vertical axis by a quantity.
+    """
+    ax.set_xlabel(view.names[0])
+    ax.set_ylabel(quantity if len(view.names) == 1 else view.names[1])
+    ax.set_title(view.title)
+    draw_legend(ax, legend, beside=beside)
+    return ax
 
 
 def draw_legend(ax: Any, title: str = "component", *, beside: bool = False) -> None:

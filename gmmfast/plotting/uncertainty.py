@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gmmfast.plotting.components import name_axes
-from gmmfast.plotting.marginals import Marginal, Pictured, Shown, mixture_of, one_or_two
-from gmmfast.plotting.style import axes_of, draw_legend, look, share, title_of
+from gmmfast.plotting.descriptions import with_shared
+from gmmfast.plotting.style import axes_of, finish, look
+from gmmfast.plotting.view import Pictured, View
 
 LARGEST = 0.5  # uncertainty with a color of its own: between two components there is no more
 
 
+@with_shared
 def plot_uncertainty(
     mixture: Pictured,
     X: ArrayLike,
@@ -24,18 +25,16 @@ def plot_uncertainty(
 ) -> Any:
     """Draw rows by their uncertainty: one minus the probability of their likeliest component.
 
-    Symbols tell the components. Of one feature, the vertical axis is the uncertainty.
+    Symbols tell the components, and the uncertainty is always that of all features. Of one
+    feature, the vertical axis is the uncertainty.
 
     Parameters
     ----------
-    mixture : GaussianMixture or GaussianMixtureIC
-        Fitted.
+    $mixture
     X : array-like of shape (n, d)
         Rows to show; of more than 5000, an even sample.
-    features : pair of int or str, default=(0, 1)
-        Features to show, by number or column name; or one. The uncertainty is of all features.
-    ax : matplotlib Axes, optional
-        Where to draw; new ones by default.
+    $features
+    $ax
 
     Returns
     -------
@@ -43,15 +42,7 @@ def plot_uncertainty(
 
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
-    NotFittedError
-        If the mixture has not been fitted.
-    ValueError
-        If there is no such feature.
-    TypeError
-        If `mixture` is neither a mixture nor a search, or the rows are a source or a Dask
-        collection.
+    $errors
 
     Examples
     --------
@@ -63,27 +54,23 @@ def plot_uncertainty(
     >>> len(ax.get_legend().texts)
     2
     """
-    fitted = mixture_of(mixture)
-    indices = one_or_two(fitted, features)
-    marginal, shown = Marginal.of(fitted, indices), Shown.of(fitted, X, indices)
+    view = View.of_one_or_two(mixture, X, features)
+    assert view.shown is not None
+    places, uncertainty, is_line = view.shown.drawn, view.shown.uncertainty, len(view.names) == 1
     ax = axes_of(ax)
-    places = shown.drawn
-    if len(indices) == 1:
-        places = np.column_stack([places, shown.uncertainty])
-    sizes = 10 + 30 * np.minimum(shown.uncertainty / LARGEST, 1)
-    for k in range(len(marginal.weights)):
-        own = np.flatnonzero(shown.labels == k)
-        own = own[np.argsort(shown.uncertainty[own], kind="stable")]  # the least certain on top
+    if is_line:
+        places = np.column_stack([places, uncertainty])
+    sizes = 10 + 30 * np.minimum(uncertainty / LARGEST, 1)
+    for k, entry in enumerate(view.entries):
+        own = np.flatnonzero(view.shown.labels == k)
+        own = own[np.argsort(uncertainty[own], kind="stable")]  # the least certain on top
+        marker = look(k)["marker"]
         points = ax.scatter(
-            *places[own].T, s=sizes[own], c=shown.uncertainty[own], cmap="cividis_r", vmin=0,
-            vmax=LARGEST, marker=look(k)["marker"], edgecolors="0.25", linewidths=0.3,
+            *places[own].T, s=sizes[own], c=uncertainty[own], cmap="cividis_r", vmin=0,
+            vmax=LARGEST, marker=marker, edgecolors="0.25", linewidths=0.3,
         )  # fmt: skip
-        entry = {"linestyle": "", "color": "0.5", "markersize": 5, "marker": look(k)["marker"]}
-        ax.plot([], [], label=share(fitted, k), **entry)
-    if len(indices) == 2:
-        extend = "max" if len(marginal.weights) > 2 else "neither"
+        ax.plot([], [], label=entry, linestyle="", color="0.5", markersize=5, marker=marker)
+    if not is_line:
+        extend = "max" if len(view.entries) > 2 else "neither"
         ax.figure.colorbar(points, ax=ax, extend=extend, label="uncertainty")
-    name_axes(ax, marginal, "uncertainty")
-    ax.set_title(title_of(fitted))
-    draw_legend(ax, beside=len(indices) == 1)
-    return ax
+    return finish(ax, view, "uncertainty", beside=is_line)

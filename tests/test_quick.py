@@ -16,7 +16,6 @@ from distributed import Client
 from matplotlib.figure import Figure
 from numba.core import config
 from starlette.testclient import TestClient
-from xlsxwriter import Workbook
 
 import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, plotting
@@ -104,10 +103,7 @@ def commands(run, folder):
     rows = folder / "rows.csv"
     assert run("sample", folder / "model.npz", "-n", 9, "--out", rows)[0] == 0
     values = read_table(rows).values
-    with Workbook(folder / "rows.xlsx") as book:
-        sheet = book.add_worksheet()
-        for i, row in enumerate(values):
-            sheet.write_row(i, 0, row)
+    write_table(folder / "rows.xlsx", [{"a": values[:, 0], "b": values[:, 1]}])
     found = read_table([folder / "rows.xlsx"]).values
     np.testing.assert_allclose(found, values, rtol=1e-14)  # of 16 digits there
     for suffix in (".npy", ".parquet"):

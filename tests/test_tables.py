@@ -4,6 +4,7 @@ import decimal
 import errno
 import os
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -812,7 +813,46 @@ def test_write_table__parquet_without_pyarrow(tmp_path, monkeypatch):
     assert "writing .parquet files needs pyarrow" in text and "gmmfast[io]" in text
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x.npy", "x.parquet"])
+def sheet_of(path):
+    """Rows of the only sheet of a file, and the formulas in it."""
+    calamine = pytest.importorskip("python_calamine", reason="python-calamine reads .xlsx")
+    with zipfile.ZipFile(path) as archive:
+        xml = archive.read("xl/worksheets/sheet1.xml").decode()
+        return calamine.CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python(), [
+            name for name in ("<f>", "<hyperlink") if name in xml
+        ]
+
+
+def test_write_table__spreadsheet(tmp_path):
+    """Text stays text, also where a spreadsheet would take it for a formula or a link."""
+    pytest.importorskip("xlsxwriter", reason="xlsxwriter writes .xlsx files")
+    text = ["=1+1", "{=1+1}", "+1", "-2", "@x", "https://example.com", "007", "", None]
+    values = np.arange(9) / 8
+    pieces = [{"=a": text[i : i + 3], "b": values[i : i + 3]} for i in (0, 3, 6)]
+    write_table(tmp_path / "x.xlsx", pieces)
+    rows, active = sheet_of(tmp_path / "x.xlsx")
+    assert rows == [
+        ["=a", "b"],
+        *([cell or "", value] for cell, value in zip(text, values, strict=True)),
+    ]
+    assert active == []
+
+
+def test_write_table__spreadsheet_of_too_many_rows(tmp_path, monkeypatch):
+    pytest.importorskip("xlsxwriter", reason="xlsxwriter writes .xlsx files")
+    monkeypatch.setattr("gmmfast.tables.excel.MOST_ROWS", 3)
+    write_table(tmp_path / "x.xlsx", [{"a": np.ones(3)}])
+    text = message(ValueError, write_table, tmp_path / "x.xlsx", [{"a": np.ones(2)}] * 2)
+    assert "an .xlsx file holds at most 3 rows. Write .csv or .parquet." in text
+
+
+def test_write_table__spreadsheet_without_xlsxwriter(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    text = message(ImportError, write_table, tmp_path / "x.xlsx", [{"a": np.ones(1)}])
+    assert "writing .xlsx files needs xlsxwriter" in text and "gmmfast[excel]" in text
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.npy", "x.parquet", "x.xlsx"])
 def test_write_table__keeps_the_old_file_when_it_fails(tmp_path, name):
     (tmp_path / name).write_text("old")
     with pytest.raises(ValueError):

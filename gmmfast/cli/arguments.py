@@ -276,7 +276,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write to this .csv, .tsv, .npy or .parquet, not to stdout; - is stdout",
+        help="write to this .csv, .tsv, .npy, .parquet or .xlsx, not to stdout; - is stdout",
     )
 
 

@@ -18,7 +18,7 @@ COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")  # of text
 EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
 ARROW_SUFFIXES = (".parquet", ".feather", ".arrow")
 READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES, *EXCEL_SUFFIXES)
-WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet")
+WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet", ".xlsx")
 
 MISSING = frozenset(
     ["", "-", "--", "---", "–", "?", ".", "…", "na", "n/a", "n.a.", "k.a.", "nan", "<na>", "\\n"]

@@ -1,12 +1,13 @@
-"""Sheets of Excel and OpenDocument files; python-calamine is imported only for these."""
+"""Sheets of Excel and OpenDocument files; their libraries are imported only for these."""
 
 import datetime
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
 from gmmfast.tables.base import SHEET, Piece, Reading
@@ -14,6 +15,7 @@ from gmmfast.tables.dialect import Dialect, decimal_of
 from gmmfast.tables.records import HEAD, Record, Records
 
 CELL = 8  # bytes per cell, for estimates: a sheet is held in memory while it is read
+MOST_ROWS = (1 << 20) - 1  # of an .xlsx sheet, below the names of the columns
 
 
 class ExcelFile(Records):
@@ -93,3 +95,40 @@ def _text(cell: Any, decimal: str) -> str:
     if isinstance(cell, datetime.date | datetime.time):
         return cell.isoformat()
     return str(cell).strip()
+
+
+def excel_writer(path: Path) -> Any:
+    """Return the library that writes .xlsx files, or raise ImportError."""
+    try:
+        return importlib.import_module("xlsxwriter")
+    except ImportError:
+        raise ImportError(
+            f"{path}: writing .xlsx files needs xlsxwriter, which is not installed. "
+            'Install it with: pip install "gmmfast[excel]", or write .csv.'
+        ) from None
+
+
+def write_excel(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | list[Any]]]) -> None:
+    """Write columns as the only sheet of an .xlsx file; text is never a formula or a link."""
+    options = {"constant_memory": True, "nan_inf_to_errors": True}
+    with excel_writer(Path(file.name)).Workbook(file, options) as book:
+        sheet, count = book.add_worksheet(), 0
+        for columns in pieces:
+            if not count:
+                _write_cells(sheet, 0, columns)
+            cells = [c if isinstance(c, list) else c.tolist() for c in columns.values()]
+            for row in zip(*cells, strict=True):
+                count += 1
+                if count > MOST_ROWS:
+                    raise ValueError(
+                        f"an .xlsx file holds at most {MOST_ROWS} rows. Write .csv or .parquet."
+                    )
+                _write_cells(sheet, count, row)
+
+
+def _write_cells(sheet: Any, row: int, cells: Iterable[Any]) -> None:
+    for column, cell in enumerate(cells):
+        if isinstance(cell, int | float):
+            sheet.write(row, column, cell)
+        elif cell is not None:
+            sheet.write_string(row, column, str(cell))

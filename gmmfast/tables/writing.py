@@ -1,4 +1,4 @@
-"""Columns into text, NumPy and Parquet files, some rows at a time."""
+"""Columns into text, NumPy, Parquet and spreadsheet files, some rows at a time."""
 
 import csv
 import os
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from gmmfast.data.paths import naming, require_folder
 from gmmfast.tables.arrow import pyarrow_for, write_parquet
-from gmmfast.tables.base import ARROW_SUFFIXES, TEXT_SUFFIXES, WRITE_SUFFIXES, require_suffix
+from gmmfast.tables.base import (
+    ARROW_SUFFIXES,
+    EXCEL_SUFFIXES,
+    TEXT_SUFFIXES,
+    WRITE_SUFFIXES,
+    require_suffix,
+)
+from gmmfast.tables.excel import excel_writer, write_excel
 
 Column: TypeAlias = NDArray[Any] | list[Any]
 
@@ -26,7 +33,8 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Colu
     ----------
     path : path
         ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), ``.npy`` (one 2-D array of the columns'
-        common type, without the names), or ``.parquet`` (pyarrow, the extra ``[io]``).
+        common type, without the names), ``.parquet`` (pyarrow, the extra ``[io]``), or ``.xlsx``
+        (xlsxwriter, the extra ``[excel]``; up to 1,048,575 rows).
     pieces : iterable of mapping of str to ndarray of shape (m,) or list
         The columns by name, in order, some rows at a time. They may come from the file itself,
         which is replaced once all have been read.
@@ -36,9 +44,9 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Colu
     OSError
         If the folder is missing, or the file cannot be written.
     ValueError
-        If the suffix is none of the above.
+        If the suffix is none of the above, or the file cannot hold the rows.
     ImportError
-        If the file is Parquet and pyarrow is not installed.
+        If the file needs pyarrow or xlsxwriter, and that is not installed.
 
     Examples
     --------
@@ -71,7 +79,7 @@ def _write(part: Path, suffix: str, pieces: Iterable[Mapping[str, Column]]) -> N
             write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
     else:
         with open(part, "xb") as file:
-            (_write_npy if suffix == ".npy" else write_parquet)(file, pieces)
+            WRITERS[suffix](file, pieces)
 
 
 def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, Column]]) -> None:
@@ -94,11 +102,16 @@ def _write_npy(file: IO[bytes], pieces: Iterable[Mapping[str, Column]]) -> None:
     np.lib.format.write_array_header_1_0(file, header | {"shape": (count, columns)})
 
 
+WRITERS = {".npy": _write_npy, ".parquet": write_parquet, ".xlsx": write_excel}
+
+
 def require_writable(path: Path, suffixes: Sequence[str]) -> None:
     """Raise before a long run if writing `path` after it would fail."""
     require_suffix(path, suffixes)
     if path.suffix.lower() in ARROW_SUFFIXES:
         pyarrow_for(path, "writing")
+    if path.suffix.lower() in EXCEL_SUFFIXES:
+        excel_writer(path)
     require_folder(path)
 
 

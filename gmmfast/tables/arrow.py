@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.frames import from_arrow
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import CHOOSE, Piece
+from gmmfast.tables.base import CHOOSE, Piece, TableFile, Watch, unwatched
 from gmmfast.tables.ipc import decoded_size
 
 _INDEX = re.compile(r"__index_level_[0-9]+__|__null_dask_index__")  # one without a name
@@ -30,7 +30,7 @@ def pyarrow_for(path: Path, doing: str) -> tuple[Any, Any]:
         ) from None
 
 
-class ArrowFile:
+class ArrowFile(TableFile):
     """A Parquet, Feather or Arrow IPC file, read by pyarrow."""
 
     def __init__(self, path: Path) -> None:
@@ -48,6 +48,7 @@ class ArrowFile:
         self.index = _index_of(self.schema)
         self.text = self._text_columns()
         self.empty: list[str] = []
+        self.signs: dict[str, str] = {}
         self.notes: list[str] = []
 
     @property
@@ -73,7 +74,7 @@ class ArrowFile:
                 found.append(name)
         return found
 
-    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
+    def read(self, picked: list[int], kept: Sequence[int] = (), watch: Watch = unwatched) -> Piece:
         """Return the picked columns; ValueError names the first that cannot be used."""
         with self._explained():
             names = [self.names[i] for i in dict.fromkeys([*picked, *kept])]
@@ -83,6 +84,7 @@ class ArrowFile:
                 table = self._open_ipc().read_all().select(names)  # a stream is read once
         if table.num_rows == 0:
             raise ValueError(f"{self.path}: a table needs at least one row; got none.")
+        watch(table.num_rows)
         return self._piece(table, picked, kept)
 
     def pieces(

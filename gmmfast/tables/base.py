@@ -1,10 +1,11 @@
 """What all kinds of files share: suffixes, columns, and the rules for a cell."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from gmmfast.errors import MissingValuesError
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
+Watch: TypeAlias = Callable[[int], None]  # is called with each number of rows that are read
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")  # of text
@@ -125,8 +127,14 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-class TableFile(Protocol):
+def unwatched(n_rows: int) -> None:
+    """Nothing to do: the `Watch` of whoever shows no progress."""
+
+
+class TableFile(ABC):
     """A file that has been opened far enough to know its columns."""
+
+    unit: ClassVar[str] = "row"  # what the numbers of `Piece.lines` count
 
     path: Path
     names: list[str]
@@ -134,22 +142,39 @@ class TableFile(Protocol):
     index: list[str]  # names of columns that number or label the rows
     text: list[str]  # names of columns that do not hold numbers
     empty: list[str]  # names of columns without a value in the first rows
+    signs: Mapping[str, str]  # currency or % beside the numbers of each column; {} if not text
     notes: list[str]  # as of `Table`, on the file as such
 
     @property
+    @abstractmethod
     def n_bytes(self) -> float:
         """Approximate memory of all columns once they are read."""
-        ...
 
-    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
-        """Return the picked columns as numbers, in that order, and others as they are."""
-        ...
-
+    @abstractmethod
     def pieces(
         self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
     ) -> Iterator[Piece]:
-        """Yield the same, some rows at a time."""
-        ...
+        """Yield the picked columns as numbers, in that order, and others as they are."""
+
+    def read(self, picked: list[int], kept: Sequence[int] = (), watch: Watch = unwatched) -> Piece:
+        """Return the same of all rows."""
+        pieces = []
+        for piece in self.pieces(picked, None, kept):
+            pieces.append(piece)
+            watch(len(piece.values))
+        return joined(pieces, len(picked), len(kept))
+
+
+def joined(pieces: Sequence[Piece], n_picked: int, n_kept: int) -> Piece:
+    """Return pieces one below the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    values = [piece.values for piece in pieces] or [np.empty((0, n_picked))]
+    cells = [[cell for piece in pieces for cell in piece.kept[i]] for i in range(n_kept)]
+    lines = None
+    if any(piece.lines is not None for piece in pieces):
+        lines = [line for piece in pieces for line in piece.lines or [0] * len(piece.values)]
+    return Piece(np.concatenate(values), cells, lines)
 
 
 def require_suffix(path: Path, suffixes: Sequence[str]) -> None:

@@ -22,10 +22,12 @@ from gmmfast.tables.base import (
     Reading,
     Table,
     TableFile,
+    Watch,
     is_missing_cell,
     missing_values,
     plain_number,
     require_no_infinity,
+    unwatched,
 )
 from gmmfast.tables.excel import ExcelFile
 from gmmfast.tables.npy import NpyFile
@@ -80,15 +82,15 @@ class Choice:
         text = f"the {which} {what} ({_listed(self.left_out)}) {verb} left out."
         return [*self.file_notes, f"{self.source.path}: {text}"]
 
-    def table(self) -> Table:
-        """Read all rows.
+    def table(self, watch: Watch = unwatched) -> Table:
+        """Read all rows; `watch` is called with each number of rows that are read.
 
         Raises
         ------
         ValueError
             If a cell cannot be used, or rows have missing values and are not to be left out.
         """
-        piece = self.source.read(self._picked, self._kept)
+        piece = self.source.read(self._picked, self._kept, watch)
         self._require_labels(piece)
         gaps = self._gaps(piece)
         if gaps.any() and not self.drop_missing:
@@ -159,7 +161,7 @@ class Choice:
                 at = int(gaps.argmax())
                 place = f"row {total + at + 1}"
                 if piece.lines is not None and piece.lines[at]:
-                    place = f"{getattr(self.source, 'unit', 'line')} {piece.lines[at]}"
+                    place = f"{self.source.unit} {piece.lines[at]}"
             counts += absent.sum(axis=0)
             n, total = n + int(gaps.sum()), total + len(gaps)
         by_column = dict(zip(self._numeric, counts.tolist(), strict=True))

@@ -50,7 +50,7 @@ class ExcelFile(Records):
     def pieces(
         self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
     ) -> Iterator[Piece]:
-        """Yield some rows at a time; errors as of `read`."""
+        """Yield some rows at a time; ValueError names the first cell that is no number."""
         step = n_rows or rows_of(len(picked), np.dtype(np.float64))
         for start in range(self.first - 1, len(self._rows), step):
             piece = self.numbers(self._records(start, start + step), picked, kept)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import Floats, Piece, default_names
+from gmmfast.tables.base import Floats, Piece, TableFile, Watch, default_names, unwatched
 
 
-class NpyFile:
+class NpyFile(TableFile):
     """A 2-D array saved by numpy.save, mapped and never unpickled."""
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +51,7 @@ class NpyFile:
         self.index: list[str] = []
         self.text: list[str] = []
         self.empty: list[str] = []
+        self.signs: dict[str, str] = {}
         self.notes: list[str] = []
 
     @property
@@ -63,10 +64,11 @@ class NpyFile:
         """Type of the values after reading."""
         return np.float32 if self.array.dtype == np.float32 else np.float64
 
-    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
+    def read(self, picked: list[int], kept: Sequence[int] = (), watch: Watch = unwatched) -> Piece:
         """Return the picked columns."""
         whole = picked == list(range(len(self.names)))
         values: Floats = np.array(self.array if whole else self.array[:, picked], dtype=self.dtype)
+        watch(len(values))
         return Piece(values, [self.array[:, i].tolist() for i in kept])
 
     def pieces(

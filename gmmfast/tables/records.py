@@ -1,7 +1,7 @@
 """What text and spreadsheets share: records of cells, the first of which may be a header."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from gmmfast.tables.base import (
     LEAVE_OUT,
     Piece,
     Reading,
+    TableFile,
     default_names,
     is_missing_cell,
     not_a_number,
@@ -29,7 +30,7 @@ NUMERIC = 0.1  # share of numbers from which on a column is one of numbers
 HEAD = 200  # lines from which all is found out that a file does not say
 
 
-class Records:
+class Records(TableFile):
     """A table of cells of text: where its data begins, its columns, and the numbers in them.
 
     Parameters
@@ -48,7 +49,7 @@ class Records:
         Whether all cells of the first record are in quotes, and of no other.
     """
 
-    unit = "line"  # what the number of a record counts
+    unit = "line"
 
     def __init__(
         self,
@@ -84,23 +85,6 @@ class Records:
         self.signs = {name: _sign(cells, dialect) for name, cells in by_name}
         if reading.header is None:
             self._note_first(first, n_index, [first, *rows], is_asked=bool(asked))
-
-    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
-        """Return the picked columns; ValueError names the first cell that is no number."""
-        pieces = list(self.pieces(picked, None, kept))
-        values = [piece.values for piece in pieces]
-        cells = [[cell for piece in pieces for cell in piece.kept[i]] for i in range(len(kept))]
-        lines = None
-        if any(piece.lines is not None for piece in pieces):
-            lines = [line for piece in pieces for line in piece.lines or [0] * len(piece.values)]
-        whole = np.concatenate(values) if values else np.empty((0, len(picked)))
-        return Piece(whole, cells, lines)
-
-    def pieces(
-        self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
-    ) -> Iterator[Piece]:
-        """Yield some rows at a time; errors as of `read`."""
-        raise NotImplementedError
 
     def numbers(self, records: Iterable[Record], picked: list[int], kept: Sequence[int]) -> Piece:
         """Parse cell by cell; ValueError names the first cell at fault."""

@@ -5,16 +5,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from gmmfast.tables.base import READ_SUFFIXES, Piece, TableFile
+from gmmfast.tables.base import READ_SUFFIXES, Piece, TableFile, Watch, joined, unwatched
 from gmmfast.tables.opening import kind_of
 
 _HIDDEN = (".", "_")  # leftovers of writers
 _PATTERN = set("*?[")
 
 
-class SeveralFiles:
+class SeveralFiles(TableFile):
     """Files with the same columns, one below the other.
 
     Parameters
@@ -31,6 +29,7 @@ class SeveralFiles:
         self.names, self.has_names, self.index = first.names, first.has_names, first.index
         self.text = list(dict.fromkeys(name for file in self.files for name in file.text))
         self.empty = [name for name in first.empty if all(name in f.empty for f in self.files)]
+        self.signs = first.signs
         self.notes = [note for file in self.files for note in file.notes]
 
     @property
@@ -52,7 +51,7 @@ class SeveralFiles:
                     "(columns= in Python)."
                 )
         for name in names:
-            signs = {signs[name] for file in self.files if (signs := getattr(file, "signs", None))}
+            signs = {file.signs[name] for file in self.files if file.signs}
             if len(signs) > 1:
                 shown = ", ".join(sign or "no sign" for sign in sorted(signs))
                 raise ValueError(
@@ -60,9 +59,10 @@ class SeveralFiles:
                     f"all files; got {shown}. Convert them to one unit."
                 )
 
-    def read(self, picked: list[int], kept: Sequence[int] = ()) -> Piece:
-        """Return the picked columns of all files."""
-        return joined(list(self._each(picked, kept, lambda file, p, k: iter([file.read(p, k)]))))
+    def read(self, picked: list[int], kept: Sequence[int] = (), watch: Watch = unwatched) -> Piece:
+        """Return the picked columns of all files, each read as a whole."""
+        whole = self._each(picked, kept, lambda file, p, k: iter([file.read(p, k, watch)]))
+        return joined(list(whole), len(picked), len(kept))
 
     def pieces(
         self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
@@ -81,15 +81,6 @@ class SeveralFiles:
             there = [[place[self.names[i]] for i in which] for which in (picked, kept)]
             for piece in take(file, *there):
                 yield piece._replace(lines=None)  # of which file, a number would not say
-
-
-def joined(pieces: Sequence[Piece]) -> Piece:
-    """Return pieces one below the other."""
-    if len(pieces) == 1:
-        return pieces[0]
-    values = np.concatenate([piece.values for piece in pieces])
-    columns = range(len(pieces[0].kept))
-    return Piece(values, [[cell for piece in pieces for cell in piece.kept[i]] for i in columns])
 
 
 def files_of(path: Path) -> list[Path]:

@@ -69,7 +69,7 @@ class TextFile(Records):
     def pieces(
         self, picked: list[int], n_rows: int | None = None, kept: Sequence[int] = ()
     ) -> Iterator[Piece]:
-        """Yield some rows at a time; errors as of `read`."""
+        """Yield some rows at a time; ValueError names the first cell that is no number."""
         step, first = n_rows or rows_of(len(picked), np.dtype(np.float64)), self.first
         with self._explained(), open_text(self.path, self.encoding) as file:
             rest = itertools.islice(file, first - 1, None)

@@ -672,3 +672,50 @@ def test_choice__of_a_model_decides_the_columns_of_other_dialects(write):
     path = write("when;b;a\nMon;1,5;2\nTue;2,5;3\n")
     choice = choose_columns(path, ["a", "b"], reading=Reading(decimal=","))
     assert choice.table().values.tolist() == [[2, 1.5], [3, 2.5]]
+
+
+# Stray quotes
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "end"),
+    [
+        ('a;b;c\n1;2;x\n3;4;"y\n5;6;z\n7;8;"w\n9;1;v\n', 3, 5),  # in a column of text
+        ('a;b;c\n1;2;x\n3;4;"y\n5;6;z\n7;8;w\n', 3, 5),  # up to the end of the file
+        ('a;b;c\n1;2;x\n3;4;"y\n5;6;12"\n7;8;w\n', 3, 4),  # closed by a sign for inches
+        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', 3, 5),
+    ],
+)
+def test_read_table__names_a_stray_quote(write, text, line, end):
+    path = write(text)
+    for call in (read_table, lambda path: list(read_pieces(path, n_rows=2))):
+        message = refusal(call, path)
+        assert f'line {line}: a quote (") must be closed in its own cell' in message
+        assert f"goes on to line {end}. Remove the quote or close it" in message
+
+
+def test_read_table__a_stray_quote_below_the_first_lines(write):
+    text = "a,b,c\n" + "1,2,x\n" * 300 + '3,4,"y\n' + "5,6,z\n" * 3 + '7,8,"w\n' + "1,2,x\n" * 9
+    assert "line 302: a quote" in refusal(read_table, write(text))
+
+
+def test_read_table__cells_in_quotes_may_hold_lines(write):
+    path = write('a;b;c\n1;2;"one\ntwo; and three; four"\n3;4;"5"" pipe"\n5;6;7" pipe\n')
+    assert read_table(path).values.tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+# Locks and notes of several files
+
+
+def test_files_of__leaves_out_locks_of_excel(write):
+    write("a\n1\n2\n", "more/x.csv")
+    path = write("lock", "more/~$x.csv")
+    for what in (path.parent, path.parent / "*.csv"):
+        assert read_table(what).values.tolist() == [[1], [2]]
+
+
+def test_read_table__says_a_note_on_several_files_once(write):
+    paths = [write("a;b\n1,5;2\n", f"{i}.csv") for i in range(3)]
+    notes = read_table(paths).notes
+    assert len(notes) == 1
+    assert notes[0].startswith(f"{paths[0]} and 2 more (3 files): read with decimal commas.")

@@ -54,12 +54,15 @@ class Dialect:
     thousands: str = ""
     is_sure: bool = True
 
-    def records(self, lines: Iterable[str]) -> Iterable[list[str]]:
-        """Cells of each record, as a reader of `csv`, which has the attribute `line_num`."""
+    def records(self, lines: Iterable[str], *, strict: bool = False) -> Iterable[list[str]]:
+        """Cells of each record, as a reader of `csv`, which has the attribute `line_num`.
+
+        If `strict`, quotes that are not closed, or are closed within a cell, are a `csv.Error`.
+        """
         if self.delimiter != " ":
-            return csv.reader(lines, delimiter=self.delimiter)
+            return csv.reader(lines, delimiter=self.delimiter, strict=strict)
         bare = (line.replace("\t", " ").strip() for line in lines)
-        return csv.reader(bare, delimiter=" ", skipinitialspace=True)
+        return csv.reader(bare, delimiter=" ", skipinitialspace=True, strict=strict)
 
     def number(self, cell: str) -> float | None:
         """Return the number in a cell, or None."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from gmmfast.tables.base import READ_SUFFIXES, Piece, TableFile, Watch, joined, unwatched
 from gmmfast.tables.opening import kind_of
 
-_HIDDEN = (".", "_")  # leftovers of writers
+_HIDDEN = (".", "_", "~$")  # leftovers of writers, and locks of Excel
 _PATTERN = set("*?[")
 
 
@@ -30,12 +30,23 @@ class SeveralFiles(TableFile):
         self.text = list(dict.fromkeys(name for file in self.files for name in file.text))
         self.empty = [name for name in first.empty if all(name in f.empty for f in self.files)]
         self.signs = first.signs
-        self.notes = [note for file in self.files for note in file.notes]
+        self.notes = self._notes()
 
     @property
     def n_bytes(self) -> float:
         """Size of all."""
         return sum(file.n_bytes for file in self.files)
+
+    def _notes(self) -> list[str]:
+        """Notes on the files; one that several share is said once."""
+        paths: dict[str, list[Path]] = {}
+        for file in self.files:
+            for note in file.notes:
+                paths.setdefault(note.removeprefix(f"{file.path}: "), []).append(file.path)
+        return [
+            f"{where[0] if len(where) == 1 else f'{self.path} ({len(where)} files)'}: {text}"
+            for text, where in paths.items()
+        ]
 
     def require_columns(self, names: Sequence[str], *, no_others: bool) -> None:
         """Raise ValueError unless every file has these columns, and no other numbers if asked."""
@@ -113,7 +124,7 @@ def files_of(path: Path) -> list[Path]:
     if path.exists() or not _PATTERN & {*str(path)}:
         return [path]
     found = [Path(name) for name in sorted(glob.glob(os.fspath(path), recursive=True))]
-    found = [each for each in found if each.is_file()]
+    found = [each for each in found if each.is_file() and not each.name.startswith("~$")]
     if not found:
         raise FileNotFoundError(f"{path}: no file matches this pattern.")
     return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
 from gmmfast.tables import dialect as dialects
-from gmmfast.tables.base import DECIMAL, DIALECT, Piece, Reading
+from gmmfast.tables.base import DECIMAL, DIALECT, Piece, Reading, is_missing_cell
 from gmmfast.tables.opening import DENSITY, encoding_of, explained, kind_of, open_text
 from gmmfast.tables.records import HEAD, Record, Records
 
@@ -85,12 +85,50 @@ class TextFile(Records):
 
     def _piece(self, lines: list[str], first: int, picked: list[int], kept: Sequence[int]) -> Piece:
         """Parse lines, of which the first is number `first`."""
-        if not kept and not all(text.isspace() for text in lines):
+        count = sum(not line.isspace() for line in lines)
+        if count and not kept:
             with contextlib.suppress(ValueError):
                 values = self._parse(lines, picked)
-                if np.isfinite(values).all():
+                # fewer rows than lines: a cell in quotes goes on in the next line
+                if len(values) == count and np.isfinite(values).all():
                     return Piece(values, [])
+        self._require_closed_quotes(lines, first)
         return self.numbers(self._records(lines, first), picked, kept)
+
+    def _require_closed_quotes(self, lines: list[str], first: int) -> None:
+        """Raise ValueError if a stray quote makes one cell of several rows."""
+        if not any('"' in line for line in lines):
+            return
+        reader: Any = self.dialect.records(lines)
+        begin = 0
+        for _ in reader:
+            whole = lines[begin : reader.line_num]
+            if len(whole) > 1 and self._is_swallowing(whole):
+                raise ValueError(
+                    f'{self.path}, line {first + begin}: a quote (") must be closed in its own '
+                    f"cell; this one goes on to line {first + reader.line_num - 1}. Remove the "
+                    "quote or close it; a quote within a cell in quotes is written twice."
+                )
+            begin = reader.line_num
+
+    def _is_swallowing(self, lines: list[str]) -> bool:
+        """Whether lines of one record are no whole record, or hold rows."""
+        try:
+            list(self.dialect.records(lines, strict=True))
+        except csv.Error:
+            return True
+        return any(map(self._is_row, self.dialect.records(lines[1:])))
+
+    def _is_row(self, cells: list[str]) -> bool:
+        """Whether cells are a row: all columns, with numbers or gaps where they belong."""
+        aside = {*self.text, *self.empty, *self.index}
+        if len(cells) != len(self.names) or len(cells) < 2:
+            return False
+        numeric = [c for name, c in zip(self.names, cells, strict=True) if name not in aside]
+        numbers = [self.dialect.number(c) is not None for c in numeric]
+        return any(numbers) and all(
+            is_number or is_missing_cell(c) for c, is_number in zip(numeric, numbers, strict=True)
+        )
 
     def _parse(self, lines: list[str], picked: list[int]) -> NDArray[np.float64]:
         """Parse at the speed of compiled code; any fault is a ValueError that names no cell."""

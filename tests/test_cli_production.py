@@ -121,3 +121,34 @@ def test_quiet__of_other_commands(run, tmp_path):
     assert (code, err) == (0, "")
     flags = np.genfromtxt(out.splitlines(), delimiter=",", names=True)["outlier"]
     assert flags.sum() == 20
+
+
+@pytest.mark.parametrize("command", ["predict", "score"])
+def test_verbose__counts_rows_read_and_written(run, model, customers, command, monkeypatch):
+    monkeypatch.setattr("gmmfast.cli.progress.EVERY", 0)
+    monkeypatch.setattr("gmmfast.cli.using.BLOCK", 100)
+    args = (command, model, customers)
+    plain = run(*args)
+    code, out, err = run(*args, "--verbose")
+    assert (code, out) == (0, plain[1])
+    lines = err.splitlines()
+    assert f"reading {customers}: 350 rows" in lines
+    assert [f"{model} applied to: {n} rows" in lines for n in (100, 200, 300, 350)] == [True] * 4
+    assert lines[-1].startswith(f"{model} applied to: 350 rows in ")
+
+
+def test_progress__is_one_line_of_a_terminal(run, model, customers, monkeypatch):
+    monkeypatch.setattr("gmmfast.cli.progress.EVERY", 0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    err = run("score", model, customers)[2]
+    text = f"reading {customers}: 350 rows"
+    assert f"\r{text}\r{' ' * len(text)}\r" in err
+    assert err.endswith(" \r")
+    assert run("score", model, customers, "--quiet")[2] == ""
+
+
+def test_progress__of_rows_in_pieces(run, model, customers, monkeypatch):
+    monkeypatch.setattr("gmmfast.cli.progress.EVERY", 0)
+    monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: True)
+    err = run("score", model, customers, "--verbose")[2]
+    assert f"reading {customers}: 350 rows\n" in err

@@ -91,10 +91,14 @@ def _add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_positive, metavar="N", help=help)
 
 
+def _add_verbose(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument("--verbose", action="store_true", help=help)
+
+
 def _add_control(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     _add_threads(parser)
-    add("--verbose", action="store_true", help="print a line per iteration or candidate to stderr")
+    _add_verbose(parser, "print rows read, and a line per iteration or candidate, to stderr")
     add("--strict", action="store_true", help="exit with code 3 if the fit has not converged")
 
 
@@ -174,6 +178,7 @@ def _add_predict(commands: Any) -> None:
     )
     _add_cut(parser)
     _add_threads(parser)
+    _add_verbose(parser, "print rows read and written, to stderr")
     _add_output(parser)
 
 
@@ -184,6 +189,7 @@ def _add_score(commands: Any) -> None:
     _add_kept(parser)
     _add_cut(parser)
     _add_threads(parser)
+    _add_verbose(parser, "print rows read and written, to stderr")
     _add_output(parser)
 
 

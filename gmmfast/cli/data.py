@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.cli.progress import RowsSoFar
 from gmmfast.cli.streams import shown
 from gmmfast.cli.words import in_own_words
 from gmmfast.data import free_memory as memory
@@ -134,8 +135,13 @@ def _of_file(
     if kept:
         choice = choose_columns(path, columns, weight_column, keep=kept, **whole)
     n_bytes = choice.source.n_bytes
+    count = RowsSoFar(f"reading {choice.source.path}", arguments)
     if not memory.is_large(n_bytes):
-        table = choice.table()
+        try:
+            table = choice.table(count.add)
+        finally:
+            count.clear()
+        count.end()
         for text in table.notes:
             note(text)
         numbers = table.rows
@@ -163,6 +169,7 @@ def _of_file(
         **options,
         **vars(reading),
     )
+    pieces.watch = count.show
     return Data(pieces, None, choice.names, choice.source.has_names)
 
 

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.cli.data import Data, announce_compilation, feature_names, note, read_for
+from gmmfast.cli.progress import RowsSoFar
 from gmmfast.cli.streams import require_output, write_output
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.attributes import QUANTILES
 from gmmfast.rows.sources import Chunk
 
 Columns = dict[str, NDArray[Any]]
+BLOCK = 1 << 18  # rows in memory whose results are computed and written at once
 
 
 def predict(arguments: argparse.Namespace) -> None:
@@ -41,7 +43,8 @@ def _write_rows(
     """Write results beside numbers of rows and columns that are kept, and mark outliers."""
     _require_one_cut(arguments)
     model, data = _open(arguments)
-    found = ((part, results(model, part.X)) for part in data.parts())
+    count = RowsSoFar(f"{arguments.model} applied to", arguments)
+    found = _counted(((part, results(model, part.X)) for part in _blocks(data)), count)
     if arguments.relative:
         parts = list(found)  # a quantile needs all of them
         cut: float | None = _relative_cut(parts, arguments.outliers)
@@ -57,6 +60,29 @@ def _write_rows(
     if arguments.outliers is not None and not arguments.relative:
         of_fit = f", as {arguments.outliers:g} of the rows of the fit have"
     note(f"{counts[0]} of {counts[1]} rows have a log density below {cut:.5g}{of_fit}")
+
+
+def _blocks(data: Data) -> Iterator[Chunk]:
+    """Yield the rows of a command, at most `BLOCK` at a time."""
+    for part in data.parts():
+        for start in range(0, len(part.X), BLOCK):
+            rows = slice(start, start + BLOCK)
+            kept = {name: cells[rows] for name, cells in part.kept.items()}
+            numbers = None if part.rows is None else part.rows[rows]
+            yield Chunk(part.X[rows], None, part.first + start, numbers, kept)
+
+
+def _counted(
+    found: Iterable[tuple[Chunk, Columns]], count: RowsSoFar
+) -> Iterator[tuple[Chunk, Columns]]:
+    """Yield results, and count their rows once they are written."""
+    try:
+        for part, columns in found:
+            yield part, columns
+            count.add(len(part.X))
+    finally:
+        count.clear()
+    count.end()
 
 
 def _require_one_cut(arguments: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ from gmmfast.tables import (
     read_pieces,
     require_distinct,
 )
+from gmmfast.tables.base import Watch, unwatched
 
 MOST_ROWS = 1 << 31  # per chunk: the limit of file readers
 END = object()  # sentinel after the last piece
@@ -61,6 +62,8 @@ class Chunks:
         The file or folder, if any.
     notes : list of str
         Choices in reading an ambiguous file, as in `gmmfast.tables.Table`.
+    watch : callable
+        Is called with the number of rows read so far in a pass, and with 0 at its end.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Chunks:
         self.n_rows: int | None = None
         self.path: Path | None = None
         self.notes: list[str] = []
+        self.watch: Watch = unwatched
 
     def __iter__(self) -> Iterator[Chunk]:
         """Read all rows; ValueError or OSError names the row of a failure."""
@@ -96,6 +100,7 @@ class Chunks:
                 piece = next(pieces, END)
                 if piece is END:
                     self.n_rows = first
+                    self.watch(0)
                     return
                 if not _length(piece):
                     continue
@@ -111,6 +116,7 @@ class Chunks:
                     f"the first, {width}; got {chunk.X.shape[1]}."
                 )
             width = chunk.X.shape[1]
+            self.watch(first + len(chunk.X))
             yield chunk
             first += len(chunk.X)
 

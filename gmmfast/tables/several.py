@@ -38,7 +38,7 @@ class SeveralFiles(TableFile):
         return sum(file.n_bytes for file in self.files)
 
     def _notes(self) -> list[str]:
-        """Notes on the files; one that several share is said once."""
+        """Notes on the files; a note that several share is said once."""
         paths: dict[str, list[Path]] = {}
         for file in self.files:
             for note in file.notes:

@@ -719,3 +719,31 @@ def test_read_table__says_a_note_on_several_files_once(write):
     notes = read_table(paths).notes
     assert len(notes) == 1
     assert notes[0].startswith(f"{paths[0]} and 2 more (3 files): read with decimal commas.")
+
+
+# Names that do not say what a file is
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.csv", gzip.compress(b"a\n1\n"), "compressed by gzip. Rename it to end in .csv.gz."),
+        ("x.csv.gz", bz2.compress(b"a\n1\n"), "says .gz, its content is compressed by bzip2."),
+        ("x.csv", b"PK\x03\x04rest", "unpack an archive first."),
+        ("x.xls", b"PK\x03\x04rest", "Rename a spreadsheet to end in .xlsx"),
+        ("x.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "without a password"),
+        ("x.xls", b"\n<HTML><table><tr><td>1", "a page of HTML or XML."),
+        ("x.csv", b"\xef\xbb\xbf<!DOCTYPE html>", "save it as .xlsx or CSV."),
+        ("x.txt", b"%PDF-1.4", "a PDF document"),
+        ("x.csv", b"PAR1\x15rest", "Rename it to end in .parquet."),
+        ("x.parquet", b"\x93NUMPYrest", "Rename it to end in .npy."),
+    ],
+)
+def test_read_table__names_the_true_kind_of_a_file(write, name, content, words):
+    path = write(content, name)
+    text = refusal(read_table, path)
+    assert text.startswith(f"{path}: its name says .") and words in text
+
+
+def test_read_table__of_names_that_look_like_the_first_bytes_of_a_kind(write):
+    assert read_table(write("PAR1,BZh\n1,2\n3,4\n")).names == ["PAR1", "BZh"]

@@ -31,7 +31,7 @@ from gmmfast.tables.base import (
 )
 from gmmfast.tables.excel import ExcelFile
 from gmmfast.tables.npy import NpyFile
-from gmmfast.tables.opening import kind_of
+from gmmfast.tables.opening import kind_of, require_named_kind
 from gmmfast.tables.several import SeveralFiles, files_of
 from gmmfast.tables.text import TextFile
 
@@ -318,6 +318,7 @@ def _open_one(path: Path, asked: list[str], reading: Reading) -> TableFile:
             f"{path}: the file suffix must be one of {', '.join(READ_SUFFIXES)}, or of compressed "
             f"text such as .csv.gz; got {got}."
         )
+    require_named_kind(path)
     _require_options(path, suffix, reading)
     if suffix in TEXT_SUFFIXES:
         return TextFile(path, asked, reading)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from gmmfast.tables.base import COMPRESSIONS, TEXT_SUFFIXES
+from gmmfast.tables.base import COMPRESSIONS, EXCEL_SUFFIXES, READ_SUFFIXES, TEXT_SUFFIXES
 
 CHECKED = 1 << 24  # bytes whose encoding is checked before a file is read
 DENSITY = 6  # bytes of text per byte of a compressed file, for estimates
@@ -21,6 +21,33 @@ _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+_SPACE = codecs.BOM_UTF8 + b" \t\r\n"
+_PAGES = (b"<!doctype", b"<html", b"<table", b"<?xml", b"<head", b"<meta")
+_RENAME = "Rename it to end in {}."
+_SAVE = "Save it as CSV in the program that it belongs to."
+# first bytes: what they begin, suffixes that say so, and the remedy for another one
+_KINDS: dict[bytes, tuple[str, tuple[str, ...], str]] = {
+    b"\x1f\x8b": ("compressed by gzip", (".gz",), _RENAME.format(".csv.gz")),
+    b"BZh91AY&SY": ("compressed by bzip2", (".bz2",), _RENAME.format(".csv.bz2")),
+    b"\xfd7zXZ\0": ("compressed by xz", (".xz",), _RENAME.format(".csv.xz")),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", (".zst",), _RENAME.format(".csv.zst")),
+    b"PK\x03\x04": (
+        "a spreadsheet or a .zip archive",
+        (".xlsx", ".xlsm", ".ods"),
+        "Rename a spreadsheet to end in .xlsx or .ods; unpack an archive first.",
+    ),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
+        "an Excel workbook, old or with a password",
+        EXCEL_SUFFIXES,
+        "Save it as .xlsx without a password, or as CSV.",
+    ),
+    b"PAR1\x15": ("a Parquet file", (".parquet",), _RENAME.format(".parquet")),
+    b"ARROW1\0\0": ("an Arrow file", (".arrow", ".feather"), _RENAME.format(".arrow")),
+    b"\x93NUMPY": ("an array of NumPy", (".npy",), _RENAME.format(".npy")),
+    b"%PDF-": ("a PDF document", (), _SAVE),
 }
 
 
@@ -34,6 +61,22 @@ def kind_of(path: Path) -> tuple[str, str]:
         return suffix, ""
     inner = path.with_suffix("").suffix.lower()
     return inner or TEXT_SUFFIXES[0], suffix
+
+
+def require_named_kind(path: Path) -> None:
+    """Raise ValueError if the first bytes of a file are of another kind than its name says."""
+    suffix, compression = kind_of(path)
+    named = compression or suffix
+    with path.open("rb") as file:
+        start = file.read(512)
+    for mark, (what, suffixes, remedy) in _KINDS.items():
+        if start.startswith(mark) and named not in suffixes:
+            raise ValueError(f"{path}: its name says {named}, its content is {what}. {remedy}")
+    if start.lstrip(_SPACE).lower().startswith(_PAGES) and suffix in READ_SUFFIXES:
+        raise ValueError(
+            f"{path}: its name says {named}, its content is a page of HTML or XML. Open it in a "
+            "spreadsheet program, and save it as .xlsx or CSV."
+        )
 
 
 def open_bytes(path: Path) -> IO[bytes]:

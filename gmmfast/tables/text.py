@@ -117,7 +117,8 @@ class TextFile(Records):
             list(self.dialect.records(lines, strict=True))
         except csv.Error:
             return True
-        return any(map(self._is_row, self.dialect.records(lines[1:])))
+        inside = [line.partition('"')[0] for line in lines[1:]]  # what follows is outside the cell
+        return any(map(self._is_row, self.dialect.records(inside)))
 
     def _is_row(self, cells: list[str]) -> bool:
         """Whether cells are a row: all columns, with numbers or gaps where they belong."""

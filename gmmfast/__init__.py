@@ -3,13 +3,14 @@
 from importlib import import_module
 from typing import Any
 
-from gmmfast.errors import ConvergenceWarning, NotFittedError
+from gmmfast.errors import CollapsedComponentWarning, ConvergenceWarning, NotFittedError
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
 
 __all__ = [
+    "CollapsedComponentWarning",
     "ConvergenceWarning",
     "GaussianMixture",
     "GaussianMixtureIC",

@@ -6,9 +6,16 @@ import sys
 import warnings
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class ConvergenceWarning(UserWarning):
     """EM ended before it had converged."""
+
+
+class CollapsedComponentWarning(UserWarning):
+    """A component has collapsed, so that the likelihood of the fit means nothing."""
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -119,6 +126,18 @@ class IllDefinedCovarianceError(ValueError):
         """Return the same error with the facts of the fit."""
         own = (self.component, self.iteration)
         return type(self)(*own, reg_covar, is_float32, remedy, is_single)
+
+
+def collapsed_components(degenerate: NDArray[np.bool_], reg_covar: float) -> str:
+    """Return the warning of a fit with collapsed components (K,)."""
+    which = np.flatnonzero(degenerate).tolist()
+    noun, verb = ("Component", "has") if len(which) == 1 else ("Components", "have")
+    return (
+        f"{noun} {', '.join(map(str, which))} {verb} collapsed, without rows or without spread in "
+        "some direction: the likelihood of this fit means nothing. Lower n_components, leave out "
+        f"columns that follow from others, or raise reg_covar (now {reg_covar:g}). 'degenerate_' "
+        "marks such components."
+    )
 
 
 def _loaded(name: str, ours: type[Any]) -> type[Any]:

@@ -343,11 +343,15 @@ def with_value(values, row, value):
 
 _, LABELS, RESP, _ = data(FEW)
 WRONG = {
-    "a label too many": (with_value(LABELS, 7, 3), ["from 0 to 2", "got 3 in row 7", "np.unique"]),
+    "a label too many": (
+        with_value(LABELS, 7, 3),
+        ["got 3 in row 7", "4 different", "n_components=4"],
+    ),
     "a negative label": (with_value(LABELS, 7, -1), ["got -1 in row 7", "np.unique"]),
     "a fraction": (with_value(LABELS, 7, 0.5), ["integers", "got 0.5 in row 7"]),
     "a missing label": (with_value(LABELS, 7, np.nan), ["got nan in row 7"]),
     "text": (np.array(["a", "b", "c"])[LABELS], ["from 0 to 2", "got 'a'", "np.unique"]),
+    "too many groups": (np.array(["a", "b", "c", "d"])[np.arange(FEW) % 4], ["n_components=4"]),
     "text objects": (pd.Series(["x"] * FEW), ["got 'x'", "return_inverse"]),
     "digits": ([str(label) for label in LABELS], ["np.unique"]),
     "an unused label": (LABELS % 2, ["Each of the 3 components", "component 2 has none", "lower"]),
@@ -358,7 +362,7 @@ WRONG = {
     "not a number": (with_value(RESP, 7, np.nan), ["got the sum nan", "row 7"]),
     "no responsibility": (with_value(RESP, slice(None), [0.5, 0, 0.5]), ["component 1 has none"]),
     "a column of labels": (LABELS[:, None], ["(150,) for labels", "(150, 1)", "labels.ravel()"]),
-    "nothing": (lambda *_: None, ["init_params must be an array"]),
+    "nothing": (lambda *_: None, ["must be an array"]),
     "a masked array": (np.ma.masked_equal(LABELS, 1), ["init_params", "masked"]),
 }
 
@@ -372,6 +376,23 @@ def test_errors(name, as_callable):
         started(data(FEW)[0], init_params)
     for part in parts:
         assert part in str(caught.value)
+    is_named = "init_params(X, n_components, rng) returned" in str(caught.value)
+    assert is_named == callable(init_params)
+
+
+def test_labels__may_be_categories_of_numbers():
+    X, labels, _, _ = data(FEW)
+    as_categories = started(X, pd.Series(pd.Categorical(labels)))
+    np.testing.assert_array_equal(as_categories.means_, started(X, labels).means_)
+
+
+def test_responsibilities__may_be_rounded_to_three_digits():
+    X, labels, _, _ = data(FEW)
+    resp = np.full((FEW, K), 0.333)
+    resp[np.arange(FEW), labels] += 0.0005 * (K - 1) / K
+    rounded = started(X, resp)
+    assert abs(rounded.weights_.sum() - 1) < 1e-12
+    np.testing.assert_allclose(rounded.means_, started(X, resp / resp.sum(1)[:, None]).means_)
 
 
 def test_errors__a_component_whose_rows_have_no_weight():
@@ -391,7 +412,8 @@ def test_errors__a_covariance_that_is_not_positive_definite():
             match="component 1 .* at the start: raise reg_covar",
         ):
             started(X, init_params, reg_covar=0.0)
-    assert started(X, labels).degenerate_.tolist() == [False, True, False]
+    with pytest.warns(gmmfast.CollapsedComponentWarning, match=r"^Component 1 has"):
+        assert started(X, labels).degenerate_.tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("kind", ["labels", "callable"])

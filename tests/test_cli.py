@@ -138,6 +138,10 @@ def test_fit__starts_from_a_column_of_labels(run, tmp_path, grouped, name, names
         means = [np.average(X[groups == k], axis=0, weights=weights[groups == k]) for k in order]
         np.testing.assert_allclose(found["weights"], share[order], rtol=1e-12)
         np.testing.assert_allclose(found["means"], means, rtol=1e-10)
+        assert found["init_labels"] == [str(names[k]) for k in order]
+    _, out, _ = run("fit", tmp_path / name, "--init-labels", "x2", *options[:4])
+    began = ", ".join(f"{i} from {names[k]}" for i, k in enumerate(order))
+    assert f"\nstarted         {began}\n" in out
 
 
 def test_fit__labels_of_all_rows_with_other_options(run, tmp_path, grouped):

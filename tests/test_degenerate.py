@@ -8,11 +8,14 @@ import pytest
 from data import TYPES, mixture, random_start
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine
 
-from gmmfast import GaussianMixture
+from gmmfast import CollapsedComponentWarning, GaussianMixture
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import MODELS
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*did not converge"),
+    pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning"),
+]
 
 INITS = ("kmeans", "k-means++", "random", "random_from_data", "hierarchical")
 X = mixture(90, 3, 2, seed=4)[0]
@@ -486,3 +489,66 @@ def test_flags_follow_the_weights():
     w = np.r_[np.ones(90), np.zeros(10)]
     fitted = GaussianMixture(2, random_state=0).fit(rows, sample_weight=w)
     assert not fitted.degenerate_.any()
+
+
+# ------------------------------------------------------------------------- starts that collapse
+
+
+def collapses(seed, tmp_path):
+    """Fit five components to iris from one start, which may move them toward a collapse."""
+    path = tmp_path / f"{seed}.npz"  # with a checkpoint there is no second start
+    return GaussianMixture(5, random_state=seed).fit(load_iris().data, checkpoint=path)
+
+
+@pytest.mark.filterwarnings("error::gmmfast.CollapsedComponentWarning")
+@pytest.mark.parametrize(("columns", "K"), [([0, 1, 2, 3], 5), ([2, 3], 4)])
+@pytest.mark.parametrize("n_init", [1, 3])
+def test_fit__does_not_end_in_a_collapse_of_rounded_rows(columns, K, n_init):
+    """scikit-learn's default fits do not collapse here."""
+    rows = load_iris().data[:, columns]
+    for seed in range(4):
+        fitted = GaussianMixture(K, n_init=n_init, random_state=seed).fit(rows)
+        assert not fitted.degenerate_.any()
+
+
+def test_fit__a_start_without_moves_follows_a_collapse(tmp_path):
+    rows, once, helped = load_iris().data, [], 0
+    for seed in range(4):
+        once.append(collapses(seed, tmp_path))
+        again = GaussianMixture(5, random_state=seed).fit(rows)
+        if once[-1].degenerate_.any():
+            helped += not again.degenerate_.any()
+        else:
+            assert again.lower_bounds_ == once[-1].lower_bounds_
+    assert helped == sum(fitted.degenerate_.any() for fitted in once) > 0
+
+
+def test_fit__labels_that_collapse_stay_the_only_start():
+    """A start that the user gives is not replaced."""
+    labels, begun = np.array([0] * 87 + [1] * 3), []
+    rows = np.vstack([X[:87], np.ones((3, 3))])
+    mixture = GaussianMixture(2, init_params=labels, tol=0.0, max_iter=5)
+    with pytest.warns(CollapsedComponentWarning):
+        mixture.fit(rows, callback=lambda iteration, _: begun.append(iteration))
+    assert begun == [1, 2, 3, 4, 5] and mixture.degenerate_.tolist() == [False, True]
+
+
+def test_n_init__prefers_a_start_without_a_collapsed_component():
+    """The collapsed one is likelier."""
+    starts = iter([np.array([0] * 87 + [1] * 3), np.arange(90) % 2, np.array([0] * 87 + [1] * 3)])
+    rows = np.vstack([X[:87], np.ones((3, 3))])
+    params = {"tol": 0.0, "max_iter": 3}
+    mixture = GaussianMixture(2, n_init=3, init_params=lambda *_: next(starts), **params).fit(rows)
+    collapsed = GaussianMixture(2, init_params=np.array([0] * 87 + [1] * 3), **params).fit(rows)
+    assert collapsed.degenerate_.any() and not mixture.degenerate_.any()
+    assert collapsed.lower_bound_ > mixture.lower_bound_
+
+
+def test_warning__names_the_components_and_the_remedy():
+    rows = np.vstack([X[:87], np.ones((3, 3))])
+    text = r"^Component 1 has collapsed.* means nothing\. Lower n_components.*\(now 1e-06\)"
+    with pytest.warns(CollapsedComponentWarning, match=text) as caught:
+        GaussianMixture(2, init_params=np.array([0] * 87 + [1] * 3)).fit(rows)
+    assert caught[0].filename == __file__
+    with pytest.warns(CollapsedComponentWarning, match=r"^Components 0, 1 have collapsed"):
+        GaussianMixture(2, covariance_type="tied", random_state=0).fit(np.ones((10, 2)))

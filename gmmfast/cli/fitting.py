@@ -34,7 +34,7 @@ def fit(arguments: argparse.Namespace) -> int:
             "labels (see gmmfast fit --help)"
         )
     data = read(arguments, arguments.weight_column, arguments.init_labels)
-    n_components, labels = _groups(data, arguments)
+    n_components, groups, labels = _groups(data, arguments)
     _require_rows(data, n_components, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
     settings = {
@@ -66,7 +66,8 @@ def fit(arguments: argparse.Namespace) -> int:
             progress=sys.stderr.isatty() and not arguments.verbose,
             checkpoint=arguments.checkpoint,
         )
-    report = report_of(model, rows, data.weights, data.names, scaling, source(arguments))
+    result = model, rows, data.weights, data.names, scaling
+    report = report_of(*result, source(arguments), groups)
     try:
         print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
     finally:  # whoever reads the output may leave early, as head does
@@ -102,10 +103,12 @@ def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
     return model.set_params(max_iter=settings["max_iter"])
 
 
-def _groups(data: Data, arguments: argparse.Namespace) -> tuple[int, NDArray[np.intp] | None]:
-    """Return K, and the labels to start from, as integers, if there is a column of labels."""
+def _groups(
+    data: Data, arguments: argparse.Namespace
+) -> tuple[int, NDArray[Any], NDArray[np.intp] | None]:
+    """Return K; and where a column of labels names groups, these and the labels as integers."""
     if data.labels is None:
-        return arguments.components, None
+        return arguments.components, np.empty(0, str), None
     names, labels = np.unique(data.labels, return_inverse=True)
     if arguments.components not in (None, len(names)):
         shown = ", ".join(map(str, names[:5])) + ", ..." * (len(names) > 5)
@@ -113,7 +116,7 @@ def _groups(data: Data, arguments: argparse.Namespace) -> tuple[int, NDArray[np.
             f"{source(arguments)}: -k {arguments.components}, but column {arguments.init_labels!r} "
             f"has {len(names)} different labels ({shown}). Leave out -k, or change the labels."
         )
-    return len(names), labels
+    return len(names), names, labels
 
 
 def _require_rows(data: Data, n_components: int, arguments: argparse.Namespace) -> None:

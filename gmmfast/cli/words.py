@@ -5,6 +5,8 @@ import re
 import warnings
 from collections.abc import Iterator
 
+from gmmfast.errors import CollapsedComponentWarning
+
 OPTIONS = {  # of parameters
     "n_components": "-k",
     "covariance_type": "--covariance",
@@ -41,9 +43,14 @@ def in_own_words(text: str) -> str:
 
 @contextlib.contextmanager
 def own_warnings() -> Iterator[None]:
-    """Repeat the warnings inside this context in own words."""
+    """Repeat the warnings inside this context in own words.
+
+    A collapsed component is left out: the table of the fit has a line for it.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     for warning in caught:
+        if issubclass(warning.category, CollapsedComponentWarning):
+            continue
         warnings.warn(in_own_words(str(warning.message)), warning.category, stacklevel=3)

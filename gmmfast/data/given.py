@@ -14,7 +14,7 @@ from gmmfast.data.frames import from_frame
 
 Floats = NDArray[np.float64]
 
-SUM_ROUNDING = 1e-3  # of the responsibilities of a row: as of float32, or three printed digits
+DIGIT_ROUNDING = 5e-4  # of a responsibility, of a float32 or of three printed digits
 ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times float32's, or 7 printed digits
 
 
@@ -64,18 +64,22 @@ def check_means_init(means: ArrayLike, n_components: int, n_features: int) -> Fl
     return _given(means, (n_components, n_features), "means").astype(np.float64, copy=False)
 
 
-def check_memberships(memberships: Any, n_rows: int, n_components: int) -> NDArray[Any]:
+def check_memberships(
+    memberships: Any, n_rows: int, n_components: int, source: str = "'init_params'"
+) -> NDArray[Any]:
     """Return the memberships that a user gives to start from.
 
     Parameters
     ----------
     memberships : array-like of shape (n,) or (n, K)
         Labels, integers from 0 to K - 1; or responsibilities, whose sum over a row is one, to
-        `SUM_ROUNDING`.
+        `DIGIT_ROUNDING` per component.
     n_rows : int
         n, with the rows of weight zero.
     n_components : int
         K.
+    source : str, default="'init_params'"
+        What they are, for messages.
 
     Returns
     -------
@@ -87,52 +91,59 @@ def check_memberships(memberships: Any, n_rows: int, n_components: int) -> NDArr
         If they are anything else.
     """
     try:
-        array = given_array(memberships, "init_params")
+        array = given_array(memberships, source.strip("'"))
     except (TypeError, ValueError):
-        cells = np.asarray(memberships, object).flat
-        text = next((cell for cell in cells if isinstance(cell, str | bytes)), None)
-        if text is None:
+        cells = np.asarray(memberships, object)
+        plain = np.asarray(memberships)
+        if plain.dtype.kind in "iu" and not np.ma.isMaskedArray(memberships):
+            return check_memberships(plain, n_rows, n_components, source)  # pandas' categories
+        text = next((cell for cell in cells.flat if isinstance(cell, str | bytes)), None)
+        if text is None or cells.ndim != 1:
             raise
-        raise ValueError(_wrong_label(n_components, repr(text))) from None
+        raise _wrong_labels(source, cells, n_components, repr(text)) from None
     shapes = (n_rows,), (n_rows, n_components)
     if array.shape not in shapes:
         advice = "Arrays fit the rows and n_components of one fit; use a callable for several."
         if array.shape == (n_rows, 1):
             advice = "Use labels.ravel()."
         raise ValueError(
-            f"The parameter 'init_params' should have the shape of {shapes[0]} for labels or "
+            f"{source[0].upper()}{source[1:]} should have the shape of {shapes[0]} for labels or "
             f"{shapes[1]} for responsibilities, but got {array.shape}. {advice}"
         )
     if array.ndim == 1:
-        return _checked_labels(array, n_components)
-    return _checked_responsibilities(array)
+        return _checked_labels(array, n_components, source)
+    return _checked_responsibilities(array, source)
 
 
-def _checked_labels(labels: NDArray[Any], n_components: int) -> NDArray[np.int64]:
+def _checked_labels(labels: NDArray[Any], n_components: int, source: str) -> NDArray[np.int64]:
     with np.errstate(invalid="ignore"):
         known = (labels >= 0) & (labels < n_components) & (labels == np.floor(labels))
     if not known.all():
         row = int(known.argmin())
         got = f"{labels[row]:g} in {Place().of((row,))}"
-        raise ValueError(_wrong_label(n_components, got))
+        raise _wrong_labels(source, labels, n_components, got)
     return labels.astype(np.int64)
 
 
-def _wrong_label(n_components: int, got: str) -> str:
-    return (
-        f"Labels in 'init_params' must be integers from 0 to {n_components - 1}, one for each of "
-        f"the {n_components} components; got {got}. Labels of any kind become integers by "
-        "np.unique(labels, return_inverse=True)[1]."
+def _wrong_labels(source: str, labels: NDArray[Any], n_components: int, got: str) -> ValueError:
+    """Return the error for labels (n,) of which one is no component."""
+    different = len({label for label in labels.tolist() if label == label})  # without NaN
+    remedy = "Labels of any kind become integers by np.unique(labels, return_inverse=True)[1]."
+    if different > n_components:
+        remedy = f"There are {different} different labels: set n_components={different}. {remedy}"
+    return ValueError(
+        f"Labels in {source} must be integers from 0 to {n_components - 1}, one for each of the "
+        f"{n_components} components; got {got}. {remedy}"
     )
 
 
-def _checked_responsibilities(resp: NDArray[Any]) -> NDArray[Any]:
-    sums = resp.sum(axis=1, dtype=np.float64)
-    fine = (resp.min(axis=1) >= 0) & (np.abs(sums - 1) <= SUM_ROUNDING)
+def _checked_responsibilities(resp: NDArray[Any], source: str) -> NDArray[Any]:
+    sums, rounding = resp.sum(axis=1, dtype=np.float64), DIGIT_ROUNDING * resp.shape[1]
+    fine = (resp.min(axis=1) >= 0) & (np.abs(sums - 1) <= max(rounding, 2 * DIGIT_ROUNDING))
     if not fine.all():
         row = int(fine.argmin())
         raise ValueError(
-            "Responsibilities in 'init_params' must be non-negative, with sum 1 in each row; got "
+            f"Responsibilities in {source} must be non-negative, with sum 1 in each row; got "
             f"the sum {sums[row]:g} and the smallest value {resp[row].min():g} in "
             f"{Place().of((row,))}. Divide each row by its sum."
         )

@@ -47,9 +47,10 @@ def brought(
             "that are read in pieces or lie on a cluster. Use init_params='kmeans' or another "
             "name, or give weights_init, means_init and precisions_init."
         )
-    X, K = rows.array, n_components
-    own = init_params(X, K, rng) if callable(init_params) else init_params
-    memberships = check_memberships(own, len(X), K)
+    X, K, own, source = rows.array, n_components, init_params, "'init_params'"
+    if callable(init_params):
+        own, source = init_params(X, K, rng), "what init_params(X, n_components, rng) returned"
+    memberships = check_memberships(own, len(X), K, source)
     # of many rows the packed copy is needed only here: the fit sorts its own
     points = rows.part(slice(None)) if rows.are_worth_sorting(K) else rows
     statistics = points.memberships(memberships, K, model.scatter)
@@ -57,6 +58,6 @@ def brought(
     if empty.size:
         raise EmptyComponentError(
             f"Each of the {K} components needs a row of positive weight to start from; component "
-            f"{empty[0]} has none in 'init_params'. Assign rows to it, or lower n_components."
+            f"{empty[0]} has none in {source}. Assign rows to it, or lower n_components."
         )
     return points, statistics

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,6 +70,13 @@ class EMResult:
     lower_bound: float  # the last one; before any, the lower bound of the earlier fit
     statistics: SufficientStatistics | None  # of the last E step
     stopped: bool  # by an observer, whether or not this start has converged
+    degenerate: NDArray[np.bool_]  # (K,): components that have collapsed
+
+    def beats(self, other: EMResult | None) -> bool:
+        """Whether to prefer this result to an earlier one: without a collapsed component first."""
+        if other is None or self.degenerate.any() != other.degenerate.any():
+            return other is None or not self.degenerate.any()
+        return self.lower_bound > other.lower_bound
 
 
 @dataclass(frozen=True)
@@ -299,37 +307,61 @@ class Course:
         """Return the result of the fit."""
         is_known = len(self._lower_bounds) > self._n_restored or self.status is Status.ROUNDED
         statistics = self._last_statistics() if is_known else None
+        parameters = self._parameters()
         return EMResult(
-            self._parameters(),
+            parameters,
             self._lower_bounds,
             self.status,
             self.lower_bound,
             statistics,
             self._stopped,
+            self._model.degenerate(parameters, statistics),
         )
 
 
 def best_of(
     n_starts: int,
-    start: Callable[[], tuple[Rows, Parameters | Fit, Hints | None]],
+    start: Callable[..., tuple[Rows, Parameters | Fit, Hints | None]],
     model: Model,
     control: Control,
+    has_moves: bool = False,
 ) -> EMResult:
-    """Run EM from several starts and keep the result with the largest lower bound.
+    """Run EM from several starts and keep the best result; see `EMResult.beats`.
 
     Failed starts are skipped; if all fail, the first error is raised. A start stopped by an
     observer is the last.
+
+    Parameters
+    ----------
+    n_starts : int
+        Number of starts.
+    start : callable
+        ``start()`` makes the rows, the state to begin with, and scratch. ``start(has_moves=False)``
+        makes them without moves of components.
+    model : Model
+        The covariance model.
+    control : Control
+        Tolerance, iterations, observers.
+    has_moves : bool, default=False
+        Whether starts have moves. If a component collapses from every one, a start without moves
+        follows: moves look for likely mixtures, and a mixture about to collapse is likely. Not
+        where positions are kept, which do not say to which start they belong.
     """
     best: EMResult | None = None
     failures: list[ValueError] = []
-    for number in range(n_starts):
+    makers = [start] * n_starts
+    if has_moves and control.keep is None:
+        makers.append(partial(start, has_moves=False))
+    for number, make in enumerate(makers):
+        if number == n_starts and (best is None or not best.degenerate.any()):
+            break
         try:
-            rows, begin, hints = start()
+            rows, begin, hints = make()
             result = run(rows, begin, model, control, number=number, hints=hints)
         except (IllDefinedCovarianceError, EmptyComponentError) as error:
             failures.append(error)
             continue
-        if best is None or result.lower_bound > best.lower_bound:
+        if result.beats(best):
             best = result
         if result.stopped:
             break

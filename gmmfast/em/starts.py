@@ -55,7 +55,13 @@ class Given(NamedTuple):
 
 
 def start(
-    rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random, given: Given
+    rows: Rows,
+    model: Model,
+    n_components: int,
+    init_params: Any,
+    rng: Random,
+    given: Given,
+    has_moves: bool = True,
 ) -> Start:
     """Return rows sorted for speed, and the state from which EM on them starts.
 
@@ -77,6 +83,8 @@ def start(
         The only source of randomness.
     given : Given
         Parameters that replace the estimates.
+    has_moves : bool, default=True
+        Whether moves of components may follow the trials.
 
     Raises
     ------
@@ -99,7 +107,8 @@ def start(
         if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
             if is_untried(rows, model, n_components, init_params):
                 return untried(rows, model, n_components, init_params, rng)
-        points, found = _tried_on_sample(rows, model, n_components, init_params, rng, means)
+        of = rows, model, n_components, init_params
+        points, found = _tried_on_sample(*of, rng, means, has_moves)
     else:
         points, statistics = brought(rows, model, n_components, init_params, rng)
         found = begun(points, model, statistics)
@@ -118,17 +127,31 @@ def _tried_on_sample(
     init_params: str,
     rng: Random,
     means: Floats | None,
+    has_moves: bool,
 ) -> tuple[MemoryRows, Trial]:
     """Return all rows or a sample, and a trial of them, which begins around any given means."""
-    size = SMALLEST_SAMPLE  # a tree takes quadratic time
-    if init_params != "hierarchical":
-        size = sample_size(model, n_components, rows.n_features)
-    points = rows.all_or_sample(size, rng)
+    points = rows.all_or_sample(_size(rows, model, n_components, init_params), rng)
     if means is not None:
         return points, begun(points, model, partition_around(points, means))
-    ways = memberships(points, model, n_components, init_params, rng)
-    rounds = n_rounds(model, points.n_rows, n_components, points.n_features)
+    shape = points.n_rows, n_components, points.n_features
+    rounds = n_rounds(model, *shape) if has_moves else 0
+    ways = memberships(points, model, n_components, init_params, rng, rounds)
     return points, likeliest(points, model, ways, rounds)
+
+
+def _size(rows: Rows, model: Model, n_components: int, init_params: str) -> int:
+    """Return the largest number of rows that starts of a kind are tried on."""
+    if init_params == "hierarchical":
+        return SMALLEST_SAMPLE  # a tree takes quadratic time
+    return sample_size(model, n_components, rows.n_features)
+
+
+def may_move(rows: Rows, model: Model, n_components: int, init_params: Any, given: Given) -> bool:
+    """Whether a start is followed by moves of components: from the shapes alone."""
+    if not isinstance(init_params, str) or any(fixed is not None for fixed in given):
+        return False
+    n_points = min(rows.n_rows, _size(rows, model, n_components, init_params))
+    return n_rounds(model, n_points, n_components, rows.n_features) > 0
 
 
 def _at(rows: Rows, parameters: Parameters) -> Start:
@@ -206,11 +229,15 @@ def sample_size(model: Model, n_components: int, n_features: int) -> int:
 
 
 def memberships(
-    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
+    points: MemoryRows,
+    model: Model,
+    n_components: int,
+    init_params: str,
+    rng: Random,
+    rounds: int,
 ) -> list[Partition | SufficientStatistics]:
-    """Return the memberships of the starts to try."""
+    """Return the memberships of the starts to try, before so many rounds of moves."""
     K, d = n_components, points.n_features
-    rounds = n_rounds(model, points.n_rows, K, d)
     count = 1 if rounds > 0 else n_starts(K, init_params)
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())

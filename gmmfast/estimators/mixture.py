@@ -39,10 +39,16 @@ from gmmfast.data.validation import (
 )
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Callback, Progress, Verbose
-from gmmfast.em.starts import Given, start
+from gmmfast.em.starts import Given, may_move, start
 from gmmfast.em.state import reached_by_em
 from gmmfast.em.stepwise import Stream
-from gmmfast.errors import IllDefinedCovarianceError, convergence_warning_class, warn
+from gmmfast.errors import (
+    CollapsedComponentWarning,
+    IllDefinedCovarianceError,
+    collapsed_components,
+    convergence_warning_class,
+    warn,
+)
 from gmmfast.estimators.fitted import FittedMixture, is_elsewhere
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
@@ -51,7 +57,7 @@ from gmmfast.files.archive import kept_parameters
 from gmmfast.files.attributes import FACTS, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import MemoryRows, Origin, Rows, open_rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source, path_of
@@ -80,8 +86,9 @@ class GaussianMixture(FittedMixture):
     max_iter : int, default=100
         EM iterations, at most. 0 keeps the start.
     n_init : int, default=1
-        Number of starts; the fit with the largest lower bound is kept. Labels or responsibilities
-        in `init_params` are one start, whatever `n_init`.
+        Number of starts. The fit with the largest lower bound is kept, of those without a collapsed
+        component if there are any. Labels or responsibilities in `init_params` are one start,
+        whatever `n_init`.
     init_params : str, array-like of shape (n,) or (n, K), or callable, default="kmeans"
         "kmeans", "k-means++" and "random_from_data" assign each row to the nearest of K seeds: the
         centers that k-means finds, rows drawn by k-means++, rows drawn at random. "random" draws
@@ -91,14 +98,17 @@ class GaussianMixture(FittedMixture):
         makes the mixture likelier (Ueda et al. 2000). Where passes are long, "kmeans" splits and
         merges its parts before EM instead (Kaukoranta et al. 1998), and of "k-means++",
         "random_from_data" and "random" the likeliest of three starts is kept (K > 170: of two;
-        K > 256: there is one); one start by seeds has no such passes unless there are more than
-        eight times as many rows. `n_iter_` counts from there. An array
-        holds the memberships of the rows of `fit` to start from: labels (n,), integers from 0 to
-        K - 1, or responsibilities (n, K), whose rows sum to one. A callable
-        ``f(X, n_components, rng)`` returns either; it is called once per start, with the rows as a
-        read-only array and the generator of `random_state`. Such a start stays as it is: one M
-        step on all rows, no trials, no moves. It needs rows in memory, and at least one row for
-        each component.
+        K > 256: there is one). Without moves, a single start by seeds has no such passes if there
+        are at most eight times as many rows as in the sample. `n_iter_` counts from there. If the
+        starts with moves all end in a fit with a collapsed component, one without moves follows.
+
+        An array holds the memberships of the rows of `fit` to start from, by position, also for
+        rows of weight 0: labels (n,), integers from 0 to K - 1, or responsibilities (n, K), whose
+        rows sum to one. A callable ``f(X, n_components, rng)`` returns either; it is called once
+        per start, with the rows as a read-only array and the generator of `random_state`. Such a
+        start stays as it is: one M step on all rows, no trials, no moves. It needs rows in memory,
+        and at least one row for each component. `init_params` is not used where weights, means
+        and precisions are all given, or where `warm_start` continues a fit.
     weights_init : array-like of shape (K,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (K, d), default=None
@@ -272,7 +282,8 @@ class GaussianMixture(FittedMixture):
         progress : bool, default=False
             Show a bar on stderr once the fit takes longer than a second.
         checkpoint : path-like, optional
-            File to write after each iteration, for `resume`. It must not be the file of X.
+            File to write after each iteration, for `resume`. It must not be the file of X. There
+            is one start then, even if it ends with a collapsed component.
 
         Returns
         -------
@@ -291,6 +302,8 @@ class GaussianMixture(FittedMixture):
         -----
         ConvergenceWarning
             If `max_iter` was reached; scikit-learn's own class where scikit-learn is loaded.
+        CollapsedComponentWarning
+            If a component has collapsed; see `degenerate_`.
 
         Examples
         --------
@@ -481,7 +494,9 @@ class GaussianMixture(FittedMixture):
             after = model.maximization(stream.averages, before).moved(-rows.center)
         averages = stream.averages.moved(-rows.center)
         bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
-        result = em.EMResult(after, [bound], em.Status.STREAM, bound, averages, False)
+        degenerate = model.degenerate(after, averages)
+        end = em.Status.STREAM, bound, averages, False, degenerate
+        result = em.EMResult(after, [bound], *end)
         self._set_result(result, model, rows)
         self._stream, self.n_samples_seen_, self.n_iter_ = stream, stream.seen, n_iter
         return self
@@ -534,8 +549,11 @@ class GaussianMixture(FittedMixture):
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
         given = self._given(model, rows)
-        make = partial(start, rows, model, self.n_components, self.init_params, rng, given)
-        return em.best_of(self._n_starts(), make, model, control)
+        of = rows, model, self.n_components, self.init_params
+        has_moves = may_move(*of, given)
+        return em.best_of(
+            self._n_starts(), partial(start, *of, rng, given), model, control, has_moves
+        )
 
     def _n_starts(self) -> int:
         """Number of starts; labels or responsibilities are one, however often they are tried."""
@@ -559,7 +577,7 @@ class GaussianMixture(FittedMixture):
     def _set_result(self, result: em.EMResult, model: Model, rows: Rows | Origin) -> None:
         parameters = result.parameters
         means = parameters.means + rows.center
-        self._set_parameters(parameters, model, means, rows.dtype, result.statistics)
+        self._set_parameters(parameters, model, means, rows.dtype, result.degenerate)
         self._set_progress(result)
         self.n_samples_seen_ = rows.weight
         for name in ("_stream", "_resumed", QUANTILES):
@@ -578,7 +596,7 @@ class GaussianMixture(FittedMixture):
         model: Model,
         means: Floats,
         dtype: np.dtype[Any],
-        statistics: SufficientStatistics | None = None,
+        degenerate: NDArray[np.bool_] | None = None,
     ) -> None:
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
@@ -588,7 +606,9 @@ class GaussianMixture(FittedMixture):
         self.covariances_ = parameters.covariances.astype(dtype)
         self.precisions_cholesky_ = cholesky.astype(dtype)
         self.precisions_ = model.precisions(cholesky).astype(dtype)
-        self.degenerate_ = model.degenerate(parameters, statistics)
+        if degenerate is None:
+            degenerate = model.degenerate(parameters, None)
+        self.degenerate_ = degenerate
 
     def _warn(self, status: em.Status) -> None:
         if status is em.Status.MAX_ITER:
@@ -598,6 +618,8 @@ class GaussianMixture(FittedMixture):
                 f"(max_iter={self.max_iter}, tol={self.tol})",
                 convergence_warning_class(),
             )
+        if self.degenerate_.any():
+            warn(collapsed_components(self.degenerate_, self.reg_covar), CollapsedComponentWarning)
 
     # ------------------------------------------------------------- from and to something else
 

@@ -95,7 +95,9 @@ class Checkpoint:
         statistics = arranged.expectation(reached, model.scatter)
         self._require_likelihood(statistics)
         if position.status.is_end:
-            return EMResult(parameters, bounds, position.status, bounds[-1], statistics, False)
+            degenerate = model.degenerate(parameters, statistics)
+            end = position.status, bounds[-1], statistics, False, degenerate
+            return EMResult(parameters, bounds, *end)
         return run(arranged, parameters, model, control, position=position)
 
     def _require_likelihood(self, statistics: SufficientStatistics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -84,9 +85,13 @@ def report_of(
     names: list[str],
     scaling: Scaling | None,
     source: str,
+    groups: Sequence[Any] | NDArray[Any] = (),
 ) -> FitReport:
     """Take the results from the model, in the units of the data, heaviest component first."""
-    report = described(model, names, np.argsort(-model.weights_, kind="stable"))
+    order = np.argsort(-model.weights_, kind="stable")
+    report = described(model, names, order)
+    if len(groups):
+        report = replace(report, groups=tuple(str(groups[k]) for k in order))
     n_rows = data.n_rows if isinstance(data, Chunks) else len(data)
     assert n_rows is not None  # all have been read
     report = replace(report, source=source, n_rows=n_rows, standardized=scaling is not None)

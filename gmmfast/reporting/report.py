@@ -63,6 +63,8 @@ class FitReport:
         How the fit ended.
     lower_bound : float
         Mean log-likelihood per row before the last M step.
+    groups : tuple of str
+        Label of the group of rows that each component started from; empty without labels.
     """
 
     source: str
@@ -83,6 +85,7 @@ class FitReport:
     converged: bool
     stop_reason: str
     lower_bound: float = math.nan
+    groups: tuple[str, ...] = ()
 
 
 class Advice(NamedTuple):
@@ -144,6 +147,7 @@ def fit_as_json(report: FitReport) -> str:
         "means": _plain(report.means),
         "covariances": _plain(report.covariances),
         "degenerate": report.degenerate.tolist(),
+        **({"init_labels": report.groups} if report.groups else {}),
         "log_likelihood": _plain(report.log_likelihood),
         "log_likelihood_per_row": _plain(report.log_likelihood / report.total_weight),
         "bic": _plain(report.bic),
@@ -260,6 +264,9 @@ def _outcome(report: FitReport, advice: Advice) -> list[str]:
     width = max(len(value) for _, value, _ in entries)
     lines = [f"{name:<16}{value:>{width}}  {note}".rstrip() for name, value, note in entries]
     lines.append(f"stopped         {report.stop_reason}")
+    if report.groups:
+        began = [f"{k} from {group}" for k, group in enumerate(report.groups)]
+        lines.append(f"started         {', '.join(began)}")
     collapsed = [str(k) for k in np.flatnonzero(report.degenerate)]
     if collapsed:
         which = ("component " if len(collapsed) == 1 else "components ") + ", ".join(collapsed)

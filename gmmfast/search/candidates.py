@@ -236,7 +236,7 @@ class Search:
             "bic": bic,
             "aic": criteria.aic(statistics.log_likelihood, n_parameters),
             "icl": criteria.icl(bic, statistics.doubt),
-            "degenerate": bool(model.degenerate(result.parameters, statistics).any()),
+            "degenerate": bool(result.degenerate.any()),
         }
 
     def _cross_validated(self, model: Model, K: int) -> float:

@@ -189,24 +189,21 @@ def test_kernels__that_python_calls_have_an_entry():
     for path in SOURCES:
         tree, module = ast.parse(path.read_text()), path.stem
         known = {name for stem, name in inner if path in KERNELS and stem == module}
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        for node in nodes:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
                 "gmmfast.kernels."
             ):
                 stem = node.module.rpartition(".")[2]
                 known |= {alias.name for alias in node.names if (stem, alias.name) in inner}
-        for function in ast.walk(tree):
-            is_python = isinstance(function, ast.FunctionDef) and not function.decorator_list
-            if is_python or path not in KERNELS:
-                called += [
-                    f"{path.name}:{node.lineno} {ast.unparse(node)}"
-                    for node in ast.walk(function)
-                    if isinstance(node, ast.Call)
-                    and getattr(node.func, "id", getattr(node.func, "attr", "")) in addressed
-                ]
-                called += [
-                    f"{path.name}:{node.lineno} {node.id}"
-                    for node in ast.walk(function)
-                    if isinstance(node, ast.Name) and node.id in known
-                ]
+        if path in KERNELS:
+            functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+            plain = [function for function in functions if not function.decorator_list]
+            nodes = [node for function in plain for node in ast.walk(function)]
+        for node in nodes:
+            if isinstance(node, ast.Name) and node.id in known:
+                called.append(f"{path.name}:{node.lineno} {node.id}")
+            elif isinstance(node, ast.Call):
+                if getattr(node.func, "id", getattr(node.func, "attr", "")) in addressed:
+                    called.append(f"{path.name}:{node.lineno} {ast.unparse(node)}")
     assert not called

@@ -75,14 +75,11 @@ def test_damaged_entries_are_compiled_again(package):
 
 TWO = """
 import numpy as np
-from gmmfast.em.kmeans import _scratch
-from gmmfast.kernels.kmeans import seek as kernel
+from gmmfast.kernels.cholesky import invert_cholesky as kernel
 for dtype in ("f8", "f4"):
-    tiles, labels = np.zeros((1, 1, 64), dtype), np.zeros((1, 64), np.int32)
-    centers, row = np.array([[2.0], [1.0]], dtype), np.ones((1, 64), dtype)
-    work, place = _scratch(np.empty((1, 64), dtype), 1, 2, 1), np.array([2, 1, 0, 0])
-    kernel(tiles, row, np.empty((2, 1)), 2, 1, 0.0, 100, place, work, centers, labels)
-    print(labels[0, 0], sum(kernel.stats.cache_hits.values()))
+    covariances, factors = np.array([[[4.0]]], dtype), np.empty((1, 1, 1), dtype)
+    kernel(covariances, np.empty((1, 1), dtype), factors, np.empty(1))
+    print(float(factors[0, 0, 0]), sum(kernel.stats.cache_hits.values()))
 """
 
 
@@ -90,12 +87,12 @@ def test_two_processes_number_their_files_alike(package):
     """The index names a file that the other process has written, for another element type."""
     folder = Path(run(package)[0])
     run(package, TWO)
-    first, second = sorted(folder.glob("kmeans.seek*.nbc"))
+    first, second = sorted(folder.glob("cholesky.invert_cholesky*.nbc"))
     contents = first.read_bytes(), second.read_bytes()
     first.write_bytes(contents[1])
     second.write_bytes(contents[0])
-    assert run(package, TWO) == ["1", "0", "1", "0"]
-    assert run(package, TWO) == ["1", "1", "1", "2"]
+    assert run(package, TWO) == ["0.5", "0", "0.5", "0"]
+    assert run(package, TWO) == ["0.5", "1", "0.5", "2"]
 
 
 def test_file_of_before_an_edit(package):

@@ -29,6 +29,7 @@ from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
 from gmmfast.estimators.mixture import load
+from gmmfast.marginals import Mixture
 from gmmfast.tables import write_table
 
 STATIC = {  # the files of the page, which may be in a zip file
@@ -279,7 +280,7 @@ def _picture_of(job: Job, kind: str, asked: list[str], with_density: bool) -> di
     result, table = job.result, job.loaded.table
     assert result is not None
     report = result["report"]
-    mixture = pictures.Mixture(
+    mixture = Mixture(
         np.array(report["weights"]), np.array(report["means"]), np.array(result["matrices"])
     ).along([job.settings.columns.index(name) for name in asked])
     values = np.asarray(table.values[:, [table.names.index(name) for name in asked]])
@@ -315,17 +316,16 @@ def _rate(text: str) -> float:
 
 
 def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
-    names, folder = job.settings.columns, job.session.folder
+    names = job.settings.columns
     values = read_upload(path, "new rows", names).table.values
     if values.shape[1] != len(names):
         raise ValueError(
             f"New rows need {len(names)} columns: {', '.join(names)}; got {values.shape[1]}."
         )
-    model = load(folder / "model.npz")
+    model = load(job.session.folder / "model.npz")
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_  # the columns are in order: an array needs no names
-    known = np.load(folder / "log_densities.npy")
-    cut = float(np.quantile(known, rate))
+    cut = model.log_density_quantile(rate)
     log_density = model.score_samples(values)
     shown = slice(MOST_NEW_ROWS)
     return {

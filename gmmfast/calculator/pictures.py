@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.marginals import Mixture as Mixture
+from gmmfast.marginals import Mixture
 from gmmfast.models.base import square_roots
 
 MOST_POINTS = 5000  # per chart; more rows are sampled

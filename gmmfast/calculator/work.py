@@ -194,7 +194,7 @@ def _use(
     resp = model.predict_proba(table.values)
     labels = resp.argmax(axis=1)
     probabilities, log_densities = resp.max(axis=1), model.score_samples(table.values)
-    outlier = log_densities < np.quantile(log_densities, OUTLIER_RATE)
+    outlier = log_densities < saved.log_density_quantile(OUTLIER_RATE)
     columns = dict(zip(table.names, table.values.T, strict=True))
     found = {"component": labels, "probability": probabilities, "outlier": outlier.astype(int)}
     for name, values in found.items():

@@ -27,7 +27,8 @@ import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC
 from gmmfast.calculator import app, data, pictures, sessions
 from gmmfast.calculator.app import LARGEST_JSON, make_app
-from gmmfast.calculator.data import Origin, read_upload
+from gmmfast.calculator.data import Loaded, Origin, read_upload
+from gmmfast.calculator.downloads import rows_with_results
 from gmmfast.calculator.guard import is_known_host
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
@@ -39,7 +40,7 @@ from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.errors import MissingValuesError
 from gmmfast.marginals import Mixture
 from gmmfast.reporting.report import FitReport
-from gmmfast.tables import read_table
+from gmmfast.tables import Table
 from gmmfast.tables.arrow import ArrowFile
 
 TOKEN = "secret"
@@ -315,7 +316,9 @@ def test_text_columns_of_arrow_files__are_known_without_their_rows(suffix, tmp_p
     path, read = tmp_path / f"upload{suffix}", []
     (frame.to_parquet if suffix == ".parquet" else frame.to_feather)(path)
     whole = ArrowFile.read
-    monkeypatch.setattr(ArrowFile, "read", lambda file, p, k: read.append(p) or whole(file, p, k))
+    monkeypatch.setattr(
+        ArrowFile, "read", lambda file, p, *more: read.append(p) or whole(file, p, *more)
+    )
     assert read_upload(path, "words").left_out == ["word"]
     assert read == [[0]]
 
@@ -370,6 +373,14 @@ def computed(folder, values, names, source="rows.csv", left_out=(), **body):
     return compute(folder, origin, read_settings(body, names), told.append), told
 
 
+def written(folder, values, names):
+    """The rows with results, which are few enough for one piece."""
+    loaded = Loaded("rows.csv", Table(values, names), [], [], order=names)
+    job = sessions.Job(sessions.Session("", folder), loaded, read_settings({}, names))
+    (piece,) = rows_with_results(job)
+    return piece
+
+
 def by_weight(model):
     return np.argsort(-model.weights_, kind="stable")
 
@@ -388,14 +399,15 @@ def test_a_fit_is_that_of_the_library(tmp_path):
     assert told[0]["iteration"] == 1 and told[0]["curve"] == direct.lower_bounds_[:1]
     saved = gmmfast.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(saved.means_, report["means"])
-    rows = read_table(tmp_path / "rows.csv")
-    assert rows.names == ["t", "p", "component", "probability", "outlier"]
-    np.testing.assert_array_equal(rows.values[:, :2], X)
-    np.testing.assert_array_equal(rows.values[:, 2], np.argsort(order)[direct.predict(X)])
-    np.testing.assert_allclose(rows.values[:, 3], direct.predict_proba(X).max(axis=1), atol=1e-12)
+    rows = written(tmp_path, X, ["t", "p"])
+    assert list(rows) == ["t", "p", "component", "probability", "log_density", "outlier"]
+    np.testing.assert_array_equal(np.column_stack([rows["t"], rows["p"]]), X)
+    np.testing.assert_array_equal(rows["component"], np.argsort(order)[direct.predict(X)])
+    np.testing.assert_allclose(rows["probability"], direct.predict_proba(X).max(axis=1), atol=1e-12)
+    np.testing.assert_allclose(rows["log_density"], direct.score_samples(X), atol=1e-9)
     outlier = saved.is_outlier(pd.DataFrame(X, columns=["t", "p"]), 0.01)
-    np.testing.assert_array_equal(rows.values[:, 4], outlier)
-    assert rows.values[:, 4].any()
+    np.testing.assert_array_equal(rows["outlier"], outlier)
+    assert rows["outlier"].any()
     assert "components" in found["text"]
 
 
@@ -592,9 +604,10 @@ def test_bins__follow_freedman_and_diaconis():
 def test_columns_that_are_named_like_those_of_the_result(tmp_path):
     X = mixture(50, 2, 2, separation=9.0)[0]
     computed(tmp_path, X, ["component", "b"], n_components=2)
-    rows = read_table(tmp_path / "rows.csv")
-    assert rows.names == ["component", "b", "component_", "probability", "outlier"]
-    np.testing.assert_array_equal(rows.values[:, 0], X[:, 0])
+    rows = written(tmp_path, X, ["component", "b"])
+    names = ["component", "b", "component_", "probability", "log_density", "outlier"]
+    assert list(rows) == names
+    np.testing.assert_array_equal(rows["component"], X[:, 0])
 
 
 def test_compiling__is_told_once():
@@ -676,7 +689,8 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
     (tmp_path / "model.npz").write_bytes(ask("GET", "download/model.npz").content)
     assert gmmfast.load(tmp_path / "model.npz").n_components == 2
     assert ask("GET", "download/result.json").json()["n_components"] == 2
-    assert ask("GET", "download/rows.csv").text.startswith("x,y,component,probability,outlier\n")
+    rows = ask("GET", "download/rows.csv").text
+    assert rows.startswith("x,y,component,probability,log_density,outlier\n")
     pairs = ask("POST", "picture", json={"columns": ["x", "y"], "kind": "pairs"}).json()
     assert len(pairs["pairs"]) == 1 and len(pairs["histograms"]) == 2
     doubt = ask("POST", "picture", json={"columns": ["y"], "kind": "uncertainty"}).json()
@@ -684,6 +698,90 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
     data = ask("GET", "download/data.csv")
     assert 'filename="s.csv"' in data.headers["content-disposition"]
     assert data.text == SAMPLE
+
+
+MIXED = pd.DataFrame(
+    {
+        "id": ["A1", "=1+1", "A3", "@home", "A5", "A6", "A7"],
+        "x": [1.0, 1.5, 5.0, 5.5, 1.2, 5.1, None],
+        "note": ["", "-", "-b", "+49 1", "-a", "a, b", "c"],
+        "y": [1.1, 1.4, 4.8, 5.2, 0.9, 5.0, 1.0],
+        "site": list("nnssnsn"),
+    }
+)
+
+
+def upload(ask, frame, suffix):
+    """Send a frame as a file, without the rows that have missing values."""
+    body = io.BytesIO()
+    if suffix == ".csv":
+        frame.to_csv(body, index=False)
+    elif suffix == ".parquet":
+        frame.to_parquet(body)
+    else:
+        options = {"strings_to_formulas": False}
+        with pd.ExcelWriter(body, "xlsxwriter", engine_kwargs={"options": options}) as book:
+            frame.to_excel(book, index=False)
+    params = {"name": f"mixed{suffix}", "drop_missing": "yes"}
+    return ask("POST", "data", content=body.getvalue(), params=params)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".xlsx"])
+def test_api__rows_keep_columns_of_text_in_their_order(ask, suffix):
+    assert upload(ask, MIXED, suffix).json()["left_out"] == ["id", "note", "site"]
+    ask("POST", "fit", json={"n_components": 2, "columns": ["y"]})
+    assert waited(ask)["state"] == "done"
+    kept = MIXED.iloc[:6]
+    content = ask("GET", "download/rows.csv").content
+    rows = pd.read_csv(io.BytesIO(content), keep_default_na=False)
+    assert [*rows] == [*MIXED, "component", "probability", "log_density", "outlier"]
+    assert rows["id"].tolist() == ["A1", "'=1+1", "A3", "'@home", "A5", "A6"]
+    assert rows["note"].tolist() == ["", "-", "'-b", "'+49 1", "'-a", "a, b"]
+    assert rows["site"].tolist() == kept["site"].tolist()
+    np.testing.assert_array_equal(rows[["x", "y"]], kept[["x", "y"]])
+    a, b, c, d, e, f = rows["component"]
+    assert a == b == e != c == d == f
+    content = ask("GET", "download/rows.xlsx").content
+    sheet = pd.read_excel(io.BytesIO(content), engine="calamine", keep_default_na=False)
+    assert [*sheet] == [*rows] and sheet["id"].tolist() == kept["id"].tolist()
+    np.testing.assert_allclose(sheet["log_density"], rows["log_density"], rtol=1e-14)
+
+
+def test_api__rows_of_many_blocks(ask, monkeypatch):
+    monkeypatch.setattr(data, "BLOCK", 4)
+    fitted(ask, "who," + SAMPLE.replace("\n", "\nA,")[:-2], n_components=2)
+    rows = pd.read_csv(io.StringIO(ask("GET", "download/rows.csv").text))
+    assert rows[["x", "y"]].to_csv(index=False) == SAMPLE
+    a, b, c, d, e, f = rows["component"]
+    assert a == b == e != c == d == f
+    monkeypatch.setattr(data, "LARGEST_TABLE", 5)
+    answer = ask("GET", "download/rows.csv")
+    assert answer.status_code == 400 and "columns of text must take at" in answer.json()["error"]
+
+
+def test_api__downloads_and_uploads_leave_no_files(ask, server):
+    upload(ask, MIXED, ".csv")
+    session = server.app.state.sessions.get(ask("GET", "options").request.url.params["session"])
+    kept = session.loaded.file
+    assert kept.exists()
+    ask("POST", "fit", json={})
+    waited(ask)
+    before = {*session.folder.iterdir()}
+    with ThreadPoolExecutor() as pool:
+        found = [*pool.map(lambda _: ask("GET", "download/rows.csv").text, range(4))]
+    assert len(set(found)) == 1 and {*session.folder.iterdir()} == before
+    assert ask("POST", "data", content="a\nb\n", params={"name": "bad.csv"}).status_code == 400
+    assert {*session.folder.iterdir()} == before
+    ask("POST", "example", json={"name": "sensors"})
+    assert not kept.exists()
+
+
+def test_api__sheets_that_cannot_be_written(ask, monkeypatch):
+    assert ask("GET", "options").json()["excel_rows"] == 1_048_575
+    fitted(ask, n_components=2)
+    monkeypatch.setattr("gmmfast.tables.excel.MOST_ROWS", 5)
+    answer = ask("GET", "download/rows.xlsx")
+    assert answer.status_code == 400 and "holds at most 5 rows" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

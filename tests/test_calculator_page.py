@@ -339,8 +339,15 @@ def test_copies_and_downloads(page, tmp_path):
     page.click("#copy-json")
     expect(page.locator("#copied")).to_have_text("The JSON is copied.")
     assert json.loads(clipboard(page))["means"] == means.tolist()
-    for button, name in (("model", "model.npz"), ("json", "result.json"), ("rows", "rows.csv"),
-                         ("data", "typed.csv"), ("svg", "mixture.svg")):  # fmt: skip
+    names = {
+        "model": "model.npz",
+        "json": "result.json",
+        "rows": "rows.csv",
+        "xlsx": "rows.xlsx",
+        "data": "typed.csv",
+        "svg": "mixture.svg",
+    }
+    for button, name in names.items():
         with page.expect_download() as download:
             page.click(f"#get-{button}")
         assert download.value.suggested_filename == name
@@ -348,7 +355,7 @@ def test_copies_and_downloads(page, tmp_path):
     np.testing.assert_array_equal(gmmfast.load(tmp_path / "model.npz").means_, means)
     assert json.loads((tmp_path / "result.json").read_text())["weights"] == [0.5, 0.5]
     rows = read_table(tmp_path / "rows.csv")
-    assert rows.names == ["x1", "x2", "component", "probability", "outlier"]
+    assert rows.names == ["x1", "x2", "component", "probability", "log_density", "outlier"]
     assert sorted(rows.values[:, 2]) == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(read_table(tmp_path / "typed.csv").values, SAMPLE)
     svg = (tmp_path / "mixture.svg").read_text()

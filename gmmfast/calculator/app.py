@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from importlib import resources
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -22,6 +24,7 @@ from starlette.routing import Route
 
 from gmmfast.calculator import pictures
 from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suffix_of
+from gmmfast.calculator.downloads import DOWNLOADS, EXCEL_ROWS, write_download
 from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings, shown
@@ -30,7 +33,6 @@ from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
 from gmmfast.estimators.mixture import load
 from gmmfast.marginals import Mixture
-from gmmfast.tables import write_table
 
 STATIC = {  # the files of the page, which may be in a zip file
     file.name: file.read_bytes()
@@ -46,12 +48,6 @@ LARGEST_FILE = 512 * MEGABYTE
 LARGEST_JSON = MEGABYTE
 LARGEST_ROWS = 16 * MEGABYTE
 MOST_NEW_ROWS = 2000  # to show on the page after a model is applied
-DOWNLOADS = {
-    "model.npz": "application/octet-stream",
-    "result.json": "application/json",
-    "rows.csv": "text/csv",
-    "data.csv": "text/csv",
-}
 
 
 def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
@@ -146,7 +142,7 @@ async def _pieces(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 async def _file(request: Request, limit: int, session: Session, suffix: str) -> Path:
-    """Write the body to a new file; the caller removes it."""
+    """Write the body to a new file, which belongs to the caller."""
     handle, name = tempfile.mkstemp(dir=session.folder, suffix=suffix)
     path = Path(name)
     try:
@@ -203,6 +199,7 @@ async def options(request: Request) -> Response:
             "defaults": DEFAULTS,
             "choice": CHOICE,
             "outlier_rate": OUTLIER_RATE,
+            "excel_rows": EXCEL_ROWS,
             "covariance_types": [*COVARIANCE_TYPES],
             "examples": {name: make().description for name, make in EXAMPLES.items()},
         }
@@ -223,9 +220,10 @@ async def send_data(request: Request) -> Response:
     path = await _file(request, LARGEST_FILE, session, suffix_of(name))
     try:
         loaded = await asyncio.to_thread(read_upload, path, name, typed=typed, drop_missing=drop)
+        await asyncio.to_thread(session.take, loaded)
     finally:
-        path.unlink(missing_ok=True)
-    await asyncio.to_thread(session.take, loaded)
+        if session.loaded is None or session.loaded.file != path:
+            path.unlink(missing_ok=True)
     return JSONResponse(loaded.summary())
 
 
@@ -341,18 +339,14 @@ def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
 
 async def download(request: Request) -> Response:
     """Return a file of the result, or of the data."""
-    session, name = _session(request), request.path_params["name"]
-    job = _done(session)
-    assert job.result is not None
-    path = session.folder / name
-    if name == "result.json":
-        path.write_text(json.dumps(job.result["report"], indent=2), "utf-8")
-    elif name == "data.csv":
-        table = job.loaded.table
-        columns = dict(zip(table.names, np.asarray(table.values).T, strict=True))
-        await asyncio.to_thread(write_table, path, [columns])
-        name = job.loaded.source if job.loaded.source.endswith(".csv") else name
-    if request.path_params["name"] not in DOWNLOADS:
+    job, name = _done(_session(request)), request.path_params["name"]
+    if name not in DOWNLOADS:
         raise HTTPException(404, f"There is no {name}.")
-    kind = DOWNLOADS[request.path_params["name"]]
-    return FileResponse(path, media_type=kind, filename=name)
+    path = await asyncio.to_thread(write_download, job, name)
+    source = job.loaded.source
+    return FileResponse(
+        path,
+        media_type=DOWNLOADS[name][0],
+        filename=source if name == "data.csv" and source.endswith(".csv") else name,
+        background=BackgroundTask(shutil.rmtree, path.parent, ignore_errors=True),
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from gmmfast.tables.dialect import DELIMITERS
 from gmmfast.tables.opening import open_bytes
 
 PREVIEW = 200  # rows to show on the page
+BLOCK = 1 << 12  # rows to write at once
 MEGABYTE = 1 << 20
 LARGEST_TABLE = 512 * MEGABYTE  # once it is decoded: a small file may hold a large table
 MOST_COLUMNS = 10_000
@@ -68,7 +70,9 @@ class Loaded:
     table: Table
     left_out: list[str]  # columns without numbers
     notes: list[str]  # how it was read, where it could be read otherwise
+    order: list[str]  # all its columns that have a name of their own
     drop_missing: bool = False  # whether rows with missing values were left out
+    file: Path | None = None  # the upload, if it has columns that the table has not
 
     @property
     def origin(self) -> Origin:
@@ -93,7 +97,8 @@ def example(name: str) -> Loaded:
     if name not in EXAMPLES:
         raise ValueError(f"There is no example {name!r}; there are {', '.join(EXAMPLES)}.")
     dataset = EXAMPLES[name]()
-    return Loaded(name, Table(dataset.data, dataset.feature_names), [], [])
+    table = Table(dataset.data, dataset.feature_names)
+    return Loaded(name, table, [], [], order=table.names)
 
 
 def read_upload(
@@ -138,7 +143,10 @@ def read_upload(
         table = choice.table()
         notes = table.notes[len(choice.notes) :] + ([] if typed else choice.file_notes)
         shown = [_in_words_of_the_page(note, path, name) for note in notes]
-        return Loaded(name, table, choice.left_out, shown, drop_missing)
+        counts = Counter(choice.source.names)
+        order = [name for name, count in counts.items() if name and count == 1]
+        file = path if set(order) > set(table.names) else None
+        return Loaded(name, table, choice.left_out, shown, order, drop_missing, file)
     except (ValueError, OSError, ImportError) as error:
         message = _in_words_of_the_page(str(error), path, name)
         if typed:
@@ -149,6 +157,33 @@ def read_upload(
         if isinstance(error, MissingValuesError):
             raise MissingValuesError(message, error.n_rows) from None
         raise ValueError(message) from None
+
+
+def columns_beside(loaded: Loaded) -> Iterator[tuple[int, dict[str, list[Any]]]]:
+    """Yield numbers of rows, and their cells of the columns that are not in the table, by name.
+
+    Raises
+    ------
+    ValueError
+        If these columns hold too much text: a small compressed file may hold a lot.
+    """
+    if loaded.file is None:
+        n_rows = len(loaded.table.values)
+        for start in range(0, n_rows, BLOCK):
+            yield min(BLOCK, n_rows - start), {}
+        return
+    choice = choose_columns(loaded.file, drop_missing=loaded.drop_missing)
+    aside = [name for name in loaded.order if name not in loaded.table.names]
+    size = 0
+    for table in replace(choice, aside=aside).tables(BLOCK):
+        cells = (cell for column in table.kept.values() for cell in column)
+        size += sum(len(cell) for cell in cells if isinstance(cell, str))
+        if size > LARGEST_TABLE:
+            raise ValueError(
+                f"{loaded.source}: columns of text must take at most {LARGEST_TABLE // MEGABYTE} "
+                "MB in a download. Use gmmfast predict --keep-all."
+            )
+        yield len(table.values), table.kept
 
 
 def _in_words_of_the_page(text: str, path: Path, name: str) -> str:

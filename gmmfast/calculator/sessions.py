@@ -74,7 +74,7 @@ class Session:
         return self.job is not None and not self.job.ended.is_set()
 
     def take(self, loaded: Loaded) -> None:
-        """Replace the data, which are kept in a file."""
+        """Replace the data, which are kept in a file, and remove the earlier upload."""
         if self.is_busy:
             raise BusyError
         path, table = self.folder / "data.npy", loaded.table
@@ -82,8 +82,11 @@ class Session:
         np.save(new, table.values)
         new.replace(path)  # readers of the old file keep it
         values = np.load(path, mmap_mode="r")
+        earlier = self.loaded
         self.loaded = replace(loaded, table=Table(values, table.names, table.has_names))
         self.job = None
+        if earlier is not None and earlier.file is not None:
+            earlier.file.unlink(missing_ok=True)
 
     def status(self) -> dict[str, Any]:
         """Return the status for the page, with the result once there is one."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
-from gmmfast.calculator.settings import OUTLIER_RATE, Settings
+from gmmfast.calculator.settings import Settings
 from gmmfast.calculator.words import Columns, Findings, advice, portraits, sentences
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.estimators.mixture import GaussianMixture
@@ -26,7 +26,7 @@ from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text, full_matrices
 from gmmfast.reporting.scaling import Scaling
-from gmmfast.tables import Table, write_table
+from gmmfast.tables import Table
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -40,8 +40,8 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     Parameters
     ----------
     folder : Path
-        Holds ``data.npy``; receives ``model.npz``, ``rows.csv``, ``labels.npy``,
-        ``probabilities.npy`` and ``log_densities.npy``.
+        Holds ``data.npy``; receives ``model.npz``, ``labels.npy``, ``probabilities.npy`` and
+        ``log_densities.npy``.
     origin : Origin
         Origin of the data.
     settings : Settings
@@ -194,14 +194,6 @@ def _use(
     resp = model.predict_proba(table.values)
     labels = resp.argmax(axis=1)
     probabilities, log_densities = resp.max(axis=1), model.score_samples(table.values)
-    outlier = log_densities < saved.log_density_quantile(OUTLIER_RATE)
-    columns = dict(zip(table.names, table.values.T, strict=True))
-    found = {"component": labels, "probability": probabilities, "outlier": outlier.astype(int)}
-    for name, values in found.items():
-        while name in columns:  # of the data, which keep their names
-            name += "_"
-        columns[name] = values
-    write_table(folder / "rows.csv", [columns])
     np.save(folder / "labels.npy", labels.astype(np.int16))
     np.save(folder / "probabilities.npy", probabilities)
     np.save(folder / "log_densities.npy", log_densities)

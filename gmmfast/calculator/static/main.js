@@ -131,7 +131,9 @@ function listen() {
 }
 
 try {
-  form = new Form(await api.begin(), { onChange: compare });
+  const options = await api.begin();
+  results.excelRows = options.excel_rows;
+  form = new Form(options, { onChange: compare });
   data = new Data({
     onChange: compare,
     onColumns: (names) => form.showColumns(names),

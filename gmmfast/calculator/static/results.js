@@ -22,6 +22,7 @@ const DOWNLOADS = [
   ["get-model", "model.npz"],
   ["get-json", "result.json"],
   ["get-rows", "rows.csv"],
+  ["get-xlsx", "rows.xlsx"],
   ["get-data", "data.csv"],
 ];
 const MOST_MATRICES = 60; // that a page shows
@@ -40,6 +41,7 @@ function heat(cell, correlation) {
 export class Results {
   constructor({ say }) {
     this.say = say;
+    this.excelRows = 0; // that the server can write into a sheet
     this.result = null; // of the last fit; null if there is none for the data
     this.inputs = ""; // what it was calculated from
     this.asked = 0; // pictures
@@ -94,6 +96,7 @@ export class Results {
     $("cards").replaceChildren(...cards(result));
     $("python").textContent = result.python;
     $("command").textContent = result.command;
+    $("get-xlsx").hidden = result.report.n_rows > this.excelRows;
     $("results").hidden = false;
     this.tabs.offer("tab-choice", result.candidates !== null);
     this.tabs.offer("tab-pairs", result.report.columns.length > 2);

@@ -28,6 +28,7 @@ SAMPLE = np.array([[1.0, 1.1], [1.5, 1.4], [5.0, 4.8], [5.5, 5.2], [1.2, 0.9], [
 PICTURES = os.environ.get("GMMFAST_SCREENSHOTS")  # a folder to keep pictures of the page in
 ZOOMING = ["Zoom", "Pan", "Zoom in", "Zoom out", "Autoscale", "Reset axes"]  # a chart's buttons
 SIZE = {"width": 1200, "height": 900}
+AXE = Path(__file__).parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 FIRST_FIT = 180_000  # milliseconds: it may have to compile
 
 
@@ -797,6 +798,53 @@ def test_fits_every_screen(page):
             page.wait_for_timeout(300)  # the chart follows
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             picture(page, f"{scheme}-{width}")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm ci, in the project's folder")
+def test_axe__finds_nothing(page):
+    """Before a fit, with all that unfolds and an error, and in each tab of a result."""
+    page.evaluate(AXE.read_text())
+    assert barriers(page) == []
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
+    page.fill("#k", "")
+    page.click("#calculate")
+    expect(page.locator("[aria-invalid=true]")).to_have_count(1)
+    assert barriers(page) == []
+    load(page, "three.csv", csv(mixture(90, 3, 2, separation=6.0)[0], "abc"))
+    expect(page.locator("#data-note")).to_contain_text("90 rows")
+    choose_for_me(page)
+    page.fill("#k-to", "2")
+    calculate(page)
+    tabs = page.get_by_role("tab")
+    assert tabs.count() == 9
+    for tab in tabs.all():
+        tab.click()
+        assert barriers(page, "#results") == [], tab.inner_text()
+    page.fill("#k-to", "3")
+    expect(page.locator("#outdated")).to_be_visible()
+    assert barriers(page, "#results") == []
+
+
+def barriers(page, part="html"):
+    """What axe-core finds in either theme on a screen and a telephone: the rule, and the element.
+
+    plotly draws its charts and their toolbars itself.
+    """
+    found = []
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(300)  # the chart follows
+            result = page.evaluate(
+                "part => axe.run({ include: [part], exclude: ['.modebar', '.main-svg'] })", part
+            )
+            found += [
+                f"{width} {scheme} {one['id']}: {node['html']} {node['failureSummary']}"
+                for one in result["violations"]
+                for node in one["nodes"]
+            ]
+    return found
 
 
 def test_everything_has_a_name(page):

@@ -151,7 +151,7 @@ export class Results {
         const table = make("table", { class: "numbers" });
         fillTable(
           table,
-          ["", ...report.columns],
+          ["column", ...report.columns],
           values.map((row, i) => [report.columns[i], ...row]),
         );
         related.forEach((row, i) =>

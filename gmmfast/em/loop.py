@@ -72,6 +72,14 @@ class EMResult:
     stopped: bool  # by an observer, whether or not this start has converged
     degenerate: NDArray[np.bool_]  # (K,): components that have collapsed
 
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether some components have collapsed, but not all.
+
+        Where all have, columns are constant or follow from others, and any start leads there.
+        """
+        return bool(self.degenerate.any() and not self.degenerate.all())
+
     def beats(self, other: EMResult | None) -> bool:
         """Whether to prefer this result to an earlier one: without a collapsed component first."""
         if other is None or self.degenerate.any() != other.degenerate.any():
@@ -343,9 +351,9 @@ def best_of(
     control : Control
         Tolerance, iterations, observers.
     has_moves : bool, default=False
-        Whether starts have moves. If a component collapses from every one, a start without moves
-        follows: moves look for likely mixtures, and a mixture about to collapse is likely. Not
-        where positions are kept, which do not say to which start they belong.
+        Whether starts have moves. If a collapsed component spoils the best result, a start without
+        moves follows: moves look for likely mixtures, and a mixture about to collapse is likely.
+        Not where positions are kept, which do not say to which start they belong.
     """
     best: EMResult | None = None
     failures: list[ValueError] = []
@@ -353,7 +361,7 @@ def best_of(
     if has_moves and control.keep is None:
         makers.append(partial(start, has_moves=False))
     for number, make in enumerate(makers):
-        if number == n_starts and (best is None or not best.degenerate.any()):
+        if number == n_starts and (best is None or not best.is_spoiled):
             break
         try:
             rows, begin, hints = make()

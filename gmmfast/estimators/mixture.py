@@ -303,7 +303,8 @@ class GaussianMixture(FittedMixture):
         ConvergenceWarning
             If `max_iter` was reached; scikit-learn's own class where scikit-learn is loaded.
         CollapsedComponentWarning
-            If a component has collapsed; see `degenerate_`.
+            If components have collapsed, but not all; see `degenerate_`. Where all have, columns
+            are constant or follow from others.
 
         Examples
         --------
@@ -340,7 +341,7 @@ class GaussianMixture(FittedMixture):
             result = self._run(rows, model, control)
         self._set_result(result, model, rows)
         self._calibrate(rows)
-        self._warn(result.status)
+        self._warn(result)
         return self
 
     @classmethod
@@ -610,15 +611,15 @@ class GaussianMixture(FittedMixture):
             degenerate = model.degenerate(parameters, None)
         self.degenerate_ = degenerate
 
-    def _warn(self, status: em.Status) -> None:
-        if status is em.Status.MAX_ITER:
+    def _warn(self, result: em.EMResult) -> None:
+        if result.status is em.Status.MAX_ITER:
             warn(
                 "Best performing initialization did not converge. Try different init parameters, "
                 "or increase max_iter, tol, or check for degenerate data. "
                 f"(max_iter={self.max_iter}, tol={self.tol})",
                 convergence_warning_class(),
             )
-        if self.degenerate_.any():
+        if result.is_spoiled:
             warn(collapsed_components(self.degenerate_, self.reg_covar), CollapsedComponentWarning)
 
     # ------------------------------------------------------------- from and to something else

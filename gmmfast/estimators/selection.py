@@ -249,7 +249,7 @@ class GaussianMixtureIC(Estimator):
         self.best_n_components_, self.best_covariance_type_ = best.candidate
         assert best.result is not None
         self.best_estimator_._calibrate(rows)
-        self.best_estimator_._warn(best.result.status)
+        self.best_estimator_._warn(best.result)
         return self
 
     def _candidates(self) -> list[Candidate]:

@@ -511,7 +511,7 @@ def test_fit__does_not_end_in_a_collapse_of_rounded_rows(columns, K, n_init):
         assert not fitted.degenerate_.any()
 
 
-def test_fit__a_start_without_moves_follows_a_collapse(tmp_path):
+def test_fit__a_wary_start_follows_a_collapse(tmp_path):
     rows, once, helped = load_iris().data, [], 0
     for seed in range(4):
         once.append(collapses(seed, tmp_path))
@@ -550,5 +550,13 @@ def test_warning__names_the_components_and_the_remedy():
     with pytest.warns(CollapsedComponentWarning, match=text) as caught:
         GaussianMixture(2, init_params=np.array([0] * 87 + [1] * 3)).fit(rows)
     assert caught[0].filename == __file__
-    with pytest.warns(CollapsedComponentWarning, match=r"^Components 0, 1 have collapsed"):
-        GaussianMixture(2, covariance_type="tied", random_state=0).fit(np.ones((10, 2)))
+    rows[:3] = 2
+    with pytest.warns(CollapsedComponentWarning, match=r"^Components 0, 2 have collapsed"):
+        GaussianMixture(3, init_params=np.array([0] * 3 + [1] * 84 + [2] * 3)).fit(rows)
+
+
+@pytest.mark.filterwarnings("error::gmmfast.CollapsedComponentWarning")
+def test_warning__is_not_for_columns_that_are_constant():
+    """All components have collapsed then, from any start."""
+    fitted = GaussianMixture(2, random_state=0).fit(np.column_stack([X, np.ones(90)]))
+    assert fitted.degenerate_.all()

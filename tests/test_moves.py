@@ -329,9 +329,7 @@ def test_memberships__several_starts_where_there_are_no_moves(init_params, d, n_
     X = np.random.default_rng(0).normal(size=(2000, d))
     X[:, 0] += np.repeat([0.0, 3.0, 9.0, 20.0], 500)
     points, rng = MemoryRows(X), np.random.default_rng(0)
-    model = MODELS["full"](0.0)
-    rounds = n_rounds(model, 2000, 4, d)
-    found = starts.memberships(points, model, 4, init_params, rng, rounds)
+    found = starts.memberships(points, MODELS["full"](0.0), 4, init_params, rng)
     assert len(found) == (1 if init_params == "kmeans" else n_starts)
 
 

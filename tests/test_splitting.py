@@ -7,7 +7,6 @@ from gmmfast import GaussianMixture
 from gmmfast.em import kmeans
 from gmmfast.em.kmeans import improved_parts, k_means
 from gmmfast.em.starts import SAVING, is_untried, memberships, sample_size
-from gmmfast.em.trials import n_rounds
 from gmmfast.kernels.splitting import HALVES_PASSES, split_and_merge
 from gmmfast.models import MODELS
 from gmmfast.parameters import equal_spheres
@@ -297,8 +296,7 @@ def test_memberships__k_means_splits_parts_where_moves_are_few(d):
     points, model = MemoryRows(separate(3000, d, 40)[0]), MODELS["full"](0.0)
     differ = 0
     for seed in range(5):
-        rng, rounds = np.random.default_rng(seed), n_rounds(model, 3000, 40, d)
-        [found] = memberships(points, model, 40, "kmeans", rng, rounds)
+        [found] = memberships(points, model, 40, "kmeans", np.random.default_rng(seed))
         whole, plain = (k_means(points, 40, np.random.default_rng(seed), n) for n in (d + 1, 0))
         np.testing.assert_array_equal(found.labels, (plain if d == 2 else whole).labels)
         differ += not np.array_equal(whole.labels, plain.labels)

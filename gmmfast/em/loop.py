@@ -41,6 +41,8 @@ from gmmfast.models.step import load_mixture, load_totals, parameters_from, stat
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Hints, Rows
 
+CAUTION = 1e3, 1e4  # of starts that follow a collapse; either one fails for other rows
+
 
 class Status(Enum):
     """Why a fit ended."""
@@ -344,24 +346,24 @@ def best_of(
     n_starts : int
         Number of starts.
     start : callable
-        ``start()`` makes the rows, the state to begin with, and scratch. ``start(has_moves=False)``
-        makes them without moves of components.
+        ``start()`` makes the rows, the state to begin with, and scratch. ``start(caution=c)``
+        makes them with moves that keep away from narrow components.
     model : Model
         The covariance model.
     control : Control
         Tolerance, iterations, observers.
     has_moves : bool, default=False
-        Whether starts have moves. If a collapsed component spoils the best result, a start without
-        moves follows: moves look for likely mixtures, and a mixture about to collapse is likely.
-        Not where positions are kept, which do not say to which start they belong.
+        Whether starts have moves. If a collapsed component spoils the best result, starts with more
+        and more `CAUTION` follow: moves look for likely mixtures, and a mixture about to collapse
+        is likely. Not where positions are kept, which do not say to which start they belong.
     """
     best: EMResult | None = None
     failures: list[ValueError] = []
     makers = [start] * n_starts
     if has_moves and control.keep is None:
-        makers.append(partial(start, has_moves=False))
+        makers += [partial(start, caution=caution) for caution in CAUTION]
     for number, make in enumerate(makers):
-        if number == n_starts and (best is None or not best.is_spoiled):
+        if number >= n_starts and (best is None or not best.is_spoiled):
             break
         try:
             rows, begin, hints = make()

@@ -61,7 +61,7 @@ def start(
     init_params: Any,
     rng: Random,
     given: Given,
-    has_moves: bool = True,
+    caution: float = 1.0,
 ) -> Start:
     """Return rows sorted for speed, and the state from which EM on them starts.
 
@@ -83,8 +83,8 @@ def start(
         The only source of randomness.
     given : Given
         Parameters that replace the estimates.
-    has_moves : bool, default=True
-        Whether moves of components may follow the trials.
+    caution : float, default=1.0
+        How far moves keep away from narrow components; see `gmmfast.em.trials.likeliest`.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def start(
             if is_untried(rows, model, n_components, init_params):
                 return untried(rows, model, n_components, init_params, rng)
         of = rows, model, n_components, init_params
-        points, found = _tried_on_sample(*of, rng, means, has_moves)
+        points, found = _tried_on_sample(*of, rng, means, caution)
     else:
         points, statistics = brought(rows, model, n_components, init_params, rng)
         found = begun(points, model, statistics)
@@ -127,16 +127,15 @@ def _tried_on_sample(
     init_params: str,
     rng: Random,
     means: Floats | None,
-    has_moves: bool,
+    caution: float,
 ) -> tuple[MemoryRows, Trial]:
     """Return all rows or a sample, and a trial of them, which begins around any given means."""
     points = rows.all_or_sample(_size(rows, model, n_components, init_params), rng)
     if means is not None:
         return points, begun(points, model, partition_around(points, means))
-    shape = points.n_rows, n_components, points.n_features
-    rounds = n_rounds(model, *shape) if has_moves else 0
-    ways = memberships(points, model, n_components, init_params, rng, rounds)
-    return points, likeliest(points, model, ways, rounds)
+    ways = memberships(points, model, n_components, init_params, rng)
+    rounds = n_rounds(model, points.n_rows, n_components, points.n_features)
+    return points, likeliest(points, model, ways, rounds, caution)
 
 
 def _size(rows: Rows, model: Model, n_components: int, init_params: str) -> int:
@@ -229,15 +228,11 @@ def sample_size(model: Model, n_components: int, n_features: int) -> int:
 
 
 def memberships(
-    points: MemoryRows,
-    model: Model,
-    n_components: int,
-    init_params: str,
-    rng: Random,
-    rounds: int,
+    points: MemoryRows, model: Model, n_components: int, init_params: str, rng: Random
 ) -> list[Partition | SufficientStatistics]:
-    """Return the memberships of the starts to try, before so many rounds of moves."""
+    """Return the memberships of the starts to try."""
     K, d = n_components, points.n_features
+    rounds = n_rounds(model, points.n_rows, K, d)
     count = 1 if rounds > 0 else n_starts(K, init_params)
     if init_params == "hierarchical":
         hierarchies = trees(*points.present())

@@ -69,6 +69,7 @@ def likeliest(
     model: Model,
     ways: Sequence[Partition | SufficientStatistics],
     n_rounds: int = 0,
+    caution: float = 1.0,
 ) -> Trial:
     """Return the likeliest start after a few EM passes.
 
@@ -82,6 +83,8 @@ def likeliest(
         Memberships to start from.
     n_rounds : int, default=0
         Rounds of moves from the best, at most. There are none where rows are many.
+    caution : float, default=1.0
+        A component of few rows counts as collapsed at a variance so many times as large.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def likeliest(
         If none leads to positive definite covariances.
     """
     if _are_few(model, points.n_rows, _count(ways[0]), points.n_features):
-        found = _likeliest_of_few(points, model, ways, n_rounds)
+        found = _likeliest_of_few(points, model, ways, n_rounds, caution)
         if found is not None:
             return found
     return _likeliest_of_many(points, model, ways)
@@ -104,6 +107,7 @@ def _likeliest_of_few(
     model: Model,
     ways: Sequence[Partition | SufficientStatistics],
     n_rounds: int,
+    caution: float = 1.0,
 ) -> Trial | None:
     """`likeliest` in compiled calls; None if the rows are needed in another layout."""
     first, K = ways[0], _count(ways[0])
@@ -117,6 +121,7 @@ def _likeliest_of_few(
         load_start(model, rows, way, fit, trials, p)
     total = points.total(model.scatter)
     trial_rule = trial_rule_of(model, points.n_rows, points.variances, total, n_rounds)
+    trial_rule = trial_rule._replace(floors=trial_rule.floors * [caution, 1.0])
     run_trials(rows, rule, trial_rule, fit, hints, trials)
     found, numbers, counts, failed, is_sound = trials.states
     if failed[-1] != FINE:

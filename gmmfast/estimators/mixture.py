@@ -99,8 +99,9 @@ class GaussianMixture(FittedMixture):
         merges its parts before EM instead (Kaukoranta et al. 1998), and of "k-means++",
         "random_from_data" and "random" the likeliest of three starts is kept (K > 170: of two;
         K > 256: there is one). Without moves, a single start by seeds has no such passes if there
-        are at most eight times as many rows as in the sample. `n_iter_` counts from there. If the
-        starts with moves all end in a fit with a collapsed component, one without moves follows.
+        are at most eight times as many rows as in the sample. `n_iter_` counts from there. If all
+        starts with moves end with some components collapsed, up to two follow whose moves keep
+        away from narrow components.
 
         An array holds the memberships of the rows of `fit` to start from, by position, also for
         rows of weight 0: labels (n,), integers from 0 to K - 1, or responsibilities (n, K), whose

@@ -86,6 +86,7 @@ def test_in_pieces_and_float32(X, tmp_path):
         assert resumed.n_iter_ == expected.n_iter_
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.parametrize(
     ("d", "n_components", "covariance_type", "init_params"),
     [(3, 300, "full", "k-means++"), (40, 5, "full", "kmeans"), (40, 40, "tied", "kmeans")],

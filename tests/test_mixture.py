@@ -105,6 +105,7 @@ def test_fitted_attributes__are_those_of_the_table():
     assert sorted(attributes) == sorted(documented) == sorted(FITTED)
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.plain
 def test_from_parameters_is_a_start_for_warm_start():
     mixture = made("full", warm_start=True, max_iter=3)

@@ -223,6 +223,7 @@ def test_precisions_of_the_start_may_be_outside_of_the_family(code):
     assert ours.lower_bounds_[0] == pytest.approx(log_density.mean(), abs=1e-11)
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.parametrize("code", MODEL_CODES)
 def test_a_component_without_rows(code):
     X, _ = mixture(200, 3, 2, seed=11)

@@ -390,7 +390,7 @@ def test_fit__moves_make_up_for_bad_starts(covariance_type, dtype, monkeypatch):
     assert np.ptp(bounds()) < 1e-3
     found = bounds(init_params="random_from_data")
     monkeypatch.setattr(
-        starts, "likeliest", lambda points, model, ways, _: likeliest(points, model, ways)
+        starts, "likeliest", lambda points, model, ways, *_: likeliest(points, model, ways)
     )
     without = bounds(init_params="random_from_data")
     assert (found >= without - 1e-3).all()

@@ -42,6 +42,7 @@ def both(name, covariance_type, **params):
     return X, SklearnMixture(**params).fit(X), GaussianMixture(**params).fit(X)
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("name", CASES)
 def test_lower_bounds_over_fifty_iterations(name, covariance_type):

@@ -126,6 +126,7 @@ def test_made_of_parameters(tmp_path):
     assert other.lower_bound_ == -np.inf
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 def test_not_converged_and_degenerate(tmp_path):
     rows = np.concatenate([X, np.full((5, 3), 50.0)])
     model = GaussianMixture(2, means_init=[X[0], rows[-1]], random_state=0).fit(rows)
@@ -136,6 +137,7 @@ def test_not_converged_and_degenerate(tmp_path):
     assert not reload(model, tmp_path).converged_
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 def test_an_emptied_component(tmp_path):
     start = {"weights_init": [0.5, 0.5], "means_init": [X[0], X[0] + 1e6]}
     start["precisions_init"] = [np.eye(3)] * 2

@@ -12,7 +12,7 @@ from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.extent import Extent, center_near
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(did not converge|collapsed, without)")
 
 
 def clusters(*parts, d=2, seed=0):

@@ -279,6 +279,7 @@ def test_improved_parts__are_lloyds():
     )
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random_from_data"])
 def test_many_components__start_from_parts_of_all_rows(init_params):
     """The same for any number of threads; one part for each component, and no row is lost."""

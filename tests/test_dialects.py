@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 
 import numpy as np
 import pytest
@@ -743,6 +744,18 @@ def test_read_table__names_the_true_kind_of_a_file(write, name, content, words):
     path = write(content, name)
     text = refusal(read_table, path)
     assert text.startswith(f"{path}: its name says .") and words in text
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1}\n{"a": 2}\n', b'\n[{"a": 1}]'])
+def test_read_table__refuses_json(write, content):
+    text = refusal(read_table, write(content, "x.csv"))
+    assert "the content is JSON. Write it as CSV or Parquet" in text
+
+
+def test_read_table__refuses_a_pipe(tmp_path):
+    """Which would wait for ever: a file is opened more than once."""
+    os.mkfifo(tmp_path / "x.csv")
+    assert "this is a pipe" in refusal(read_table, tmp_path / "x.csv")
 
 
 def test_read_table__of_names_that_look_like_the_first_bytes_of_a_kind(write):

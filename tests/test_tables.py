@@ -838,6 +838,27 @@ def test_write_table__spreadsheet(tmp_path):
     assert active == []
 
 
+def test_write_table__spreadsheet_keeps_large_numbers_and_gaps(tmp_path):
+    pytest.importorskip("xlsxwriter", reason="xlsxwriter writes .xlsx files")
+    numbers = np.array([np.nan, np.inf, 0.5])
+    columns = {"id": np.array([1 << 60, 12, -7]), "x": numbers, "y": np.ones(3)}
+    write_table(tmp_path / "x.xlsx", [columns])
+    rows, _ = sheet_of(tmp_path / "x.xlsx")
+    assert rows[1:] == [[str(1 << 60), "", 1.0], [12.0, "inf", 1.0], [-7.0, 0.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({str(j): np.ones(1) for j in range((1 << 14) + 1)}, "at most 16384 columns"),
+        ({"a": ["x" * 32768]}, "at most 32767 characters; row 1 has more in column 1"),
+    ],
+)
+def test_write_table__spreadsheet_that_cannot_hold_it(tmp_path, columns, words):
+    pytest.importorskip("xlsxwriter", reason="xlsxwriter writes .xlsx files")
+    assert words in message(ValueError, write_table, tmp_path / "x.xlsx", [columns])
+
+
 def test_write_table__spreadsheet_of_too_many_rows(tmp_path, monkeypatch):
     pytest.importorskip("xlsxwriter", reason="xlsxwriter writes .xlsx files")
     monkeypatch.setattr("gmmfast.tables.excel.MOST_ROWS", 3)

@@ -339,10 +339,19 @@ def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
 
 async def download(request: Request) -> Response:
     """Return a file of the result, or of the data."""
-    job, name = _done(_session(request)), request.path_params["name"]
+    session, name = _session(request), request.path_params["name"]
+    job = _done(session)
     if name not in DOWNLOADS:
         raise HTTPException(404, f"There is no {name}.")
-    path = await asyncio.to_thread(write_download, job, name)
+    path: Path | None = None
+    try:
+        path = await asyncio.to_thread(write_download, job, name)
+    except FileNotFoundError:
+        pass
+    if path is None or session.job is not job:  # other data or a new fit have replaced the files
+        if path is not None:
+            shutil.rmtree(path.parent, ignore_errors=True)
+        raise HTTPException(409, "Other data or a new fit have replaced this result. Try again.")
     source = job.loaded.source
     return FileResponse(
         path,

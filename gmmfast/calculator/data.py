@@ -145,7 +145,7 @@ def read_upload(
         shown = [_in_words_of_the_page(note, path, name) for note in notes]
         counts = Counter(choice.source.names)
         order = [name for name, count in counts.items() if name and count == 1]
-        file = path if set(order) > set(table.names) else None
+        file = path if set(order) - set(table.names) else None
         return Loaded(name, table, choice.left_out, shown, order, drop_missing, file)
     except (ValueError, OSError, ImportError) as error:
         message = _in_words_of_the_page(str(error), path, name)

@@ -23,7 +23,7 @@ from gmmfast.tables.excel import MOST_ROWS
 Columns = dict[str, Any]  # arrays, or lists of cells, by name
 
 EXCEL_ROWS = MOST_ROWS if importlib.util.find_spec("xlsxwriter") else 0  # that a sheet can take
-FORMULA = ("=", "+", "-", "@")  # what spreadsheets calculate begins with one of these
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets calculate begins with one of these
 
 
 def write_download(job: Job, name: str) -> Path:

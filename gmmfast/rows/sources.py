@@ -93,6 +93,12 @@ class Chunks:
         return self._read(are_finite=True)
 
     def _read(self, are_finite: bool) -> Iterator[Chunk]:
+        try:
+            yield from self._checked(are_finite)
+        finally:
+            self.watch(0)
+
+    def _checked(self, are_finite: bool) -> Iterator[Chunk]:
         first, width = 0, None
         pieces = self._pieces(self._chunk_rows, are_finite)
         for number in itertools.count():
@@ -100,7 +106,6 @@ class Chunks:
                 piece = next(pieces, END)
                 if piece is END:
                     self.n_rows = first
-                    self.watch(0)
                     return
                 if not _length(piece):
                     continue

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,8 @@ from gmmfast.tables.records import HEAD, Record, Records
 
 CELL = 8  # bytes per cell, for estimates: a sheet is held in memory while it is read
 MOST_ROWS = (1 << 20) - 1  # of an .xlsx sheet, below the names of the columns
+MOST_COLUMNS = 1 << 14  # and of columns
+EXACT = 10**15  # whole numbers from here on are text: a cell keeps 15 digits
 
 
 class ExcelFile(Records):
@@ -110,10 +113,14 @@ def excel_writer(path: Path) -> Any:
 
 def write_excel(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | list[Any]]]) -> None:
     """Write columns as the only sheet of an .xlsx file; text is never a formula or a link."""
-    options = {"constant_memory": True, "nan_inf_to_errors": True}
+    options = {"constant_memory": True}
     with excel_writer(Path(file.name)).Workbook(file, options) as book:
         sheet, count = book.add_worksheet(), 0
         for columns in pieces:
+            if len(columns) > MOST_COLUMNS:
+                raise ValueError(
+                    f"an .xlsx file holds at most {MOST_COLUMNS} columns. Write .csv or .parquet."
+                )
             if not count:
                 _write_cells(sheet, 0, columns)
             cells = [c if isinstance(c, list) else c.tolist() for c in columns.values()]
@@ -127,8 +134,15 @@ def write_excel(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | li
 
 
 def _write_cells(sheet: Any, row: int, cells: Iterable[Any]) -> None:
+    """Write a row; cells that are missing stay empty."""
     for column, cell in enumerate(cells):
-        if isinstance(cell, int | float):
-            sheet.write(row, column, cell)
-        elif cell is not None:
-            sheet.write_string(row, column, str(cell))
+        if cell is None or cell != cell:
+            continue
+        is_number = isinstance(cell, int | float) and math.isfinite(cell)
+        if is_number and (isinstance(cell, float) or abs(cell) < EXACT):
+            sheet.write_number(row, column, cell)
+        elif sheet.write_string(row, column, str(cell)):  # a code of failure
+            raise ValueError(
+                f"an .xlsx cell holds at most 32767 characters; row {row} has more in column "
+                f"{column + 1}. Write .csv or .parquet."
+            )

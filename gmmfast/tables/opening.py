@@ -1,4 +1,4 @@
-"""Text files as characters: compression and encoding."""
+"""What a file is: its kind by its first bytes, its compression and its encoding."""
 
 import bz2
 import codecs
@@ -22,10 +22,9 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-
-
 _SPACE = codecs.BOM_UTF8 + b" \t\r\n"
 _PAGES = (b"<!doctype", b"<html", b"<table", b"<?xml", b"<head", b"<meta")
+_OBJECTS = (b'{"', b"[{")
 _RENAME = "Rename it to end in {}."
 _SAVE = "Save it as CSV in the program that it belongs to."
 # first bytes: what they begin, suffixes that say so, and the remedy for another one
@@ -40,13 +39,13 @@ _KINDS: dict[bytes, tuple[str, tuple[str, ...], str]] = {
         "Rename a spreadsheet to end in .xlsx or .ods; unpack an archive first.",
     ),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
-        "an Excel workbook, old or with a password",
+        "an old or password-protected Excel workbook",
         EXCEL_SUFFIXES,
         "Save it as .xlsx without a password, or as CSV.",
     ),
     b"PAR1\x15": ("a Parquet file", (".parquet",), _RENAME.format(".parquet")),
     b"ARROW1\0\0": ("an Arrow file", (".arrow", ".feather"), _RENAME.format(".arrow")),
-    b"\x93NUMPY": ("an array of NumPy", (".npy",), _RENAME.format(".npy")),
+    b"\x93NUMPY": ("a NumPy array", (".npy",), _RENAME.format(".npy")),
     b"%PDF-": ("a PDF document", (), _SAVE),
 }
 
@@ -67,6 +66,11 @@ def require_named_kind(path: Path) -> None:
     """Raise ValueError if the first bytes of a file are of another kind than its name says."""
     suffix, compression = kind_of(path)
     named = compression or suffix
+    if path.is_fifo():
+        raise ValueError(
+            f"{path}: a file is required, which can be read more than once; this is a pipe. Read "
+            "standard input instead, named -, or write the data to a file first."
+        )
     with path.open("rb") as file:
         start = file.read(512)
     for mark, (what, suffixes, remedy) in _KINDS.items():
@@ -76,6 +80,11 @@ def require_named_kind(path: Path) -> None:
         raise ValueError(
             f"{path}: its name says {named}, its content is a page of HTML or XML. Open it in a "
             "spreadsheet program, and save it as .xlsx or CSV."
+        )
+    if start.lstrip(_SPACE).startswith(_OBJECTS) and suffix in TEXT_SUFFIXES:
+        raise ValueError(
+            f"{path}: a table is required; the content is JSON. Write it as CSV or Parquet, for "
+            "instance with pandas.read_json(file, lines=True).to_csv(...)."
         )
 
 

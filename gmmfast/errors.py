@@ -15,7 +15,7 @@ class ConvergenceWarning(UserWarning):
 
 
 class CollapsedComponentWarning(UserWarning):
-    """A component has collapsed, so that the likelihood of the fit means nothing."""
+    """A component has collapsed, so that the likelihood of the fit is meaningless."""
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -134,7 +134,7 @@ def collapsed_components(degenerate: NDArray[np.bool_], reg_covar: float) -> str
     noun, verb = ("Component", "has") if len(which) == 1 else ("Components", "have")
     return (
         f"{noun} {', '.join(map(str, which))} {verb} collapsed, without rows or without spread in "
-        "some direction: the likelihood of this fit means nothing. Lower n_components, leave out "
+        "some direction: the likelihood of this fit is meaningless. Lower n_components, leave out "
         f"columns that follow from others, or raise reg_covar (now {reg_covar:g}). 'degenerate_' "
         "marks such components."
     )

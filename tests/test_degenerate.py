@@ -511,7 +511,7 @@ def test_fit__does_not_end_in_a_collapse_of_rounded_rows(columns, K, n_init):
         assert not fitted.degenerate_.any()
 
 
-def test_fit__a_wary_start_follows_a_collapse(tmp_path):
+def test_fit__cautious_starts_follow_a_collapse(tmp_path):
     rows, once, helped = load_iris().data, [], 0
     for seed in range(4):
         once.append(collapses(seed, tmp_path))
@@ -546,7 +546,7 @@ def test_n_init__prefers_a_start_without_a_collapsed_component():
 
 def test_warning__names_the_components_and_the_remedy():
     rows = np.vstack([X[:87], np.ones((3, 3))])
-    text = r"^Component 1 has collapsed.* means nothing\. Lower n_components.*\(now 1e-06\)"
+    text = r"^Component 1 has collapsed.* is meaningless\. Lower n_components.*\(now 1e-06\)"
     with pytest.warns(CollapsedComponentWarning, match=text) as caught:
         GaussianMixture(2, init_params=np.array([0] * 87 + [1] * 3)).fit(rows)
     assert caught[0].filename == __file__
@@ -560,3 +560,9 @@ def test_warning__is_not_for_columns_that_are_constant():
     """All components have collapsed then, from any start."""
     fitted = GaussianMixture(2, random_state=0).fit(np.column_stack([X, np.ones(90)]))
     assert fitted.degenerate_.all()
+
+
+def test_warning__is_for_clusters_of_equal_rows():
+    """All components have collapsed, but not the columns."""
+    with pytest.warns(CollapsedComponentWarning, match=r"^Components 0, 1 have"):
+        GaussianMixture(2, random_state=0).fit(np.repeat([[0.0], [1.0]], 50, axis=0))

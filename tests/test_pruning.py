@@ -16,7 +16,7 @@ from gmmfast.models import MODELS
 from gmmfast.parameters import Density
 from gmmfast.rows import MemoryRows, memory, passes
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
+pytestmark = pytest.mark.filterwarnings("ignore:.*(did not converge|collapsed, without)")
 
 rng = np.random.default_rng(0)
 N, D, K = 1500, 9, 5

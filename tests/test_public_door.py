@@ -517,6 +517,7 @@ def test_conversions_give_the_same_bits(kind):
     assert_same_bits(CONVERTED[kind], X)
 
 
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.parametrize("dtype", ["i8", "i4", "u1", "f2", "?"])
 def test_other_numbers_are_computed_in_float64(dtype):
     rows = np.abs(X * 10).astype(dtype) if dtype != "?" else X > 0

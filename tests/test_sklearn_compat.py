@@ -41,6 +41,7 @@ with warnings.catch_warnings():
 
 
 @all_checks
+@pytest.mark.filterwarnings("ignore::gmmfast.CollapsedComponentWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:.*does not inherit from.*")
 def test_estimator_checks(estimator, check):

@@ -14,7 +14,8 @@ from gmmfast.data.frames import from_frame
 
 Floats = NDArray[np.float64]
 
-DIGIT_ROUNDING = 5e-4  # of a responsibility, of a float32 or of three printed digits
+DIGIT_ROUNDING = 5e-4  # of a responsibility, of a float32 or of three printed digits,
+MOST_ROUNDING = 0.05  # and at most this of the sum over a row
 ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times float32's, or 7 printed digits
 
 
@@ -73,7 +74,7 @@ def check_memberships(
     ----------
     memberships : array-like of shape (n,) or (n, K)
         Labels, integers from 0 to K - 1; or responsibilities, whose sum over a row is one, to
-        `DIGIT_ROUNDING` per component.
+        `DIGIT_ROUNDING` per component. They are divided by that sum.
     n_rows : int
         n, with the rows of weight zero.
     n_components : int
@@ -90,13 +91,12 @@ def check_memberships(
     TypeError, ValueError
         If they are anything else.
     """
+    if str(getattr(memberships, "dtype", "")) == "category":  # pandas' names of groups
+        memberships = np.asarray(memberships)
     try:
         array = given_array(memberships, source.strip("'"))
     except (TypeError, ValueError):
         cells = np.asarray(memberships, object)
-        plain = np.asarray(memberships)
-        if plain.dtype.kind in "iu" and not np.ma.isMaskedArray(memberships):
-            return check_memberships(plain, n_rows, n_components, source)  # pandas' categories
         text = next((cell for cell in cells.flat if isinstance(cell, str | bytes)), None)
         if text is None or cells.ndim != 1:
             raise
@@ -138,8 +138,9 @@ def _wrong_labels(source: str, labels: NDArray[Any], n_components: int, got: str
 
 
 def _checked_responsibilities(resp: NDArray[Any], source: str) -> NDArray[Any]:
-    sums, rounding = resp.sum(axis=1, dtype=np.float64), DIGIT_ROUNDING * resp.shape[1]
-    fine = (resp.min(axis=1) >= 0) & (np.abs(sums - 1) <= max(rounding, 2 * DIGIT_ROUNDING))
+    sums, count = resp.sum(axis=1, dtype=np.float64), max(2, resp.shape[1])
+    rounding = min(DIGIT_ROUNDING * count, MOST_ROUNDING) * (1 + 1e-9)
+    fine = (resp.min(axis=1) >= 0) & (np.abs(sums - 1) <= rounding)
     if not fine.all():
         row = int(fine.argmin())
         raise ValueError(
@@ -147,7 +148,7 @@ def _checked_responsibilities(resp: NDArray[Any], source: str) -> NDArray[Any]:
             f"the sum {sums[row]:g} and the smallest value {resp[row].min():g} in "
             f"{Place().of((row,))}. Divide each row by its sum."
         )
-    return resp
+    return np.asarray(resp / sums.astype(resp.dtype)[:, None])
 
 
 def check_covariances(

@@ -84,7 +84,8 @@ def likeliest(
     n_rounds : int, default=0
         Rounds of moves from the best, at most. There are none where rows are many.
     caution : float, default=1.0
-        A component of few rows counts as collapsed at a variance so many times as large.
+        Factor on the variance below which a component of few rows counts as collapsed; not where
+        each trial is a fit of its own, which has no moves.
 
     Raises
     ------

@@ -98,10 +98,10 @@ class GaussianMixture(FittedMixture):
         makes the mixture likelier (Ueda et al. 2000). Where passes are long, "kmeans" splits and
         merges its parts before EM instead (Kaukoranta et al. 1998), and of "k-means++",
         "random_from_data" and "random" the likeliest of three starts is kept (K > 170: of two;
-        K > 256: there is one). Without moves, a single start by seeds has no such passes if there
-        are at most eight times as many rows as in the sample. `n_iter_` counts from there. If all
-        starts with moves end with some components collapsed, up to two follow whose moves keep
-        away from narrow components.
+        K > 256: there is one). There, a single start by seeds has no passes on a sample unless
+        there are more than eight times as many rows. `n_iter_` counts the passes after these. If
+        all starts with moves end with some components collapsed, up to two more follow, beyond
+        `n_init`, whose moves keep away from narrow components (not with a checkpoint).
 
         An array holds the memberships of the rows of `fit` to start from, by position, also for
         rows of weight 0: labels (n,), integers from 0 to K - 1, or responsibilities (n, K), whose
@@ -304,8 +304,8 @@ class GaussianMixture(FittedMixture):
         ConvergenceWarning
             If `max_iter` was reached; scikit-learn's own class where scikit-learn is loaded.
         CollapsedComponentWarning
-            If components have collapsed, but not all; see `degenerate_`. Where all have, columns
-            are constant or follow from others.
+            If components have collapsed; see `degenerate_`. Not where all rows together vary no
+            more than `reg_covar` in some direction: any fit collapses there.
 
         Examples
         --------
@@ -496,9 +496,15 @@ class GaussianMixture(FittedMixture):
             after = model.maximization(stream.averages, before).moved(-rows.center)
         averages = stream.averages.moved(-rows.center)
         bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
-        degenerate = model.degenerate(after, averages)
-        end = em.Status.STREAM, bound, averages, False, degenerate
-        result = em.EMResult(after, [bound], *end)
+        result = em.EMResult(
+            parameters=after,
+            lower_bounds=[bound],
+            status=em.Status.STREAM,
+            lower_bound=bound,
+            statistics=averages,
+            stopped=False,
+            degenerate=model.degenerate(after, averages),
+        )
         self._set_result(result, model, rows)
         self._stream, self.n_samples_seen_, self.n_iter_ = stream, stream.seen, n_iter
         return self
@@ -620,8 +626,11 @@ class GaussianMixture(FittedMixture):
                 f"(max_iter={self.max_iter}, tol={self.tol})",
                 convergence_warning_class(),
             )
-        if result.is_spoiled:
-            warn(collapsed_components(self.degenerate_, self.reg_covar), CollapsedComponentWarning)
+        if result.statistics is None or not result.degenerate.any():
+            return
+        if not self._model().are_flat(result.parameters, result.statistics):
+            text = collapsed_components(result.degenerate, self.reg_covar)
+            warn(text, CollapsedComponentWarning)
 
     # ------------------------------------------------------------- from and to something else
 

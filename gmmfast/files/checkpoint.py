@@ -95,9 +95,15 @@ class Checkpoint:
         statistics = arranged.expectation(reached, model.scatter)
         self._require_likelihood(statistics)
         if position.status.is_end:
-            degenerate = model.degenerate(parameters, statistics)
-            end = position.status, bounds[-1], statistics, False, degenerate
-            return EMResult(parameters, bounds, *end)
+            return EMResult(
+                parameters=parameters,
+                lower_bounds=bounds,
+                status=position.status,
+                lower_bound=bounds[-1],
+                statistics=statistics,
+                stopped=False,
+                degenerate=model.degenerate(parameters, statistics),
+            )
         return run(arranged, parameters, model, control, position=position)
 
     def _require_likelihood(self, statistics: SufficientStatistics) -> None:

@@ -96,11 +96,15 @@ class Model(ABC):
         """
         if statistics is None:
             return self.collapsed(parameters, 0, np.zeros(1))
-        mean = parameters.weights @ parameters.means
-        with np.errstate(over="ignore", invalid="ignore"):
-            moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
-            total = moments.scatter.sum(axis=0) / statistics.weight
-        return self.collapsed(parameters, statistics.n_rows, total)
+        return self.collapsed(parameters, statistics.n_rows, total_of(parameters, statistics))
+
+    def are_flat(self, parameters: Parameters, statistics: SufficientStatistics) -> bool:
+        """Whether all rows together vary no more than `reg_covar` in some direction.
+
+        Then columns are constant or follow from others, and all components have collapsed.
+        """
+        total = total_of(parameters, statistics)
+        return bool(smallest_variance(total) <= 1.001 * self.reg_covar)
 
     def collapsed(self, parameters: Parameters, n_rows: int, total: Floats) -> NDArray[np.bool_]:
         """Return which components (K,) have collapsed, as defined in `degenerate`.
@@ -217,6 +221,14 @@ def smallest_eigenvalues(factors: Floats) -> Floats:
     accurate to all digits, but the smallest eigenvalue of the matrix is not.
     """
     return np.asarray(1 / np.linalg.norm(factors, 2, axis=(1, 2)) ** 2)
+
+
+def total_of(parameters: Parameters, statistics: SufficientStatistics) -> Floats:
+    """Return the covariance of all rows (d, d), or the variances of their features (d,)."""
+    mean = parameters.weights @ parameters.means
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
+        return np.asarray(moments.scatter.sum(axis=0) / statistics.weight)
 
 
 def smallest_variance(total: Floats) -> float:

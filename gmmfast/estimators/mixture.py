@@ -194,11 +194,11 @@ class GaussianMixture(FittedMixture):
     --------
     >>> import numpy as np
     >>> from gmmfast import GaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.array([[1, 2], [2, 4], [1, 0], [10, 2], [11, 4], [10, 0]])
     >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
     >>> mixture.means_[mixture.means_[:, 0].argsort()].round(3)
-    array([[ 1.,  2.],
-           [10.,  2.]])
+    array([[ 1.333,  2.   ],
+           [10.333,  2.   ]])
     >>> labels = mixture.predict([[0, 0], [12, 3]])
     >>> bool(labels[0] != labels[1])
     True

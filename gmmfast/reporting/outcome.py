@@ -91,7 +91,7 @@ def report_of(
     order = np.argsort(-model.weights_, kind="stable")
     report = described(model, names, order)
     if len(groups):
-        report = replace(report, groups=tuple(str(groups[k]) for k in order))
+        report = replace(report, groups=tuple(_label(groups[k]) for k in order))
     n_rows = data.n_rows if isinstance(data, Chunks) else len(data)
     assert n_rows is not None  # all have been read
     report = replace(report, source=source, n_rows=n_rows, standardized=scaling is not None)
@@ -104,6 +104,12 @@ def report_of(
     log_likelihood = model.score(data, sample_weight=weights) * total - total * shift
     report = replace(report, lower_bound=report.lower_bound - shift)
     return scored(report, log_likelihood, model._n_parameters())
+
+
+def _label(group: Any) -> str:
+    """Return the label of a group as text; whole numbers without decimals."""
+    is_whole = isinstance(group, float) and group.is_integer()
+    return str(int(group) if is_whole else group)
 
 
 def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_names: bool) -> Any:

@@ -533,11 +533,15 @@ def test_fit__labels_that_collapse_stay_the_only_start():
     assert begun == [1, 2, 3, 4, 5] and mixture.degenerate_.tolist() == [False, True]
 
 
-def test_n_init__prefers_a_start_without_a_collapsed_component():
-    """The collapsed one is likelier."""
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "covariance_type", ["full", "diag", "spherical", "VII", "VEI", "VVI", "VEE", "VVV"]
+)
+def test_n_init__prefers_a_start_without_a_collapsed_component(covariance_type, dtype):
+    """The collapsed one is likelier. In the other models components do not collapse singly."""
     starts = iter([np.array([0] * 87 + [1] * 3), np.arange(90) % 2, np.array([0] * 87 + [1] * 3)])
-    rows = np.vstack([X[:87], np.ones((3, 3))])
-    params = {"tol": 0.0, "max_iter": 3}
+    rows = np.vstack([X[:87], np.ones((3, 3))]).astype(dtype)
+    params = {"covariance_type": covariance_type, "tol": 0.0, "max_iter": 3}
     mixture = GaussianMixture(2, n_init=3, init_params=lambda *_: next(starts), **params).fit(rows)
     collapsed = GaussianMixture(2, init_params=np.array([0] * 87 + [1] * 3), **params).fit(rows)
     assert collapsed.degenerate_.any() and not mixture.degenerate_.any()

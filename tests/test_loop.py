@@ -105,7 +105,7 @@ def test_starts_of_few_rows__are_those_of_the_loop(code, weighted):
     rows, model = MemoryRows(few, weights), MODELS[code](1e-6)
     rng = np.random.default_rng(1)
     ways = [partition_around(rows, few[rng.integers(0, 300, 3)] - rows.center) for _ in range(3)]
-    found = _likeliest_of_few(rows, model, ways, 0)
+    found = _likeliest_of_few(rows, model, ways, 0, 1.0)
     total = rows.total(model.scatter)
     expected = None
     for way in ways:
@@ -185,7 +185,7 @@ def test_starts_of_few_rows__that_need_another_layout():
     few[100:] += 1e8
     rows, model = MemoryRows(few), MODELS["tied"](0.0)
     ways = [partition_around(rows, few[[0, 150]] - rows.center)]
-    assert _likeliest_of_few(rows, model, ways, 0) is None
+    assert _likeliest_of_few(rows, model, ways, 0, 1.0) is None
     assert likeliest(rows, model, ways).is_sound
 
 

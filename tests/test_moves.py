@@ -282,7 +282,7 @@ def test_rounds__as_by_fits_of_their_own(covariance_type):
         points, model = MemoryRows(X), MODELS[covariance_type](reg_covar)
         ways = [plus_plus(points, K, np.random.default_rng(0))[0]]
         expected, reason = by_hand(points, model, ways, rounds)
-        found = trials._likeliest_of_few(points, model, ways, rounds)
+        found = trials._likeliest_of_few(points, model, ways, rounds, 1.0)
         assert found.is_sound == expected.is_sound, name
         assert found.lower_bound == pytest.approx(expected.lower_bound, rel=1e-7), name
         reasons.add(reason)
@@ -340,7 +340,7 @@ def test_likeliest__few_rows_as_by_the_loop(covariance_type, n):
     points = MemoryRows(mixture(n, 2, 3, separation=1.5, seed=4)[0])
     model = MODELS[covariance_type](1e-6)
     ways = [plus_plus(points, 3, np.random.default_rng(seed))[0] for seed in range(8)]
-    compiled = trials._likeliest_of_few(points, model, ways, 0)
+    compiled = trials._likeliest_of_few(points, model, ways, 0, 1.0)
     plain = trials._likeliest_of_many(points, model, ways)
     assert compiled.is_sound == plain.is_sound
     assert compiled.lower_bound == pytest.approx(plain.lower_bound, rel=1e-9)

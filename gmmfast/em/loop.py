@@ -77,7 +77,10 @@ class EMResult:
 
     @property
     def is_spoiled(self) -> bool:
-        """Whether some components have collapsed, but not all, as where columns are constant."""
+        """Whether some components have collapsed, but not all.
+
+        Where columns are constant all collapse, whatever the start.
+        """
         return bool(self.degenerate.any() and not self.degenerate.all())
 
     def beats(self, other: EMResult | None) -> bool:

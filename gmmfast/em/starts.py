@@ -107,8 +107,9 @@ def start(
         if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
             if is_untried(rows, model, n_components, init_params):
                 return untried(rows, model, n_components, init_params, rng)
-        of = rows, model, n_components, init_params
-        points, found = _tried_on_sample(*of, rng, means, caution)
+        points, found = _tried_on_sample(
+            rows, model, n_components, init_params, rng, means, caution
+        )
     else:
         points, statistics = brought(rows, model, n_components, init_params, rng)
         found = begun(points, model, statistics)

@@ -108,7 +108,7 @@ def _likeliest_of_few(
     model: Model,
     ways: Sequence[Partition | SufficientStatistics],
     n_rounds: int,
-    caution: float = 1.0,
+    caution: float,
 ) -> Trial | None:
     """`likeliest` in compiled calls; None if the rows are needed in another layout."""
     first, K = ways[0], _count(ways[0])

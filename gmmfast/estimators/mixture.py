@@ -557,11 +557,10 @@ class GaussianMixture(FittedMixture):
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
         given = self._given(model, rows)
-        of = rows, model, self.n_components, self.init_params
-        has_moves = may_move(*of, given)
-        return em.best_of(
-            self._n_starts(), partial(start, *of, rng, given), model, control, has_moves
-        )
+        K, init_params = self.n_components, self.init_params
+        make = partial(start, rows, model, K, init_params, rng, given)
+        has_moves = may_move(rows, model, K, init_params, given)
+        return em.best_of(self._n_starts(), make, model, control, has_moves)
 
     def _n_starts(self) -> int:
         """Number of starts; labels or responsibilities are one, however often they are tried."""

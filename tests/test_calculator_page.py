@@ -789,14 +789,18 @@ def test_tables__show_where_they_are_cut(page):
 # -------------------------------------------------------------------------- whom it is for
 
 
+def fits_in(page, width):
+    """Wait until nothing is wider than the screen: a chart follows a change when it is drawn."""
+    page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
+
+
 def test_fits_every_screen(page):
     calculate(page)
     for width in (360, 1200):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(300)  # the chart follows
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            fits_in(page, width)
             picture(page, f"{scheme}-{width}")
 
 
@@ -835,7 +839,7 @@ def barriers(page, part="html"):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(300)  # the chart follows
+            fits_in(page, width)
             result = page.evaluate(
                 "part => axe.run({ include: [part], exclude: ['.modebar', '.main-svg'] })", part
             )

@@ -731,7 +731,7 @@ def test_read_table__says_a_note_on_several_files_once(write):
         ("x.csv", gzip.compress(b"a\n1\n"), "compressed by gzip. Rename it to end in .csv.gz."),
         ("x.csv.gz", bz2.compress(b"a\n1\n"), "says .gz, its content is compressed by bzip2."),
         ("x.csv", b"PK\x03\x04rest", "unpack an archive first."),
-        ("x.xls", b"PK\x03\x04rest", "Rename a spreadsheet to end in .xlsx"),
+        ("x.xls", b"PK\x03\x04rest", "Rename it to end in .xlsx if it is"),
         ("x.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "without a password"),
         ("x.xls", b"\n<HTML><table><tr><td>1", "a page of HTML or XML."),
         ("x.csv", b"\xef\xbb\xbf<!DOCTYPE html>", "save it as .xlsx or CSV."),

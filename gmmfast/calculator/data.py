@@ -30,8 +30,8 @@ from gmmfast.tables import (
     kind_of,
 )
 from gmmfast.tables.base import TableFile
-from gmmfast.tables.choosing import open_file
 from gmmfast.tables.dialect import DELIMITERS
+from gmmfast.tables.files import open_file
 from gmmfast.tables.opening import open_bytes
 
 PREVIEW = 200  # rows to show on the page

@@ -9,6 +9,7 @@ from gmmfast.tables.base import (
     AS_HEADER,
     AS_ROW,
     CHOOSE,
+    COMPRESSIONS,
     DECIMAL,
     DIALECT,
     DROP,
@@ -17,11 +18,13 @@ from gmmfast.tables.base import (
     SHEET,
     TEXT_SUFFIXES,
     WRITE_SUFFIXES,
+    EmptyTableError,
     Reading,
     Table,
     default_names,
 )
-from gmmfast.tables.choosing import Paths, choose_columns, require_distinct
+from gmmfast.tables.choosing import choose_columns, require_distinct
+from gmmfast.tables.files import Paths
 from gmmfast.tables.opening import kind_of
 from gmmfast.tables.reading import column_names, read_pieces, read_table
 from gmmfast.tables.several import files_of
@@ -33,6 +36,7 @@ __all__ = [
     "AS_HEADER",
     "AS_ROW",
     "CHOOSE",
+    "COMPRESSIONS",
     "DECIMAL",
     "DIALECT",
     "DROP",
@@ -41,6 +45,7 @@ __all__ = [
     "SHEET",
     "TEXT_SUFFIXES",
     "WRITE_SUFFIXES",
+    "EmptyTableError",
     "Paths",
     "Reading",
     "Table",

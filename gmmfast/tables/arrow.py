@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.frames import from_arrow
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import CHOOSE, Piece, TableFile, Watch, unwatched
+from gmmfast.tables.base import EmptyTableError, Piece, TableFile, Watch, unwatched
 from gmmfast.tables.ipc import decoded_size
 
 _INDEX = re.compile(r"__index_level_[0-9]+__|__null_dask_index__")  # one without a name
@@ -45,10 +45,11 @@ class ArrowFile(TableFile):
                 self.file = self._open_ipc()
                 self.schema = self.file.schema
         self.names = list(self.schema.names)
+        if not self._has_rows():
+            raise EmptyTableError(f"{path}: a table needs at least one row; got none.", self.names)
         self.index = _index_of(self.schema)
         self.text = self._text_columns()
         self.empty: list[str] = []
-        self.signs: dict[str, str] = {}
         self.notes: list[str] = []
 
     @property
@@ -59,10 +60,18 @@ class ArrowFile(TableFile):
             facts = self.file.metadata
             groups = sum(facts.row_group(i).num_rows for i in range(facts.num_row_groups))
             return float(8 * max(facts.num_rows, groups) * n_columns)
-        with self._explained():
-            data = memoryview(self.arrow.memory_map(str(self.path)).read_buffer())
-            n_rows, n_bytes = decoded_size(data)
+        n_rows, n_bytes = self._decoded_size()
         return float(max(8 * n_rows * n_columns, n_bytes))
+
+    def _has_rows(self) -> bool:
+        if self.path.suffix.lower() == ".parquet":
+            return bool(self.file.metadata.num_rows)
+        return self._decoded_size()[0] > 0
+
+    def _decoded_size(self) -> tuple[int, int]:
+        """Return the number of rows of IPC data, and the bytes of their buffers."""
+        with self._explained():
+            return decoded_size(memoryview(self.arrow.memory_map(str(self.path)).read_buffer()))
 
     def _text_columns(self) -> list[str]:
         """Return the names of the columns that do not hold numbers; no row is read."""
@@ -82,8 +91,6 @@ class ArrowFile(TableFile):
                 table = self.file.read(columns=names)
             else:
                 table = self._open_ipc().read_all().select(names)  # a stream is read once
-        if table.num_rows == 0:
-            raise ValueError(f"{self.path}: a table needs at least one row; got none.")
         watch(table.num_rows)
         return self._piece(table, picked, kept)
 
@@ -99,7 +106,7 @@ class ArrowFile(TableFile):
         try:
             values = from_arrow(self.arrow, table.select([self.names[i] for i in picked]))
         except ValueError as error:
-            raise ValueError(f"{self.path}: {error} {CHOOSE}") from None
+            raise ValueError(f"{self.path}: {error}") from None
         return Piece(values, [table.column(self.names[i]).to_pylist() for i in kept])
 
     def _batches(self, names: list[str], n_rows: int | None) -> Iterator[Any]:
@@ -107,11 +114,14 @@ class ArrowFile(TableFile):
         if self.path.suffix.lower() == ".parquet":
             yield from self.file.iter_batches(n_rows or BATCH * step, columns=names)
             return
-        count = getattr(self.file, "num_record_batches", None)  # a stream does not say
-        batches = self.file if count is None else map(self.file.get_batch, range(count))
-        for batch in batches:
+        for batch in self._record_batches():
             for start in range(0, batch.num_rows, n_rows or step):
                 yield batch.slice(start, n_rows or step)
+
+    def _record_batches(self) -> Iterator[Any]:
+        file = self._open_ipc()  # a stream is read once, so that each pass opens its own
+        count = getattr(file, "num_record_batches", None)  # a stream does not say
+        yield from file if count is None else map(file.get_batch, range(count))
 
     def _open_ipc(self) -> Any:
         ipc = self.arrow.ipc

@@ -2,9 +2,10 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
@@ -26,7 +27,8 @@ MISSING = frozenset(
     ["", "-", "--", "---", "–", "?", ".", "…", "na", "n/a", "n.a.", "k.a.", "nan", "<na>", "\\n"]
     + ["null", "none", "nil", "missing", "#n/a", "#na", "#nv", "#value!", "#div/0!", "#null!"]
 )
-CHOOSE = "Choose the numeric columns with --columns (columns= in Python)."
+_SIGNS = " \t\u00a0\u202f%$€£¥"  # that spreadsheets leave beside a dash
+CHOOSE = "Correct it, delete the row, or leave the column out with --exclude (exclude= in Python)."
 # How to read a file otherwise, at the end of notes: other front ends have their own words.
 AS_ROW = "If it is a row, use --no-header (header=False in Python)."
 AS_HEADER = "If it holds the names of the columns, use --header (header=True in Python)."
@@ -80,6 +82,14 @@ class Reading:
             raise ValueError(
                 "--decimal and --delimiter must be two characters; got a comma for both."
             )
+
+
+class EmptyTableError(ValueError):
+    """A file has columns, of these `names`, and no rows."""
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = list(names)
 
 
 class Piece(NamedTuple):
@@ -142,7 +152,8 @@ class TableFile(ABC):
     index: list[str]  # names of columns that number or label the rows
     text: list[str]  # names of columns that do not hold numbers
     empty: list[str]  # names of columns without a value in the first rows
-    signs: Mapping[str, str]  # currency or % beside the numbers of each column; {} if not text
+    signs: Mapping[str, str] = MappingProxyType({})  # currency or % beside numbers, by column
+    padded: Sequence[str] = ()  # names of columns whose numbers begin with zeros
     notes: list[str]  # as of `Table`, on the file as such
 
     @property
@@ -177,6 +188,12 @@ def joined(pieces: Sequence[Piece], n_picked: int, n_kept: int) -> Piece:
     return Piece(np.concatenate(values), cells, lines)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return up to eight names, in quotes."""
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(map(repr, names[:8])) + more
+
+
 def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
     """Raise ValueError unless `path` ends in one of `suffixes`."""
     if path.suffix.lower() not in suffixes:
@@ -184,6 +201,13 @@ def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
         raise ValueError(
             f"{path}: the file suffix must be one of {', '.join(suffixes)}; got {got}."
         )
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name that is not taken, with as many underscores behind it as that needs."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def default_names(count: int) -> list[str]:
@@ -227,8 +251,8 @@ def missing_values(
 
 
 def is_missing_cell(cell: str) -> bool:
-    """Whether a cell of text says that its value is missing."""
-    return cell.strip().lower() in MISSING
+    """Whether a cell of text says that its value is missing, such as ``NA`` and ``- €``."""
+    return cell.strip().lower() in MISSING or cell.strip(_SIGNS) in ("", "-")
 
 
 def plain_number(cell: str) -> float | None:

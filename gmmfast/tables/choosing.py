@@ -1,42 +1,33 @@
 """Which columns and rows of a file are used."""
 
 import difflib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.frames import is_missing
-from gmmfast.tables.arrow import ArrowFile
 from gmmfast.tables.base import (
     AS_DATA,
-    EXCEL_SUFFIXES,
-    READ_SUFFIXES,
-    TEXT_SUFFIXES,
+    LEAVE_OUT,
     Piece,
     Reading,
     Table,
     TableFile,
     Watch,
     is_missing_cell,
+    listed,
     missing_values,
     plain_number,
     require_no_infinity,
     unwatched,
 )
-from gmmfast.tables.excel import ExcelFile
-from gmmfast.tables.npy import NpyFile
-from gmmfast.tables.opening import kind_of, require_named_kind
-from gmmfast.tables.several import SeveralFiles, files_of
-from gmmfast.tables.text import TextFile
-
-Paths: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-FIND_OUT = Reading()
+from gmmfast.tables.doubts import HEAD, doubtful, totals
+from gmmfast.tables.files import FIND_OUT, Paths, open_file
+from gmmfast.tables.several import SeveralFiles
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ class Choice:
             return list(self.file_notes)
         which, verb = ("column", "is") if len(self.left_out) == 1 else ("columns", "are")
         what = "without numbers in the first rows" if self.source.empty else "without numbers"
-        text = f"the {which} {what} ({_listed(self.left_out)}) {verb} left out."
+        text = f"the {which} {what} ({listed(self.left_out)}) {verb} left out."
         return [*self.file_notes, f"{self.source.path}: {text}"]
 
     def table(self, watch: Watch = unwatched) -> Table:
@@ -106,7 +97,13 @@ class Choice:
                 f"{self.source.path}: {gaps.sum()} of {len(gaps)} rows have missing values, and "
                 "are left out."
             )
-        return self._table(piece, gaps, 0, notes)
+        table = self._table(piece, gaps, 0, notes)
+        if sums := totals(table.values, table.names):
+            notes.append(
+                f"{self.source.path}: the last row holds the sum of those above "
+                f"({listed(sums)}), and is read as data. Delete it if it is a total."
+            )
+        return table
 
     def tables(self, n_rows: int | None = None, *, is_checked: bool = False) -> Iterator[Table]:
         """Read some rows at a time; errors as of `table`, unless all have been checked before."""
@@ -248,8 +245,10 @@ def choose_columns(
     notes = list(source.notes)
     index = [name for name in source.index if name not in aside]
     if columns is None and index:
-        text = f"the index of the rows ({_listed(index)}) is left out. {AS_DATA}"
+        text = f"the index of the rows ({listed(index)}) is left out. {AS_DATA}"
         notes.append(f"{source.path}: {text}")
+    if columns is None:
+        notes += _doubts(source, names)
     return Choice(
         source,
         names,
@@ -262,6 +261,20 @@ def choose_columns(
     )
 
 
+def _doubts(source: TableFile, names: list[str]) -> list[str]:
+    """Notes on columns whose first numbers look like ids, dates and the like."""
+    picked = [source.names.index(name) for name in names]
+    first = next(source.pieces(picked, HEAD), None)
+    if first is None:
+        return []
+    found = doubtful(first.values, names, source.padded)
+    return [
+        f"{source.path}: {'column' if len(which) == 1 else 'each of the columns'} "
+        f"{listed(which)} {text}, and is read as data. {LEAVE_OUT}"
+        for text, which in found.items()
+    ]
+
+
 def _usable(source: TableFile, aside: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the columns of numbers, and those without that are left out."""
     others = [name for name in source.names if name not in [*aside, *source.index]]
@@ -270,80 +283,14 @@ def _usable(source: TableFile, aside: Sequence[str]) -> tuple[list[str], list[st
     return [name for name in others if name not in without], left_out
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(map(repr, names[:8])) + more
-
-
 def _nothing_left(source: TableFile, aside: list[str]) -> ValueError:
     if source.text or source.empty:
         return ValueError(
             f"{source.path}: a table needs at least one column of numbers; the columns "
-            f"{_listed([*source.text, *source.empty])} hold none. Turn their cells into numbers."
+            f"{listed([*source.text, *source.empty])} hold none. Turn their cells into numbers."
         )
     which = " and ".join(map(repr, aside))
     return ValueError(f"{source.path}: no column is left beside {which}.")
-
-
-def open_file(path: Paths, asked: list[str], reading: Reading = FIND_OUT) -> TableFile:
-    """Open a file, or several as one, far enough to know its columns."""
-    if not isinstance(path, str | os.PathLike):
-        paths = [Path(each) for each in path]
-        if not paths:
-            raise ValueError("a table needs at least one file; got none.")
-        what = paths[0] if len(paths) == 1 else Path(f"{paths[0]} and {len(paths) - 1} more")
-        paths = [each for one in paths for each in files_of(one)]
-    else:
-        what = Path(path)
-        paths = files_of(what)
-    if len(paths) == 1 and not what.is_dir():
-        return _open_one(paths[0], asked, reading)
-    files = [_open_one(each, asked, reading) for each in paths]
-    decimals = {f.dialect.decimal for f in files if isinstance(f, TextFile) and not f.is_open}
-    if len(decimals) == 1:  # one file tells what another leaves open
-        known = replace(reading, decimal=decimals.pop())
-        for i, file in enumerate(files):
-            if isinstance(file, TextFile) and file.is_open:
-                files[i] = _open_one(file.path, asked, known)
-    return SeveralFiles(what, files)
-
-
-def _open_one(path: Path, asked: list[str], reading: Reading) -> TableFile:
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file.")
-    suffix, compression = kind_of(path)
-    if suffix not in READ_SUFFIXES or (compression and suffix not in TEXT_SUFFIXES):
-        got = repr(path.suffix) if path.suffix else "none"
-        raise ValueError(
-            f"{path}: the file suffix must be one of {', '.join(READ_SUFFIXES)}, or of compressed "
-            f"text such as .csv.gz; got {got}."
-        )
-    require_named_kind(path)
-    _require_options(path, suffix, reading)
-    if suffix in TEXT_SUFFIXES:
-        return TextFile(path, asked, reading)
-    if suffix in EXCEL_SUFFIXES:
-        return ExcelFile(path, asked, reading)
-    return NpyFile(path) if suffix == ".npy" else ArrowFile(path)
-
-
-def _require_options(path: Path, suffix: str, reading: Reading) -> None:
-    """Raise ValueError for an option that this kind of file has no use for."""
-    kinds: dict[str, tuple[str, ...]] = {
-        "header": (*TEXT_SUFFIXES, *EXCEL_SUFFIXES),
-        "decimal": (*TEXT_SUFFIXES, *EXCEL_SUFFIXES),
-        "delimiter": TEXT_SUFFIXES,
-        "encoding": TEXT_SUFFIXES,
-        "sheet": EXCEL_SUFFIXES,
-    }
-    for name, suffixes in kinds.items():
-        if getattr(reading, name) is not None and suffix not in suffixes:
-            options = f"--{name} and --no-{name}" if name == "header" else f"--{name}"
-            of = "spreadsheets" if name == "sheet" else "text files"
-            raise ValueError(
-                f"{path}: {options} ({name}= in Python) {'are' if name == 'header' else 'is'} for "
-                f"{of}; got a {suffix} file. Leave the option out."
-            )
 
 
 def require_distinct(names: Sequence[str]) -> None:

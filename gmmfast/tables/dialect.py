@@ -5,6 +5,7 @@ again for a prediction. A later cell that contradicts it is an error, never anot
 """
 
 import csv
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -167,8 +168,12 @@ def _widths(lines: Sequence[str], delimiter: str) -> list[int]:
 
 
 def _evenness(widths: list[int], delimiter: str) -> float:
-    """Share of lines with as many cells as the first, more than one; R names no row names."""
-    first, *rest = widths
+    """Share of lines with as many cells as the first, more than one; R names no row names.
+
+    Lines with fewer than half the cells of others are titles.
+    """
+    most = max(widths)
+    first, *rest = itertools.dropwhile(lambda width: 2 * width < most, widths)
     shares = [rest.count(width) / max(1, len(rest)) for width in (first, first + 1)]
     alike = (shares[0] if rest else 1.0) if first > 1 else 0.0
     without_name = shares[1] if first > 1 or delimiter != "," else 0.0  # or a decimal comma

@@ -74,10 +74,18 @@ def count_index(names: Row, below: list[Row]) -> int:
     return count
 
 
-def counts_rows(rows: list[Row]) -> bool:
-    """Whether the first column counts the rows from 0 or 1: several, beside other columns."""
-    column = [row[0] for row in rows]
-    return len(rows) > 2 and len(rows[0]) > 1 and any(_counting(column, start) for start in (0, 1))
+def title_length(records: list[Row], dialect: Dialect) -> int:
+    """Return the number of records above the names of the columns, such as a title.
+
+    Each fills at most half as many cells as the fullest record, the first of which is the header:
+    it has no numbers, and rows below it have some.
+    """
+    filled = [sum(map(bool, record)) for record in records]
+    header = filled.index(max(filled))
+    if 2 * max(filled[:header], default=filled[header]) > filled[header]:
+        return 0
+    has_numbers = [any(dialect.number(c) is not None for c in r) for r in records[header:]]
+    return header if not has_numbers[0] and any(has_numbers[1:]) else 0
 
 
 def is_name(word: str) -> bool:

@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import Floats, Piece, TableFile, Watch, default_names, unwatched
+from gmmfast.tables.base import (
+    EmptyTableError,
+    Floats,
+    Piece,
+    TableFile,
+    Watch,
+    default_names,
+    unwatched,
+)
 
 
 class NpyFile(TableFile):
@@ -42,8 +50,9 @@ class NpyFile(TableFile):
                 "Save it as float64."
             )
         if 0 in array.shape:
-            raise ValueError(
-                f"{path}: the array must have at least one row and column; got {array.shape}."
+            raise EmptyTableError(
+                f"{path}: the array must have at least one row and column; got {array.shape}.",
+                default_names(array.shape[1]),
             )
         self.array = array
         self.names = default_names(array.shape[1])
@@ -51,7 +60,6 @@ class NpyFile(TableFile):
         self.index: list[str] = []
         self.text: list[str] = []
         self.empty: list[str] = []
-        self.signs: dict[str, str] = {}
         self.notes: list[str] = []
 
     @property

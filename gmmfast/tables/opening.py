@@ -36,7 +36,7 @@ _KINDS: dict[bytes, tuple[str, tuple[str, ...], str]] = {
     b"PK\x03\x04": (
         "a spreadsheet or a .zip archive",
         (".xlsx", ".xlsm", ".ods"),
-        "Rename a spreadsheet to end in .xlsx or .ods; unpack an archive first.",
+        "Rename it to end in .xlsx if it is a spreadsheet; unpack an archive first.",
     ),
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (
         "an old or password-protected Excel workbook",

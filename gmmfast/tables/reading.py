@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from gmmfast.tables.base import Reading, Table
-from gmmfast.tables.choosing import FIND_OUT, Paths, choose_columns, open_file
+from gmmfast.tables.choosing import choose_columns
+from gmmfast.tables.files import FIND_OUT, Paths, open_file
 
 
 def read_table(

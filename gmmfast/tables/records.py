@@ -1,6 +1,7 @@
 """What text and spreadsheets share: records of cells, the first of which may be a header."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,24 @@ from gmmfast.tables.base import (
     AS_HEADER,
     AS_ROW,
     DECIMAL,
-    LEAVE_OUT,
+    EmptyTableError,
     Piece,
     Reading,
     TableFile,
     default_names,
+    free_name,
     is_missing_cell,
     not_a_number,
     plain_number,
 )
 from gmmfast.tables.dialect import Dialect, Row, share_of_numbers
-from gmmfast.tables.header import count_index, counts_rows, is_header, is_name
+from gmmfast.tables.header import count_index, is_header, is_name, title_length
 
 Record = tuple[int, list[str]]  # number of the line, and its cells
 
 NUMERIC = 0.1  # share of numbers from which on a column is one of numbers
 HEAD = 200  # lines from which all is found out that a file does not say
+_PADDED = re.compile(r"0[0-9]+")
 
 
 class Records(TableFile):
@@ -64,15 +67,17 @@ class Records(TableFile):
         lines, records = [line for line, _ in head], [_stripped(cells) for _, cells in head]
         if not records:
             raise ValueError(f"{path}: a table needs at least one row; the file is empty.")
-        first, *below = records
+        above = title_length(records, dialect) if reading.header is not False else 0
+        self._note_title(records[:above])
+        lines, (first, *below) = lines[above:], records[above:]
         first = _as_wide(first, below, reading.header)
         rows = [row for row in below if len(row) == len(first)]
         n_index = count_index(first, rows) if reading.header is not False else 0
         names = _named(first, n_index)
         self.has_names = self._is_header(first, rows, n_index, asked, reading, is_quoted)
         if self.has_names and not below:
-            raise ValueError(
-                f"{path}: a table needs at least one row below the header line; got none."
+            raise EmptyTableError(
+                f"{path}: a table needs at least one row below the header line; got none.", names
             )
         self.first = lines[1] if self.has_names else lines[0]
         self.names = names if self.has_names else default_names(len(first))
@@ -83,8 +88,9 @@ class Records(TableFile):
         self.empty = [name for name, c in by_name if c and all(map(is_missing_cell, c))]
         self.text = [name for name, c in by_name if name not in self.empty and _is_text(c, dialect)]
         self.signs = {name: _sign(cells, dialect) for name, cells in by_name}
+        self.padded = [name for name, cells in by_name if _is_padded(cells)]
         if reading.header is None:
-            self._note_first(first, n_index, [first, *rows], is_asked=bool(asked))
+            self._note_first(first, n_index)
 
     def numbers(self, records: Iterable[Record], picked: list[int], kept: Sequence[int]) -> Piece:
         """Parse cell by cell; ValueError names the first cell at fault."""
@@ -147,7 +153,20 @@ class Records(TableFile):
         wanted = [name for name in asked if name not in _named(first, n_index)[:n_index]]
         return is_header(first[n_index:], kept, wanted, is_quoted, self.dialect)
 
-    def _note_first(self, first: Row, n_index: int, rows: list[Row], *, is_asked: bool) -> None:
+    def _note_title(self, above: list[Row]) -> None:
+        """Say which lines are left out, because they stand above the names of the columns."""
+        if not above:
+            return
+        text = " ".join(cell for row in above for cell in row if cell)
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        is_one = len(above) == 1
+        which = f"the first {self.unit}" if is_one else f"the first {len(above)} {self.unit}s"
+        self.note(
+            f"{which} ({shown}) {'stands' if is_one else 'stand'} above the names of the columns, "
+            f"and {'is' if is_one else 'are'} left out. {AS_ROW}"
+        )
+
+    def _note_first(self, first: Row, n_index: int) -> None:
         """Say what could be read otherwise."""
         numbers = [cell for cell in first if self.dialect.number(cell) is not None]
         are_all = len(numbers) == len(first) - n_index
@@ -157,8 +176,6 @@ class Records(TableFile):
             self.note(f"{line} is read as the names of the columns. {AS_ROW}")
         elif are_all:
             self.note(f"{line} is read as a row of numbers. {AS_HEADER}")
-        if not (self.has_names or is_asked) and counts_rows(rows):
-            self.note(f"column 'x1' counts the rows, and is read as data. {LEAVE_OUT}")
 
     def note(self, text: str) -> None:
         """Add a note on how the file is read."""
@@ -170,6 +187,13 @@ def _is_text(cells: Row, dialect: Dialect) -> bool:
     others = (Dialect(dialect.delimiter, ".", ","), Dialect(dialect.delimiter, ",", "."))
     readings = [share_of_numbers(cells, each) for each in (dialect, *others)]
     return bool(cells) and readings[0] < NUMERIC and max(readings) < 0.5
+
+
+def _is_padded(cells: Row) -> bool:
+    """Whether whole numbers begin with zeros, as postal codes and ids do."""
+    return any(map(_PADDED.fullmatch, cells)) and all(
+        cell.isdigit() or is_missing_cell(cell) for cell in cells
+    )
 
 
 def _stripped(cells: list[str]) -> Row:
@@ -189,10 +213,7 @@ def _named(cells: Row, n_index: int) -> Row:
     names = list(cells)
     for j in range(n_index):
         if not names[j]:
-            name = "index"
-            while name in names:
-                name += "_"
-            names[j] = name
+            names[j] = free_name("index", names)
     return names
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from gmmfast.tables.base import READ_SUFFIXES, Piece, TableFile, Watch, joined, unwatched
 from gmmfast.tables.opening import kind_of
 
-_HIDDEN = (".", "_", "~$")  # leftovers of writers, and locks of Excel
+_LOCK = "~$"  # of Excel
+_HIDDEN = (".", "_", _LOCK)  # leftovers of writers
 _PATTERN = set("*?[")
 
 
@@ -30,6 +31,7 @@ class SeveralFiles(TableFile):
         self.text = list(dict.fromkeys(name for file in self.files for name in file.text))
         self.empty = [name for name in first.empty if all(name in f.empty for f in self.files)]
         self.signs = first.signs
+        self.padded = list(dict.fromkeys(name for file in self.files for name in file.padded))
         self.notes = self._notes()
 
     @property
@@ -124,10 +126,24 @@ def files_of(path: Path) -> list[Path]:
     if path.exists() or not _PATTERN & {*str(path)}:
         return [path]
     found = [Path(name) for name in sorted(glob.glob(os.fspath(path), recursive=True))]
-    found = [each for each in found if each.is_file() and not each.name.startswith("~$")]
+    found = [each for each in found if each.is_file() and not each.name.startswith(_LOCK)]
     if not found:
         raise FileNotFoundError(f"{path}: no file matches this pattern.")
     return found
+
+
+def require_each_once(paths: Sequence[Path]) -> None:
+    """Raise ValueError if rows would count twice: of a file, or of one and its compressed copy."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        copy = path.with_suffix("") if kind_of(path)[1] else path
+        before = seen.setdefault(os.path.realpath(copy), path)
+        if before is not path:
+            got = f"{path} twice" if before == path else f"{before} and {path}"
+            raise ValueError(
+                f"The rows of a file can be used once; got {got}. Leave one out, or rename it if "
+                "it holds other rows."
+            )
 
 
 def _is_hidden(path: Path) -> bool:

@@ -17,6 +17,7 @@ from gmmfast.tables.opening import DENSITY, encoding_of, explained, kind_of, ope
 from gmmfast.tables.records import HEAD, Record, Records
 
 COMMENT = "#"  # begins a line that is no data
+LONGEST = 10_000  # lines of a cell in quotes; a quote that goes on is a stray one
 LONG = 1 << 18  # characters that are enough to know a dialect
 
 
@@ -75,9 +76,10 @@ class TextFile(Records):
             rest = itertools.islice(file, first - 1, None)
             while lines := list(itertools.islice(rest, step)):
                 is_open = sum(text.count('"') for text in lines) % 2
-                while is_open and (more := next(rest, None)):  # a cell in quotes goes on there
-                    lines.append(more)
-                    is_open ^= more.count('"') % 2
+                for more in itertools.islice(rest, LONGEST if is_open else 0):
+                    lines.append(more)  # a cell in quotes goes on there
+                    if more.count('"') % 2:
+                        break
                 piece = self._piece(self._without_comments(lines), first, picked, kept)
                 if len(piece.values):
                     yield piece

@@ -1,6 +1,9 @@
 """Columns into text, NumPy, Parquet and spreadsheet files, some rows at a time."""
 
+import bz2
 import csv
+import gzip
+import lzma
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,8 +22,10 @@ from gmmfast.tables.base import (
     require_suffix,
 )
 from gmmfast.tables.excel import excel_writer, write_excel
+from gmmfast.tables.opening import kind_of
 
 Column: TypeAlias = NDArray[Any] | list[Any]
+OPENERS: dict[str, Any] = {"": open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Column]]) -> None:
@@ -32,7 +37,8 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Colu
     Parameters
     ----------
     path : path
-        ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), ``.npy`` (one 2-D array of the columns'
+        ``.csv`` or ``.txt`` (commas), ``.tsv`` (tabs), these also compressed (``.csv.gz``,
+        ``.csv.bz2``, ``.csv.xz``), ``.npy`` (one 2-D array of the columns'
         common type, without the names), ``.parquet`` (pyarrow, the extra ``[io]``), or ``.xlsx``
         (xlsxwriter, the extra ``[excel]``; up to 1,048,575 rows).
     pieces : iterable of mapping of str to ndarray of shape (m,) or list
@@ -67,15 +73,17 @@ def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Colu
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with naming(path, part):
-            _write(part, target.suffix.lower(), pieces)
+            _write(part, *kind_of(target), pieces)
             os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _write(part: Path, suffix: str, pieces: Iterable[Mapping[str, Column]]) -> None:
+def _write(
+    part: Path, suffix: str, compression: str, pieces: Iterable[Mapping[str, Column]]
+) -> None:
     if suffix in TEXT_SUFFIXES:
-        with open(part, "x", encoding="utf-8", newline="") as text:
+        with OPENERS[compression](part, "xt", encoding="utf-8", newline="") as text:
             write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
     else:
         with open(part, "xb") as file:
@@ -107,7 +115,9 @@ WRITERS = {".npy": _write_npy, ".parquet": write_parquet, ".xlsx": write_excel}
 
 def require_writable(path: Path, suffixes: Sequence[str]) -> None:
     """Raise before a long run if writing `path` after it would fail."""
-    require_suffix(path, suffixes)
+    suffix, compression = kind_of(path)
+    if not (compression in OPENERS and suffix in TEXT_SUFFIXES and suffix in suffixes):
+        require_suffix(path, suffixes)
     if path.suffix.lower() in ARROW_SUFFIXES:
         pyarrow_for(path, "writing")
     if path.suffix.lower() in EXCEL_SUFFIXES:

@@ -1,0 +1,212 @@
+"""Files that hold more than measurements: titles, ids, dates, codes, totals; and no rows at all."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from gmmfast.tables import read_table, write_table
+from gmmfast.tables.base import EmptyTableError
+from gmmfast.tables.doubts import HEAD
+from gmmfast.tables.text import LONGEST
+
+pytestmark = pytest.mark.quick
+
+SALES = "value,rate\n10,1.5\n12,2.5\n11,0.5\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write text to a file and return its path."""
+
+    def write_file(text, name="data.csv"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write_file
+
+
+def notes(path, **options):
+    return [note.removeprefix(f"{path}: ") for note in read_table(path, **options).notes]
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "text"),
+    [
+        ("zip", ["01067", "99084", "04109"], "begins its numbers with zeros, as codes do"),
+        ("n", ["1", "2", "3"], "counts the rows"),
+        ("n", ["0", "1", "2"], "counts the rows"),
+        ("day", ["20240131", "20240229", "19991231"], "holds dates written as numbers"),
+        ("customer_id", ["731", "204", "555"], "is named as ids are"),
+        ("orderID", ["731", "204", "555"], "is named as ids are"),
+        ("ID", ["731", "204", "555"], "is named as ids are"),
+        ("n", ["1", "2", "4"], None),
+        ("n", ["2", "3", "4"], None),
+        ("day", ["20241331", "20240229", "19991231"], None),
+        ("customer_id", ["731", "204", "731"], None),
+        ("customer_id", ["7.5", "2", "3"], None),
+        ("solid", ["731", "204", "555"], None),
+        ("zero", ["0", "0.5", "1"], None),
+    ],
+)
+def test_columns__that_are_no_measurements(write, name, cells, text):
+    path = write(
+        f"{name},x\n" + "".join(f"{cell},{10 - i * i}.5\n" for i, cell in enumerate(cells))
+    )
+    table = read_table(path)
+    assert table.names == [name, "x"] and table.values[:, 0].tolist() == list(map(float, cells))
+    expected = [f"column '{name}' {text}, and is read as data. To leave it out, use --exclude"]
+    assert [note.removesuffix(" (exclude= in Python).") for note in notes(path)] == (
+        expected if text else []
+    )
+    assert notes(path, exclude=[name]) == notes(path, columns=[name, "x"]) == []
+
+
+def test_columns__of_one_kind_share_a_note(write):
+    path = write("from_id,to_id,x\n7,4,0.5\n9,1,0.25\n8,2,0.75\n")
+    (note,) = notes(path)
+    assert note.startswith("each of the columns 'from_id', 'to_id' is named as ids are")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npy", ".xlsx"])
+def test_columns__of_every_kind_of_file(tmp_path, suffix):
+    pytest.importorskip({".parquet": "pyarrow", ".xlsx": "xlsxwriter"}.get(suffix, "numpy"))
+    path = tmp_path / f"data{suffix}"
+    days = np.array([20240131, 20240229, 20240331])
+    write_table(path, [{"day": days, "x": np.array([0.5, 0.25, 0.75])}])
+    assert any("holds dates written as numbers" in note for note in notes(path))
+
+
+# Rows
+
+
+@pytest.mark.parametrize(
+    ("last", "found"),
+    [("33,9", "'value'"), ("33,4.5", "'value', 'rate'"), ("-33,9", None), ("12,9", None)],
+)
+def test_totals__are_noted(write, last, found):
+    path = write(SALES + last + "\n")
+    expected = f"the last row holds the sum of those above ({found}), and is read as data. Delete"
+    assert [note[: len(expected)] for note in notes(path)] == ([expected] if found else [])
+
+
+def test_totals__are_no_indicator_columns(write):
+    assert notes(write("a,b\n0,1.5\n1,2.25\n0,3.75\n1,9.5\n")) == []
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "Sales\n",
+        "Sales, north\n",
+        "Sales\n\nin thousands\n",
+        ",,,,\nSales,,,,\n",
+        '"Sales\n2024"\n',
+    ],
+)
+def test_titles__are_left_out_with_a_note(write, title):
+    path = write(f"{title}a,b,c,d,e\n1,2.5,4,7,3\n4,5.5,8,2,1\n")
+    table = read_table(path)
+    assert table.names == list("abcde")
+    assert table.values.tolist() == [[1, 2.5, 4, 7, 3], [4, 5.5, 8, 2, 1]]
+    assert "(Sales" in notes(path)[0] and "above the names of the columns" in notes(path)[0]
+
+
+def test_titles__of_a_sheet(tmp_path):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    path = tmp_path / "report.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        rows = [["Report of May"], [], ["value", "rate"], [1, 2.5], [4, 5.5]]
+        for i, row in enumerate(rows):
+            sheet.write_row(i, 0, row)
+    assert read_table(path).names == ["value", "rate"]
+    assert notes(path)[0].startswith("the first row (Report of May) stands above")
+
+
+def test_titles__lines_keep_their_numbers(write):
+    path = write("Sales\na,b,c\n1,2,3\n4,x,6\n")
+    with pytest.raises(ValueError, match="line 4, column 'b': every cell must be a number"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("text", ["x\n1,5\n2,5\n", "x,y\na,1.5,2\nb,2.5,4\n"])
+def test_titles__are_not_names_of_fewer_columns(write, text):
+    assert "are left out" not in " ".join(notes(write(text), columns=["x"]))
+
+
+# Cells
+
+
+@pytest.mark.parametrize("cell", ["- €", "-\u00a0€", "$ -", "-", "%", "€"])
+def test_cells__a_dash_beside_a_sign_is_missing(write, cell):
+    table = read_table(write(f"a;b\n1,5;3\n{cell};4\n2,5;5\n"), drop_missing=True)
+    assert table.values.tolist() == [[1.5, 3], [2.5, 5]]
+
+
+def test_cells__a_stray_quote_does_not_read_the_rest_of_the_file(write):
+    lines = ["1.5,2.5\n"] * (3 * LONGEST)
+    lines[5] = '1.5,"2.5\n'
+    path = write("a,b\n" + "".join(lines))
+    with pytest.raises(
+        ValueError, match=f"line 7: a quote .* goes on to line {HEAD + LONGEST + 1}"
+    ):
+        read_table(path)
+
+
+# Files
+
+
+def test_files__without_rows_among_others_are_left_out(write, tmp_path):
+    write(SALES, "1.csv"), write("value,rate\n", "2.csv"), write(SALES, "3.csv")
+    table = read_table(tmp_path / "*.csv")
+    assert len(table.values) == 6
+    assert table.notes == [f"{tmp_path}/*.csv: 1 file has no rows ('{tmp_path}/2.csv')."]
+    with pytest.raises(EmptyTableError, match="none of 2 files has one"):
+        read_table([tmp_path / "2.csv", write("value,rate\n", "4.csv")])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".npy"])
+def test_files__of_other_kinds_without_rows(tmp_path, suffix):
+    path = tmp_path / f"empty{suffix}"
+    if suffix == ".feather":
+        pyarrow = pytest.importorskip("pyarrow")
+        feather = pytest.importorskip("pyarrow.feather")
+        feather.write_feather(pyarrow.table({"value": np.zeros(0), "rate": np.zeros(0)}), path)
+    else:
+        write_table(path, [{"value": np.zeros(0), "rate": np.zeros(0)}])
+    with pytest.raises(EmptyTableError, match="at least one row") as caught:
+        read_table(path)
+    assert caught.value.names == (["x1", "x2"] if suffix == ".npy" else ["value", "rate"])
+
+
+def test_files__count_once(write, tmp_path):
+    path = write(SALES)
+    copy = tmp_path / "data.csv.gz"
+    copy.write_bytes(gzip.compress(SALES.encode()))
+    for paths, got in (
+        ([path, path], f"{path} twice"),
+        ([tmp_path / "*.csv", path], f"{path} twice"),
+        ([tmp_path / "data.*"], f"{path} and {copy}"),
+        ([path, copy], f"{path} and {copy}"),
+    ):
+        with pytest.raises(ValueError, match="can be used once; got") as caught:
+            read_table(paths)
+        assert got in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".tsv.bz2", ".txt.xz"])
+def test_files__compressed_text_is_written(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    write_table(path, [{"a": np.array([0.1, 0.2]), "b": np.array([1, 2])}])
+    assert read_table(path).values.tolist() == [[0.1, 1], [0.2, 2]]
+
+
+@pytest.mark.parametrize("name", ["out.parquet.gz", "out.csv.zst", "out.json"])
+def test_files__that_cannot_be_written(tmp_path, name):
+    with pytest.raises(ValueError, match="file suffix must be one of"):
+        write_table(tmp_path / name, [{"a": np.zeros(2)}])

@@ -1,13 +1,18 @@
 """The command line in scripts: exit codes, streams, threads, words, completion."""
 
+import gzip
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
+from gmmfast.cli.progress import ERASE
 from gmmfast.cli.words import OPTIONS, in_own_words
 from gmmfast.data.constraints import MIXTURE
 from gmmfast.kernels.threads import thread_count
@@ -142,8 +147,7 @@ def test_progress__is_one_line_of_a_terminal(run, model, customers, monkeypatch)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     err = run("score", model, customers)[2]
     text = f"reading {customers}: 350 rows"
-    assert f"\r{text}\r{' ' * len(text)}\r" in err
-    assert err.endswith(" \r")
+    assert f"{ERASE}{text}{ERASE}" in err and err.endswith(ERASE)
     assert run("score", model, customers, "--quiet")[2] == ""
 
 
@@ -151,4 +155,109 @@ def test_progress__of_rows_in_pieces(run, model, customers, monkeypatch):
     monkeypatch.setattr("gmmfast.cli.progress.EVERY", 0)
     monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: True)
     err = run("score", model, customers, "--verbose")[2]
-    assert f"reading {customers}: 350 rows\n" in err
+    assert "applied to: 350 rows\n" in err and "reading" not in err
+    out = run("fit", customers, "-k", 1, "--verbose")[2]
+    assert f"reading {customers}: 350 rows\n" in out
+
+
+def test_progress__is_silent_where_rows_are_on_the_terminal(run, model, customers, monkeypatch):
+    monkeypatch.setattr("gmmfast.cli.progress.EVERY", 0)
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    assert run("score", model, customers)[2] == ""
+    assert ERASE in run("score", model, customers, "--out", customers.with_name("x.csv"))[2]
+
+
+# The system
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends a process without asking it")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals__leave_no_temporary_files(tmp_path, name):
+    """While the command waits for the rest of its input."""
+    number = getattr(signal, name)
+    command = [sys.executable, "-m", "gmmfast", "fit", "-", "-k", "1", "--out", tmp_path / "m.npz"]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as process:
+        end = time.monotonic() + 60
+        while not list(tmp_path.glob("gmmfast-*/input.csv")):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        assert process.stderr.read().decode().splitlines()[-1] == f"gmmfast: ended by {name}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_errors__of_the_system_name_the_file(run, customers, model, monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        code, _, err = run("predict", model, customers)
+        monkeypatch.undo()
+    assert (code, err) == (
+        2,
+        "gmmfast: error: standard input or output: no space left on device.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (
+            gzip.compress(b"a,b\n1,2\n", mtime=0),
+            "--format says csv, its content is compressed by gzip. Use --format csv.gz.",
+        ),
+        (b"PAR1\x15", "--format says csv, its content is a Parquet file. Use --format parquet."),
+        (b"PK\x03\x04", "Use --format xlsx if it is a spreadsheet; unpack an archive first."),
+    ],
+)
+def test_standard_input__of_another_format(content, text):
+    done = subprocess.run(
+        [sys.executable, "-m", "gmmfast", "fit", "-", "-k", "1"],
+        input=content,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.decode() == f"gmmfast: error: standard input: {text}\n" or (
+        content.startswith(b"PK") and text in done.stderr.decode()
+    )
+
+
+@pytest.mark.parametrize("command", [FIT, SELECT])
+def test_out__a_model_is_a_file(fails, command):
+    assert "--out needs a .npz file for the model; got standard output." in fails(
+        *command, "--out", "-"
+    )
+
+
+# Days without rows, and results that meet
+
+
+@pytest.mark.parametrize("cut", [(), ("--threshold", -5), ("--outliers", 0.1, "--relative")])
+@pytest.mark.parametrize("command", ["predict", "score"])
+def test_no_rows__give_a_table_without_rows(run, model, tmp_path, command, cut):
+    path = tmp_path / "day.csv"
+    path.write_text("who,value,rate\n")
+    code, out, err = run(command, model, path, "--keep-all", *cut)
+    columns = {"predict": "component,probability,log_density", "score": "log_density"}[command]
+    outlier = ",outlier" if cut else ""
+    assert (code, out) == (0, f"row,who,value,rate,{columns}{outlier}\n")
+    assert "a table needs at least one row below the header line; got none." in err
+    assert "at least one row" in run("fit", path, "-k", 1)[2]
+
+
+def test_names__of_kept_columns_and_results_meet(run, customers, model, tmp_path):
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    run("predict", model, customers, "--keep-all", "--out", first)
+    code, _, err = run("predict", model, first, "--keep-all", "--out", second)
+    names = second.read_text().splitlines()[0].split(",")
+    assert code == 0 and names[:2] == ["row", "row_"] and names[-3] == "component_"
+    assert "the results have two columns 'row': the later one is written as 'row_'" in err
+    assert err.count("'component'") == 1

@@ -80,7 +80,7 @@ def test_streams__standard_input_and_output(customers, model, tmp_path, form):
     columns = dict(zip(table.names, table.values.T, strict=True))
     write_table(tmp_path / f"in.{form}", [columns])
     done = subprocess.run(
-        [sys.executable, "-m", "gmmfast", "predict", model, "-", "--format", form, "--out", "-"],
+        [sys.executable, "-m", "gmmfast", "predict", model, "-", "--format", form, "--to", form],
         input=(tmp_path / f"in.{form}").read_bytes(),
         capture_output=True,
         check=True,

@@ -1,20 +1,19 @@
 """The command ``gmmfast``: fit a mixture to a file, and use a fitted one.
 
 Results go to standard output, everything else to standard error. Exit codes: 0, 2 for an error
-that one line explains, 3 with ``--strict`` for a fit that has not converged, 130 when interrupted,
-141 when the reader of the output has gone.
+that one line explains, 3 with ``--strict`` for a fit that has not converged, 129, 130 and 143 when
+a signal ends the command, 141 when the reader of the output has gone.
 """
 
-import _thread
 import argparse
 import contextlib
 import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from gmmfast.cli.arguments import parser, require_files_apart
+from gmmfast.cli.signals import Ended, raised_signals
 from gmmfast.cli.streams import shown, spooled_input
 from gmmfast.cli.words import in_own_words
 from gmmfast.kernels.threads import set_thread_count, thread_count
@@ -51,12 +50,15 @@ def _other_threads() -> list[threading.Thread]:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        with _interrupts_in_compiler():
+        with raised_signals():
             try:
                 arguments = parser().parse_args(argv)
                 require_files_apart(arguments)
                 with _quiet(arguments), _threads(arguments), spooled_input(arguments):
                     code = int(arguments.run(arguments) or 0)
+            except Ended as end:
+                print(f"gmmfast: ended by {end.name}", file=sys.stderr)
+                code = int(end.code or 0)
             except SystemExit as stop:  # --help and --version
                 code = int(stop.code or 0)
             sys.stdout.flush()
@@ -68,8 +70,7 @@ def _run(argv: Sequence[str] | None) -> int:
         _discard_output()
         return 141
     except (ValueError, OSError, ImportError, MemoryError) as error:
-        text = shown(in_own_words(" ".join(str(error).split()))) or type(error).__name__
-        print(f"gmmfast: error: {text}", file=sys.stderr)
+        print(f"gmmfast: error: {_one_line(error)}", file=sys.stderr)
         return 2
 
 
@@ -97,22 +98,13 @@ def _threads(arguments: argparse.Namespace) -> Iterator[None]:
         set_thread_count(before)
 
 
-@contextlib.contextmanager
-def _interrupts_in_compiler() -> Iterator[None]:
-    """Repeat an interrupt that arrives in a callback of the compiler, which drops it."""
-    hook = sys.unraisablehook
-
-    def repeat(unraisable: Any) -> None:
-        if unraisable.exc_type is KeyboardInterrupt:
-            threading.Timer(0.01, _thread.interrupt_main).start()  # once the callback is left
-        else:
-            hook(unraisable)
-
-    sys.unraisablehook = repeat
-    try:
-        yield
-    finally:
-        sys.unraisablehook = hook
+def _one_line(error: Exception) -> str:
+    """Return the message of an error in one line, with the file that the system means."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror and text.startswith("[Errno"):
+        name = "standard input or output" if error.filename is None else error.filename
+        text = f"{name}: {error.strerror[0].lower()}{error.strerror[1:]}."
+    return shown(in_own_words(" ".join(text.split()))) or type(error).__name__
 
 
 def _discard_output() -> None:

@@ -13,14 +13,16 @@ from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
 from gmmfast.data.paths import require_apart
 from gmmfast.datasets import EXAMPLES
 from gmmfast.files.exports import EXPORTS
-from gmmfast.tables import READ_SUFFIXES, files_of
+from gmmfast.tables import COMPRESSIONS, READ_SUFFIXES, WRITE_SUFFIXES, files_of
 from gmmfast.version import __version__
 
 DATA = (
     "files (.csv, .tsv, .txt, also compressed; .xlsx, .npy, .parquet, .feather, .arrow), a folder, "
     "a pattern such as 'data/*.csv', or - for standard input; several are one table"
 )
-FORMATS = tuple(suffix[1:] for suffix in READ_SUFFIXES)
+COMPRESSED = tuple(f"csv{suffix}" for suffix in COMPRESSIONS)
+FORMATS = (*(suffix[1:] for suffix in READ_SUFFIXES), *COMPRESSED)
+OUTPUTS = tuple(suffix[1:] for suffix in WRITE_SUFFIXES)
 
 WRITTEN = ("out", "plot", "checkpoint")  # options for files
 
@@ -199,7 +201,6 @@ def _add_sample(commands: Any) -> None:
     parser.add_argument("-n", "--rows", type=_positive, default=1, metavar="N", help="rows (1)")
     parser.add_argument("--seed", type=_seed, default=0, help="seed of the random numbers (0)")
     parser.add_argument("--labels", action="store_true", help="add a column with the component")
-    parser.add_argument("--format", choices=FORMATS, default="csv", help="format of --out - (csv)")
     _add_output(parser)
 
 
@@ -253,7 +254,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--decimal", choices=(".", ","), help="decimal mark of text (detected)")
     add("--encoding", metavar="NAME", help="encoding of text, such as cp1252 (detected)")
     add("--sheet", metavar="NAME", help="sheet of a spreadsheet (the first)")
-    add("--format", choices=FORMATS, default="csv", help="format of - (csv)")
+    help = f"format of standard input: {', '.join(FORMATS)} (csv)"
+    add("--format", choices=FORMATS, default="csv", metavar="FORMAT", help=help)
 
 
 def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:
@@ -282,8 +284,10 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write to this .csv, .tsv, .npy, .parquet or .xlsx, not to stdout; - is stdout",
+        help="write to this .csv, .csv.gz, .tsv, .npy, .parquet or .xlsx, not to standard output",
     )
+    help = f"format of standard output: {', '.join(OUTPUTS)} (csv)"
+    parser.add_argument("--to", choices=OUTPUTS, default="csv", metavar="FORMAT", help=help)
 
 
 def _names(text: str) -> list[str]:

@@ -100,7 +100,9 @@ def read(
             raise ValueError(f"There is no column {name!r}; the columns are {', '.join(names)}.")
     _require_no_options(arguments, weight_column, label_column)
     rows = example.data[:, [names.index(name) for name in picked]]
-    kept = {name: example.data[:, names.index(name)].tolist() for name in _kept(arguments, names)}
+    kept = {
+        name: example.data[:, names.index(name)].tolist() for name in kept_columns(arguments, names)
+    }
     return Data(rows, None, picked, has_names=True, kept=kept)
 
 
@@ -131,7 +133,7 @@ def _of_file(
     }
     whole = {"label_column": label_column, "reading": reading, **options}
     choice = choose_columns(path, columns, weight_column, **whole)
-    kept = _kept(arguments, [name for name in choice.source.names if name])
+    kept = kept_columns(arguments, [name for name in choice.source.names if name])
     if kept:
         choice = choose_columns(path, columns, weight_column, keep=kept, **whole)
     n_bytes = choice.source.n_bytes
@@ -169,11 +171,12 @@ def _of_file(
         **options,
         **vars(reading),
     )
-    pieces.watch = count.show
+    if not hasattr(arguments, "keep"):  # predict and score count the rows that they write
+        pieces.watch = count.show
     return Data(pieces, None, choice.names, choice.source.has_names)
 
 
-def _kept(arguments: argparse.Namespace, names: list[str]) -> list[str]:
+def kept_columns(arguments: argparse.Namespace, names: list[str]) -> list[str]:
     """Return the columns of the data to write: ids first, then --keep, if any."""
     if not hasattr(arguments, "keep"):  # of fit and select, which write no rows
         return []

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
+from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import in_own_words, own_warnings
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
@@ -24,9 +25,9 @@ NOT_CONVERGED = 3  # exit code of --strict
 
 def fit(arguments: argparse.Namespace) -> int:
     """Fit a mixture of a given number of components, print and save it; return the exit code."""
-    for path in (arguments.out, arguments.checkpoint):
-        if path is not None:
-            require_writable(path, (".npz",))
+    require_model_output(arguments)
+    if arguments.checkpoint is not None:
+        require_writable(arguments.checkpoint, (".npz",))
     is_resumed = _is_resumed(arguments)
     if arguments.components is None and arguments.init_labels is None:
         raise ValueError(

@@ -4,9 +4,10 @@ import argparse
 import sys
 import time
 
-from gmmfast.cli.streams import shown
+from gmmfast.cli.streams import STANDARD, shown
 
 EVERY = 0.5  # seconds between two counts; shorter runs stay silent
+ERASE = "\r\033[K"  # what stands on the line, whoever wrote it
 
 
 class RowsSoFar:
@@ -21,9 +22,9 @@ class RowsSoFar:
     """
 
     def __init__(self, what: str, arguments: argparse.Namespace) -> None:
-        self._what, self._n, self._width = shown(what), 0, 0
+        self._what, self._n, self._is_shown = shown(what), 0, False
         self._is_verbose: bool = arguments.verbose
-        self._is_line = sys.stderr.isatty() and not self._is_verbose
+        self._is_line = sys.stderr.isatty() and not self._is_verbose and not _prints_rows(arguments)
         self._began = time.perf_counter()
         self._next = self._began + EVERY
 
@@ -40,16 +41,17 @@ class RowsSoFar:
         elif now >= self._next and (self._is_line or self._is_verbose):
             self._next = now + EVERY
             text = f"{self._what}: {n} rows"
+            self._is_shown = self._is_line
             if self._is_line:
-                text = f"\r{text:<{self._width}}"
-                self._width = len(text) - 1
-            print(text, end="" if self._is_line else "\n", file=sys.stderr, flush=True)
+                print(ERASE + text, end="", file=sys.stderr, flush=True)
+            else:
+                print(text, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         """Leave the line to other messages."""
-        if self._width:
-            print("\r" + " " * self._width, end="\r", file=sys.stderr, flush=True)
-            self._width = 0
+        if self._is_shown:
+            print(ERASE, end="", file=sys.stderr, flush=True)
+            self._is_shown = False
 
     def end(self) -> None:
         """Clear the line; with ``--verbose`` say how long it took."""
@@ -57,3 +59,9 @@ class RowsSoFar:
         if self._is_verbose:
             seconds = time.perf_counter() - self._began
             print(f"{self._what}: {self._n} rows in {seconds:.2f} s", file=sys.stderr)
+
+
+def _prints_rows(arguments: argparse.Namespace) -> bool:
+    """Whether a command writes rows to the terminal, which show how far it is."""
+    writes_rows = hasattr(arguments, "keep") and arguments.out in (None, STANDARD)
+    return writes_rows and sys.stdout.isatty()

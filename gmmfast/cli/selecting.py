@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
 from gmmfast.cli.fitting import NOT_CONVERGED
+from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
@@ -20,10 +21,9 @@ PICTURES = (".png", ".svg", ".pdf")
 
 def select(arguments: argparse.Namespace) -> int:
     """Fit all candidates, print their ranking and the best, save and draw it."""
-    for path, suffixes in ((arguments.out, (".npz",)), (arguments.plot, PICTURES)):
-        if path is not None:
-            require_writable(path, suffixes)
+    require_model_output(arguments)
     if arguments.plot is not None:
+        require_writable(arguments.plot, PICTURES)
         _require_matplotlib()
     data = read(arguments, arguments.weight_column)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None

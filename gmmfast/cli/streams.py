@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
@@ -12,13 +13,16 @@ from typing import Any
 from gmmfast.tables import WRITE_SUFFIXES, require_writable, write_csv, write_table
 
 STANDARD = Path("-")
+_RENAME = re.compile(r"Rename it to end in \.(\w+(?:\.\w+)?)")
 _SHOWN: dict[str, str] = {}  # names in messages of temporary files, also once they are gone
 
 
 def shown(text: str) -> str:
-    """Return a text with the names that users know."""
+    """Return a text with the names that users know; standard input has a format in place of one."""
     for path, name in _SHOWN.items():
-        text = text.replace(path, name)
+        if path in text:
+            text = text.replace(path, name).replace("its name says .", "--format says ")
+            text = _RENAME.sub(r"Use --format \1", text)
     return text
 
 
@@ -38,23 +42,34 @@ def spooled_input(arguments: argparse.Namespace) -> Iterator[None]:
         yield
 
 
+def require_model_output(arguments: argparse.Namespace) -> None:
+    """Raise before a long run if saving its model after it would fail."""
+    if arguments.out == STANDARD:
+        raise ValueError(
+            "--out needs a .npz file for the model; got standard output. Save it to a file, and "
+            "print that with gmmfast export."
+        )
+    if arguments.out is not None:
+        require_writable(arguments.out, (".npz",))
+
+
 def require_output(arguments: argparse.Namespace) -> None:
     """Raise before a long run if writing its output after it would fail."""
-    if arguments.out == STANDARD:
-        require_writable(Path(f"x.{arguments.format}"), WRITE_SUFFIXES)
-    elif arguments.out is not None:
+    if arguments.out in (None, STANDARD):
+        require_writable(Path(f"standard output.{arguments.to}"), WRITE_SUFFIXES)
+    else:
         require_writable(arguments.out, WRITE_SUFFIXES)
 
 
 def write_output(pieces: Iterable[Mapping[str, Any]], arguments: argparse.Namespace) -> None:
-    """Write columns to `--out`, or to standard output, there as CSV or in the `--format`."""
-    if arguments.out is None or (arguments.out == STANDARD and arguments.format == "csv"):
-        write_csv(sys.stdout, pieces)
-    elif arguments.out != STANDARD:
+    """Write columns to `--out`, or to standard output as `--to` says."""
+    if arguments.out not in (None, STANDARD):
         write_table(arguments.out, pieces)
+    elif arguments.to == "csv":
+        write_csv(sys.stdout, pieces)
     else:
         with tempfile.TemporaryDirectory(prefix="gmmfast-") as folder:
-            path = Path(folder, f"output.{arguments.format}")
+            path = Path(folder, f"output.{arguments.to}")
             write_table(path, pieces)
             with path.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)

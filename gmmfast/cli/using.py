@@ -7,12 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.cli.data import Data, announce_compilation, feature_names, note, read_for
+from gmmfast.cli.data import (
+    Data,
+    announce_compilation,
+    feature_names,
+    kept_columns,
+    note,
+    read_for,
+)
 from gmmfast.cli.progress import RowsSoFar
 from gmmfast.cli.streams import require_output, write_output
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.attributes import QUANTILES
 from gmmfast.rows.sources import Chunk
+from gmmfast.tables import EmptyTableError
+from gmmfast.tables.base import free_name
 
 Columns = dict[str, NDArray[Any]]
 BLOCK = 1 << 18  # rows in memory whose results are computed and written at once
@@ -42,9 +51,17 @@ def _write_rows(
 ) -> None:
     """Write results beside numbers of rows and columns that are kept, and mark outliers."""
     _require_one_cut(arguments)
-    model, data = _open(arguments)
-    count = RowsSoFar(f"{arguments.model} applied to", arguments)
-    found = _counted(((part, results(model, part.X)) for part in _blocks(data)), count)
+    require_output(arguments)
+    model = load(arguments.model)
+    try:
+        data = _open(model, arguments)
+    except EmptyTableError as error:  # of a day without rows: a table without rows
+        note(str(error))
+        kept = kept_columns(arguments, error.names)
+        found = iter([_no_rows(model, kept, results)])
+    else:
+        count = RowsSoFar(f"{arguments.model} applied to", arguments)
+        found = _counted(((part, results(model, part.X)) for part in _blocks(data)), count)
     if arguments.relative:
         parts = list(found)  # a quantile needs all of them
         cut: float | None = _relative_cut(parts, arguments.outliers)
@@ -60,6 +77,16 @@ def _write_rows(
     if arguments.outliers is not None and not arguments.relative:
         of_fit = f", as {arguments.outliers:g} of the rows of the fit have"
     note(f"{counts[0]} of {counts[1]} rows have a log density below {cut:.5g}{of_fit}")
+
+
+def _no_rows(
+    model: GaussianMixture,
+    kept: list[str],
+    results: Callable[[GaussianMixture, NDArray[Any]], Columns],
+) -> tuple[Chunk, Columns]:
+    """Return the columns of results, and those that are kept, without rows."""
+    columns = {name: column[:0] for name, column in results(model, model.means_[:1]).items()}
+    return Chunk(model.means_[:0], None, 0, None, {name: [] for name in kept}), columns
 
 
 def _blocks(data: Data) -> Iterator[Chunk]:
@@ -109,6 +136,8 @@ def _cut(model: GaussianMixture, arguments: argparse.Namespace) -> float | None:
 def _relative_cut(parts: list[tuple[Chunk, Columns]], rate: float) -> float:
     """Return the log density below which this fraction of the rows lies, at least one row."""
     densities = np.concatenate([columns["log_density"] for _, columns in parts])
+    if not len(densities):
+        return -np.inf
     count = max(1, round(rate * len(densities)))
     return float(np.nextafter(np.partition(densities, count - 1)[count - 1], np.inf))
 
@@ -130,9 +159,10 @@ def _beside(part: Chunk, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         numbers = np.arange(part.first + 1, part.first + 1 + len(part.X))
     columns: dict[str, Any] = {"row": numbers}
     for name, cells in [*part.kept.items(), *found.items()]:
-        while name in columns:
-            name += "_"
-        columns[name] = cells
+        free = free_name(name, columns)
+        if free != name and not part.first:
+            note(f"the results have two columns {name!r}: the later one is written as {free!r}")
+        columns[free] = cells
     return columns
 
 
@@ -144,19 +174,15 @@ def sample(arguments: argparse.Namespace) -> None:
     names = feature_names(model) or [f"x{j + 1}" for j in range(rows.shape[1])]
     columns: dict[str, NDArray[Any]] = {name: rows[:, j] for j, name in enumerate(names)}
     if arguments.labels:
-        name = "component"
-        while name in columns:
-            name += "_"
-        columns[name] = labels
+        columns[free_name("component", columns)] = labels
     write_output([columns], arguments)
 
 
-def _open(arguments: argparse.Namespace) -> tuple[GaussianMixture, Data]:
-    """Open the model and the rows to apply it to."""
-    require_output(arguments)
-    model = load(arguments.model)
-    data = read_for(model, arguments)
-    if hasattr(model, "feature_names_in_"):
-        del model.feature_names_in_  # the columns are in order: an array needs no names
-    announce_compilation()
-    return model, data
+def _open(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
+    """Open the rows to apply a model to."""
+    try:
+        return read_for(model, arguments)
+    finally:
+        if hasattr(model, "feature_names_in_"):
+            del model.feature_names_in_  # the columns are in order: an array needs no names
+        announce_compilation()

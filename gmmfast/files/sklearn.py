@@ -30,17 +30,11 @@ def from_sklearn(cls: type[Any], mixture: Any) -> Any:
     """See `GaussianMixture.from_sklearn`; `cls` is that class, or one derived from it."""
     missing = [name for name in PARAMETERS if not hasattr(mixture, name)]
     if missing:
-        raise ValueError(
-            "from_sklearn needs a fitted sklearn.mixture.GaussianMixture; "
-            f"got {type(mixture).__name__} without {missing[0]}. Call its fit first."
-        )
+        raise _unusable(mixture, f" without {missing[0]}. Call its fit first.")
     params = mixture.get_params()
     unknown = sorted(params.keys() - {*cls._parameter_names()})
     if unknown:
-        raise ValueError(
-            "from_sklearn needs a fitted sklearn.mixture.GaussianMixture; "
-            f"got {type(mixture).__name__}, which has the parameter {unknown[0]!r}."
-        )
+        raise _unusable(mixture, f", which has the parameter {unknown[0]!r}.")
     result = cls(**params)
     _copy(mixture, result)
     result._learned_type, result.n_samples_seen_ = result.covariance_type, 0.0
@@ -49,6 +43,13 @@ def from_sklearn(cls: type[Any], mixture: Any) -> Any:
     result.degenerate_ = model.degenerate(parameters, None)
     result.stop_reason_ = "Made from a scikit-learn mixture."
     return result
+
+
+def _unusable(mixture: Any, reason: str) -> ValueError:
+    return ValueError(
+        "from_sklearn needs a fitted sklearn.mixture.GaussianMixture; "
+        f"got {type(mixture).__name__}{reason}"
+    )
 
 
 def _copy(source: Any, target: Any) -> None:

@@ -39,12 +39,10 @@ class Scaling:
             for values, weights in _present(parts):
                 weight += weights.sum()
                 total = total + (values * weights[:, None]).sum(axis=0)
-                low, high = (
-                    np.minimum(low, values.min(axis=0)),
-                    np.maximum(high, values.max(axis=0)),
-                )
+                low = np.minimum(low, values.min(axis=0))
+                high = np.maximum(high, values.max(axis=0))
             if not weight > 0:
-                raise ValueError("Weights must be non-negative and not all zero. Correct them.")
+                raise _invalid_weights()
             # Rounded as the values are, so that going there and back loses nothing.
             center = (total / weight).astype(values.dtype)
             squares = np.zeros(len(names))
@@ -89,6 +87,10 @@ def _present(parts: Parts) -> Iterator[tuple[Array, Array]]:
     for values, weights in parts:
         own = np.ones(len(values)) if weights is None else weights.astype(np.float64)
         if own.min() < 0:
-            raise ValueError("Weights must be non-negative and not all zero. Correct them.")
+            raise _invalid_weights()
         if own.any():
             yield values[own > 0], own[own > 0]
+
+
+def _invalid_weights() -> ValueError:
+    return ValueError("Weights must be non-negative and not all zero. Correct them.")

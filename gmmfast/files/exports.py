@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +9,12 @@ import numpy as np
 
 from gmmfast.files.attributes import PARAMETERS
 from gmmfast.files.sklearn import to_sklearn
+from gmmfast.reporting.json_text import json_object
 
 
 def as_json(mixture: Any) -> bytes:
     """Return the dictionary of `to_dict` as JSON, one member per line."""
-    members = mixture.to_dict().items()
-    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in members]
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    return f"{json_object(mixture.to_dict())}\n".encode()
 
 
 def as_skops(mixture: Any) -> bytes:

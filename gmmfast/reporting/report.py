@@ -3,7 +3,6 @@
 Pure functions: nothing here prints or computes on rows.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.reporting.json_text import json_object
 from gmmfast.reporting.table import short, table
 
 __all__ = [
@@ -156,8 +156,7 @@ def fit_as_json(report: FitReport) -> str:
         "converged": report.converged,
         "stop_reason": report.stop_reason,
     }
-    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in members.items()]
-    return "{\n" + ",\n".join(lines) + "\n}"
+    return json_object(members)
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,8 @@ from gmmfast.reporting.report import (
     fit_as_json,
     fit_as_text,
     significant,
-    table,
 )
+from gmmfast.reporting.table import table
 
 pytestmark = [pytest.mark.quick, pytest.mark.plain]
 

@@ -15,17 +15,6 @@ from numpy.typing import NDArray
 from gmmfast.reporting.json_text import json_object
 from gmmfast.reporting.table import short, table
 
-__all__ = [
-    "FitReport",
-    "align",
-    "fit_as_json",
-    "fit_as_text",
-    "full_matrices",
-    "parameters_as_text",
-    "significant",
-    "table",
-]
-
 MAX_FEATURES = 8  # up to here a component is one line of the table of means
 MAX_MATRIX_LINES = 48  # more lines of covariance matrices than this are not readable
 
@@ -203,8 +192,7 @@ def _rows(report: FitReport) -> list[str]:
 
 
 def _means(report: FitReport) -> list[list[str]]:
-    labels = [str(k) for k in range(len(report.weights))]
-    shown = report.weights[report.weights > 0]
+    labels, shown = _labels(report), report.weights[report.weights > 0]
     few = shown.size > 0 and shown.min() < 1e-3
     weights = align(report.weights, digits=4) if few else [f"{w:.4f}" for w in report.weights]
     if report.means.shape[1] > MAX_FEATURES:
@@ -217,45 +205,53 @@ def _means(report: FitReport) -> list[list[str]]:
 
 
 def _covariances(report: FitReport, advice: Advice) -> list[list[str]]:
-    n_components, n_features = report.means.shape
-    labels = [str(k) for k in range(n_components)]
+    """Return all covariances where they are readable, else standard deviations."""
+    n_features = len(report.names)
+    is_narrow = n_features <= MAX_FEATURES
     if report.structure == "spherical":
         sds = np.sqrt(report.covariances)
         columns = [("variance", align(report.covariances)), ("sd", align(sds))]
-        return [table("component", labels, columns)]
+        return [table("component", _labels(report), columns)]
+    if report.structure == "diag":
+        return [_variances(report) if is_narrow else _deviations(report, report.covariances)]
     matrices = report.covariances[None] if report.structure == "tied" else report.covariances
-    if report.structure != "diag" and n_features <= MAX_FEATURES:
-        if len(matrices) * n_features <= MAX_MATRIX_LINES:
-            titles = [f"covariance of component {k}" for k in labels]
-            if report.structure == "tied":
-                titles = ["covariance of every component"]
-            return [
-                table(title, report.names, _by_feature(report.names, matrix))
-                for title, matrix in zip(titles, matrices, strict=True)
-            ]
-    if report.structure == "diag" and n_features <= MAX_FEATURES:
-        columns = _by_feature(report.names, report.covariances)
-        return [["variances of components", *table("component", labels, columns)]]
-    sds = np.sqrt(_variances(report.structure, report.covariances))
-    whole = []
-    if report.structure != "diag":
-        whole = [[advice.whole_matrices]]
+    if is_narrow and len(matrices) * n_features <= MAX_MATRIX_LINES:
+        return _matrices(report, matrices)
+    variances = np.diagonal(matrices, axis1=1, axis2=2)
+    return [_deviations(report, variances), [advice.whole_matrices]]
+
+
+def _variances(report: FitReport) -> list[str]:
+    """Return the table of a diagonal model with few features."""
+    columns = _by_feature(report.names, report.covariances)
+    return ["variances of components", *table("component", _labels(report), columns)]
+
+
+def _matrices(report: FitReport, matrices: Array) -> list[list[str]]:
+    """Return one table per matrix (d, d)."""
+    titles = [f"covariance of component {k}" for k in _labels(report)]
     if report.structure == "tied":
-        columns = [("sd of every component", align(sds[0]))]
-        return [table("column", report.names, columns), *whole]
-    if n_features <= MAX_FEATURES:
-        body = table("component", labels, _by_feature(report.names, sds))
+        titles = ["covariance of every component"]
+    return [
+        table(title, report.names, _by_feature(report.names, matrix))
+        for title, matrix in zip(titles, matrices, strict=True)
+    ]
+
+
+def _deviations(report: FitReport, variances: Array) -> list[str]:
+    """Return the table of standard deviations, from variances (K, d), or (1, d) if tied."""
+    sds = np.sqrt(variances)
+    if report.structure == "tied":
+        return table("column", report.names, [("sd of every component", align(sds[0]))])
+    if len(report.names) <= MAX_FEATURES:
+        body = table("component", _labels(report), _by_feature(report.names, sds))
     else:
         body = _by_component("column", report.names, sds)
-    return [["standard deviations of components", *body], *whole]
+    return ["standard deviations of components", *body]
 
 
-def _variances(structure: str, covariances: Array) -> Array:
-    """Variance of each column: (K, d), or (1, d) for a tied covariance."""
-    if structure == "diag":
-        return covariances
-    matrices = covariances[None] if structure == "tied" else covariances
-    return np.diagonal(matrices, axis1=1, axis2=2)
+def _labels(report: FitReport) -> list[str]:
+    return [str(k) for k in range(len(report.weights))]
 
 
 def _outcome(report: FitReport, advice: Advice) -> list[str]:

@@ -20,13 +20,12 @@ from gmmfast.data.paths import naming, require_folder
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
 
-
-# What a file may become in memory. gmmfast writes arrays as they are, so that they take what the
-# file takes; compressed files get some room.
-SMALL = 1 << 28  # bytes of arrays that any file may hold,
+# Limits of what a file may take in memory. gmmfast stores arrays uncompressed; a file that was
+# compressed by another program may expand.
+SMALL = 1 << 28  # bytes of arrays that any file may hold
 RATIO = 16  # bytes of arrays per byte of a larger file
 MANIFEST_BYTES = 1 << 25
-MANIFEST_VALUES = 1 << 20  # numbers, names, lists: each takes up to 100 bytes once it is read
+MANIFEST_VALUES = 1 << 20  # numbers, names and lists: each takes up to 100 bytes in memory
 
 
 class Header(NamedTuple):
@@ -43,12 +42,12 @@ Found = Mapping[str, Header | NDArray[Any]]  # both have a shape and a dtype
 class Form(Generic[T]):
     """A kind of file: its contents, and the object that they stand for."""
 
-    program: str  # name of the kind
-    versions: tuple[int, ...]  # of its contents that can be read; the last is written
-    source: str  # how such files are made: the hint for another kind of file
-    remedy: str  # what to do where something cannot be written
+    program: str  # name of the kind, in the file and in messages
+    versions: tuple[int, ...]  # that can be read; the last is written
+    source: str  # how such files are made, for messages about other files
+    remedy: str  # what to do if a file cannot be written
     layout: Callable[[dict[str, Any], Found], dict[str, Header]]  # arrays that must be there
-    rebuild: Callable[[dict[str, Any], Arrays], T]  # of values that are checked with `require`
+    rebuild: Callable[[dict[str, Any], Arrays], T]  # checks the values with `require`
 
 
 def write(
@@ -165,7 +164,7 @@ def _members(file: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.ZipInfo]:
     members = file.infolist()
     for info in members:
         require(info.filename.endswith(".npy"), f"{info.filename!r} is not an array")
-        # of other methods, zipfile cannot limit what a small piece becomes
+        # zipfile limits the output of a read for these methods only
         known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
         require(known, f"{info.filename!r} is compressed by another method than numpy's")
     named = {info.filename.removesuffix(".npy"): info for info in members}
@@ -214,9 +213,9 @@ def _text(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _manifest(text: bytes, form: Form[Any]) -> dict[str, Any]:
-    values = sum(text.count(mark) for mark in (b",", b"[", b"{"))  # at least as many as there are
+    most_values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
     require(
-        len(text) <= MANIFEST_BYTES and values <= MANIFEST_VALUES,
+        len(text) <= MANIFEST_BYTES and most_values <= MANIFEST_VALUES,
         f"its lists (lower_bounds_, names of columns) have more than {MANIFEST_VALUES} entries",
     )
     manifest = json.loads(text.decode())

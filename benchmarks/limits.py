@@ -18,6 +18,7 @@ from gmmfast.kernels.separation import no_separation
 from gmmfast.kernels.simd import exp, lanes, load, store
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
+from gmmfast.rows.evaluation import responsibilities_of
 
 TARGET = 75.0  # percent of dgemm,
 FEATURES = 32  # from this many on
@@ -92,7 +93,7 @@ def _measure(case: Case, plan: Plan) -> Limit:
     rows = MemoryRows(X)
     model = MODELS["full"](case.reg_covar)
     parameters = model.parameters(start.weights, start.means - rows.center, start.covariances)
-    if not rows.responsibilities(parameters).all():
+    if not responsibilities_of(rows, parameters).all():
         raise RuntimeError(f"{case.title()}: some component adds nothing, so less is computed.")
     matrix = np.random.default_rng(0).standard_normal((ORDER, ORDER))
     out = np.empty_like(matrix)
@@ -114,9 +115,7 @@ def _dense_pass(*arguments: Any) -> None:
     rows, *rest = arguments
     with (
         mock.patch("gmmfast.rows.memory.negligible", lambda *_: -np.inf),
-        mock.patch(
-            "gmmfast.rows.memory.separated", lambda density, *_: no_separation(density.means)
-        ),
+        mock.patch("gmmfast.rows.memory.separated", _unseparated),
     ):
         rows.expectation(*rest)
 

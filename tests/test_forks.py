@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gmmfast import GaussianMixture
-from gmmfast.rows import memory
+from gmmfast.rows import packing
 
 FORKS = """
 import os, signal, sys, threading, warnings
@@ -69,12 +69,12 @@ def test_fork_while_another_thread_is_at_work__child_fits(job, forks):
 
 def test_packing__other_fits_do_not_wait(monkeypatch):
     """Python 3.11 has one lock for a `cached_property` of all instances."""
-    packing, go_on = threading.Event(), threading.Event()
-    pack = memory.pack_shards
+    is_packing, go_on = threading.Event(), threading.Event()
+    pack = packing.pack_shards
 
     def pack_slowly(*args):
         if threading.current_thread() is thread:
-            packing.set()
+            is_packing.set()
             assert go_on.wait(60)
         pack(*args)
 
@@ -84,9 +84,9 @@ def test_packing__other_fits_do_not_wait(monkeypatch):
     X = np.random.default_rng(0).normal(size=(300, 2))
     fit()
     thread, other = threading.Thread(target=fit), threading.Thread(target=fit, daemon=True)
-    monkeypatch.setattr(memory, "pack_shards", pack_slowly)
+    monkeypatch.setattr(packing, "pack_shards", pack_slowly)
     thread.start()
-    assert packing.wait(60)
+    assert is_packing.wait(60)
     other.start()
     other.join(30)
     waited = other.is_alive()

@@ -18,6 +18,7 @@ from gmmfast.models import MODELS
 from gmmfast.models.base import least_rows
 from gmmfast.models.step import load_mixture, parameters_in
 from gmmfast.rows import MemoryRows
+from gmmfast.rows.evaluation import labels_of, responsibilities_of
 
 ALL = sorted(MODELS)
 
@@ -84,7 +85,7 @@ def expected_moves(points, model, parameters, count=MOVES):
     """The same partitions in plain NumPy, row by row as theory.md says."""
     X, weights = points.present()
     weights = weights / points.weight_unit
-    resp = points.responsibilities(parameters)[points.sample_weight > 0].astype(float)
+    resp = responsibilities_of(points, parameters)[points.sample_weight > 0].astype(float)
     labels, K, d = resp.argmax(axis=1), resp.shape[1], X.shape[1]
     least = least_rows(model, d) * weights.min()
     gains = np.full((K, d), -np.inf)
@@ -176,14 +177,14 @@ def test_likeliest__separates_distant_blobs(covariance_type):
     _, points, model, trial, way = badly_started(covariance_type)
     found = likeliest(points, model, [way], 5)
     assert found.is_sound and found.lower_bound > trial.lower_bound + 0.1
-    labels = points.labels(parameters_in(model, found.fit.mixture))
+    labels = labels_of(points, parameters_in(model, found.fit.mixture))
     assert sorted(np.bincount(labels)) == [40, 40, 40, 40]
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_moves__dissolve_one_component_and_cut_another(covariance_type):
     _, points, model, trial, _ = badly_started(covariance_type)
-    before = points.labels(parameters_in(model, trial.fit.mixture))
+    before = labels_of(points, parameters_in(model, trial.fit.mixture))
     found = moves(points, model, trial.fit)
     assert len(found) == MOVES
     best, _ = found[0]
@@ -244,7 +245,7 @@ def test_moves__an_empty_component_is_dissolved_first():
     weights = np.r_[0.0, parameters.weights[1:]]
     empty = model.parameters(weights / weights.sum(), parameters.means, parameters.covariances)
     first, _ = moves(points, model, fit_at(points, model, empty), 1)[0]
-    before = points.labels(empty)
+    before = labels_of(points, empty)
     changed = first != before
     assert (first[changed] == 0).all() and len(set(before[changed])) == 1  # one half of another
 

@@ -15,6 +15,7 @@ from gmmfast.kernels.splitting import Parts, split_and_merge
 from gmmfast.kernels.threads import SLICE, require_somebody
 from gmmfast.parameters import Floats, equal_spheres
 from gmmfast.rows import MemoryRows
+from gmmfast.rows.evaluation import labels_of
 
 Random = np.random.Generator | np.random.RandomState
 
@@ -159,7 +160,7 @@ def partition_around(points: MemoryRows, centers: Floats) -> Partition:
     centers : ndarray of shape (K, d)
         Relative to the center of `points`.
     """
-    return Partition(points.tiled(points.labels(equal_spheres(centers))), centers)
+    return Partition(points.tiled(labels_of(points, equal_spheres(centers))), centers)
 
 
 def partition_of(points: MemoryRows, labels: NDArray[np.int64], n_components: int) -> Partition:

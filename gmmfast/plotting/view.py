@@ -17,6 +17,7 @@ from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.marginals import Mixture
 from gmmfast.parameters import Floats
 from gmmfast.reporting.outcome import feature_names
+from gmmfast.rows.evaluation import responsibilities_of
 
 MOST_POINTS = 5000  # to draw; more would hide each other
 MARGIN = 0.08  # of the range, around what is drawn
@@ -50,7 +51,7 @@ class Shown:
         n = min(len(rows), MOST_POINTS)
         drawn = rows[np.linspace(0, len(rows) - 1, n).astype(int)]
         sample, parameters = fitted._rows(drawn, names)
-        resp = sample.responsibilities(parameters)
+        resp = responsibilities_of(sample, parameters)
         uncertainty = 1 - resp.max(axis=1).astype(np.float64)
         return cls(rows[:, indices], drawn[:, indices], resp.argmax(axis=1), uncertainty)
 

@@ -27,6 +27,7 @@ from gmmfast.rows.base import (
     statistics_of,
     unit_of,
 )
+from gmmfast.rows.evaluation import labels_of
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.sources import Chunk, Chunks
@@ -161,7 +162,7 @@ class ChunkRows(RowsElsewhere):
 
         def label(chunk: Chunk) -> None:
             rows = MemoryRows(chunk.X, n_jobs=1, center=self.center)
-            labels[chunk.first : chunk.first + len(chunk.X)] = rows.labels(parameters)
+            labels[chunk.first : chunk.first + len(chunk.X)] = labels_of(rows, parameters)
 
         deque(self._each(label), maxlen=0)
         arranged = copy(self)

@@ -13,17 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
-from gmmfast.kernels.density import TILE, aligned, make_work
-from gmmfast.kernels.evaluation import evaluate, evaluate_shards
+from gmmfast.kernels.density import TILE, make_work
 from gmmfast.kernels.expectation import add_resp, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
-from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.passes import Pass, find_layout
-from gmmfast.kernels.separation import no_separation, separated
+from gmmfast.kernels.separation import separated
 from gmmfast.kernels.threads import (
     GO_ON,
-    MAX_SHARDS,
     SLICE,
     current_pace,
     current_stop,
@@ -43,14 +40,13 @@ from gmmfast.rows.base import (
     unit_of,
     whole_statistics,
 )
+from gmmfast.rows.evaluation import labels_of
 from gmmfast.rows.extent import extent_of
+from gmmfast.rows.packing import Packed, packed_rows, shard_count
 from gmmfast.rows.partitions import statistics_of_parts
-from gmmfast.rows.passes import Packed, new_pass, parallel, work_of, work_of_loop
+from gmmfast.rows.passes import new_pass, parallel, work_of, work_of_loop
 from gmmfast.rows.places import are_worth_places, places_of, sorted_order
 
-WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread
-ROWS_PER_SHARD = 512  # fewer do not pay for an accumulator, which is cleared and added
-ACCUMULATORS = 1 << 26  # bytes that the sums of all shards may take
 FEW_FEATURES = 64  # at most, for variances from the covariance matrix
 UNSORTED = 1 << 18  # multiplications of a pass, about 50 microseconds: sorting costs more
 FLOAT64 = np.dtype(np.float64)
@@ -111,6 +107,22 @@ class MemoryRows:
         self.center = center
 
     @property
+    def array(self) -> NDArray[Any]:
+        """The caller's rows (n, d), read-only."""
+        return self._X
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Element type of the rows and of results."""
+        return self._X.dtype
+
+    @property
+    def sample_weight(self) -> Floats:
+        """Row weights (n,)."""
+        weights = self._sample_weight
+        return np.ones(len(self._X)) if weights is None else weights
+
+    @property
     def mean(self) -> Floats:
         """Weighted mean (d,)."""
         if self._mean is None:
@@ -123,8 +135,6 @@ class MemoryRows:
         weights = self._sample_weight
         return None if weights is None or self.n_rows == len(self._X) else np.flatnonzero(weights)
 
-    # ------------------------------------------------------------------------------- for EM
-
     @property
     def packed(self) -> Packed:
         """The packed copy, made on first use.
@@ -136,29 +146,21 @@ class MemoryRows:
         return self._packed
 
     def _pack(self) -> Packed:
-        n, d, dtype = len(self._X), self.n_features, self._X.dtype
-        weights, kept = self._sample_weight, self._kept
-        if self._labels is None:
-            order = np.arange(n) if kept is None else kept
-            sorted_labels = np.zeros(order.size, np.int32)
-        else:
-            own = slice(None) if kept is None else kept
-            labels, places = self._labels[own], self._places
-            order = sorted_order(labels, None if places is None else places[own])
-            sorted_labels = labels[order].astype(np.int32)
-            order = order if kept is None else kept[order]
-        n_tiles = -(-order.size // TILE)
-        like = np.empty(0, dtype)
-        tiles = aligned(n_tiles * d, like).reshape(n_tiles, d, TILE)
-        row_weights = aligned(n_tiles, like)
-        shards = self.shards(n, d)
+        weights, (order, labels) = self._sample_weight, self._order()
         if weights is not None and self.weight_unit != 1:
             weights = weights / self.weight_unit
-        rows = (self._X, self.center, weights, order, tiles, row_weights)
-        run_shards(pack, pack_shards, self.n_jobs, shards, self._X.size, *rows)
-        padding = n_tiles * TILE - order.size
-        sorted_labels = np.concatenate([sorted_labels, np.repeat(sorted_labels[-1:], padding)])
-        return Packed(tiles, row_weights, sorted_labels.reshape(n_tiles, TILE))
+        return packed_rows(self._X, self.center, weights, order, labels, self.n_jobs)
+
+    def _order(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Indices (m,) of the rows of the packed copy, and their labels (m,)."""
+        kept = self._kept
+        if self._labels is None:
+            order = np.arange(len(self._X)) if kept is None else kept
+            return order, np.zeros(order.size, np.int32)
+        own = slice(None) if kept is None else kept
+        labels, places = self._labels[own], self._places
+        order = sorted_order(labels, None if places is None else places[own])
+        return order if kept is None else kept[order], labels[order].astype(np.int32)
 
     def packed_alone(self) -> MemoryRows:
         """Return the same rows for EM alone, with only their packed copy."""
@@ -206,7 +208,7 @@ class MemoryRows:
         K = len(parameters.weights)
         if not self.are_worth_sorting(K):
             return self
-        labels = self.labels(parameters)
+        labels = labels_of(self, parameters)
         places = None
         if are_worth_places(parameters):
             places = places_of(self._X, self.center, parameters, labels)
@@ -325,7 +327,7 @@ class MemoryRows:
         separation = separated(density, self.n_rows)
         means = np.array(about, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
-        shards = self.shards(self.n_rows, K * self.n_features, 8 * math.prod(shape))
+        shards = shard_count(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
             hints.sums = make_sums(shards, K, self.n_features, shape)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
@@ -338,10 +340,7 @@ class MemoryRows:
         if dtype == packed.tiles.dtype:
             return packed
         if self._wide is None:
-            n_tiles, d, _ = packed.tiles.shape
-            tiles = aligned(n_tiles * d, np.empty(0, dtype)).reshape(n_tiles, d, TILE)
-            tiles[...] = packed.tiles
-            self._wide = Packed(tiles, packed.row_weights.astype(dtype), packed.labels)
+            self._wide = packed.in_type(dtype)
         return self._wide
 
     def partition(
@@ -376,6 +375,19 @@ class MemoryRows:
     def total(self, scatter: Scatter) -> Floats:
         """Return the variances of the features if a family needs no more, else the covariance."""
         return self.variances if scatter is Scatter.DIAGONAL else self.covariance
+
+    def means_of(self, labels: NDArray[np.integer], n_labels: int) -> Floats:
+        """Return the means of the rows of each label (n_labels, d), about the center."""
+        weights = self.sample_weight
+        mass = np.bincount(labels, weights, n_labels)
+        step = max(1, BLOCK // self.n_features)
+        sums = np.zeros((n_labels, self.n_features))
+        for start in range(0, len(labels), step):
+            part = slice(start, start + step)
+            residuals = (self._X[part] - self.center) * weights[part, None]
+            with np.errstate(over="ignore"):
+                np.add.at(sums, labels[part], residuals)
+        return sums / np.where(mass > 0, mass, 1.0)[:, None]
 
     def random_memberships(
         self, n_components: int, scatter: Scatter, rng: Random
@@ -432,96 +444,5 @@ class MemoryRows:
             return MemoryRows(drawn, n_jobs=self.n_jobs, center=np.zeros(self.n_features))
         return self
 
-    def shards(self, n_rows: int, work: int, accumulator: int = 0) -> int:
-        """Return the number of shards for rows that take `work` multiplications each.
-
-        Each is worth waking a thread, all accumulators together take at most ACCUMULATORS bytes,
-        and 2, 4 or 8 threads share the shards evenly. The number of threads has no influence.
-        """
-        count = min(n_rows // max(ROWS_PER_SHARD, WORK_PER_SHARD // work), MAX_SHARDS)
-        if accumulator:
-            count = min(count, ACCUMULATORS // accumulator)
-        if count < 8:
-            return 1 << max(count.bit_length() - 1, 0)
-        return count - count % 8
-
     def _statistics(self, sums: Sums, means: NDArray[Any]) -> SufficientStatistics:
         return statistics_of(sums, means, self.weight, self.n_rows, self.weight_unit)
-
-    # ----------------------------------------------------------------- in the caller's order
-
-    def labels(self, parameters: Parameters) -> NDArray[np.int64]:
-        """Return the likeliest component of each row (n,), the first of ties."""
-        labels = np.empty(len(self._X), np.int64)
-        self._evaluate(parameters, 0.0, labels=labels)  # only the best counts; ties are kept
-        return labels
-
-    def responsibilities(self, parameters: Parameters) -> NDArray[Any]:
-        """Return the posterior probability of each component for each row (n, K)."""
-        resp = np.empty((len(self._X), len(parameters.weights)), self._X.dtype)
-        self._evaluate(parameters, -np.inf, resp=resp)
-        return resp
-
-    @property
-    def array(self) -> NDArray[Any]:
-        """The caller's rows (n, d), read-only."""
-        return self._X
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Element type of the rows and of results."""
-        return self._X.dtype
-
-    @property
-    def sample_weight(self) -> Floats:
-        """Row weights (n,)."""
-        weights = self._sample_weight
-        return np.ones(len(self._X)) if weights is None else weights
-
-    def means_of(self, labels: NDArray[np.integer], n_labels: int) -> Floats:
-        """Return the means of the rows of each label (n_labels, d), about the center."""
-        weights = self.sample_weight
-        mass = np.bincount(labels, weights, n_labels)
-        step = max(1, BLOCK // self.n_features)
-        sums = np.zeros((n_labels, self.n_features))
-        for start in range(0, len(labels), step):
-            part = slice(start, start + step)
-            residuals = (self._X[part] - self.center) * weights[part, None]
-            with np.errstate(over="ignore"):
-                np.add.at(sums, labels[part], residuals)
-        return sums / np.where(mass > 0, mass, 1.0)[:, None]
-
-    def certainties(self, parameters: Parameters) -> NDArray[Any]:
-        """Return the largest responsibility of each row (n,), a block of rows at a time."""
-        largest = np.empty(len(self._X), self._X.dtype)
-        step = max(1, BLOCK // len(parameters.weights))
-        for start in range(0, len(largest), step):
-            part = slice(start, start + step)
-            rows = MemoryRows(self._X[part], n_jobs=self.n_jobs, center=self.center)
-            largest[part] = rows.responsibilities(parameters).max(axis=1)
-        return largest
-
-    def log_densities(self, parameters: Parameters) -> NDArray[Any]:
-        """Return the log density of the mixture at each row (n,), in nats."""
-        log_density = np.empty(len(self._X), self._X.dtype)
-        cut = negligible(len(parameters.weights), dtype=parameters.dtype_for(self.dtype))
-        self._evaluate(parameters, cut, log_density=log_density)
-        return log_density
-
-    def _evaluate(
-        self,
-        parameters: Parameters,
-        cut: float,
-        *,
-        log_density: NDArray[Any] | None = None,
-        resp: NDArray[Any] | None = None,
-        labels: NDArray[np.int64] | None = None,
-    ) -> None:
-        dtype = parameters.dtype_for(self.dtype)
-        shards = self.shards(len(self._X), self.n_features * len(parameters.weights))
-        like = np.empty((1, TILE), dtype)
-        density = parameters.density(dtype)
-        # in the caller's order, rows of a tile are of all components: none is far
-        rows = (self._X, self.center, density, no_separation(density.means), cut, like)
-        work, out = work_of(len(self._X), density), (log_density, resp, labels)
-        run_shards(evaluate, evaluate_shards, self.n_jobs, shards, work, *rows, *out)

@@ -14,7 +14,7 @@ from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, SufficientStatistics
 
 if TYPE_CHECKING:
-    from gmmfast.rows.passes import Packed
+    from gmmfast.rows.packing import Packed
 
 ROWS = 2048  # added one by one: rounding errors grow with the square root of their number
 

@@ -1,9 +1,9 @@
-"""Packed rows, and scratch of the compiled loop's passes over them."""
+"""Scratch of the compiled loop's passes over packed rows."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,13 @@ from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.passes import TRIANGLES, WIDE, Pass, prepare
 from gmmfast.kernels.separation import new_separation, separate
 from gmmfast.parameters import Density
+from gmmfast.rows.packing import shard_count
 
 if TYPE_CHECKING:
     from gmmfast.rows.memory import MemoryRows
 
 
 SWEEPS = 20  # over all axes, in a typical M step
-
-
-class Packed(NamedTuple):
-    """Rows in tiles, feature-major, relative to the center."""
-
-    tiles: NDArray[Any]  # (n_tiles, d, TILE)
-    row_weights: NDArray[Any]  # (n_tiles, TILE), zero in the padding of the last tile
-    labels: NDArray[np.int32]  # (n_tiles, TILE), sort key of the rows
 
 
 def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]) -> Pass:
@@ -51,7 +44,7 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     density = _new_density(fit, dtype, layout)
     separation = new_separation(density.means, density.factors, rows.n_rows)
     scatter = fit.totals.scatter.shape
-    n_shards = rows.shards(rows.n_rows, K * d, 8 * math.prod(scatter))
+    n_shards = shard_count(rows.n_rows, K * d, 8 * math.prod(scatter))
     sums, about = make_sums(n_shards, K, d, scatter), np.empty((K, d), dtype)
     kind = dtype, density.factors.ndim, density.whitening is None, mixture.covariances.ndim
     separating = 0

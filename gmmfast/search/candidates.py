@@ -31,6 +31,7 @@ from gmmfast.kernels.threads import (
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows.evaluation import labels_of
 from gmmfast.search.starts import Labels, Starts, merges, splits
 
 SAMPLE_PASSES = 100  # EM passes over a sample, at most,
@@ -205,7 +206,7 @@ class Search:
         like = [other for other in like if other.candidate.covariance_type != covariance_type]
         like.sort(key=lambda other: -other.log_likelihood)
         for other in like[:OTHER_MODELS]:
-            found.append(points.labels(other.mixture))
+            found.append(labels_of(points, other.mixture))
         for other in others:
             if other.candidate == (K - 1, covariance_type):
                 found += splits(points, other.mixture)

@@ -12,6 +12,7 @@ from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import trees
 from gmmfast.parameters import Parameters
 from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows.evaluation import labels_of, responsibilities_of
 
 Labels = NDArray[np.int64]  # (n,)
 
@@ -86,7 +87,7 @@ def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     list of ndarray of shape (n,)
         One for each component of at least two rows.
     """
-    labels = points.labels(parameters)[points.sample_weight > 0]
+    labels = labels_of(points, parameters)[points.sample_weight > 0]
     present, weights = points.present()
     K = len(parameters.weights)
     found = []
@@ -122,7 +123,7 @@ def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     Neural Computation 12, 2109-2128, section 3: what two components share is the inner product of
     their responsibilities.
     """
-    resp = points.responsibilities(parameters)
+    resp = responsibilities_of(points, parameters)
     labels, last = resp.argmax(axis=1), resp.shape[1] - 1
     first, second = np.triu_indices(last + 1, 1)
     shared = np.einsum("n,nk,nk->k", points.sample_weight, resp[:, first], resp[:, second])

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +18,6 @@ from gmmfast.data.constraints import (
     check_parameters,
     is_int,
 )
-from gmmfast.data.dask import array_of, is_dask, names_of
 from gmmfast.data.given import require_family
 from gmmfast.data.validation import (
     check_features,
@@ -32,14 +27,20 @@ from gmmfast.data.validation import (
 )
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import Estimator
+from gmmfast.estimators.mapping import map_rows, with_header
 from gmmfast.models import MODELS, Model, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.reporting.outcome import described, feature_names, scored, whole
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import MemoryRows, Rows, center_near, open_rows
-from gmmfast.rows.sources import Chunks, Source, chunks, is_source
-from gmmfast.tables import TEXT_SUFFIXES, column_names, kind_of
+from gmmfast.rows.evaluation import (
+    certainties_of,
+    labels_of,
+    log_densities_of,
+    responsibilities_of,
+)
+from gmmfast.rows.sources import Source, is_elsewhere
 
 
 class FittedMixture(Estimator):
@@ -72,7 +73,7 @@ class FittedMixture(Estimator):
             Component indices; the first of equals. Sources give an iterator over the labels of each
             piece, Dask collections a lazy Dask array.
         """
-        labels: NDArray[np.int64] = self._of_rows(X, MemoryRows.labels)
+        labels: NDArray[np.int64] = map_rows(self, X, labels_of)
         return labels
 
     def predict_proba(self, X: ArrayLike | Source) -> NDArray[Any]:
@@ -88,7 +89,7 @@ class FittedMixture(Estimator):
         ndarray of shape (n, K)
             Each row sums to one. In pieces or lazy as by `predict`.
         """
-        resp: NDArray[Any] = self._of_rows(X, MemoryRows.responsibilities)
+        resp: NDArray[Any] = map_rows(self, X, responsibilities_of)
         return resp
 
     def score_samples(self, X: ArrayLike | Source) -> NDArray[Any]:
@@ -105,7 +106,7 @@ class FittedMixture(Estimator):
             ``log p(x)``; the density is in the inverse units of the data. In pieces or lazy as by
             `predict`.
         """
-        log_density: NDArray[Any] = self._of_rows(X, MemoryRows.log_densities)
+        log_density: NDArray[Any] = map_rows(self, X, log_densities_of)
         return log_density
 
     def score(
@@ -186,7 +187,7 @@ class FittedMixture(Estimator):
             bic = criteria.bic(statistics.log_likelihood, self._n_parameters(), statistics.weight)
             return criteria.icl(bic, statistics.doubt)
         rows, parameters = self._rows(X)
-        largest = rows.certainties(parameters)
+        largest = certainties_of(rows, parameters)
         weights = check_sample_weight(sample_weight, len(largest))
         weights = np.ones(len(largest)) if weights is None else weights
         return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
@@ -273,7 +274,7 @@ class FittedMixture(Estimator):
         """
         check_parameters("is_outlier", {"rate": rate}, OUTLIERS)
         cut = self.log_density_quantile(rate)
-        flags: NDArray[np.bool_] = self._of_rows(X, partial(_are_below, cut))
+        flags: NDArray[np.bool_] = map_rows(self, X, partial(_are_below, cut))
         return flags
 
     def calibrate(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> Self:
@@ -313,7 +314,7 @@ class FittedMixture(Estimator):
             X = (X + shift).astype(X.dtype)
         center = center_near(self._attributes()[1], X.dtype)
         same = MemoryRows(X, n_jobs=self.n_jobs, center=center)
-        log_density = same.log_densities(self._parameters(center))
+        log_density = log_densities_of(same, self._parameters(center))
         self.log_density_quantiles_ = quantiles(log_density, kept.sample_weight)
 
     def summary(
@@ -410,45 +411,6 @@ class FittedMixture(Estimator):
         rows = MemoryRows(X, n_jobs=self.n_jobs, center=center)
         return rows, self._parameters(center)
 
-    def _of_rows(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
-        """Evaluate arrays at once, sources one chunk after the other, Dask collections lazily."""
-        self._check_fitted()
-        if is_dask(X):
-            return self._of_blocks(X, what)
-        if is_source(X):
-            return self._of_chunks(chunks(self._named(X)), what)
-        return what(*self._rows(X))
-
-    def _named(self, X: Any) -> Any:
-        """Open a text file, whose first line is a header if it holds the names of the features."""
-        names = getattr(self, "feature_names_in_", None)
-        path = Path(X) if isinstance(X, str | os.PathLike) else None
-        if names is None or path is None or kind_of(path)[0] not in TEXT_SUFFIXES:
-            return X
-        return chunks(path, header=column_names(path, list(names)) is not None)
-
-    def _of_chunks(
-        self, source: Chunks, what: Callable[[MemoryRows, Parameters], Any]
-    ) -> Iterator[Any]:
-        for chunk in source:
-            yield what(*self._rows(chunk.X, source.names, chunk.first))
-
-    def _of_blocks(self, X: Any, what: Callable[[MemoryRows, Parameters], Any]) -> Any:
-        """Return a Dask array; the threads of its workers compute it, each with a serial kernel."""
-        names, blocks, mixture = names_of(X), array_of(X), copy(self)
-        mixture.n_jobs = 1
-        check_features(self, names, blocks.shape[1], reset=False)
-
-        meta = what(*mixture._rows(np.zeros((1, blocks.shape[1]), blocks.dtype), names))[:0]
-
-        def of_block(block: Any) -> Any:
-            return what(*mixture._rows(block, names)) if len(block) else meta
-
-        if meta.ndim == 1:
-            return _by_rows(of_block, blocks, meta)
-        columns = (blocks.chunks[0], (meta.shape[1],))
-        return blocks.map_blocks(of_block, dtype=meta.dtype, chunks=columns, meta=meta)
-
     def _parameters(self, center: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
         names = ["precisions_cholesky_", *self._covariances()]
@@ -521,32 +483,15 @@ class FittedMixture(Estimator):
     def _open(self, X: Any, sample_weight: ArrayLike | None) -> Rows:
         """Open rows with the features of the mixture."""
         self._check_fitted()
-        X, name = self._named(X), type(self).__name__
+        X, name = with_header(self, X), type(self).__name__
         rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
         check_features(self, names, rows.n_features, reset=False)
         return rows
 
 
 def _are_below(cut: float, rows: MemoryRows, parameters: Parameters) -> NDArray[np.bool_]:
-    return np.asarray(rows.log_densities(parameters) < cut)
-
-
-def _by_rows(of_block: Callable[[Any], Any], blocks: Any, meta: NDArray[Any]) -> Any:
-    """Return a Dask array with one value per row; `map_blocks` would copy, and drop units."""
-    import dask.array
-
-    def of_only(parts: list[Any]) -> Any:
-        return of_block(parts[0])
-
-    return dask.array.blockwise(
-        of_only, "i", blocks, "ij", concatenate=False, dtype=meta.dtype, meta=meta
-    )
+    return np.asarray(log_densities_of(rows, parameters) < cut)
 
 
 def _other_features(given: int, own: int) -> ValueError:
     return ValueError(f"X has {given} features, but means_ has {own}. Call fit again.")
-
-
-def is_elsewhere(X: Any) -> bool:
-    """Whether rows are read in pieces, or on a cluster."""
-    return is_dask(X) or is_source(X)

@@ -49,7 +49,7 @@ from gmmfast.errors import (
     convergence_warning_class,
     warn,
 )
-from gmmfast.estimators.fitted import FittedMixture, is_elsewhere
+from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
@@ -60,7 +60,7 @@ from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import MemoryRows, Origin, Rows, open_rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
-from gmmfast.rows.sources import Source, path_of
+from gmmfast.rows.sources import Source, is_elsewhere, path_of
 
 
 class GaussianMixture(FittedMixture):

@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.data.constraints import is_int
 from gmmfast.data.validation import check_rows
-from gmmfast.estimators.fitted import is_elsewhere
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.marginals import Mixture
 from gmmfast.parameters import Floats
 from gmmfast.reporting.outcome import feature_names
 from gmmfast.rows.evaluation import responsibilities_of
+from gmmfast.rows.sources import is_elsewhere
 
 MOST_POINTS = 5000  # to draw; more would hide each other
 MARGIN = 0.08  # of the range, around what is drawn

@@ -283,6 +283,11 @@ def is_source(data: Any) -> bool:
     return kind.__module__.partition(".")[0] == "zarr" and len(getattr(data, "shape", ())) == 2
 
 
+def is_elsewhere(data: Any) -> bool:
+    """Whether data are read in chunks, or on a cluster."""
+    return is_dask(data) or is_source(data)
+
+
 def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
     is_array = len(getattr(data, "shape", ())) == 2 and hasattr(data, "__getitem__")
     if is_dask(data):

@@ -89,6 +89,8 @@ def estimators(folder):
         GaussianMixture(1, reg_covar=0).fit(X[:, [0, 0]])
     search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0).fit(X)
     assert search.summary() and search._repr_html_()
+    folds = {"covariance_types": ["EII"], "criterion": "cv", "cv": 2}
+    GaussianMixtureIC([1, 2], **folds, random_state=0).fit(X)
     assert "plotting" in dir(gmmfast)
     plotting.plot_criterion(search, Figure().subplots())
     for draw in (plotting.plot_mixture, plotting.plot_density, plotting.plot_uncertainty):

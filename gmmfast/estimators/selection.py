@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from gmmfast import em
@@ -25,20 +23,20 @@ from gmmfast.data.constraints import (
 )
 from gmmfast.data.validation import check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
-from gmmfast.em.kmeans import Random
 from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
-from gmmfast.parameters import Scatter
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import MemoryRows, Origin, Rows, open_rows
-from gmmfast.rows.dependence import IN_GENERAL, Dependence
+from gmmfast.rows import Origin, open_rows
+from gmmfast.rows.dependence import Dependence
 from gmmfast.rows.sources import Source
-from gmmfast.search.candidates import MANY, SINGULAR, TOO_FEW, Candidate, CandidateFit, Search
+from gmmfast.search.candidates import MANY, Candidate, CandidateFit, Search
+from gmmfast.search.failures import are_all_singular, why_none, why_not
+from gmmfast.search.folds import folds_of
 from gmmfast.search.results import Results
 
 P = ParamSpec("P")  # arguments
@@ -165,8 +163,6 @@ class GaussianMixtureIC(Estimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    # ------------------------------------------------------------------------------- fitting
-
     def fit(
         self,
         X: ArrayLike | Source,
@@ -222,7 +218,7 @@ class GaussianMixtureIC(Estimator):
             rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
-        folds = self._folds(X, rows, rng) if self.criterion == "cv" else []
+        folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
         threads = thread_count(self.n_jobs)
         candidates = self._candidates()
         counts, models = zip(*candidates, strict=True)
@@ -237,9 +233,9 @@ class GaussianMixtureIC(Estimator):
         self.results_ = Results.of(candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)
-        remedy = dependence.remedy(names) if _are_all_singular(fits) else ""
+        remedy = dependence.remedy(names) if are_all_singular(fits) else ""
         if not order.size:
-            raise ValueError(self._why_none(fits, remedy))
+            raise ValueError(why_none(fits, remedy))
         if remedy:
             warn(f"No model with free correlations could be fitted. {remedy}")
         origin = Origin(rows.center, rows.dtype, rows.weight)
@@ -287,38 +283,6 @@ class GaussianMixtureIC(Estimator):
             warn(f"The search ended after {len(fits)} of {len(search.candidates)} candidates.")
         return fits
 
-    def _folds(self, X: Any, rows: Rows, rng: Random) -> list[tuple[MemoryRows, MemoryRows]]:
-        if not isinstance(rows, MemoryRows):
-            raise ValueError(
-                f"criterion='cv' needs rows in memory; got {rows.n_rows} rows that are read in "
-                "pieces. Choose by 'bic', 'aic' or 'icl'."
-            )
-        pairs = self.cv
-        if isinstance(pairs, numbers.Integral):
-            count, present = int(pairs), np.flatnonzero(rows.sample_weight)
-            if count > len(present):
-                which = " of positive weight" if rows.is_weighted else ""
-                raise ValueError(
-                    f"cv={count} folds need as many rows{which}; got {len(present)}. Lower cv."
-                )
-            fold = rng.permutation(len(present)) % count
-            pairs = [(present[fold != f], present[fold == f]) for f in range(count)]
-        elif hasattr(pairs, "split"):
-            pairs = pairs.split(X)
-        return [(rows.part(seen), rows.part(held_out)) for seen, held_out in pairs]
-
-    def _why_none(self, fits: list[CandidateFit], remedy: str) -> str:
-        failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
-        collapsed = sum(fit.degenerate for fit in fits)
-        found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
-        if found == [TOO_FEW]:
-            remedy = "Lower n_components, or provide more rows."
-        return f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. " + (
-            remedy or f"{IN_GENERAL} Fewer components may help too."
-        )
-
-    # ------------------------------------------------------------------------- using the best
-
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")
 
@@ -358,7 +322,7 @@ class GaussianMixtureIC(Estimator):
         self._check_fitted()
         candidate = Candidate(n_components, covariance_type)
         if candidate not in self._fits:
-            raise ValueError(self._why_not(candidate))
+            raise ValueError(why_not(candidate, self.results_))
         return self._mixture(candidate)
 
     def _mixture(self, candidate: Candidate) -> GaussianMixture:
@@ -380,17 +344,6 @@ class GaussianMixtureIC(Estimator):
         d = self.n_features_in_
         check_features(mixture, None if names is None else list(names), d, reset=True)
         return mixture
-
-    def _why_not(self, candidate: Candidate) -> str:
-        """Why there is no mixture of a candidate."""
-        K, name = candidate
-        for row in self.results_:
-            if (row["n_components"], row["covariance_type"]) == candidate:
-                return f"The candidate {name} with {K} components has no mixture: {row['failure']}."
-        return (
-            f"This search has no candidate {name!r} with n_components={K!r}. Its results_ list the "
-            "candidates."
-        )
 
     def summary(self, n_best: int = 5) -> Summary:
         """Return the ranking, and the parameters of the best candidate, as text.
@@ -423,10 +376,3 @@ class GaussianMixtureIC(Estimator):
     log_density_quantile = _of_best(GaussianMixture.log_density_quantile)
     is_outlier = _of_best(GaussianMixture.is_outlier)
     save = _of_best(GaussianMixture.save)
-
-
-def _are_all_singular(fits: Sequence[CandidateFit]) -> bool:
-    """Whether there are candidates with correlations, and the covariances of all of them failed."""
-    scatters = {name: MODELS[name]().scatter for _, name in (fit.candidate for fit in fits)}
-    free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]
-    return bool(free) and all(fit.failure == SINGULAR for fit in free)

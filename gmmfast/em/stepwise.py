@@ -13,8 +13,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.em.loop import EMResult, Status
 from gmmfast.models import Model
 from gmmfast.parameters import Parameters, Scatter, SufficientStatistics
+from gmmfast.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,46 @@ class Stream:
         step = max((statistics.weight / seen) ** decay, forgetting)
         before = self.averages.about(statistics.reference).times(1 - step)
         return Stream(before + statistics.times(step / statistics.weight), seen)
+
+    def step(
+        self, rows: Rows, before: Parameters, model: Model, decay: float, forgetting: float
+    ) -> tuple[Stream, EMResult]:
+        """Take an E step with the next rows, and an M step with all rows so far.
+
+        Parameters
+        ----------
+        rows : Rows
+            The next rows.
+        before : Parameters
+            The mixture so far, in the units of the data.
+        model : Model
+            Its covariance model.
+        decay, forgetting : float
+            As in `after`.
+
+        Returns
+        -------
+        Stream
+            With these rows.
+        EMResult
+            The mixture after the step, about the center of these rows. Its lower bound is that of
+            these rows before the step.
+        """
+        statistics = rows.expectation(before.moved(-rows.center), model.scatter)
+        stream = self.after(statistics.moved(rows.center), decay, forgetting)
+        after = model.maximization(stream.averages, before).moved(-rows.center)
+        averages = stream.averages.moved(-rows.center)
+        bound = statistics.log_likelihood / statistics.weight
+        result = EMResult(
+            parameters=after,
+            lower_bounds=[bound],
+            status=Status.STREAM,
+            lower_bound=bound,
+            statistics=averages,
+            stopped=False,
+            degenerate=model.degenerate(after, averages),
+        )
+        return stream, result
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fields as arrays, by name."""

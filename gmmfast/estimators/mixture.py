@@ -254,8 +254,6 @@ class GaussianMixture(FittedMixture):
     _resumed: Checkpoint | None = None  # from which the next fit continues
     _learned_type: str | None = None  # covariance_type of the attributes, where it is known
 
-    # ------------------------------------------------------------------------------- fitting
-
     def fit(
         self,
         X: ArrayLike | Source,
@@ -485,26 +483,10 @@ class GaussianMixture(FittedMixture):
         forgetting: float,
     ) -> Self:
         """Take one step with the next rows of a stream."""
-        model = self._model()
-        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
-        before = self._parameters(np.zeros_like(rows.center))
+        model, rows = self._model(), MemoryRows(X, weights, n_jobs=self.n_jobs)
+        before, n_iter = self._parameters(np.zeros_like(rows.center)), self.n_iter_ + 1
         with self._explained(rows, names):
-            statistics = rows.expectation(before.moved(-rows.center), model.scatter)
-            stream = self._stream_so_far(model).after(
-                statistics.moved(rows.center), decay, forgetting
-            )
-            after = model.maximization(stream.averages, before).moved(-rows.center)
-        averages = stream.averages.moved(-rows.center)
-        bound, n_iter = statistics.log_likelihood / statistics.weight, self.n_iter_ + 1
-        result = em.EMResult(
-            parameters=after,
-            lower_bounds=[bound],
-            status=em.Status.STREAM,
-            lower_bound=bound,
-            statistics=averages,
-            stopped=False,
-            degenerate=model.degenerate(after, averages),
-        )
+            stream, result = self._stream_so_far(model).step(rows, before, model, decay, forgetting)
         self._set_result(result, model, rows)
         self._stream, self.n_samples_seen_, self.n_iter_ = stream, stream.seen, n_iter
         return self
@@ -630,8 +612,6 @@ class GaussianMixture(FittedMixture):
         if not self._model().are_flat(result.parameters, result.statistics):
             text = collapsed_components(result.degenerate, self.reg_covar)
             warn(text, CollapsedComponentWarning)
-
-    # ------------------------------------------------------------- from and to something else
 
     @classmethod
     def from_parameters(

@@ -226,7 +226,7 @@ def chunks(
     reading = Reading(
         header=header, delimiter=delimiter, decimal=decimal, encoding=encoding, sheet=sheet
     )
-    of_files = {"exclude": exclude, "keep": keep, "drop_missing": drop_missing}
+    of_files: dict[str, Any] = {"exclude": exclude, "keep": keep, "drop_missing": drop_missing}
     given = [name for name, value in of_files.items() if value]
     given += [name for name, value in vars(reading).items() if value is not None]
     if isinstance(data, Chunks):
@@ -247,9 +247,7 @@ def chunks(
     notes: list[str] = []
     if _are_paths(data) and sample_weight is None:
         what = str(data) if isinstance(data, str | os.PathLike) else str(data[0])
-        make, names, notes = _of_files(
-            data, columns, weight_column, exclude, keep, drop_missing, reading
-        )
+        make, names, notes = _of_files(data, columns, weight_column, reading=reading, **of_files)
     elif given:
         raise ValueError(f"{given[0]}= is for files. Leave it out.")
     else:
@@ -326,21 +324,12 @@ def _slices(array: Any, rows: int | None, weights: NDArray[Any] | None = None) -
 
 
 def _of_files(
-    path: Paths,
-    columns: Sequence[str] | None,
-    weight_column: str | None,
-    exclude: Sequence[str],
-    keep: Sequence[str],
-    drop_missing: bool,
-    reading: Reading,
+    path: Paths, columns: Sequence[str] | None, weight_column: str | None, **options: Any
 ) -> tuple[Pieces, list[str] | None, list[str]]:
-    """Pieces of files, the names of their columns, if any, and notes."""
-    options: dict[str, Any] = {
-        "exclude": exclude,
-        "keep": keep,
-        "drop_missing": drop_missing,
-        "reading": reading,
-    }
+    """Pieces of files, the names of their columns, if any, and notes.
+
+    Options are as for `choose_columns` and `read_pieces`.
+    """
     choice = choose_columns(path, columns, weight_column, **options)
     names, has_names = choice.names, choice.source.has_names
 

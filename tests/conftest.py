@@ -1,4 +1,4 @@
-"""Turns of the processes, and fixtures of the command line.
+"""Turns of the processes, and fixtures of files and of the command line.
 
 Helpers (`reference`, `data`) are imported by name.
 """
@@ -49,6 +49,19 @@ def pytest_runtest_protocol(item):
             return (yield)
         finally:
             flock(room, LOCK_UN)  # by name: forked children have the file open, too
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write text or bytes to a file of that name and return its path."""
+
+    def write_file(content, name="data.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write_file
 
 
 @pytest.fixture

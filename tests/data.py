@@ -1,8 +1,9 @@
-"""Generated mixtures for the tests, and the results of commands."""
+"""Generated mixtures for the tests, the results of commands and the text of errors."""
 
 import io
 
 import numpy as np
+import pytest
 
 from gmmfast import load
 
@@ -58,3 +59,10 @@ def load_unnamed(path):
 def columns_of(text):
     """Columns of CSV text by name."""
     return np.genfromtxt(io.StringIO(text), delimiter=",", names=True)
+
+
+def refusal(call, *args, error=ValueError, **kwargs):
+    """Text of the error that a call raises."""
+    with pytest.raises(error) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)

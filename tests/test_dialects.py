@@ -1,40 +1,17 @@
-"""Text and spreadsheets as people have them: their dialects, their gaps, several as one table."""
-
-import bz2
-import gzip
-import lzma
-import os
+"""Text and spreadsheets as people have them: their dialects and their gaps."""
 
 import numpy as np
 import pytest
+from data import refusal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmmfast import GaussianMixture, chunks
 from gmmfast.errors import MissingValuesError
-from gmmfast.tables import Reading, choose_columns, column_names, read_pieces, read_table
+from gmmfast.tables import Reading, choose_columns, read_pieces, read_table
 from gmmfast.tables.dialect import Dialect, found
 
 pytestmark = pytest.mark.quick
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write text or bytes to a file of that name and return its path."""
-
-    def write_file(content, name="data.csv"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write_file
-
-
-def refusal(call, *args, error=ValueError, **kwargs):
-    with pytest.raises(error) as caught:
-        call(*args, **kwargs)
-    return str(caught.value)
 
 
 # Numbers in cells
@@ -307,59 +284,6 @@ def test_read_table__refuses_options_that_cannot_be(write, options, words):
     assert words in refusal(read_table, write("ä,b\n1,2\n"), **options)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "mark"),
-    [
-        ("utf-8", ""),
-        ("utf-8-sig", ""),
-        ("utf-16", ""),
-        ("utf-16-le", "\ufeff"),
-        ("utf-16-be", "\ufeff"),
-        ("utf-16-le", ""),
-        ("utf-16-be", ""),
-        ("cp1252", ""),
-    ],
-)
-def test_read_table__of_encodings(write, encoding, mark):
-    path = write((mark + "größe;€\n1,5;2\n3,5;4\n").encode(encoding))
-    table = read_table(path)
-    assert (table.names, table.values.tolist()) == (["größe", "€"], [[1.5, 2], [3.5, 4]])
-    assert (" text. " in table.notes[0]) == (not encoding.startswith("utf-8"))
-    text = refusal(read_table, write("a,b\n1,2\n".encode("utf-16")), encoding="utf-8")
-    assert "the text must be utf-8; got byte 0xff" in text and "--encoding" in text
-
-
-# Compressed text
-
-
-def zstandard(data):
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow writes .zst")
-    return bytes(pyarrow.compress(data, codec="zstd", asbytes=True))
-
-
-COMPRESSORS = {
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstandard,
-}
-
-
-@pytest.mark.parametrize("suffix", COMPRESSORS)
-def test_read_table__of_compressed_text(write, suffix):
-    data = b"a,b\n" + b"1,2\n3,4\n" * 500
-    for name in ("x.csv", "x.tsv", "x"):
-        path = write(COMPRESSORS[suffix](data), name + suffix)
-        assert read_table(path).values.tolist() == [[1, 2], [3, 4]] * 500
-        pieces = [piece.values for piece in read_pieces(path, n_rows=300)]
-        assert np.concatenate(pieces).tolist() == [[1, 2], [3, 4]] * 500
-    whole = COMPRESSORS[suffix](data)
-    for content in (b"garbage" * 9, whole[: len(whole) // 2]):
-        text = refusal(read_table, write(content, "bad.csv" + suffix))
-        assert f"a {suffix} file is required" in text or "at least one row" in text
-    assert "or of compressed text" in refusal(read_table, write(whole, "x.npy" + suffix))
-
-
 # Spreadsheets
 
 
@@ -551,81 +475,6 @@ def test_kept__columns_go_with_their_rows(write):
     assert found == [("u", "2", 1), ("x", "6", 4), ("z", "8", 6)]
 
 
-# Several files
-
-
-@pytest.fixture
-def parts(write):
-    """A folder of text files, the second with its columns in another order."""
-    write("a,b,who\n1,2,u\n3,4,v\n", "parts/1.csv")
-    write("who;b;a\nw;6,5;5\n", "parts/2.csv")
-    return write("a,b,who\n7,8,x\n", "parts/3.csv").parent
-
-
-ROWS = [[1, 2], [3, 4], [5, 6.5], [7, 8]]
-
-
-def test_several__files_are_one_table(parts, monkeypatch):
-    ways = [parts, str(parts), parts / "*.csv", [parts / f"{i}.csv" for i in (1, 2, 3)]]
-    ways.append([parts / "[12].csv", parts / "3.csv"])
-    for way in ways:
-        table = read_table(way)
-        assert (table.names, table.values.tolist()) == (["a", "b"], ROWS)
-        assert "('who') is left out" in table.notes[-1]
-        assert column_names(way) == ["a", "b", "who"]
-        found = list(chunks(way, keep=["who"], chunk_rows=1))
-        assert np.concatenate([chunk.X for chunk in found]).tolist() == ROWS
-        assert [chunk.kept["who"][0] for chunk in found] == ["u", "v", "w", "x"]
-    assert read_table([parts / "1.csv"]).values.tolist() == ROWS[:2]
-
-
-def test_several__files_that_do_not_match(parts, write):
-    write("a,b,c\n1,2,3\n", "parts/4.csv")
-    text = refusal(read_table, parts)
-    assert "4.csv: every file must have the columns a, b, as " in text and "got a, b, c" in text
-    assert len(read_table(parts, ["b"]).values) == 5
-    assert "no column 'd'" in refusal(read_table, parts, ["d"])
-    write("1,2\n3,4\n", "parts/4.csv")
-    assert "4.csv: every file must have the columns" in refusal(read_table, parts)
-    write("a,b\n,2\n3,4\n", "parts/4.csv")
-    text = refusal(read_table, parts)
-    assert f"{parts}: 1 of 6 rows has missing values (a: 1), first in row 5." in text
-    assert read_table(parts, drop_missing=True).rows.tolist() == [1, 2, 3, 4, 6]
-
-
-def test_several__files_have_one_dialect_and_one_unit(write):
-    write("z;x\nZ;1.234,5\nY;2\n", "d/1.csv")
-    folder = write("z;x\nZ;985\nY;1.085\n", "d/2.csv").parent
-    assert read_table(folder).values[:, 0].tolist() == [1234.5, 2, 985, 1085]
-    write("a;b\n5,5 €;1\n", "e/1.csv")
-    folder = write("a;b\n5,5 $;1\n", "e/2.csv").parent
-    assert "must have one unit in all files; got $, €" in refusal(read_table, folder)
-    write("a;b\n5,5;1\n6,5;2\n", "f/1.csv")
-    folder = write("a;b\nn/a;1\n;2\n", "f/2.csv").parent
-    assert "2 of 4 rows have missing values (a: 2)" in refusal(read_table, folder)
-
-
-def test_several__files_that_are_not_there(tmp_path, write):
-    assert "no file matches" in refusal(read_table, tmp_path / "*.csv", error=FileNotFoundError)
-    assert "at least one file" in refusal(read_table, [])
-    (tmp_path / "folder").mkdir()
-    text = refusal(read_table, tmp_path / "folder")
-    assert "the folder must hold files that end in one of .csv" in text
-    write("a\n1\n", "folder/x.csv")
-    write("a\n1\n", "folder/.y.csv")
-    write("read me", "folder/README")
-    assert read_table(tmp_path / "folder").values.tolist() == [[1]]
-    write("a\n1\n", "folder/x.tsv")
-    text = refusal(read_table, tmp_path / "folder")
-    assert "must be of one kind; got .csv, .tsv" in text and "folder/*.csv" in text
-
-
-@pytest.mark.parametrize("url", ["https://example.org/x.csv?a=1", "s3://bucket/x.parquet"])
-def test_read_table__of_an_address(url):
-    text = refusal(read_table, url)
-    assert "must be a file on this machine; got an address. Download it first." in text
-
-
 # Any text
 
 
@@ -673,90 +522,3 @@ def test_choice__of_a_model_decides_the_columns_of_other_dialects(write):
     path = write("when;b;a\nMon;1,5;2\nTue;2,5;3\n")
     choice = choose_columns(path, ["a", "b"], reading=Reading(decimal=","))
     assert choice.table().values.tolist() == [[2, 1.5], [3, 2.5]]
-
-
-# Stray quotes
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "end"),
-    [
-        ('a;b;c\n1;2;x\n3;4;"y\n5;6;z\n7;8;"w\n9;1;v\n', 3, 5),  # in a column of text
-        ('a;b;c\n1;2;x\n3;4;"y\n5;6;z\n7;8;w\n', 3, 5),  # up to the end of the file
-        ('a;b;c\n1;2;x\n3;4;"y\n5;6;12"\n7;8;w\n', 3, 4),  # closed by a sign for inches
-        ('a,b\n1,2\n3,"4\n5,6\n7,8\n', 3, 5),
-    ],
-)
-def test_read_table__names_a_stray_quote(write, text, line, end):
-    path = write(text)
-    for call in (read_table, lambda path: list(read_pieces(path, n_rows=2))):
-        message = refusal(call, path)
-        assert f'line {line}: a quote (") must be closed in its own cell' in message
-        assert f"goes on to line {end}. Remove the quote or close it" in message
-
-
-def test_read_table__a_stray_quote_below_the_first_lines(write):
-    text = "a,b,c\n" + "1,2,x\n" * 300 + '3,4,"y\n' + "5,6,z\n" * 3 + '7,8,"w\n' + "1,2,x\n" * 9
-    assert "line 302: a quote" in refusal(read_table, write(text))
-
-
-def test_read_table__cells_in_quotes_may_hold_lines(write):
-    path = write('a;b;c\n1;2;"one\ntwo; and three; four"\n3;4;"5"" pipe"\n5;6;7" pipe\n')
-    assert read_table(path).values.tolist() == [[1, 2], [3, 4], [5, 6]]
-
-
-# Locks and notes of several files
-
-
-def test_files_of__leaves_out_locks_of_excel(write):
-    write("a\n1\n2\n", "more/x.csv")
-    path = write("lock", "more/~$x.csv")
-    for what in (path.parent, path.parent / "*.csv"):
-        assert read_table(what).values.tolist() == [[1], [2]]
-
-
-def test_read_table__says_a_note_on_several_files_once(write):
-    paths = [write("a;b\n1,5;2\n", f"{i}.csv") for i in range(3)]
-    notes = read_table(paths).notes
-    assert len(notes) == 1
-    assert notes[0].startswith(f"{paths[0]} and 2 more (3 files): read with decimal commas.")
-
-
-# Names that do not say what a file is
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("x.csv", gzip.compress(b"a\n1\n"), "compressed by gzip. Rename it to end in .csv.gz."),
-        ("x.csv.gz", bz2.compress(b"a\n1\n"), "says .gz, its content is compressed by bzip2."),
-        ("x.csv", b"PK\x03\x04rest", "unpack an archive first."),
-        ("x.xls", b"PK\x03\x04rest", "Rename it to end in .xlsx if it is"),
-        ("x.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", "without a password"),
-        ("x.xls", b"\n<HTML><table><tr><td>1", "a page of HTML or XML."),
-        ("x.csv", b"\xef\xbb\xbf<!DOCTYPE html>", "save it as .xlsx or CSV."),
-        ("x.txt", b"%PDF-1.4", "a PDF document"),
-        ("x.csv", b"PAR1\x15rest", "Rename it to end in .parquet."),
-        ("x.parquet", b"\x93NUMPYrest", "Rename it to end in .npy."),
-    ],
-)
-def test_read_table__names_the_true_kind_of_a_file(write, name, content, words):
-    path = write(content, name)
-    text = refusal(read_table, path)
-    assert text.startswith(f"{path}: its name says .") and words in text
-
-
-@pytest.mark.parametrize("content", [b'{"a": 1}\n{"a": 2}\n', b'\n[{"a": 1}]'])
-def test_read_table__refuses_json(write, content):
-    text = refusal(read_table, write(content, "x.csv"))
-    assert "the content is JSON. Write it as CSV or Parquet" in text
-
-
-def test_read_table__refuses_a_pipe(tmp_path):
-    """Which would wait for ever: a file is opened more than once."""
-    os.mkfifo(tmp_path / "x.csv")
-    assert "this is a pipe" in refusal(read_table, tmp_path / "x.csv")
-
-
-def test_read_table__of_names_that_look_like_the_first_bytes_of_a_kind(write):
-    assert read_table(write("PAR1,BZh\n1,2\n3,4\n")).names == ["PAR1", "BZh"]

@@ -24,20 +24,6 @@ pytestmark = pytest.mark.quick
 
 
 @pytest.fixture
-def write(tmp_path):
-    """Write text or bytes to a file of that name and return its path."""
-
-    def write_file(content, name="data.csv"):
-        path = tmp_path / name
-        if isinstance(content, str):
-            content = content.encode()
-        path.write_bytes(content)
-        return path
-
-    return write_file
-
-
-@pytest.fixture
 def pandas():
     return pytest.importorskip("pandas", reason="needs pandas frames")
 

@@ -266,11 +266,11 @@ def goals(results: Results) -> list[Goal]:
             Goal(f"peak memory of {name}", peak / MB, 300, True, "MB")
             for name, peak in results.peaks.items()
         ],
-        Goal("time of a row, any size / the smallest", max(a_row), 1.15, True),
+        Goal("time per row, any size / the smallest", max(a_row), 1.15, True),
         Goal("Dask, two processes / memory, two threads", min(dask), 1.4, True),
     ]  # fmt: skip
     if results.race is not None:
-        found.append(Goal("Spark MLlib / gmmfast, an iteration", results.race.ratio.median, 40))
+        found.append(Goal("Spark MLlib / gmmfast, per iteration", results.race.ratio.median, 40))
     return found + [one.goal() for one in results.streams]
 
 
@@ -308,7 +308,7 @@ def _times(times: Times, reference: str) -> str:
         [name, milliseconds(spread_of(seconds)), against(ratios(seconds, times[reference]))]
         for name, seconds in times.items()
     ]
-    return table(["rows", "a pass, ms", f"times {reference}"], rows)
+    return table(["rows", "ms per pass", f"times {reference}"], rows)
 
 
 def _grown(results: Results) -> str:
@@ -317,7 +317,7 @@ def _grown(results: Results) -> str:
         own = spread_of(seconds)
         per_row = Spread(*(1e9 * value / n for value in (own.median, own.low, own.high)))
         rows.append([f"{n:,}", milliseconds(own), spread(per_row)])
-    return table(["rows", "a pass, ms", "a row, ns"], rows)
+    return table(["rows", "ms per pass", "ns per row"], rows)
 
 
 def _raced(race: SparkRace | None) -> str:
@@ -328,7 +328,7 @@ def _raced(race: SparkRace | None) -> str:
         ["Spark MLlib", spread(race.theirs), f"{theirs:.6f}"],
         ["gmmfast", spread(race.ours), f"{ours:.6f}"],
     ]
-    lines = table([race.rows, "an iteration, s", "mean log-likelihood"], rows)
+    lines = table([race.rows, "s per iteration", "mean log-likelihood"], rows)
     return f"{lines}\n\nSpark takes {against(race.ratio)} times as long, round by round."
 
 
@@ -355,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         race=_raced(results.race),
         one_thread=number(1e9 * results.one_thread),
         tasks=table(
-            ["tasks of a pass", "ms"],
+            ["tasks per pass", "ms"],
             [[str(count), number(1e3 * seconds)] for count, seconds in results.tasks.items()],
         ),
         sums=", ".join(

@@ -58,18 +58,41 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class CandidateFit:
-    """The outcome of a candidate. Criteria are NaN where there is no mixture; lower is better."""
+    """The outcome of a candidate.
+
+    Attributes
+    ----------
+    candidate : Candidate
+        Its `n_components` and `covariance_type`.
+    seconds : float
+        Time taken.
+    failure : str
+        Why there is no mixture; empty where there is one.
+    result : EMResult or None
+        How the fit ended, and its parameters.
+    log_likelihood : float
+        Of all rows together, in nats. NaN where there is no mixture, as the criteria are.
+    bic, aic, icl : float
+        Information criteria: lower is better.
+    cv : float
+        Minus the mean log density of rows, each by a fit that has not seen it; NaN unless it is the
+        criterion.
+    degenerate : bool
+        Whether a component has collapsed, so that the likelihood means nothing.
+    mixture : Parameters
+        The fitted parameters.
+    """
 
     candidate: Candidate
     seconds: float
-    failure: str = ""  # why there is no mixture; empty where there is one
+    failure: str = ""
     result: EMResult | None = None
-    log_likelihood: float = math.nan  # of all rows together
+    log_likelihood: float = math.nan
     bic: float = math.nan
     aic: float = math.nan
     icl: float = math.nan
-    cv: float = math.nan  # minus the mean log density of rows, each by a fit that has not seen it
-    degenerate: bool = False  # a component has collapsed: the likelihood means nothing
+    cv: float = math.nan
+    degenerate: bool = False
 
     @property
     def mixture(self) -> Parameters:

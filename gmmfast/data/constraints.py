@@ -26,7 +26,7 @@ ModelCode = Literal[  # mclust's
 ]  # fmt: skip
 CovarianceType = Literal["full", "tied", "diag", "spherical", ModelCode]
 Start = Literal["kmeans", "k-means++", "random", "random_from_data", "hierarchical"]
-Criterion = Literal["bic", "aic", "icl", "cv"]
+Criterion = Literal["bic", "aic", "aicc", "icl", "nec", "cv"]
 Acceleration = Literal["none", "auto"]
 OnInterrupt = Literal["raise", "keep"]
 Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]

@@ -167,6 +167,24 @@ class FittedMixture(Estimator):
         log_likelihood, _ = self._log_likelihood(X, sample_weight)
         return criteria.aic(log_likelihood, self._n_parameters())
 
+    def aicc(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion for few rows; see `gmmfast.criteria.aicc`.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            The rows.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        float
+            Lower is better; infinite for fewer rows than parameters.
+        """
+        log_likelihood, weight = self._log_likelihood(X, sample_weight)
+        return criteria.aicc(log_likelihood, self._n_parameters(), weight)
+
     def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
         """Integrated completed likelihood on some rows; see `gmmfast.criteria.icl`.
 

@@ -31,13 +31,16 @@ from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import Origin, open_rows
+from gmmfast.rows import MemoryRows, Origin, open_rows
 from gmmfast.rows.dependence import Dependence
 from gmmfast.rows.sources import Source
 from gmmfast.search.candidates import MANY, Candidate, CandidateFit, Search
+from gmmfast.search.comparison import Comparison
 from gmmfast.search.failures import are_all_singular, why_none, why_not
 from gmmfast.search.folds import folds_of
 from gmmfast.search.results import Results
+
+IN_MEMORY = ("nec", "cv")  # criteria that need all rows at hand
 
 P = ParamSpec("P")  # arguments
 R = TypeVar("R")  # result
@@ -67,9 +70,9 @@ class GaussianMixtureIC(Estimator):
         Numbers of components to try.
     covariance_types : "all" or list of str, default="all"
         Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes.
-    criterion : {"bic", "aic", "icl", "cv"}, default="bic"
-        Criterion to minimize: an information criterion of `gmmfast.criteria`, or minus the mean log
-        density of held-out rows (cross-validation).
+    criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, default="bic"
+        Criterion to minimize: one of `gmmfast.criteria`, or minus the mean log density of held-out
+        rows (cross-validation). "nec" and "cv" need rows in memory.
     cv : int, splitter or iterable, default=5
         For ``criterion="cv"``: folds of shuffled rows, an object with scikit-learn's ``split``, or
         pairs of row indices to fit to and to hold out.
@@ -216,6 +219,11 @@ class GaussianMixtureIC(Estimator):
         rng = check_random_state(self.random_state)
         if rows.n_rows <= MANY:
             rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
+        if self.criterion in IN_MEMORY and not isinstance(rows, MemoryRows):
+            raise ValueError(
+                f"criterion={self.criterion!r} needs rows in memory; got {rows.n_rows} rows that "
+                "are read in pieces. Choose by 'bic', 'aic', 'aicc' or 'icl'."
+            )
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
@@ -228,7 +236,7 @@ class GaussianMixtureIC(Estimator):
             dependence = Dependence.of(rows)
             singular = self.reg_covar == 0 and dependence.is_certain
             common = (self.reg_covar, singular, control, rng, threads, deadline)
-            search = Search(candidates, rows, folds, *common)
+            search = Search(candidates, rows, self.criterion, folds, *common)
             fits = self._run(search, callback, deadline, bar)
         self.results_ = Results.of(candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
@@ -273,7 +281,7 @@ class GaussianMixtureIC(Estimator):
                         break
                 else:
                     if not deadline.passed():
-                        fits = search.improved(fits, self.criterion)
+                        fits = search.improved(fits)
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not fits:
                 raise
@@ -365,12 +373,50 @@ class GaussianMixtureIC(Estimator):
         ranking = results.summary(self.criterion, n_best)
         return Summary(f"{ranking}\n\n{fit_as_text(report, PYTHON)}")
 
+    def compare(self) -> Comparison:
+        """Say how strong the evidence for the best candidate by BIC is, against each other one.
+
+        A difference in BIC of 2 to 6 is positive evidence, of 6 to 10 strong, of more very strong.
+        Candidates within 2 of the best are practically tied.
+
+        Returns
+        -------
+        Comparison
+            Printed as a table.
+
+        References
+        ----------
+        Kass, R. E., Raftery, A. E. (1995). Bayes factors. JASA 90(430), 773-795, section 3.2: the
+        grades; section 4.1.3: BIC as an approximation of twice the log of a Bayes factor.
+
+        Examples
+        --------
+        >>> from gmmfast import GaussianMixtureIC
+        >>> from gmmfast.datasets import load_customers
+        >>> X = load_customers().data
+        >>> models = ["EVI", "EVV", "VVV"]
+        >>> search = GaussianMixtureIC([2, 3], covariance_types=models, random_state=0).fit(X)
+        >>> print(search.compare())
+        K  model      BIC  difference  probability     evidence
+        3    EVI  4062.04        0.00        0.706         best
+        2    EVV  4064.74        2.70        0.183     positive
+        2    VVV  4065.92        3.88        0.102     positive
+        2    EVI  4070.67        8.63        0.009       strong
+        3    EVV  4076.84       14.80        0.000  very strong
+        3    VVV  4085.38       23.33        0.000  very strong
+        <BLANKLINE>
+        No other candidate is within 2 of the best BIC
+        """
+        self._check_fitted()
+        return Comparison.of(self.results_)
+
     predict = _of_best(GaussianMixture.predict)
     predict_proba = _of_best(GaussianMixture.predict_proba)
     score_samples = _of_best(GaussianMixture.score_samples)
     score = _of_best(GaussianMixture.score)
     bic = _of_best(GaussianMixture.bic)
     aic = _of_best(GaussianMixture.aic)
+    aicc = _of_best(GaussianMixture.aicc)
     icl = _of_best(GaussianMixture.icl)
     sample = _of_best(GaussianMixture.sample)
     log_density_quantile = _of_best(GaussianMixture.log_density_quantile)

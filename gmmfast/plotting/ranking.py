@@ -26,7 +26,7 @@ def plot_criterion(
     search : GaussianMixtureIC or Results
         Fitted, or its ``results_``.
     $ax
-    criterion : {"bic", "aic", "icl", "cv"}, optional
+    criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, optional
         Criterion to draw; by default that of the search, or "bic" for results.
 
     Returns

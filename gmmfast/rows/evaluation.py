@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast import criteria
 from gmmfast.kernels.density import TILE
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import negligible
@@ -45,6 +46,16 @@ def responsibilities_of(
     resp = np.empty((len(rows.array[part]), len(parameters.weights)), rows.dtype)
     _evaluate(rows, parameters, -np.inf, part, resp=resp)
     return resp
+
+
+def entropy_of(rows: MemoryRows, parameters: Parameters) -> float:
+    """Return the entropy of the components given the rows, in nats, a block of rows at a time."""
+    step, total = max(1, BLOCK // len(parameters.weights)), 0.0
+    for start in range(0, len(rows.array), step):
+        part = slice(start, start + step)
+        resp = responsibilities_of(rows, parameters, part)
+        total += criteria.entropy(resp, rows.sample_weight[part])
+    return total
 
 
 def certainties_of(rows: MemoryRows, parameters: Parameters) -> NDArray[Any]:

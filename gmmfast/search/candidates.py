@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from gmmfast import criteria
-from gmmfast.data.constraints import CovarianceType
+from gmmfast.data.constraints import CovarianceType, Criterion
 from gmmfast.em.kmeans import Partition, Random
 from gmmfast.em.loop import Control, Course, EMResult
 from gmmfast.em.observers import Deadline
@@ -31,7 +33,7 @@ from gmmfast.kernels.threads import (
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
-from gmmfast.rows.evaluation import labels_of
+from gmmfast.rows.evaluation import entropy_of, labels_of
 from gmmfast.search.starts import Labels, Starts, merges, splits
 
 SAMPLE_PASSES = 100  # EM passes over a sample, at most,
@@ -72,8 +74,10 @@ class CandidateFit:
         How the fit ended, and its parameters.
     log_likelihood : float
         Of all rows together, in nats. NaN where there is no mixture, as the criteria are.
-    bic, aic, icl : float
+    bic, aic, aicc, icl : float
         Information criteria: lower is better.
+    nec : float
+        Normalized entropy criterion; NaN unless it is the criterion.
     cv : float
         Minus the mean log density of rows, each by a fit that has not seen it; NaN unless it is the
         criterion.
@@ -90,7 +94,9 @@ class CandidateFit:
     log_likelihood: float = math.nan
     bic: float = math.nan
     aic: float = math.nan
+    aicc: float = math.nan
     icl: float = math.nan
+    nec: float = math.nan
     cv: float = math.nan
     degenerate: bool = False
 
@@ -111,6 +117,8 @@ class Search:
         What to fit.
     rows : Rows
         The data; in memory if there are at most `MANY` rows.
+    criterion : str
+        Criterion to minimize.
     folds : list of (MemoryRows, MemoryRows)
         For cross-validation: rows to fit to, and rows that are held out, about the same center.
     reg_covar : float
@@ -131,6 +139,7 @@ class Search:
 
     candidates: Sequence[Candidate]
     rows: Rows
+    criterion: Criterion
     folds: list[tuple[MemoryRows, MemoryRows]]
     reg_covar: float
     is_singular: bool
@@ -157,14 +166,14 @@ class Search:
         everything = [self.rows, *(seen for seen, _ in self.folds)]
         return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
 
-    def improved(self, fits: Sequence[CandidateFit], criterion: str) -> list[CandidateFit]:
+    def improved(self, fits: Sequence[CandidateFit]) -> list[CandidateFit]:
         """Fit the best candidates again, from the partitions of their neighbors.
 
         The likelier fit is kept. A neighbor has the same K and another model, or the same
         model and one component more or less.
         """
         sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
-        leaders = sorted(sound, key=lambda fit: float(getattr(fit, criterion)))[:LEADERS]
+        leaders = sorted(sound, key=lambda fit: float(getattr(fit, self.criterion)))[:LEADERS]
         fitted = self._each(lambda fit: self._again(fit, sound), leaders)
         again = {fit.candidate: fit for fit in fitted}
         return [again.get(fit.candidate, fit) for fit in fits]
@@ -259,9 +268,25 @@ class Search:
             "log_likelihood": statistics.log_likelihood,
             "bic": bic,
             "aic": criteria.aic(statistics.log_likelihood, n_parameters),
+            "aicc": criteria.aicc(statistics.log_likelihood, n_parameters, self.rows.weight),
             "icl": criteria.icl(bic, statistics.doubt),
+            "nec": self._normalized_entropy(model, result.parameters, statistics.log_likelihood),
             "degenerate": bool(result.degenerate.any()),
         }
+
+    def _normalized_entropy(
+        self, model: Model, mixture: Parameters, log_likelihood: float
+    ) -> float:
+        if self.criterion != "nec":
+            return math.nan
+        if len(mixture.weights) == 1:
+            return 1.0
+        assert isinstance(self.rows, MemoryRows)
+        starts = self._starts
+        whole = starts.points.of_all(np.zeros(starts.points.n_rows, np.int64))
+        one = self._fit(self.rows, starts, model, starts.choice([whole], 1))
+        entropy = entropy_of(self.rows, mixture)
+        return criteria.nec(entropy, log_likelihood, one.statistics().log_likelihood)
 
     def _cross_validated(self, model: Model, K: int) -> float:
         total = weight = 0.0

@@ -22,20 +22,16 @@ def folds_of(cv: Any, X: Any, rows: Rows, rng: Random) -> list[tuple[MemoryRows,
     X : array-like of shape (n, d)
         The rows as they were given, for ``split``.
     rows : Rows
-        The same rows, checked.
+        The same rows, checked and in memory.
     rng : Generator or RandomState
         Shuffles the rows.
 
     Raises
     ------
     ValueError
-        If the rows are not in memory, or there are fewer than folds.
+        If there are fewer rows than folds.
     """
-    if not isinstance(rows, MemoryRows):
-        raise ValueError(
-            f"criterion='cv' needs rows in memory; got {rows.n_rows} rows that are read in "
-            "pieces. Choose by 'bic', 'aic' or 'icl'."
-        )
+    assert isinstance(rows, MemoryRows)
     if isinstance(cv, numbers.Integral):
         count, present = int(cv), np.flatnonzero(rows.sample_weight)
         if count > len(present):

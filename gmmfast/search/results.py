@@ -24,7 +24,9 @@ FIELDS = [
     ("n_parameters", np.int64),
     ("bic", np.float64),
     ("aic", np.float64),
+    ("aicc", np.float64),
     ("icl", np.float64),
+    ("nec", np.float64),
     ("cv", np.float64),
     ("n_iter", np.int64),
     ("converged", np.bool_),
@@ -47,8 +49,8 @@ class Results(np.ndarray):
         Of all rows, in nats; NaN where there is no mixture.
     n_parameters : int
         Free parameters.
-    bic, aic, icl, cv : float
-        Criteria: lower is better. `cv` is NaN unless it is the criterion.
+    bic, aic, aicc, icl, nec, cv : float
+        Criteria: lower is better. `nec` and `cv` are NaN unless they are the criterion.
     n_iter, converged : int, bool
         How the fit ended.
     degenerate : bool
@@ -104,7 +106,7 @@ class Results(np.ndarray):
 
         Parameters
         ----------
-        criterion : {"bic", "aic", "icl", "cv"}
+        criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}
             Criterion to rank by.
 
         Returns
@@ -120,7 +122,7 @@ class Results(np.ndarray):
 
         Parameters
         ----------
-        criterion : {"bic", "aic", "icl", "cv"}
+        criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}
             Criterion to rank by.
         n_best : int, default=5
             Number of candidates to list.
@@ -148,7 +150,7 @@ class Results(np.ndarray):
             ("parameters", [str(count) for count in self["n_parameters"]]),
         ]
         for name in dict.fromkeys([criterion, "bic", "icl"]):
-            digits = 5 if name == "cv" else 2
+            digits = 5 if name in ("nec", "cv") else 2
             columns.append((name.upper(), [f"{value:.{digits}f}" for value in self[name]]))
         return [str(k) for k in self["n_components"]], columns
 

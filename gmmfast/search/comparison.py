@@ -1,0 +1,103 @@
+"""How strong the evidence for each candidate of a search is, by differences in BIC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gmmfast.reporting.table import table
+from gmmfast.search.results import Results
+
+TIED = 2.0  # difference in BIC up to which two candidates are equally good
+GRADES = ((TIED, "tied"), (6.0, "positive"), (10.0, "strong"))  # differences up to these
+LISTED = 10  # candidates in the text
+
+
+class Compared(NamedTuple):
+    """A candidate beside the best.
+
+    Attributes
+    ----------
+    n_components, covariance_type : int, str
+        The candidate.
+    bic : float
+        Its BIC.
+    difference : float
+        Its BIC minus that of the best.
+    probability : float
+        Posterior probability among all candidates, if they are equally likely before the data.
+    evidence : str
+        For the best, against this candidate: "tied", "positive", "strong" or "very strong"; "best"
+        for the best itself.
+    """
+
+    n_components: int
+    covariance_type: str
+    bic: float
+    difference: float
+    probability: float
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidates by rising BIC; printed as a table.
+
+    Attributes
+    ----------
+    candidates : tuple of Compared
+        Those that can be ranked, the best first.
+    """
+
+    candidates: tuple[Compared, ...]
+
+    @classmethod
+    def of(cls, results: Results) -> Comparison:
+        """Compare the candidates of a search that can be ranked."""
+        ranked = results[results.ranking("bic")]
+        differences = np.asarray(ranked["bic"] - ranked["bic"][:1])
+        shares = np.exp(-differences / 2)
+        shares /= shares.sum()
+        found = [
+            Compared(
+                int(row["n_components"]),
+                str(row["covariance_type"]),
+                float(row["bic"]),
+                float(difference),
+                float(share),
+                _grade(difference) if i else "best",
+            )
+            for i, (row, difference, share) in enumerate(
+                zip(ranked, differences, shares, strict=True)
+            )
+        ]
+        return cls(tuple(found))
+
+    @property
+    def tied(self) -> tuple[Compared, ...]:
+        """The best candidate, and those that are practically as good."""
+        return tuple(one for one in self.candidates if one.evidence in ("best", "tied"))
+
+    def __str__(self) -> str:
+        shown = self.candidates[:LISTED]
+        columns = [
+            ("model", [one.covariance_type for one in shown]),
+            ("BIC", [f"{one.bic:.2f}" for one in shown]),
+            ("difference", [f"{one.difference:.2f}" for one in shown]),
+            ("probability", [f"{one.probability:.3f}" for one in shown]),
+            ("evidence", [one.evidence for one in shown]),
+        ]
+        n_tied, more = len(self.tied), len(self.candidates) - len(shown)
+        outcome = f"{n_tied} candidates are practically tied: their BIC differs by at most {TIED:g}"
+        if n_tied == 1:
+            outcome = f"No other candidate is within {TIED:g} of the best BIC"
+        lines = table("K", [str(one.n_components) for one in shown], columns)
+        return "\n".join([*lines, *([f"and {more} more"] if more else []), "", outcome])
+
+    __repr__ = __str__
+
+
+def _grade(difference: float) -> str:
+    return next((name for most, name in GRADES if difference <= most), "very strong")

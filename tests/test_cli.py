@@ -588,16 +588,6 @@ def test_info__tells_versions_and_machine(run):
     assert {"gmmfast", "Python", "numpy", "numba", "llvmlite"} < set(facts)
 
 
-def test_warmup__prints_a_line_for_each_kernel(run):
-    code, out, err = run("warmup")
-    assert (code, err) == (0, "")
-    lines = [line.split() for line in out.splitlines()]
-    first, last = ([[c, t] for c in COVARIANCES] for t in ("float64", "float32"))
-    assert [line[:2] for line in (*lines[:4], *lines[5:9])] == first + last
-    assert (lines[4][0], lines[9][0], len(lines)) == ("select", "all", 10)
-    assert all(float(line[-2]) >= 0 and line[-1] == "s" for line in lines)
-
-
 # The process
 
 

@@ -65,7 +65,7 @@ def test_select_draws(run, customers, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-k", "0:3"), "must be numbers from 1, such as 1:9 or 2,4; got 0:3"),
+        (("-k", "0:3"), "must be auto or numbers from 1, such as 1:9 or 2,4; got 0:3"),
         (("-k", "3:1"), "must not be the larger one; got 3:1. Use 1:3."),
         (("-k", "a"), "must be a whole number; got"),
         (("--covariance", "full,XYZ"), "there is no model 'XYZ'; there are full, tied"),
@@ -85,3 +85,14 @@ def test_fit_takes_the_codes(run, customers):
     assert code == 0 and "VEV covariance" in out
     code, out, _ = run(*arguments, "--standardize", "--json")
     assert json.loads(out)["covariance_structure"] == "full"
+
+
+def test_select__upward_until_the_patience_ends(run, customers):
+    arguments = ("--columns", "value,rate", "--covariance", "EVI,VVV", "--json")
+    code, out, _ = run("select", customers, "-k", "auto", "--patience", 2, *arguments)
+    found = json.loads(out)
+    counts = [one["n_components"] for one in found["candidates"]]
+    assert code == 0 and max(counts) == found["best"]["n_components"] + 2
+    again = run("select", customers, "-k", "1:9", "--patience", 2, *arguments)[1]
+    assert json.loads(again)["best"] == found["best"]
+    assert [one["n_components"] for one in json.loads(again)["candidates"]] == counts

@@ -107,7 +107,7 @@ def test_many_rows_start_from_a_sample():
     X = mixture(9000, 2, 3, separation=4.0, seed=6)[0]
     search = GaussianMixtureIC(range(1, 5), covariance_types=["VVV"], random_state=0).fit(X)
     assert search.best_n_components_ == 3
-    points = Starts(MemoryRows(X), np.random.default_rng(0), [3]).points
+    points = Starts(MemoryRows(X), np.random.default_rng(0)).points
     assert points.n_rows == SMALLEST_SAMPLE
     row = search.results_[search.results_.ranking("bic")[0]]
     assert row["bic"] == pytest.approx(search.best_estimator_.bic(X), abs=1e-6)  # of all rows
@@ -269,6 +269,46 @@ def test_a_time_budget(X):
     with pytest.warns(UserWarning, match="ended after 1 of 126"):
         search.fit(X)
     assert (search.best_n_components_, search.best_covariance_type_) == (1, "EII")
+
+
+def test_patience__ends_after_so_many_without_improvement(X):
+    every = GaussianMixtureIC(range(1, 12), covariance_types=FEW, random_state=0).fit(X)
+    least = [
+        np.nanmin(every.results_["bic"][every.results_["n_components"] == K]) for K in range(1, 12)
+    ]
+    for patience in (1, 2, 4):
+        search = GaussianMixtureIC(
+            range(1, 12), covariance_types=FEW, patience=patience, random_state=0
+        ).fit(X)
+        vain = [K for K in range(2, 12) if least[K - 1] >= min(least[: K - 1])]
+        runs = [K for K in vain if all(K - j in vain for j in range(patience))]
+        assert search.results_["n_components"].max() == runs[0]
+        assert (search.results_["failure"] == "").all()
+        assert search.best_n_components_ == 3
+        same = every.results_[: len(search.results_)]
+        np.testing.assert_array_equal(search.results_["covariance_type"], same["covariance_type"])
+
+
+def test_patience__auto_goes_up_from_one(X):
+    search = GaussianMixtureIC("auto", covariance_types=FEW, random_state=0).fit(X)
+    like = GaussianMixtureIC(range(1, 100), covariance_types=FEW, patience=3, random_state=0).fit(X)
+    assert search.best_n_components_ == 3 and search.results_["n_components"].min() == 1
+    np.testing.assert_array_equal(search.results_["bic"], like.results_["bic"])
+
+
+def test_patience__auto_ends_at_the_number_of_rows():
+    X = np.random.default_rng(0).normal(size=(7, 1))
+    search = GaussianMixtureIC("auto", covariance_types=["EII"], patience=50, random_state=0).fit(X)
+    assert search.results_["n_components"].tolist() == list(range(1, 8))
+
+
+@pytest.mark.parametrize("criterion", ["cv", "icl", "nec"])
+def test_patience__of_other_criteria(X, criterion):
+    search = GaussianMixtureIC("auto", covariance_types=FEW, criterion=criterion, random_state=0)
+    search.fit(X)
+    values = search.results_[criterion]
+    best = search.results_["n_components"][np.nanargmin(values)]
+    assert search.results_["n_components"].max() >= best + 3
 
 
 def test_progress(X, capsys, monkeypatch):

@@ -147,7 +147,8 @@ def _add_select(commands: Any) -> None:
     parser = _add_command(commands, "select", help, selecting.select)
     _add_data(parser)
     add = parser.add_argument
-    add("-k", "--components", type=_counts, default="1:9", metavar="A:B", help="K to try (1:9)")
+    help = "K to try (1:9), or auto: 1, 2, 3 and so on until --patience ends"
+    add("-k", "--components", type=_counts, default="1:9", metavar="A:B", help=help)
     add(
         "--covariance",
         type=_models,
@@ -159,6 +160,8 @@ def _add_select(commands: Any) -> None:
     add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")
     add("--max-iter", type=_whole, default=1000, metavar="N", help="stop a fit after N iterations")
     add("--max-seconds", type=float, metavar="S", help="start no more fits after this time")
+    help = "try no larger K after N in a row that are no better (none; 3 with -k auto)"
+    add("--patience", type=_positive, metavar="N", help=help)
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
@@ -301,8 +304,10 @@ def _whole(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be a whole number; got {text!r}") from None
 
 
-def _counts(text: str) -> list[int]:
-    """Numbers of components: ``3``, ``1:9`` with both ends, or ``2,4,8``."""
+def _counts(text: str) -> list[int] | str:
+    """Numbers of components: ``3``, ``1:9`` with both ends, ``2,4,8``, or ``auto``."""
+    if text == "auto":
+        return text
     counts: list[int] = []
     for part in text.split(","):
         first, colon, last = part.partition(":")
@@ -313,7 +318,9 @@ def _counts(text: str) -> list[int]:
             )
         counts += range(_whole(first), _whole(last) + 1) if colon else [_whole(first)]
     if not counts or min(counts) < 1:
-        raise argparse.ArgumentTypeError(f"must be numbers from 1, such as 1:9 or 2,4; got {text}")
+        raise argparse.ArgumentTypeError(
+            f"must be auto or numbers from 1, such as 1:9 or 2,4; got {text}"
+        )
     return counts
 
 

@@ -35,6 +35,7 @@ def select(arguments: argparse.Namespace) -> int:
         reg_covar=arguments.reg_covar,
         max_iter=arguments.max_iter,
         max_seconds=arguments.max_seconds,
+        patience=arguments.patience,
         on_interrupt="keep",
         random_state=arguments.seed,
     )

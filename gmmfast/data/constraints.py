@@ -119,6 +119,10 @@ def _is_counts(value: Any) -> bool:
     return bool(counts) and all(map(integer(1, MOST).allows, counts))
 
 
+def _is_counts_or_auto(value: Any) -> bool:
+    return (isinstance(value, str) and value == "auto") or _is_counts(value)
+
+
 def _is_types(value: Any) -> bool:
     types = as_list(value)
     known = all(isinstance(name, str) and name in COVARIANCE_TYPES for name in types)
@@ -190,7 +194,9 @@ STEPWISE = {
 }
 
 SEARCH = {
-    "n_components": Constraint("an int, or a list or range of ints, from 1 on", _is_counts),
+    "n_components": Constraint(
+        "'auto', an int, or a list or range of ints, from 1 on", _is_counts_or_auto
+    ),
     "covariance_types": Constraint(
         f"'all' or a list of names among {', '.join(COVARIANCE_TYPES)}", _is_types
     ),
@@ -207,6 +213,10 @@ SEARCH = {
     "max_seconds": Constraint(
         "a positive float or None",
         lambda value: value is None or (_is_float(value) and float(value) > 0),
+    ),
+    "patience": Constraint(
+        "an int in the range [1, inf) or None",
+        lambda value: value is None or integer(1).allows(value),
     ),
     "on_interrupt": one_of(*INTERRUPTS),
     "random_state": RANDOM,

@@ -92,7 +92,7 @@ class Deadline:
 class SearchBar:
     """Progress of a long search on stderr: tqdm's bar if installed, else plain lines."""
 
-    def __init__(self, total: int, shown: bool) -> None:
+    def __init__(self, total: int | None, shown: bool) -> None:
         self._total, self._done = total, 0
         self._bar = _tqdm(total=total, desc="candidates") if shown else None
         self._next = time.perf_counter() + BAR_DELAY if shown else math.inf
@@ -105,7 +105,8 @@ class SearchBar:
             self._bar.update()
         elif time.perf_counter() >= self._next:
             self._next += BAR_DELAY
-            line = f"candidate {self._done} of {self._total}: {label}"
+            of = "" if self._total is None else f" of {self._total}"
+            line = f"candidate {self._done}{of}: {label}"
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from gmmfast import em
 from gmmfast.data.constraints import (
     MODEL_CODES,
+    MOST,
     SEARCH,
     Acceleration,
     CovarianceType,
@@ -41,6 +42,8 @@ from gmmfast.search.folds import folds_of
 from gmmfast.search.results import Results
 
 IN_MEMORY = ("nec", "cv")  # criteria that need all rows at hand
+PATIENCE = 3  # of a search without a largest number of components,
+LIKELY = 32  # which hardly goes beyond this one
 
 P = ParamSpec("P")  # arguments
 R = TypeVar("R")  # result
@@ -66,8 +69,8 @@ class GaussianMixtureIC(Estimator):
 
     Parameters
     ----------
-    n_components : int or iterable of int, default=1 to 9
-        Numbers of components to try.
+    n_components : int, iterable of int or "auto", default=1 to 9
+        Numbers of components to try; "auto" tries 1, 2, 3 and so on until `patience` ends.
     covariance_types : "all" or list of str, default="all"
         Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes.
     criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, default="bic"
@@ -86,6 +89,9 @@ class GaussianMixtureIC(Estimator):
         As in `GaussianMixture`.
     max_seconds : float or None, default=None
         Start no more candidates after this time; running fits stop and keep their last parameters.
+    patience : int or None, default=None
+        Try no larger number of components after so many in a row that do not lower the criterion.
+        None tries all, and is 3 for ``n_components="auto"``.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: raise, or choose among the candidates that `callback` has seen.
     random_state : int, RandomState, Generator or None, default=None
@@ -139,7 +145,7 @@ class GaussianMixtureIC(Estimator):
 
     def __init__(
         self,
-        n_components: int | Iterable[int] = tuple(range(1, 10)),
+        n_components: int | Iterable[int] | Literal["auto"] = tuple(range(1, 10)),
         *,
         covariance_types: Literal["all"] | CovarianceType | Iterable[CovarianceType] = "all",
         criterion: Criterion = "bic",
@@ -149,6 +155,7 @@ class GaussianMixtureIC(Estimator):
         max_iter: int = 1000,
         acceleration: Acceleration = "auto",
         max_seconds: float | None = None,
+        patience: int | None = None,
         on_interrupt: OnInterrupt = "raise",
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -162,6 +169,7 @@ class GaussianMixtureIC(Estimator):
         self.max_iter = max_iter
         self.acceleration = acceleration
         self.max_seconds = max_seconds
+        self.patience = patience
         self.on_interrupt = on_interrupt
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -227,18 +235,27 @@ class GaussianMixtureIC(Estimator):
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
-        threads = thread_count(self.n_jobs)
-        candidates = self._candidates()
-        counts, models = zip(*candidates, strict=True)
-        kind = list(dict.fromkeys(models)), control.is_accelerated
-        bar = SearchBar(len(candidates), progress)
-        with helped_fits(self.n_jobs, rows, max(counts), *kind):
+        counts, models, patience = self._scope()
+        bar = SearchBar(len(counts) * len(models) if patience is None else None, progress)
+        most = counts[-1] if patience is None else min(counts[-1], LIKELY)
+        with helped_fits(self.n_jobs, rows, most, models, control.is_accelerated):
             dependence = Dependence.of(rows)
-            singular = self.reg_covar == 0 and dependence.is_certain
-            common = (self.reg_covar, singular, control, rng, threads, deadline)
-            search = Search(candidates, rows, self.criterion, folds, *common)
+            search = Search(
+                counts=counts,
+                covariance_types=models,
+                patience=patience,
+                rows=rows,
+                criterion=self.criterion,
+                folds=folds,
+                reg_covar=self.reg_covar,
+                is_singular=self.reg_covar == 0 and dependence.is_certain,
+                control=control,
+                rng=rng,
+                n_threads=thread_count(self.n_jobs),
+                deadline=deadline,
+            )
             fits = self._run(search, callback, deadline, bar)
-        self.results_ = Results.of(candidates, fits, rows.n_features)
+        self.results_ = Results.of(search.candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
         order = self.results_.ranking(self.criterion)
         remedy = dependence.remedy(names) if are_all_singular(fits) else ""
@@ -256,12 +273,13 @@ class GaussianMixtureIC(Estimator):
         self.best_estimator_._warn(best.result)
         return self
 
-    def _candidates(self) -> list[Candidate]:
-        """All pairs, the smallest K first, each once."""
-        counts = sorted({int(k) for k in as_list(self.n_components)})
+    def _scope(self) -> tuple[Sequence[int], list[CovarianceType], int | None]:
+        """Return the numbers of components, rising, the models, each once, and the patience."""
         types = as_list(self.covariance_types)
         types = list(MODEL_CODES) if types == ["all"] else list(dict.fromkeys(types))
-        return [Candidate(k, name) for k in counts for name in types]
+        if isinstance(self.n_components, str):
+            return range(1, MOST), types, self.patience or PATIENCE
+        return sorted({int(k) for k in as_list(self.n_components)}), types, self.patience
 
     def _run(
         self,

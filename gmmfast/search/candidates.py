@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -113,8 +113,13 @@ class Search:
 
     Parameters
     ----------
-    candidates : sequence of Candidate
-        What to fit.
+    counts : iterable of int
+        Numbers of components to try, rising; without an end if there is `patience`.
+    covariance_types : sequence of str
+        Models to try with each.
+    patience : int or None
+        Numbers of components in a row that do not lower the criterion, after which no larger one
+        is tried.
     rows : Rows
         The data; in memory if there are at most `MANY` rows.
     criterion : str
@@ -137,7 +142,9 @@ class Search:
         parameters, and no candidate begins but the first.
     """
 
-    candidates: Sequence[Candidate]
+    counts: Iterable[int]
+    covariance_types: Sequence[CovarianceType]
+    patience: int | None
     rows: Rows
     criterion: Criterion
     folds: list[tuple[MemoryRows, MemoryRows]]
@@ -147,24 +154,52 @@ class Search:
     rng: Random
     n_threads: int
     deadline: Deadline
+    candidates: list[Candidate] = field(init=False, default_factory=list)  # that were begun
     _starts: Starts = field(init=False)
     _starts_of_folds: list[Starts] = field(init=False)
 
     def fits(self) -> Generator[CandidateFit]:
-        """Fit the candidates in order. A candidate that fails records why, and the search goes on.
+        """Fit the candidates, the smallest K first; all, or until the patience ends.
 
-        Once the deadline has passed, the remaining candidates may be left out.
+        A candidate that fails records why, and the search goes on. Once the deadline has passed,
+        the remaining candidates may be left out.
         """
-        ((self._starts, *self._starts_of_folds),) = self._each(self._make_starts, [None])
-        everything = [self._starts, *self._starts_of_folds]
-        most = min(starts.points.n_rows for starts in everything)
-        yield from self._each(partial(self._attempt, most), self.candidates, TASK)
+        counts = list(self.counts) if self.patience is None else []
+        ((self._starts, *self._starts_of_folds),) = self._each(self._make_starts, [counts])
+        most = min(one.points.n_rows for one in [self._starts, *self._starts_of_folds])
+        if self.patience is None:
+            yield from self._group(counts, most)
+            return
+        least, vain = math.inf, 0
+        for K in self.counts:
+            values = [least]
+            list(self._each(self._make_partitions, [[K]]))
+            for fit in self._group([K], most):
+                yield fit
+                if not (fit.degenerate or math.isnan(getattr(fit, self.criterion))):
+                    values.append(getattr(fit, self.criterion))
+            vain = 0 if min(values) < least else vain + 1
+            least = min(values)
+            if vain == self.patience or K >= most:
+                return
 
-    def _make_starts(self, _: None) -> list[Starts]:
+    def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
+        """Fit all models with each of these numbers of components."""
+        group = [Candidate(K, name) for K in counts for name in self.covariance_types]
+        self.candidates += group
+        yield from self._each(partial(self._attempt, most), group, TASK)
+
+    def _make_starts(self, counts: Sequence[int]) -> list[Starts]:
         """Make the partitions of all rows and of each fold, in one thread and in this order."""
-        counts = [candidate.n_components for candidate in self.candidates]
-        everything = [self.rows, *(seen for seen, _ in self.folds)]
-        return [Starts(rows, self.rng, counts, self.deadline.passed) for rows in everything]
+        found = []
+        for rows in [self.rows, *(seen for seen, _ in self.folds)]:
+            found.append(Starts(rows, self.rng))
+            found[-1].make(counts, self.deadline.passed)
+        return found
+
+    def _make_partitions(self, counts: Sequence[int]) -> None:
+        for starts in [self._starts, *self._starts_of_folds]:
+            starts.make(counts)
 
     def improved(self, fits: Sequence[CandidateFit]) -> list[CandidateFit]:
         """Fit the best candidates again, from the partitions of their neighbors.

@@ -20,7 +20,7 @@ MERGES = 3  # pairs of components to merge
 
 
 class Starts:
-    """Partitions of the rows, made once for each K.
+    """Partitions of the rows for each K, made once.
 
     Ward's trees of the standardized and of the whitened rows, and k-means. Each model tries all of
     them for a few EM passes.
@@ -31,29 +31,37 @@ class Starts:
         The data.
     rng : Generator or RandomState
         Draws a sample of many rows, and the seeds of k-means.
-    counts : iterable of int
-        All K that will be asked for.
-    is_late : callable
-        Whether there is no time left for any K but the smallest.
+
+    Attributes
+    ----------
+    points : MemoryRows
+        The rows, or the sample.
+    choices : dict of int to list of Partition
+        The partitions by K.
     """
 
-    def __init__(
-        self,
-        rows: Rows,
-        rng: Random,
-        counts: Iterable[int],
-        is_late: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._rows = rows
-        self.points = points = rows.all_or_sample(SMALLEST_SAMPLE, rng)
-        present, weights = points.present()
-        hierarchies = trees(present, weights)
+    def __init__(self, rows: Rows, rng: Random) -> None:
+        self._rng = rng
+        self.points = rows.all_or_sample(SMALLEST_SAMPLE, rng)
+        self._trees = trees(*self.points.present())
         self.choices: dict[int, list[Partition]] = {}
+
+    def make(self, counts: Iterable[int], is_late: Callable[[], bool] = lambda: False) -> None:
+        """Make the partitions for some K.
+
+        Parameters
+        ----------
+        counts : iterable of int
+            Each K; more than there are points are left out.
+        is_late : callable
+            Whether there is no time left for any K but the first.
+        """
+        points = self.points
         for k in sorted({k for k in counts if k <= points.n_rows}):
             if self.choices and is_late():
                 break
-            labels = [points.of_all(tree.labels(k)) for tree in hierarchies]
-            found = k_means(points, k, rng).labels
+            labels = [points.of_all(tree.labels(k)) for tree in self._trees]
+            found = k_means(points, k, self._rng).labels
             labels.append(points.of_all(found.ravel()[: points.n_rows]))
             self.choices[k] = self.choice(labels, k)
 

@@ -27,7 +27,7 @@ import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC
 from gmmfast.calculator import app, data, pictures, sessions
 from gmmfast.calculator.app import LARGEST_JSON, make_app
-from gmmfast.calculator.data import Loaded, Origin, read_upload
+from gmmfast.calculator.data import Loaded, Origin, columns_beside, read_upload
 from gmmfast.calculator.downloads import rows_with_results
 from gmmfast.calculator.guard import is_known_host
 from gmmfast.calculator.reproduce import command_line, python_lines
@@ -160,6 +160,36 @@ def test_typed_columns_may_have_any_names(tmp_path, names):
     path.write_text(f"{names}\n1,2\n3,4\n")
     loaded = read_upload(path, "typed.csv", typed=True)
     assert (loaded.table.names, loaded.notes) == (names.split(","), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "note"),
+    [
+        ("who,a\nx,1\ny,2\n", ["who", "a"], ""),
+        ("a,b,\n1,2,\n3,4,\n", ["a", "b"], ""),
+        ("a,,who\n1,x,y\n2,z,w\n", ["a", "who"], "1 column has an empty or repeated name"),
+        ("a,who,who,\n1,x,y,\n2,z,w,\n", ["a"], "2 columns have an empty or repeated name"),
+        ("who,who,a,,\nx,y,1,p,q\n", ["a"], "4 columns have an empty or repeated name"),
+    ],
+)
+def test_columns_without_a_name_of_their_own__are_told(tmp_path, text, order, note):
+    path = tmp_path / "upload.csv"
+    path.write_text(text)
+    loaded = read_upload(path, "rows.csv")
+    assert loaded.order == order
+    told = [one for one in loaded.notes if "empty or repeated" in one]
+    assert [one.startswith(f"rows.csv: {note}") for one in told] == [True] * bool(note)
+
+
+def test_typed_columns_aside__need_not_be_numbers(tmp_path):
+    path = tmp_path / "typed.csv"
+    path.write_text("who,a,b\nAnn,1,\nBob,2,x\n")
+    loaded = read_upload(path, "typed.csv", typed=True, aside=["who", "b"])
+    assert (loaded.table.names, loaded.order) == (["a"], ["who", "a", "b"])
+    ((count, beside),) = columns_beside(loaded)
+    assert (count, beside) == (2, {"who": ["Ann", "Bob"], "b": ["", "x"]})
+    with pytest.raises(ValueError, match="^Row 2, column 'b': every cell must be a number"):
+        read_upload(path, "typed.csv", typed=True, aside=["who"])
 
 
 @pytest.mark.parametrize(
@@ -745,6 +775,21 @@ def test_api__rows_keep_columns_of_text_in_their_order(ask, suffix):
     sheet = pd.read_excel(io.BytesIO(content), engine="calamine", keep_default_na=False)
     assert [*sheet] == [*rows] and sheet["id"].tolist() == kept["id"].tolist()
     np.testing.assert_allclose(sheet["log_density"], rows["log_density"], rtol=1e-14)
+
+
+def test_api__rows_keep_typed_columns_aside(ask):
+    text = "who,x,x_\n=A,1,\nB,1.5,-\nC,5,z\nD,5.5,1\n"
+    params = {"name": "typed.csv", "typed": "yes", "aside": ["who", "x_"]}
+    assert ask("POST", "data", content=text, params=params).json()["columns"] == ["x"]
+    ask("POST", "fit", json={"n_components": 2})
+    assert waited(ask)["state"] == "done"
+    rows = pd.read_csv(
+        io.StringIO(ask("GET", "download/rows.csv").text), dtype=str, keep_default_na=False
+    )
+    assert [*rows][:4] == ["who", "x", "x_", "component"]
+    assert rows["who"].tolist() == ["'=A", "B", "C", "D"]
+    assert rows["x_"].tolist() == ["", "-", "z", "1"]
+    assert rows["x"].astype(float).tolist() == [1, 1.5, 5, 5.5]
 
 
 def test_api__rows_of_many_blocks(ask, monkeypatch):

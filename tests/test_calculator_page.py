@@ -365,6 +365,34 @@ def test_copies_and_downloads(page, tmp_path):
     assert all(address.startswith("http://www.w3.org/") for address in addresses)
 
 
+def test_typed_table__columns_that_are_not_used_are_in_the_rows(page, tmp_path):
+    """Text too; and a repeated or empty name is replaced by another one."""
+    page.click("#add-column")
+    page.click("#add-column")
+    names = page.locator("#grid thead input")
+    for j, name in enumerate(("who", "x", "x", "")):
+        names.nth(j).fill(name)
+    cells = page.locator("#grid tbody input")
+    for i, name in enumerate("=ABCDE"):
+        cells.nth(4 * i).fill(name)
+        cells.nth(4 * i + 2).fill(str(9 - i))
+    chips = page.locator("#columns label")
+    expect(chips).to_have_text(["who", "x", "x_", "x4"])
+    page.click("#calculate")
+    expect(page.locator("#d-error")).to_have_count(0)
+    expect(page.locator("#data-error")).to_contain_text("Row 1, column 'who'")
+    for j in (0, 2, 3):
+        chips.nth(j).locator("input").uncheck()
+    calculate(page)
+    with page.expect_download() as download:
+        page.click("#get-rows")
+    download.value.save_as(tmp_path / "rows.csv")
+    first, *lines = (tmp_path / "rows.csv").read_text().splitlines()
+    assert first.startswith("who,x,x_,component,")  # x4 holds nothing
+    assert [line.split(",")[0] for line in lines] == ["'=", *"ABCDE"]
+    assert [line.split(",")[2] for line in lines] == [*"987654"]
+
+
 def test_a_selection_is_copied_with_all_digits(page):
     calculate(page)
     show(page, "numbers")

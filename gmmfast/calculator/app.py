@@ -214,12 +214,16 @@ async def new_session(request: Request) -> Response:
 async def send_data(request: Request) -> Response:
     """Take a file: its bytes are the body, its name is in the query."""
     session = _session(request)
-    typed = request.query_params.get("typed") == "yes"
-    drop = request.query_params.get("drop_missing") == "yes"
-    name = Path(request.query_params.get("name", "typed.csv")).name
+    query = request.query_params
+    name = Path(query.get("name", "typed.csv")).name
+    how: dict[str, Any] = {
+        "typed": query.get("typed") == "yes",
+        "aside": query.getlist("aside"),
+        "drop_missing": query.get("drop_missing") == "yes",
+    }
     path = await _file(request, LARGEST_FILE, session, suffix_of(name))
     try:
-        loaded = await asyncio.to_thread(read_upload, path, name, typed=typed, drop_missing=drop)
+        loaded = await asyncio.to_thread(read_upload, path, name, **how)
         await asyncio.to_thread(session.take, loaded)
     finally:
         if session.loaded is None or session.loaded.file != path:

@@ -39,6 +39,7 @@ BLOCK = 1 << 12  # rows to write at once
 MEGABYTE = 1 << 20
 LARGEST_TABLE = 512 * MEGABYTE  # once it is decoded: a small file may hold a large table
 MOST_COLUMNS = 10_000
+TYPED = Reading(header=True, delimiter=",")  # as the page writes rows that are typed into it
 REMEDIES = {  # on the page, which has no options and no Python
     CHOOSE: "Correct it, or take the column out.",
     AS_ROW: "If it is a row, put a line of names above it.",
@@ -73,6 +74,7 @@ class Loaded:
     order: list[str]  # all its columns that have a name of their own
     drop_missing: bool = False  # whether rows with missing values were left out
     file: Path | None = None  # the upload, if it has columns that the table has not
+    typed: bool = False  # whether it was typed into the page
 
     @property
     def origin(self) -> Origin:
@@ -107,6 +109,7 @@ def read_upload(
     wanted: Sequence[str] | None = None,
     *,
     typed: bool = False,
+    aside: Sequence[str] = (),
     drop_missing: bool = False,
 ) -> Loaded:
     """Read an upload.
@@ -120,7 +123,10 @@ def read_upload(
     wanted : sequence of str, optional
         Columns to read, by name if the file has names; by default all columns of numbers.
     typed : bool
-        Whether all columns are wanted, and rows are known by their number below the header.
+        Whether all columns but `aside` must be numbers, and rows are known by their number below
+        the header.
+    aside : sequence of str
+        Columns of typed rows that are not read as numbers.
     drop_missing : bool
         Whether rows with missing values are left out.
 
@@ -135,18 +141,19 @@ def read_upload(
             _require_few_cells(path)
         if wanted is not None and column_names(path, wanted) is not None:
             columns = list(wanted)
-        reading = Reading(header=True, delimiter=",") if typed else Reading()
+        reading = TYPED if typed else Reading()
         if typed:
-            columns = open_file(path, [], reading).names
+            names = open_file(path, [], reading).names
+            columns = [column for column in names if column not in aside]
         choice = choose_columns(path, columns, drop_missing=drop_missing, reading=reading)
         _require_small(choice.source)
         table = choice.table()
         notes = table.notes[len(choice.notes) :] + ([] if typed else choice.file_notes)
         shown = [_in_words_of_the_page(note, path, name) for note in notes]
-        counts = Counter(choice.source.names)
-        order = [name for name, count in counts.items() if name and count == 1]
+        order, note = _with_distinct_names(choice.source)
+        shown += [f"{name}: {note}"] if note else []
         file = path if set(order) - set(table.names) else None
-        return Loaded(name, table, choice.left_out, shown, order, drop_missing, file)
+        return Loaded(name, table, choice.left_out, shown, order, drop_missing, file, typed)
     except (ValueError, OSError, ImportError) as error:
         message = _in_words_of_the_page(str(error), path, name)
         if typed:
@@ -157,6 +164,22 @@ def read_upload(
         if isinstance(error, MissingValuesError):
             raise MissingValuesError(message, error.n_rows) from None
         raise ValueError(message) from None
+
+
+def _with_distinct_names(source: TableFile) -> tuple[list[str], str]:
+    """Return the names that one column has, and a note on the columns without such a name."""
+    counts = Counter(source.names)
+    distinct = [name for name, count in counts.items() if name and count == 1]
+    if "" not in source.text:  # what stands behind the last comma of each line is no column
+        del counts[""]
+    n_others = counts.total() - len(distinct)
+    if not n_others:
+        return distinct, ""
+    which = "1 column has" if n_others == 1 else f"{n_others} columns have"
+    return distinct, (
+        f"{which} an empty or repeated name, and will be missing from the rows with components. "
+        "To keep such columns, name each differently."
+    )
 
 
 def columns_beside(loaded: Loaded) -> Iterator[tuple[int, dict[str, list[Any]]]]:
@@ -172,7 +195,8 @@ def columns_beside(loaded: Loaded) -> Iterator[tuple[int, dict[str, list[Any]]]]
         for start in range(0, n_rows, BLOCK):
             yield min(BLOCK, n_rows - start), {}
         return
-    choice = choose_columns(loaded.file, drop_missing=loaded.drop_missing)
+    columns, reading = (loaded.table.names, TYPED) if loaded.typed else (None, Reading())
+    choice = choose_columns(loaded.file, columns, drop_missing=loaded.drop_missing, reading=reading)
     aside = [name for name in loaded.order if name not in loaded.table.names]
     size = 0
     for table in replace(choice, aside=aside).tables(BLOCK):

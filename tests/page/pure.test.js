@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { ellipsesOf } from "../../gmmfast/calculator/static/models.js";
 import { correlations, rangeNear, rank, significant } from "../../gmmfast/calculator/static/numbers.js";
-import { parsePaste } from "../../gmmfast/calculator/static/paste.js";
+import { distinctNames, parsePaste } from "../../gmmfast/calculator/static/paste.js";
 
 test("significant digits", () => {
   const shown = [0, 1234.5678, 0.00012345678, 1e-9, 12345678, null, Infinity].map((value) =>
@@ -30,6 +30,10 @@ test("a paste with names, and without", () => {
 test("a paste that the server reads", () => {
   for (const text of ["who\theight\nAnn\t1.8", "1,5\t2,5\n2,5\t3,5", "a\tb"])
     assert.equal(parsePaste(text).isPlain, false);
+});
+
+test("names of columns are distinct", () => {
+  assert.deepEqual(distinctNames(["a", "", "a", "a", "x2"]), ["a", "x2", "a_", "a__", "x2_"]);
 });
 
 test("ellipses of a model have what its letters say", () => {

@@ -4,9 +4,11 @@
 let session = null;
 let last = Promise.resolve(); // the end of the last request that changes the session
 
+// A list gives its name once for each of its values.
 function address(path, query = {}) {
-  const search = new URLSearchParams({ session: session ?? "", ...query });
-  return `/api/${path}?${search}`;
+  const pairs = Object.entries({ session: session ?? "", ...query });
+  const search = pairs.flatMap(([name, values]) => [values].flat().map((value) => [name, String(value)]));
+  return `/api/${path}?${new URLSearchParams(search)}`;
 }
 
 /**

@@ -63,9 +63,9 @@ export class Data {
    */
   async send(columns) {
     if (this.loaded) return;
-    const { name, body } = this.grid.asFile(columns);
+    const { name, body, aside } = this.grid.asFile(columns);
     try {
-      await api.sendData(name, body, { typed: "yes" });
+      await api.sendData(name, body, { typed: "yes", aside });
     } catch (error) {
       error.isAboutData = true;
       throw error;

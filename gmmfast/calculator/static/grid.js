@@ -1,7 +1,7 @@
 // @ts-check
 // A table to type into, or the first rows of a file.
 
-import { parsePaste } from "./paste.js";
+import { distinctNames, parsePaste } from "./paste.js";
 
 export const SAMPLE = {
   columns: ["x1", "x2"],
@@ -111,7 +111,7 @@ export class Grid {
   }
 
   columns() {
-    return this.inputs()[0].map((input, j) => input.value.trim() || `x${j + 1}`);
+    return distinctNames(this.inputs()[0].map((input) => input.value.trim()));
   }
 
   // The typed table, without empty rows at the end.
@@ -145,12 +145,18 @@ export class Grid {
     return { columns: names, rows };
   }
 
-  // Some columns of the typed table, for the server to read like any file.
+  /**
+   * The typed table, for the server to read like any file; columns aside come back with the results.
+   * @param {string[]} chosen columns of numbers
+   */
   asFile(chosen) {
     const columns = this.columns();
-    const picked = chosen.map((name) => columns.indexOf(name));
-    const lines = [columns, ...this.rows()].map((line) => picked.map((j) => line[j]));
-    return { name: TYPED, body: lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n" };
+    const rows = this.rows();
+    const isAside = (name, j) => !chosen.includes(name) && rows.some((row) => row[j] !== "");
+    const aside = columns.filter(isAside);
+    const sent = columns.map((_, j) => j).filter((j) => [...chosen, ...aside].includes(columns[j]));
+    const lines = [columns, ...rows].map((line) => sent.map((j) => quoted(line[j])).join(","));
+    return { name: TYPED, body: lines.join("\n") + "\n", aside };
   }
 
   // Several cells: numbers go into the table, everything else to the server, which reads it like a file.

@@ -1,5 +1,5 @@
 // @ts-check
-// Text of a spreadsheet or a file, as it is pasted.
+// Text of a spreadsheet or a file, as it is pasted, and names of its columns.
 
 const isNumber = (cell) => cell === "" || !Number.isNaN(Number(cell));
 
@@ -18,4 +18,18 @@ export function parsePaste(text) {
   const rows = hasHeader ? cells.slice(1) : cells;
   const isPlain = rows.length > 0 && rows.every((row) => row.every(isNumber));
   return { header: hasHeader ? cells[0] : null, rows, isPlain };
+}
+
+/**
+ * Names of columns, each its own: x1, x2, ... for an empty one, and _ behind a repeated one.
+ * @param {string[]} cells
+ */
+export function distinctNames(cells) {
+  const names = new Set();
+  cells.forEach((cell, j) => {
+    let name = cell || `x${j + 1}`;
+    while (names.has(name)) name += "_";
+    names.add(name);
+  });
+  return [...names];
 }

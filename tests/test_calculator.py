@@ -829,6 +829,12 @@ def test_api__sheets_that_cannot_be_written(ask, monkeypatch):
     assert answer.status_code == 400 and "holds at most 5 rows" in answer.json()["error"]
 
 
+def test_sheets__take_no_rows_without_xlsxwriter():
+    code = "import sys; sys.modules['xlsxwriter'] = None; from gmmfast.calculator import downloads"
+    command = [sys.executable, "-c", f"{code}; print(downloads.EXCEL_ROWS)"]
+    assert subprocess.run(command, check=True, capture_output=True).stdout.strip() == b"0"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "options", "status", "sentence"),
     [

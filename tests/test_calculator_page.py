@@ -365,6 +365,22 @@ def test_copies_and_downloads(page, tmp_path):
     assert all(address.startswith("http://www.w3.org/") for address in addresses)
 
 
+def test_excel_download__is_there_only_with_the_extra(page):
+    calculate(page)
+    expect(page.locator("#get-xlsx")).to_be_visible()
+
+    def without_extra(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"excel_rows": 0})
+
+    page.route("**/api/options*", without_extra)
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    calculate(page)
+    expect(page.locator("#get-rows")).to_be_visible()
+    expect(page.locator("#get-xlsx")).to_be_hidden()
+
+
 def test_typed_table__columns_that_are_not_used_are_in_the_rows(page, tmp_path):
     """Text too; and a repeated or empty name is replaced by another one."""
     page.click("#add-column")

@@ -1,6 +1,7 @@
 // @ts-check
 // Pictures, drawn by plotly.
 
+import { $ } from "./dom.js";
 import { rangeNear } from "./numbers.js";
 
 // A component has one of 12 colors (in the style sheet, for each theme), and one of 12 symbols.
@@ -20,8 +21,17 @@ const SYMBOLS = [
   ["bowtie", "M-8,-8V8L8,-8V8Z"],
   ["hexagon2", "M-9,0L-4.5,-7.8H4.5L9,0L4.5,7.8H-4.5Z"],
 ];
-/** @returns {any} plotly, which a script of its own loads */
-const plotly = () => /** @type {any} */ (window).Plotly;
+const PLOTLY = "/plotly.js"; // as a constant, for the type checker has no such file
+
+/**
+ * Load plotly, which is large, at its first use.
+ * @returns {Promise<any>}
+ */
+export async function plotly() {
+  await import(PLOTLY);
+  return /** @type {any} */ (window).Plotly;
+}
+
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -75,8 +85,10 @@ const CONFIG = {
 };
 
 async function draw(id, traces, extra) {
-  await plotly().react(id, traces, layout(extra), CONFIG);
-  plotly().Plots.resize(id); // what stands beside it may have come or gone
+  const { react, Plots } = await plotly();
+  if (!$(id).checkVisibility()) return; // another tab is shown by now
+  await react(id, traces, layout(extra), CONFIG);
+  Plots.resize(id); // what stands beside it may have come or gone
 }
 
 // Plotly reads some tags in names; a name is text.
@@ -327,6 +339,7 @@ export function drawCriteria(id, ranked, criterion) {
 }
 
 export async function svgOf(id) {
-  const data = await plotly().toImage(id, { format: "svg", width: 900, height: 700 });
+  const { toImage } = await plotly();
+  const data = await toImage(id, { format: "svg", width: 900, height: 700 });
   return decodeURIComponent(data.slice(data.indexOf(",") + 1));
 }

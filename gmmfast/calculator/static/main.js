@@ -2,7 +2,7 @@
 // The page: data in, settings, one fit at a time, results out.
 
 import * as api from "./api.js";
-import { drawCurve } from "./charts.js";
+import { drawCurve, plotly } from "./charts.js";
 import { Data } from "./data.js";
 import { $ } from "./dom.js";
 import { FieldError, Form } from "./form.js";
@@ -47,6 +47,7 @@ async function fit() {
   const settings = form.settings();
   const asked = inputs();
   results.hide();
+  plotly().catch(() => {}); // is loaded during the fit; what draws with it reports a failure
   const { version } = data;
   const status = await api.inTurn(async () => {
     await data.send(settings.columns);

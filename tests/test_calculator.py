@@ -540,10 +540,10 @@ def test_sentences():
     )
     assert said == [
         "The 1000 rows fall into 2 components.",
-        "Component 0 has 70% of the weight (690 rows) and component 1 has 30% of the weight "
+        "Component 0 has 70 % of the weight (690 rows) and component 1 has 30 % of the weight "
         "(310 rows).",
         "Component 1 is the widest: 4.0 times as wide as component 0.",
-        "Components overlap, so that rows could belong to either: 0 and 1 (20% of their rows).",
+        "Components overlap, so that rows could belong to either: 0 and 1 (20 % of their rows).",
     ]
     apart = sentences(findings([0.5, 0.5], [[0], [9]], [1, 1], [500, 500], np.eye(2)))
     assert "about equally wide" in apart[2] and "clearly apart" in apart[3]

@@ -616,7 +616,7 @@ def test_paste__decimal_commas(page):
 def test_paste__columns_of_text_are_left_out(page):
     page.locator("#grid tbody input").first.focus()
     paste(page, "who\theight\nAnn\t1.8\nBob\t1.6\nCy\t1.7")
-    expect(page.locator("#data-note")).to_contain_text("pasted.csv: 3 rows, 1 columns")
+    expect(page.locator("#data-note")).to_contain_text("pasted.csv: 3 rows, 1 column")
     expect(page.locator("#data-note")).to_contain_text("not numbers: who")
     paste(page, "1\t2\n3\t4")  # over the table of a file too
     expect(page.locator("#grid thead input")).to_have_count(2)
@@ -915,6 +915,20 @@ def test_the_whole_road_by_keyboard(page):
     page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-profile")).to_be_visible()
     expect(page.locator("#tab-picture")).to_be_hidden()
+
+
+def test_focus__is_never_behind_the_button_that_stays_below(page):
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.locator("#k").focus()
+    bottom = "(document.activeElement.closest('label') ?? document.activeElement)"
+    top = "document.querySelector('#go')"
+    for _ in range(5):  # explanations, models and more settings
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            f"{bottom}.getBoundingClientRect().bottom <= {top}.getBoundingClientRect().top"
+        )
+    page.keyboard.press("Tab")
+    expect(page.locator("#calculate")).to_be_focused()
 
 
 def test_pictures__of_many_columns(page):

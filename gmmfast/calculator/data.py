@@ -161,6 +161,7 @@ def read_upload(
             message = re.sub(
                 r"first in line (\d+)", lambda m: f"first in row {int(m[1]) - 1}", message
             )
+            message = message.replace("take the column out", "untick the column")
         if isinstance(error, MissingValuesError):
             raise MissingValuesError(message, error.n_rows) from None
         raise ValueError(message) from None

@@ -62,7 +62,7 @@ def sentences(findings: Findings) -> list[str]:
         return [f"All {report.n_rows} rows are described by one component."]
     said = [f"The {report.n_rows} rows fall into {K} components."]
     parts = [
-        f"component {k} has {weight:.0%} of the weight ({size} rows)"
+        f"component {k} has {100 * weight:.0f} % of the weight ({size} rows)"
         for k, (weight, size) in enumerate(zip(report.weights[:6], sizes, strict=False))
     ]
     said.append(_capital(_listed(parts)) + ("." if K <= 6 else "; the others have less."))
@@ -188,7 +188,7 @@ def _overlaps(overlaps: NDArray[np.float64]) -> list[str]:
     if not pairs:
         return ["They are clearly apart: hardly any row could belong to another one."]
     pairs.sort(reverse=True)
-    said = [f"{i} and {j} ({share:.0%} of their rows)" for share, i, j in pairs[:3]]
+    said = [f"{i} and {j} ({100 * share:.0f} % of their rows)" for share, i, j in pairs[:3]]
     rest = len(pairs) - len(said)
     more = f"; so do {rest} more pair{'' if rest == 1 else 's'}" if rest else ""
     return [f"Components overlap, so that rows could belong to either: {_listed(said)}{more}."]

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ellipsesOf } from "../../gmmfast/calculator/static/models.js";
+import { describe, ellipsesOf } from "../../gmmfast/calculator/static/models.js";
 import { correlations, rangeNear, rank, significant } from "../../gmmfast/calculator/static/numbers.js";
 import { distinctNames, parsePaste } from "../../gmmfast/calculator/static/paste.js";
 
@@ -52,6 +52,16 @@ test("ellipses of a model have what its letters say", () => {
   assert.ok(ellipsesOf("EII").every(({ rx, ry }) => rx === ry));
   assert.deepEqual(ellipsesOf("full"), ellipsesOf("VVV"));
   assert.equal(ellipsesOf("all").length, 3);
+});
+
+test("models in words", () => {
+  const words = ["full", "EVI", "VII", "EEV"].map(describe);
+  assert.deepEqual(words, [
+    "different volumes, different shapes, different axes",
+    "equal volumes, different shapes, axes along the columns",
+    "different volumes, round",
+    "equal volumes, equal shapes, different axes",
+  ]);
 });
 
 test("ranking leaves out what cannot be compared", () => {

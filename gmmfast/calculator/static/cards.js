@@ -37,6 +37,9 @@ export function cards({ report, sizes, portraits, overall }) {
   return found;
 }
 
+// A name that may go on in the next line behind an underscore.
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part) => [part, make("wbr")]);
+
 // One column: its name, a bar of one standard deviation about the mean, and both as numbers.
 function spread(report, overall, { deviations }, k, j) {
   const mean = report.means[k][j];
@@ -49,11 +52,10 @@ function spread(report, overall, { deviations }, k, j) {
   bar.style.background = paint(k);
   const middle = make("b");
   middle.style.left = `calc(${place(mean)}% - 1px)`;
-  const name = report.columns[j];
   return make(
     "div",
     { class: "spread" },
-    make("span", { title: name }, name),
+    make("span", {}, ...breakable(report.columns[j])),
     make("span", { class: "range", "aria-hidden": "true" }, bar, middle),
     make("span", {}, `${significant(mean, 4)} ± ${significant(deviation, 3)}`),
   );

@@ -57,15 +57,17 @@ export function marker(k) {
   return svg;
 }
 
+const MARGIN = { l: 50, r: 10, t: 10, b: 40 }; // pixels
+
 function layout(extra) {
   const axis = { gridcolor: style("--line"), zerolinecolor: style("--line"), automargin: true };
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: style("--front"), family: "system-ui, sans-serif" },
-    margin: { l: 50, r: 10, t: 10, b: 40 },
+    margin: MARGIN,
     modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--soft"), activecolor: style("--accent") },
-    legend: { orientation: "h", y: -0.2 },
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", itemsizing: "constant" },
     ...extra,
     xaxis: { ...axis, ...extra.xaxis },
     yaxis: { ...axis, ...extra.yaxis },
@@ -233,7 +235,7 @@ export function drawProfile(id, profiles, columns) {
   }));
   return draw(id, traces, {
     xaxis: { type: "category" },
-    yaxis: { ...title("standard deviations from the mean"), zeroline: true, zerolinecolor: style("--soft") },
+    yaxis: { ...title("standard deviations"), zeroline: true, zerolinecolor: style("--soft") },
   });
 }
 
@@ -245,6 +247,7 @@ export function drawUncertainty(id, data, axes) {
     const doubt = data.uncertainty[k];
     trace.text = doubt.map((value) => `uncertainty ${value.toFixed(3)}`);
     trace.hoverinfo = "text";
+    trace.marker.line = { width: 0.5, color: style("--card") };
     trace.marker.size = isLine ? 7 : doubt.map((value) => 5 + 26 * value);
   });
   const [x, y] = isLine ? [axes[0], "uncertainty"] : axes;
@@ -329,6 +332,7 @@ export function drawCriteria(id, ranked, criterion) {
     marker: { symbol: "star-open", size: 20, color: style("--front"), line: { width: 2 } },
   });
   return draw(id, traces, {
+    margin: { ...MARGIN, t: 34 }, // the toolbar is above the legend
     legend: { orientation: "v", x: 1.02, y: 1 },
     xaxis: { ...title("number of components K"), dtick: 1 },
     yaxis: {

@@ -14,6 +14,8 @@ const EMPTY = {
   ],
 };
 
+const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
 export class Data {
   /**
    * @param {{
@@ -124,7 +126,7 @@ export class Data {
       const { source, n_rows: rows, columns, rows: first, left_out: out, notes } = this.loaded;
       const shown = first.length < rows ? `; the first ${first.length} are shown` : "";
       const left = out.length ? ` Left out, because they are not numbers: ${out.join(", ")}.` : "";
-      const size = `${source}: ${rows} rows, ${columns.length} columns${shown}.${left}`;
+      const size = `${source}: ${counted(rows, "row")}, ${counted(columns.length, "column")}${shown}.${left}`;
       $("data-note").textContent = [size, ...notes].join(" ");
     }
     for (const id of ["add-row", "add-column"]) $(id).disabled = !this.grid.isTyped;
@@ -139,7 +141,7 @@ export class Data {
     this.fail(`${what} The table still holds ${this.source || "the rows that you see"}.`);
     if (!nMissing) return;
     const button = $("drop-missing");
-    button.textContent = nMissing === 1 ? "Leave out 1 row" : `Leave out ${nMissing} rows`;
+    button.textContent = `Leave out ${counted(nMissing, "row")}`;
     button.onclick = () => this.readFile(file, { drop_missing: "yes" });
     button.hidden = false;
   }

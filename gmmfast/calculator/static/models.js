@@ -33,6 +33,18 @@ export function ellipsesOf(model) {
   }));
 }
 
+/**
+ * What the components of a model have in common.
+ * @param {string} model a covariance type
+ */
+export function describe(model) {
+  const [volume, shape, axes] = CODES[model] ?? model;
+  const kinds = { E: "equal", V: "different" };
+  const form = shape === "I" ? "round" : `${kinds[shape]} shapes`;
+  const direction = axes === "I" ? "axes along the columns" : `${kinds[axes]} axes`;
+  return [`${kinds[volume]} volumes`, form, ...(shape === "I" ? [] : [direction])].join(", ");
+}
+
 /** @param {string} model */
 export function icon(model) {
   const svg = document.createElementNS(SVG, "svg");

@@ -14,7 +14,7 @@ import {
   svgOf,
 } from "./charts.js";
 import { $, fillList, make } from "./dom.js";
-import { icon } from "./models.js";
+import { describe, icon } from "./models.js";
 import { correlations, fillTable, rank, significant } from "./numbers.js";
 import { Tabs } from "./tabs.js";
 
@@ -114,7 +114,7 @@ export class Results {
     const end = report.converged ? "converged" : "stopped";
     const steps = report.n_iter === 1 ? "1 iteration" : `${report.n_iter} iterations`;
     $("facts").textContent =
-      `Model ${report.covariance_type}. Log-likelihood ${likelihood}, BIC ${significant(report.bic)}; ` +
+      `Model ${report.covariance_type} (${describe(report.covariance_type)}). Log-likelihood ${likelihood}, BIC ${significant(report.bic)}; ` +
       `${end} after ${steps}, ${significant(seconds, 2)} s.`;
   }
 

@@ -200,6 +200,7 @@ def test_typed_columns_aside__need_not_be_numbers(tmp_path):
         ("a,b\n,2\n3,4\n", "fill the cells, or leave these rows out."),
         ("a,b\n1,2,3,4\n", "rows.csv, line 2: every row must have 2 cells"),
         ("", "rows.csv: a table needs at least one row"),
+        ("a,,b\n1,2,3\n", "must have a name; column 2 has none. Name it."),
         ("who\nx\n", "at least one column of numbers; the columns 'who' hold none."),
     ],
 )
@@ -210,6 +211,13 @@ def test_files_that_are_refused(text, sentence, tmp_path):
         read_upload(path, "rows.csv")
     assert sentence in str(error.value)
     assert str(tmp_path) not in str(error.value) and "--columns" not in str(error.value)
+
+
+def test_files_without_a_complete_row(tmp_path):
+    path = tmp_path / "upload.csv"
+    path.write_text("a,b\n1,\n,4\n")
+    with pytest.raises(ValueError, match=r"got none\. Fill cells, or take columns out\.$"):
+        read_upload(path, "rows.csv", drop_missing=True)
 
 
 def test_rows_with_missing_values_are_counted_or_left_out(tmp_path):

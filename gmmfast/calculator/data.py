@@ -42,6 +42,8 @@ MOST_COLUMNS = 10_000
 TYPED = Reading(header=True, delimiter=",")  # as the page writes rows that are typed into it
 REMEDIES = {  # on the page, which has no options and no Python
     CHOOSE: "Correct it, or take the column out.",
+    ", or choose the columns with --columns (columns= in Python)": "",
+    "Choose other columns with --columns (columns= in Python)": "Fill cells, or take columns out",
     AS_ROW: "If it is a row, put a line of names above it.",
     AS_HEADER: "If it holds the names of the columns, begin them with letters.",
     AS_DATA: "To use it, give it a name.",

@@ -212,3 +212,14 @@ def test_checkpoints(run, fails, files, short, monkeypatch):
     assert "must be two files" in fails(*fit, "--checkpoint", "d.npz", "--out", "d.npz")
     code, anew, _ = run(*fit, "--json", "--checkpoint", "c.npz", "--resume")
     assert code == 0 and json.loads(anew)["n_iter"] == json.loads(whole)["n_iter"]
+
+
+def test_notes__of_ids_and_dates_in_pieces(run, tmp_path, monkeypatch):
+    path = tmp_path / "data.csv"
+    path.write_text(
+        "customer_id,x,y\n" + "".join(f"{7 * i},{i % 5}.5,{i % 3}\n" for i in range(90))
+    )
+    monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: True)
+    text = "column 'customer_id' is named as ids are, and is read as data. To leave it out, use"
+    assert text in run("fit", path, "-k", 1)[2]
+    assert text not in run("fit", path, "-k", 1, "--id", "customer_id")[2]

@@ -152,9 +152,9 @@ def test_cells__a_stray_quote_does_not_read_the_rest_of_the_file(write):
     lines = ["1.5,2.5\n"] * (3 * LONGEST)
     lines[5] = '1.5,"2.5\n'
     path = write("a,b\n" + "".join(lines))
-    with pytest.raises(
-        ValueError, match=f"line 7: a quote .* goes on to line {HEAD + LONGEST + 1}"
-    ):
+    monkeypatch.setattr("gmmfast.tables.text.rows_of", lambda *_: 10)
+    last = 10 + LONGEST + 1
+    with pytest.raises(ValueError, match=f"line 7: a quote .* goes on to line {last}"):
         read_table(path)
 
 

@@ -151,7 +151,7 @@ def _of_file(
         return Data(
             table.values, table.weights, table.names, table.has_names, labels, numbers, table.kept
         )
-    for text in choice.notes:
+    for text in [*choice.notes, *choice.first_doubts()]:
         note(text)
     if label_column is not None:
         raise ValueError(

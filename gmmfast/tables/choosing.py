@@ -13,6 +13,7 @@ from gmmfast.data.frames import is_missing
 from gmmfast.tables.base import (
     AS_DATA,
     LEAVE_OUT,
+    Floats,
     Piece,
     Reading,
     Table,
@@ -44,6 +45,8 @@ class Choice:
         The weight column or none, and columns that are kept as they are.
     has_weights : bool
         Whether the first of `aside` is the weight column.
+    is_asked : bool
+        Whether the user has named the columns.
     label : str or None
         Column of labels, one of `aside`.
     drop_missing : bool
@@ -58,6 +61,7 @@ class Choice:
     names: list[str]
     aside: list[str]
     has_weights: bool
+    is_asked: bool
     label: str | None
     drop_missing: bool
     file_notes: list[str]
@@ -98,12 +102,28 @@ class Choice:
                 "are left out."
             )
         table = self._table(piece, gaps, 0, notes)
+        notes += self._doubts(table.values[:HEAD])
         if sums := totals(table.values, table.names):
             notes.append(
                 f"{self.source.path}: the last row holds the sum of those above "
                 f"({listed(sums)}), and is read as data. Delete it if it is a total."
             )
         return table
+
+    def first_doubts(self) -> list[str]:
+        """Read the first rows, for notes on columns that look like ids, dates and the like."""
+        piece = next(self.source.pieces(self._picked, HEAD), None)
+        return [] if piece is None else self._doubts(piece.values[:HEAD, : len(self.names)])
+
+    def _doubts(self, head: Floats) -> list[str]:
+        if self.is_asked:
+            return []
+        found = doubtful(head, self.names, self.source.padded)
+        return [
+            f"{self.source.path}: {'column' if len(which) == 1 else 'each of the columns'} "
+            f"{listed(which)} {text}, and is read as data. {LEAVE_OUT}"
+            for text, which in found.items()
+        ]
 
     def tables(self, n_rows: int | None = None, *, is_checked: bool = False) -> Iterator[Table]:
         """Read some rows at a time; errors as of `table`, unless all have been checked before."""
@@ -247,32 +267,17 @@ def choose_columns(
     if columns is None and index:
         text = f"the index of the rows ({listed(index)}) is left out. {AS_DATA}"
         notes.append(f"{source.path}: {text}")
-    if columns is None:
-        notes += _doubts(source, names)
     return Choice(
         source,
         names,
         [*weights, *others],
         bool(weights),
+        columns is not None,
         label_column,
         drop_missing,
         notes,
         left_out,
     )
-
-
-def _doubts(source: TableFile, names: list[str]) -> list[str]:
-    """Notes on columns whose first numbers look like ids, dates and the like."""
-    picked = [source.names.index(name) for name in names]
-    first = next(source.pieces(picked, HEAD), None)
-    if first is None:
-        return []
-    found = doubtful(first.values, names, source.padded)
-    return [
-        f"{source.path}: {'column' if len(which) == 1 else 'each of the columns'} "
-        f"{listed(which)} {text}, and is read as data. {LEAVE_OUT}"
-        for text, which in found.items()
-    ]
 
 
 def _usable(source: TableFile, aside: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -272,3 +272,36 @@ def test_names__of_kept_columns_and_results_meet(run, customers, model, tmp_path
     assert code == 0 and names[:2] == ["row", "row_"] and names[-3] == "component_"
     assert "the results have two columns 'row': the later one is written as 'row_'" in err
     assert err.count("'component'") == 1
+
+
+def test_predict__tells_of_rows_that_cannot_belong_to_the_model(run, tmp_path):
+    path, other, model = tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "m.npz"
+    rows = np.random.default_rng(0).normal(1000, 50, (60, 2))
+    np.savetxt(path, rows, delimiter=",", header="a,b", comments="")
+    np.savetxt(other, rows / 1000, delimiter=",", header="a,b", comments="")
+    assert run("fit", path, "-k", 1, "--out", model)[0] == 0
+    text = "rows are less likely than each row of the fit. Are the columns and their units"
+    assert text not in run("predict", model, path)[2]
+    assert f"60 of 60 {text}" in run("predict", model, other)[2]
+
+
+@pytest.mark.parametrize("command", [("fit", "-k", 1), ("select",)])
+def test_fit__of_one_row(fails, tmp_path, command):
+    path = tmp_path / "one.csv"
+    path.write_text("a,b\n1,2\n")
+    name, *rest = command
+    assert "one.csv: a fit needs at least two rows; got 1." in fails(name, path, *rest)
+
+
+def test_outliers__percent_is_no_number(fails, model, customers):
+    text = fails("score", model, customers, "--outliers", "1%")
+    assert "--outliers: must lie between 0 and 1, such as 0.01; got '1%'" in text
+
+
+def test_keep_all__numbers_of_text_are_numbers_of_a_sheet(run, model, tmp_path):
+    calamine = pytest.importorskip("python_calamine")
+    path, out = tmp_path / "a.csv", tmp_path / "out.xlsx"
+    path.write_text("id,value,rate,since\n007,13053.7,4,2020-01-01\n008,40,5.5,2021-01-01\n")
+    assert run("predict", model, path, "--keep-all", "--out", out)[0] == 0
+    rows = calamine.CalamineWorkbook.from_path(str(out)).get_sheet_by_index(0).to_python()
+    assert rows[1][1:5] == ["007", 13053.7, 4.0, "2020-01-01"]

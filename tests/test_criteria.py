@@ -116,3 +116,21 @@ def test_compare__of_a_search(X):
     assert f"and {len(found.candidates) - 10} more" in lines
     with pytest.raises(AttributeError, match="is not fitted"):
         GaussianMixtureIC().compare()
+
+
+# What a summary says
+
+
+def test_summary__says_that_the_best_is_at_the_edge(X):
+    text = "the best has the largest K that was tried"
+    search = GaussianMixtureIC(random_state=0, covariance_types=CODES)
+    for counts, is_edge in (([1, 2], True), ([1, 2, 3, 4], False), ([2], False)):
+        assert (text in search.set_params(n_components=counts).fit(X).summary()) == is_edge
+
+
+def test_search__of_one_column_tries_two_models():
+    X = np.random.default_rng(0).normal(size=(60, 1))
+    search = GaussianMixtureIC([1, 2], random_state=0).fit(X)
+    assert set(search.results_["covariance_type"]) == {"EII", "VII"}
+    asked = GaussianMixtureIC([1, 2], covariance_types=["EEE", "VVV"], random_state=0).fit(X)
+    assert asked.results_["bic"] == pytest.approx(search.results_["bic"])

@@ -7,7 +7,6 @@ import pytest
 
 from gmmfast.tables import read_table, write_table
 from gmmfast.tables.base import EmptyTableError
-from gmmfast.tables.doubts import HEAD
 from gmmfast.tables.text import LONGEST
 
 pytestmark = pytest.mark.quick
@@ -41,13 +40,31 @@ def notes(path, **options):
         ("n", ["1", "2", "3"], "counts the rows"),
         ("n", ["0", "1", "2"], "counts the rows"),
         ("day", ["20240131", "20240229", "19991231"], "holds dates written as numbers"),
-        ("customer_id", ["731", "204", "555"], "is named as ids are"),
-        ("orderID", ["731", "204", "555"], "is named as ids are"),
-        ("ID", ["731", "204", "555"], "is named as ids are"),
+        *(
+            (name, ["731", "204", "555"], "is named as ids and codes are")
+            for name in (
+                "customer_id",
+                "orderID",
+                "ID",
+                "Customer ID",
+                "Kundennummer",
+                "KdNr",
+                "Kunden-Nr.",
+                "Invoice No",
+                "Order #",
+                "ZIP Code",
+                "PLZ",
+                "Phone",
+                "SKU",
+                "accountNumber",
+            )
+        ),
         ("n", ["1", "2", "4"], None),
         ("n", ["2", "3", "4"], None),
         ("day", ["20241331", "20240229", "19991231"], None),
-        ("customer_id", ["731", "204", "731"], None),
+        ("PLZ", ["731", "204", "731"], "is named as ids and codes are"),
+        ("visits", ["731", "204", "555"], None),
+        ("idle", ["731", "204", "555"], None),
         ("customer_id", ["7.5", "2", "3"], None),
         ("solid", ["731", "204", "555"], None),
         ("zero", ["0", "0.5", "1"], None),
@@ -69,7 +86,7 @@ def test_columns__that_are_no_measurements(write, name, cells, text):
 def test_columns__of_one_kind_share_a_note(write):
     path = write("from_id,to_id,x\n7,4,0.5\n9,1,0.25\n8,2,0.75\n")
     (note,) = notes(path)
-    assert note.startswith("each of the columns 'from_id', 'to_id' is named as ids are")
+    assert note.startswith("each of the columns 'from_id', 'to_id' is named as ids and")
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".npy", ".xlsx"])
@@ -79,6 +96,13 @@ def test_columns__of_every_kind_of_file(tmp_path, suffix):
     days = np.array([20240131, 20240229, 20240331])
     write_table(path, [{"day": days, "x": np.array([0.5, 0.25, 0.75])}])
     assert any("holds dates written as numbers" in note for note in notes(path))
+
+
+def test_columns__of_few_values(write):
+    rows = [f"{i % 5 + 1},{i * i}.5,{i % 8}\n" for i in range(60)]
+    (note,) = notes(write("rating,x,y\n" + "".join(rows)))
+    assert note.startswith("column 'rating' takes at most 7 different values, which no Gaussian")
+    assert notes(write("rating,x,y\n" + "".join(rows[:40]))) == []
 
 
 # Rows
@@ -92,6 +116,13 @@ def test_totals__are_noted(write, last, found):
     path = write(SALES + last + "\n")
     expected = f"the last row holds the sum of those above ({found}), and is read as data. Delete"
     assert [note[: len(expected)] for note in notes(path)] == ([expected] if found else [])
+
+
+def test_totals__above_other_summaries(write):
+    path = write(SALES + "33,4.5\n11,1.5\n")
+    assert notes(path)[0].startswith("row 4 holds the sum of those above ('value', 'rate')")
+    gap = write(SALES.replace("12,2.5", "12,") + "9,3\n30,5\n7,1\n")
+    assert notes(gap, drop_missing=True)[-1].startswith("row 5 holds the sum of those above")
 
 
 def test_totals__are_no_indicator_columns(write):
@@ -128,6 +159,19 @@ def test_titles__of_a_sheet(tmp_path):
     assert notes(path)[0].startswith("the first row (Report of May) stands above")
 
 
+def test_sheets__a_cover_is_passed_over(tmp_path):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    path = tmp_path / "report.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        book.add_worksheet("Info").write_row(0, 0, ["Report", 2026])
+        sheet = book.add_worksheet("Data")
+        for i, row in enumerate([["value", "rate"], [1, 2.5], [4, 5.5]]):
+            sheet.write_row(i, 0, row)
+    assert read_table(path).values.tolist() == [[1, 2.5], [4, 5.5]]
+    assert notes(path)[0].startswith("sheet 'Data' of 2 is read.")
+    assert read_table(path, sheet="Data").names == ["value", "rate"]
+
+
 def test_titles__lines_keep_their_numbers(write):
     path = write("Sales\na,b,c\n1,2,3\n4,x,6\n")
     with pytest.raises(ValueError, match="line 4, column 'b': every cell must be a number"):
@@ -142,13 +186,40 @@ def test_titles__are_not_names_of_fewer_columns(write, text):
 # Cells
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a;b\n1.886;x\n987;y\n2.001;z\n", [1886, 987, 2001]),
+        ("a;b\n1,886;x\n987;y\n2,001;z\n", [1886, 987, 2001]),
+        ("a;b\n1.886;x\n98;y\n2.001;z\n", [1.886, 98, 2.001]),
+        ("a;b\n1.886;x\n987.5;y\n2.001;z\n", [1.886, 987.5, 2.001]),
+    ],
+)
+def test_cells__thousands_beside_hundreds(write, text, values):
+    table = read_table(write(text))
+    assert table.values.ravel().tolist() == values
+    assert any("between thousands" in note for note in table.notes) == (values[0] == 1886)
+
+
+@pytest.mark.parametrize("months", [["01.2026", "02.2026", "12.2025"], ["01,2026", "", "11,2026"]])
+def test_cells__months_are_dates(write, months):
+    rows = [f"{month};{x},5\n" for month, x in zip(months, (7, 3, 4), strict=True)]
+    table = read_table(write("month;value\n" + "".join(rows)))
+    assert table.names == ["value"] and table.values.ravel().tolist() == [7.5, 3.5, 4.5]
+
+
+@pytest.mark.parametrize("cell", ["#WERT!", "#REF!", "n.v.", "—"])
+def test_cells__errors_of_spreadsheets_are_missing(write, cell):
+    assert len(read_table(write(f"a,b\n1,3\n{cell},4\n"), drop_missing=True).values) == 1
+
+
 @pytest.mark.parametrize("cell", ["- €", "-\u00a0€", "$ -", "-", "%", "€"])
 def test_cells__a_dash_beside_a_sign_is_missing(write, cell):
     table = read_table(write(f"a;b\n1,5;3\n{cell};4\n2,5;5\n"), drop_missing=True)
     assert table.values.tolist() == [[1.5, 3], [2.5, 5]]
 
 
-def test_cells__a_stray_quote_does_not_read_the_rest_of_the_file(write):
+def test_cells__a_stray_quote_does_not_read_the_rest_of_the_file(write, monkeypatch):
     lines = ["1.5,2.5\n"] * (3 * LONGEST)
     lines[5] = '1.5,"2.5\n'
     path = write("a,b\n" + "".join(lines))
@@ -162,10 +233,11 @@ def test_cells__a_stray_quote_does_not_read_the_rest_of_the_file(write):
 
 
 def test_files__without_rows_among_others_are_left_out(write, tmp_path):
-    write(SALES, "1.csv"), write("value,rate\n", "2.csv"), write(SALES, "3.csv")
+    write(SALES, "1.csv"), write("value,rate\n", "2.csv"), write(SALES, "3.csv"), write("", "0.csv")
     table = read_table(tmp_path / "*.csv")
     assert len(table.values) == 6
-    assert table.notes == [f"{tmp_path}/*.csv: 1 file has no rows ('{tmp_path}/2.csv')."]
+    shown = f"'{tmp_path}/0.csv', '{tmp_path}/2.csv'"
+    assert table.notes == [f"{tmp_path}/*.csv: 2 files have no rows ({shown})."]
     with pytest.raises(EmptyTableError, match="none of 2 files has one"):
         read_table([tmp_path / "2.csv", write("value,rate\n", "4.csv")])
 

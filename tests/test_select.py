@@ -65,9 +65,9 @@ def test_select_draws(run, customers, tmp_path, suffix):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-k", "0:3"), "must be auto or numbers from 1, such as 1:9 or 2,4; got 0:3"),
+        (("-k", "0:3"), "must be auto, or numbers from 1 such as 1:9 or 2,4; got '0:3'"),
         (("-k", "3:1"), "must not be the larger one; got 3:1. Use 1:3."),
-        (("-k", "a"), "must be a whole number; got"),
+        (("-k", "1-6"), "must be auto, or numbers from 1 such as 1:9 or 2,4; got '1-6'"),
         (("--covariance", "full,XYZ"), "there is no model 'XYZ'; there are full, tied"),
         (("--criterion", "wish"), "invalid choice: 'wish'"),
         (("--plot", "picture.txt"), "the file suffix must be one of .png, .svg, .pdf"),

@@ -150,7 +150,7 @@ def read_upload(
         choice = choose_columns(path, columns, drop_missing=drop_missing, reading=reading)
         _require_small(choice.source)
         table = choice.table()
-        notes = ([] if typed else choice.file_notes) + table.notes[len(choice.notes) :]
+        notes = table.notes[len(choice.notes) :] + ([] if typed else choice.file_notes)
         shown = [_in_words_of_the_page(note, path, name) for note in notes]
         order, note = _with_distinct_names(choice.source)
         shown += [f"{name}: {note}"] if note else []

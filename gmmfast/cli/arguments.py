@@ -24,6 +24,8 @@ COMPRESSED = tuple(f"csv{suffix}" for suffix in COMPRESSIONS)
 FORMATS = (*(suffix[1:] for suffix in READ_SUFFIXES), *COMPRESSED)
 OUTPUTS = tuple(suffix[1:] for suffix in WRITE_SUFFIXES)
 
+_COUNTS = "must be auto, or numbers from 1 such as 1:9 or 2,4; got {!r}"
+
 WRITTEN = ("out", "plot", "checkpoint")  # options for files
 
 
@@ -311,6 +313,8 @@ def _counts(text: str) -> list[int] | str:
     counts: list[int] = []
     for part in text.split(","):
         first, colon, last = part.partition(":")
+        if not (first.isdecimal() and (last.isdecimal() or not colon)):
+            raise argparse.ArgumentTypeError(_COUNTS.format(text))
         if colon and _whole(last) < _whole(first):
             raise argparse.ArgumentTypeError(
                 f"the first number of a range must not be the larger one; got {part}. Use "
@@ -318,9 +322,7 @@ def _counts(text: str) -> list[int] | str:
             )
         counts += range(_whole(first), _whole(last) + 1) if colon else [_whole(first)]
     if not counts or min(counts) < 1:
-        raise argparse.ArgumentTypeError(
-            f"must be auto or numbers from 1, such as 1:9 or 2,4; got {text}"
-        )
+        raise argparse.ArgumentTypeError(_COUNTS.format(text))
     return counts
 
 
@@ -367,7 +369,10 @@ def _finite(text: str) -> float:
 
 
 def _fraction(text: str) -> float:
-    number = _finite(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 1; got {text}")
+        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, such as 0.01; got {text!r}")
     return number

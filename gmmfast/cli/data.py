@@ -235,8 +235,9 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
     n_features = model.means_.shape[1]
     if len(data.names) != n_features:
         raise ValueError(
-            f"{source(arguments)}: the model was fitted to {n_features} columns; "
-            f"got {len(data.names)}. Choose the columns with --columns."
+            f"{source(arguments)}: the model was fitted to {n_features} columns; got "
+            f"{len(data.names)} ({', '.join(data.names)}). Choose the columns with --columns, and "
+            "leave out --exclude and --id of the others."
         )
     return data
 

@@ -36,7 +36,7 @@ def fit(arguments: argparse.Namespace) -> int:
         )
     data = read(arguments, arguments.weight_column, arguments.init_labels)
     n_components, groups, labels = _groups(data, arguments)
-    _require_rows(data, n_components, arguments)
+    require_rows(data, n_components, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
     settings = {
         "n_components": n_components,
@@ -120,11 +120,14 @@ def _groups(
     return len(names), names, labels
 
 
-def _require_rows(data: Data, n_components: int, arguments: argparse.Namespace) -> None:
+def require_rows(data: Data, n_components: int, arguments: argparse.Namespace) -> None:
+    """Raise ValueError for fewer than two rows, or fewer than components."""
     if isinstance(data.rows, Chunks):
         return  # their number is not known before the fit has read them
     n_rows = len(data.rows) if data.weights is None else int(np.count_nonzero(data.weights))
-    if 1 < n_rows < n_components:
+    if n_rows < 2:
+        raise ValueError(f"{source(arguments)}: a fit needs at least two rows; got {n_rows}.")
+    if n_rows < n_components:
         raise ValueError(
             f"{source(arguments)}: -k {n_components} components need at least as many "
             f"rows; got {n_rows}. Lower -k."

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
-from gmmfast.cli.fitting import NOT_CONVERGED
+from gmmfast.cli.fitting import NOT_CONVERGED, require_rows
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -26,6 +26,7 @@ def select(arguments: argparse.Namespace) -> int:
         require_writable(arguments.plot, PICTURES)
         _require_matplotlib()
     data = read(arguments, arguments.weight_column)
+    require_rows(data, 1, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
     search = GaussianMixtureIC(
         arguments.components,

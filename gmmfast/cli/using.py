@@ -24,6 +24,7 @@ from gmmfast.tables import EmptyTableError
 from gmmfast.tables.base import free_name
 
 Columns = dict[str, NDArray[Any]]
+FAR = 0.1  # share of rows that are unlike all rows of the fit, above which a note says so
 BLOCK = 1 << 18  # rows in memory whose results are computed and written at once
 
 
@@ -56,6 +57,8 @@ def _write_rows(
     try:
         data = _open(model, arguments)
     except EmptyTableError as error:  # of a day without rows: a table without rows
+        if not error.names:  # a file without anything is no table
+            raise
         note(str(error))
         kept = kept_columns(arguments, error.names)
         found = iter([_no_rows(model, kept, results)])
@@ -68,10 +71,16 @@ def _write_rows(
         found = (part for part in parts)
     else:
         cut = _cut(model, arguments)
-    if cut is None:
-        write_output((_beside(part, columns) for part, columns in found), arguments)
-        return
     counts = np.zeros(2, np.int64)
+    if cut is None:
+        least = float(model.log_density_quantile(0.0)) if hasattr(model, QUANTILES) else -np.inf
+        write_output(_counting(found, least, counts), arguments)
+        if counts[0] > FAR * counts[1]:
+            note(
+                f"{counts[0]} of {counts[1]} rows are less likely than each row of the fit. Are "
+                "the columns and their units those of the fit?"
+            )
+        return
     write_output(_flagged(found, cut, counts), arguments)
     of_fit = ""
     if arguments.outliers is not None and not arguments.relative:
@@ -140,6 +149,15 @@ def _relative_cut(parts: list[tuple[Chunk, Columns]], rate: float) -> float:
         return -np.inf
     count = max(1, round(rate * len(densities)))
     return float(np.nextafter(np.partition(densities, count - 1)[count - 1], np.inf))
+
+
+def _counting(
+    found: Iterable[tuple[Chunk, Columns]], cut: float, counts: NDArray[np.int64]
+) -> Iterator[dict[str, Any]]:
+    """Yield columns; add the numbers of rows below a cut and of all rows."""
+    for part, columns in found:
+        counts += np.array([np.count_nonzero(columns["log_density"] < cut), len(part.X)])
+        yield _beside(part, columns)
 
 
 def _flagged(

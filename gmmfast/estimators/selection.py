@@ -42,6 +42,7 @@ from gmmfast.search.folds import folds_of
 from gmmfast.search.results import Results
 
 IN_MEMORY = ("nec", "cv")  # criteria that need all rows at hand
+ONE_COLUMN = ("EII", "VII")  # what the 14 models are for one column: mclust's E and V
 PATIENCE = 3  # of a search without a largest number of components,
 LIKELY = 32  # which hardly goes beyond this one
 
@@ -72,7 +73,8 @@ class GaussianMixtureIC(Estimator):
     n_components : int, iterable of int or "auto", default=1 to 9
         Numbers of components to try; "auto" tries 1, 2, 3 and so on until `patience` ends.
     covariance_types : "all" or list of str, default="all"
-        Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes.
+        Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes; of
+        one column EII and VII, which the others repeat.
     criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, default="bic"
         Criterion to minimize: one of `gmmfast.criteria`, or minus the mean log density of held-out
         rows (cross-validation). "nec" and "cv" need rows in memory.
@@ -235,7 +237,7 @@ class GaussianMixtureIC(Estimator):
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
-        counts, models, patience = self._scope()
+        counts, models, patience = self._scope(rows.n_features)
         bar = SearchBar(len(counts) * len(models) if patience is None else None, progress)
         most = counts[-1] if patience is None else min(counts[-1], LIKELY)
         with helped_fits(self.n_jobs, rows, most, models, control.is_accelerated):
@@ -273,10 +275,12 @@ class GaussianMixtureIC(Estimator):
         self.best_estimator_._warn(best.result)
         return self
 
-    def _scope(self) -> tuple[Sequence[int], list[CovarianceType], int | None]:
+    def _scope(self, n_features: int) -> tuple[Sequence[int], list[CovarianceType], int | None]:
         """Return the numbers of components, rising, the models, each once, and the patience."""
         types = as_list(self.covariance_types)
-        types = list(MODEL_CODES) if types == ["all"] else list(dict.fromkeys(types))
+        if types == ["all"]:
+            types = list(MODEL_CODES if n_features > 1 else ONE_COLUMN)
+        types = list(dict.fromkeys(types))
         if isinstance(self.n_components, str):
             return range(1, MOST), types, self.patience or PATIENCE
         return sorted({int(k) for k in as_list(self.n_components)}), types, self.patience

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmfast.data.constraints import SEARCH, Criterion, check_parameters
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -19,7 +20,8 @@ def plot_criterion(
 ) -> Any:
     """Draw the criterion of a search against K, one curve per model.
 
-    Candidates that are not ranked leave a gap; the best is ringed.
+    Candidates that are not ranked leave a gap; the best is ringed. The axis shows the better half
+    of the candidates.
 
     Parameters
     ----------
@@ -73,11 +75,19 @@ def plot_criterion(
         markeredgecolor="black", zorder=3,
     )  # fmt: skip
     ax.set_xticks(np.unique(results["n_components"]))
+    ax.set_ylim(*_near_the_best(values[order]))
     ax.set_xlabel("number of components")
     ax.set_ylabel(f"{criterion.upper()} (lower is better)")
     ax.set_title(f"best: {best['covariance_type']}, K = {best['n_components']}")
     draw_legend(ax, "model")
     return ax
+
+
+def _near_the_best(ranked: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the part of the axis that shows the differences in the better half of the values."""
+    best = float(ranked[0])
+    span = float(ranked[(len(ranked) - 1) // 2] - best or ranked[-1] - best or 1)
+    return best - 0.1 * span, best + 1.15 * span
 
 
 def _results_of(

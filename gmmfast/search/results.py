@@ -159,11 +159,14 @@ class Results(np.ndarray):
         name = criterion.upper()
         ranked = f"{self.ranking(criterion).size} of {len(self)} candidates ranked"
         lines = [f"{ranked} by {name}: lower is better"]
+        counts, order = np.asarray(self["n_components"]), self.ranking(criterion)
+        if order.size and counts.min() < counts[order[0]] == counts.max():
+            lines.append("the best has the largest K that was tried: larger ones may be better")
         collapsed = int(np.count_nonzero(self["degenerate"]))
         if collapsed:
             lines.append(f"not ranked: {collapsed} with a component that has collapsed")
-        reasons, counts = np.unique(self["failure"], return_counts=True)
-        lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, counts, strict=True) if why]
+        reasons, n_each = np.unique(self["failure"], return_counts=True)
+        lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, n_each, strict=True) if why]
         return lines
 
 

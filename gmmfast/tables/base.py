@@ -24,8 +24,26 @@ READ_SUFFIXES = (*TEXT_SUFFIXES, ".npy", *ARROW_SUFFIXES, *EXCEL_SUFFIXES)
 WRITE_SUFFIXES = (*TEXT_SUFFIXES, ".npy", ".parquet", ".xlsx")
 
 MISSING = frozenset(
-    ["", "-", "--", "---", "–", "?", ".", "…", "na", "n/a", "n.a.", "k.a.", "nan", "<na>", "\\n"]
+    [
+        "",
+        "-",
+        "--",
+        "---",
+        "–",
+        "—",
+        "?",
+        ".",
+        "…",
+        "na",
+        "n/a",
+        "n.a.",
+        "k.a.",
+        "nan",
+        "<na>",
+        "\\n",
+    ]
     + ["null", "none", "nil", "missing", "#n/a", "#na", "#nv", "#value!", "#div/0!", "#null!"]
+    + ["n.v.", "#n/v", "#ref!", "#name?", "#num!", "#bezug!", "#wert!", "#zahl!"]
 )
 _SIGNS = " \t\u00a0\u202f%$€£¥"  # that spreadsheets leave beside a dash
 CHOOSE = "Correct it, delete the row, or leave the column out with --exclude (exclude= in Python)."

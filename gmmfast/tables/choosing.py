@@ -26,7 +26,7 @@ from gmmfast.tables.base import (
     require_no_infinity,
     unwatched,
 )
-from gmmfast.tables.doubts import HEAD, doubtful, totals
+from gmmfast.tables.doubts import HEAD, doubtful, total
 from gmmfast.tables.files import FIND_OUT, Paths, open_file
 from gmmfast.tables.several import SeveralFiles
 
@@ -103,9 +103,12 @@ class Choice:
             )
         table = self._table(piece, gaps, 0, notes)
         notes += self._doubts(table.values[:HEAD])
-        if sums := totals(table.values, table.names):
+        row, sums = total(table.values, table.names)
+        if sums:
+            number = row + 1 if table.rows is None else table.rows[row]
+            which = "the last row" if row == len(table.values) - 1 else f"row {number}"
             notes.append(
-                f"{self.source.path}: the last row holds the sum of those above "
+                f"{self.source.path}: {which} holds the sum of those above "
                 f"({listed(sums)}), and is read as data. Delete it if it is a total."
             )
         return table
@@ -260,7 +263,7 @@ def choose_columns(
     if label_column is not None:
         require_distinct([*names, *weights, label_column])
     if isinstance(source, SeveralFiles):
-        used = [*names, *weights, *others]
+        used = list(dict.fromkeys([*names, *weights, *others]))
         source.require_columns(used, no_others=columns is None and not exclude)
     notes = list(source.notes)
     index = [name for name in source.index if name not in aside]

@@ -29,6 +29,8 @@ _GROUPS = {  # whole numbers with separators of thousands, such as 1.234.567 and
     mark: re.compile(rf"[1-9][0-9]{{0,2}}(?:[{mark}][0-9]{{2,3}})*[{mark}][0-9]{{3}}")
     for mark in (".", ",", "'", "’", " ", *_SPACES)
 }
+_MONTH = re.compile(r"(?:0[1-9]|1[0-2])[.,](?:19|20)[0-9]{2}")  # 02.2026 is a date
+_HUNDREDS = re.compile(r"[1-9][0-9]{2}")
 _UNCLEAR = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")  # a decimal, or thousands
 
 
@@ -198,10 +200,12 @@ def _lenient(delimiter: str, decimal: str) -> Dialect:
 def decimal_of(columns: list[Row], delimiter: str) -> str:
     """Return the decimal mark with which more cells are numbers.
 
-    Where 1,234 could be either, commas are decimal in a file that separates cells by semicolons,
-    as spreadsheets do where commas are decimal; and in any other file but one with commas, where
-    all numbers of the column are of this kind, as decimals of one length are.
+    Where 1,234 could be either, it is thousands where the other numbers of the column are 100 to
+    999. Otherwise commas are decimal in a file that separates cells by semicolons, as spreadsheets
+    do where commas are decimal; and in any other file but one with commas, where all numbers of
+    the column are of this kind, as decimals of one length are.
     """
+    columns = [column for column in columns if not are_months(column)]
     counts = {
         decimal: sum(
             _lenient(delimiter, decimal).number(cell) is not None for c in columns for cell in c
@@ -210,6 +214,9 @@ def decimal_of(columns: list[Row], delimiter: str) -> str:
     }
     if counts["."] != counts[","]:
         return max(DECIMALS, key=lambda decimal: counts[decimal])
+    for mark, other in (DECIMALS, DECIMALS[::-1]):
+        if any(_are_thousands(column, mark) for column in columns):
+            return other
     unclear = [c for c in columns if any("," in cell and _UNCLEAR.fullmatch(cell) for cell in c)]
     if not unclear or delimiter == ",":
         return "."
@@ -220,6 +227,20 @@ def decimal_of(columns: list[Row], delimiter: str) -> str:
         if not is_missing_cell(cell)
     )
     return "," if delimiter == ";" or uniform else "."
+
+
+def are_months(cells: Iterable[str]) -> bool:
+    """Whether all cells that are not missing are months, such as 02.2026."""
+    there = [cell for cell in cells if not is_missing_cell(cell)]
+    return bool(there) and there[0][:1] in "01" and all(map(_MONTH.fullmatch, there))
+
+
+def _are_thousands(cells: Row, mark: str) -> bool:
+    """Whether each number is 100 to 999, or has this mark before its last three digits."""
+    there = [cell for cell in cells if not is_missing_cell(cell)]
+    marked = [cell for cell in there if mark in cell and _UNCLEAR.fullmatch(cell)]
+    plain = [cell for cell in there if _HUNDREDS.fullmatch(cell)]
+    return bool(marked and plain) and len(marked) + len(plain) == len(there)
 
 
 def _thousands(columns: list[Row], decimal: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import SHEET, Piece, Reading
+from gmmfast.tables.base import SHEET, Piece, Reading, plain_number
 from gmmfast.tables.dialect import Dialect, decimal_of
 from gmmfast.tables.records import HEAD, Record, Records
 
@@ -36,8 +36,7 @@ class ExcelFile(Records):
             raise ValueError(
                 f"{path}: there is no sheet {reading.sheet!r}; the sheets are {', '.join(names)}."
             )
-        sheet = reading.sheet if reading.sheet is not None else names[0]
-        self._rows: list[list[Any]] = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+        sheet, self._rows = _first_table(book, names if reading.sheet is None else [reading.sheet])
         texts = [[c.strip() for c in row if isinstance(c, str)] for row in self._rows[1:HEAD]]
         self._decimal = reading.decimal or decimal_of(texts, ";")
         head = list(self._records(0, HEAD))
@@ -66,6 +65,17 @@ class ExcelFile(Records):
             cells = [_text(cell, self._decimal) for cell in row]
             if any(cells):
                 yield number, cells
+
+
+def _first_table(book: Any, names: Sequence[str]) -> tuple[str, list[list[Any]]]:
+    """Return the first sheet with two rows of numbers, or the first sheet; others are covers."""
+    first: list[list[Any]] = []
+    for name in names:
+        rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        if sum(any(isinstance(cell, float) for cell in row) for row in rows) >= 2:
+            return name, rows
+        first = first or rows
+    return names[0], first
 
 
 def _book(path: Path) -> Any:
@@ -133,14 +143,24 @@ def write_excel(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | li
                 _write_cells(sheet, count, row)
 
 
+def _number_of(cell: str) -> str | float:
+    """Return the number that text is, if it is written as Python writes it; 007 stays text."""
+    value = plain_number(cell)
+    if value is None or not math.isfinite(value):
+        return cell
+    is_whole = value.is_integer() and abs(value) < EXACT
+    return value if cell == repr(value) or (is_whole and cell == str(int(value))) else cell
+
+
 def _write_cells(sheet: Any, row: int, cells: Iterable[Any]) -> None:
     """Write a row; cells that are missing stay empty."""
     for column, cell in enumerate(cells):
         if cell is None or cell != cell:
             continue
-        is_number = isinstance(cell, int | float) and math.isfinite(cell)
-        if is_number and (isinstance(cell, float) or abs(cell) < EXACT):
-            sheet.write_number(row, column, cell)
+        value: Any = _number_of(cell) if isinstance(cell, str) else cell
+        is_number = isinstance(value, int | float) and math.isfinite(value)
+        if is_number and (isinstance(value, float) or abs(value) < EXACT):
+            sheet.write_number(row, column, value)
         elif sheet.write_string(row, column, str(cell)):  # a code of failure
             raise ValueError(
                 f"an .xlsx cell holds at most 32767 characters; row {row} has more in column "

@@ -23,7 +23,7 @@ from gmmfast.tables.base import (
     not_a_number,
     plain_number,
 )
-from gmmfast.tables.dialect import Dialect, Row, share_of_numbers
+from gmmfast.tables.dialect import Dialect, Row, are_months, share_of_numbers
 from gmmfast.tables.header import count_index, is_header, is_name, title_length
 
 Record = tuple[int, list[str]]  # number of the line, and its cells
@@ -66,7 +66,8 @@ class Records(TableFile):
         self.path, self.dialect, self.notes = path, dialect, list[str]()
         lines, records = [line for line, _ in head], [_stripped(cells) for _, cells in head]
         if not records:
-            raise ValueError(f"{path}: a table needs at least one row; the file is empty.")
+            text = f"{path}: a table needs at least one row; the file is empty."
+            raise EmptyTableError(text, [])
         above = title_length(records, dialect) if reading.header is not False else 0
         self._note_title(records[:above])
         lines, (first, *below) = lines[above:], records[above:]
@@ -135,7 +136,7 @@ class Records(TableFile):
             like = "the header line" if self.has_names else f"{self.unit} {self.first}"
             raise ValueError(
                 f"{self.path}, {self.unit} {line}: every row must have {len(self.names)} cells, "
-                f"as {like} has; got {len(record)}. Correct the row."
+                f"as {like} has; got {len(record)}. Correct the row, or delete it if it is none."
             )
 
     def _is_header(
@@ -184,6 +185,8 @@ class Records(TableFile):
 
 def _is_text(cells: Row, dialect: Dialect) -> bool:
     """Whether hardly a cell is a number, with either decimal mark; otherwise text is a fault."""
+    if are_months(cells):
+        return True
     others = (Dialect(dialect.delimiter, ".", ","), Dialect(dialect.delimiter, ",", "."))
     readings = [share_of_numbers(cells, each) for each in (dialect, *others)]
     return bool(cells) and readings[0] < NUMERIC and max(readings) < 0.5

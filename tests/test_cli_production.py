@@ -305,3 +305,28 @@ def test_keep_all__numbers_of_text_are_numbers_of_a_sheet(run, model, tmp_path):
     assert run("predict", model, path, "--keep-all", "--out", out)[0] == 0
     rows = calamine.CalamineWorkbook.from_path(str(out)).get_sheet_by_index(0).to_python()
     assert rows[1][1:5] == ["007", 13053.7, 4.0, "2020-01-01"]
+
+
+@pytest.mark.parametrize(("columns", "n_axes"), [("value", 1), ("value,rate", 1), (None, 6)])
+@pytest.mark.parametrize("is_large", [False, True])
+def test_fit__draws_the_components(
+    run, customers, tmp_path, monkeypatch, columns, n_axes, is_large
+):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda figure, *_, **__: drawn.append(figure)
+    )
+    monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: is_large)
+    chosen = ("--columns", columns) if columns else ()
+    code, out, err = run("fit", customers, "-k", 2, *chosen, "--plot", tmp_path / "x.png")
+    assert code == 0 and "feature names" not in err
+    visible = [one for one in drawn[0].axes if one.axison and one.has_data()]
+    assert len(visible) >= n_axes
+    labels = {one.get_xlabel() for one in visible} | {one.get_ylabel() for one in visible}
+    assert "value" in labels
+
+
+def test_fit__refuses_a_picture_of_another_kind(fails, customers, tmp_path):
+    text = fails("fit", customers, "-k", 2, "--plot", tmp_path / "x.txt")
+    assert "the file suffix must be one of .png, .svg, .pdf" in text

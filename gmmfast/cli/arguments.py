@@ -137,6 +137,8 @@ def _add_fit(commands: Any) -> None:
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
+    help = "draw the components over the rows (.png, .svg or .pdf)"
+    add("--plot", type=Path, metavar="PICTURE", help=help)
     add("--checkpoint", type=Path, metavar="FILE.npz", help="write checkpoints of the fit here")
     add("--resume", action="store_true", help="resume from --checkpoint, if it exists")
     add("--out", type=Path, metavar="MODEL.npz", help="save the model here")

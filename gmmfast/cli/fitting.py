@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
+from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import in_own_words, own_warnings
 from gmmfast.data.validation import check_features
@@ -28,6 +29,7 @@ def fit(arguments: argparse.Namespace) -> int:
     require_model_output(arguments)
     if arguments.checkpoint is not None:
         require_writable(arguments.checkpoint, (".npz",))
+    require_picture(arguments.plot)
     is_resumed = _is_resumed(arguments)
     if arguments.components is None and arguments.init_labels is None:
         raise ValueError(
@@ -72,8 +74,12 @@ def fit(arguments: argparse.Namespace) -> int:
     try:
         print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
     finally:  # whoever reads the output may leave early, as head does
+        saved = saved_form(report, model, scaling, has_names=data.has_names)
         if arguments.out is not None:
-            saved_form(report, model, scaling, has_names=data.has_names).save(arguments.out)
+            saved.save(arguments.out)
+        if arguments.plot is not None:
+            in_memory = None if isinstance(data.rows, Chunks) else data.rows
+            draw_components(saved, in_memory, arguments.plot)
     return NOT_CONVERGED if arguments.strict and not model.converged_ else 0
 
 

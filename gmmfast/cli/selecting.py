@@ -3,10 +3,10 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
 from gmmfast.cli.fitting import NOT_CONVERGED, require_rows
+from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -14,17 +14,12 @@ from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text
 from gmmfast.reporting.scaling import Scaling
 from gmmfast.search.candidates import CandidateFit
-from gmmfast.tables import require_writable
-
-PICTURES = (".png", ".svg", ".pdf")
 
 
 def select(arguments: argparse.Namespace) -> int:
     """Fit all candidates, print their ranking and the best, save and draw it."""
     require_model_output(arguments)
-    if arguments.plot is not None:
-        require_writable(arguments.plot, PICTURES)
-        _require_matplotlib()
+    require_picture(arguments.plot)
     data = read(arguments, arguments.weight_column)
     require_rows(data, 1, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
@@ -61,7 +56,7 @@ def select(arguments: argparse.Namespace) -> int:
         if arguments.out is not None:
             saved_form(report, best, scaling, has_names=data.has_names).save(arguments.out)
         if arguments.plot is not None:
-            _draw(search, arguments.plot)
+            draw_criterion(search, arguments.plot)
     if scaling is not None and not arguments.json:
         note("the ranking is of the standardized columns; the best is reported in the data's units")
     return NOT_CONVERGED if arguments.strict and not best.converged_ else 0
@@ -82,22 +77,3 @@ def _as_json(search: GaussianMixtureIC, best: str) -> str:
     return (
         f'{{\n  "criterion": {criterion},\n  "candidates": [\n{rows}\n  ],\n  "best": {inner}\n}}'
     )
-
-
-def _require_matplotlib() -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise ImportError(
-            "--plot needs matplotlib; install it with: pip install 'gmmfast[plot]'"
-        ) from None
-
-
-def _draw(search: GaussianMixtureIC, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    from gmmfast.plotting import plot_criterion
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    plot_criterion(search, figure.subplots())
-    figure.savefig(path, dpi=150)

@@ -280,7 +280,9 @@ def test_predict__tells_of_rows_that_cannot_belong_to_the_model(run, tmp_path):
     np.savetxt(path, rows, delimiter=",", header="a,b", comments="")
     np.savetxt(other, rows / 1000, delimiter=",", header="a,b", comments="")
     assert run("fit", path, "-k", 1, "--out", model)[0] == 0
-    text = "rows are less likely than each row of the fit. Are the columns and their units"
+    text = (
+        "rows are less likely than each row of the fit. Are the columns and their units the same?"
+    )
     assert text not in run("predict", model, path)[2]
     assert f"60 of 60 {text}" in run("predict", model, other)[2]
 

@@ -260,7 +260,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--delimiter", metavar="C", help="character between cells of text (detected)")
     add("--decimal", choices=(".", ","), help="decimal mark of text (detected)")
     add("--encoding", metavar="NAME", help="encoding of text, such as cp1252 (detected)")
-    add("--sheet", metavar="NAME", help="sheet of a spreadsheet (the first)")
+    add("--sheet", metavar="NAME", help="sheet of a spreadsheet (the first with numbers)")
     help = f"format of standard input: {', '.join(FORMATS)} (csv)"
     add("--format", choices=FORMATS, default="csv", metavar="FORMAT", help=help)
 

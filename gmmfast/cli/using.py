@@ -78,7 +78,7 @@ def _write_rows(
         if counts[0] > FAR * counts[1]:
             note(
                 f"{counts[0]} of {counts[1]} rows are less likely than each row of the fit. Are "
-                "the columns and their units those of the fit?"
+                "the columns and their units the same?"
             )
         return
     write_output(_flagged(found, cut, counts), arguments)

@@ -72,7 +72,7 @@ class Reading:
     encoding : str or None
         Of text, as Python names it.
     sheet : str or None
-        Name of the sheet of a spreadsheet; None is the first.
+        Name of the sheet of a spreadsheet; None is the first with rows of numbers.
     """
 
     header: bool | None = None

@@ -64,7 +64,7 @@ def read_table(
     encoding : str, optional
         Of text; by default UTF-8 or UTF-16, or cp1252 (Windows) if the text is neither.
     sheet : str, optional
-        Name of the sheet of a spreadsheet; by default the first.
+        Name of the sheet of a spreadsheet; by default the first with rows of numbers.
 
     Returns
     -------

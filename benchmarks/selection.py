@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.mixture import GaussianMixture as ScikitLearnMixture
 
 from benchmarks.cases import generated
+from benchmarks.everyday import R_DATA, from_r
 from benchmarks.packages import quietly
 from benchmarks.tables import Goal, number, spread, table
 from benchmarks.timing import Plan, spread_of
@@ -25,7 +27,10 @@ from gmmfast import GaussianMixtureIC
 Array = NDArray[Any]
 
 STORED = Path(__file__).parents[1] / "tests" / "mclust"
-REPEATS = 5
+REPEATS = 3
+SEEDS = range(10)
+AS_GOOD = 1e-2  # of a BIC
+LUCK = 0.5  # by which the chosen BIC may depend on the seed
 MCLUST = """
 suppressMessages(library(mclust))
 X <- as.matrix(read.csv("{rows}", header = FALSE))
@@ -45,6 +50,8 @@ class Found:
     seconds: list[float]
     bic: float
     model: str
+    worst_bic: float = np.nan  # of all seeds; `bic` is that of the first
+    spread: float = np.nan  # of the BIC, over all seeds
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,13 @@ def stored(name: str) -> Array:
 
 
 def cases() -> dict[str, Callable[[], Array]]:
-    """Return rows for a search among 14 models with K = 1 to 9."""
+    """Return rows for a search among 14 models with K = 1 to 9: eight real sets and a drawn one."""
+    of_r = ("crabs", "quakes", "skulls", "wavesurge", "Prestige")
     return {
         "iris": lambda: stored("iris"),
         "faithful": lambda: stored("faithful"),
         "diabetes": lambda: stored("diabetes"),
+        **{name: partial(from_r, name, R_DATA[name]) for name in of_r},
         "10,000 x 5, six components": lambda: generated(10_000, 5, 6, seed=0),
     }
 
@@ -82,7 +91,8 @@ def measure(plan: Plan) -> list[Search]:
     for name, rows in list(cases().items())[: 1 if plan.quick else None]:
         X = rows()
         repeats = 1 if len(X) > 1000 else REPEATS
-        results.append(Search(name, _ours(X, repeats + 1), _mclust(X, repeats)))
+        ours = _with_all_seeds(_ours(X, repeats + 1), X, SEEDS[: 2 if plan.quick else None])
+        results.append(Search(name, ours, _mclust(X, repeats)))
         print(f"search  {'  '.join(_row(results[-1]))}", file=sys.stderr, flush=True)
     if not plan.quick:
         results.append(_against_the_loop())
@@ -100,6 +110,15 @@ def _ours(X: Array, repeats: int, **params: Any) -> Found:
     best = search.results_[search.results_.ranking("bic")[0]]
     model = f"{best['covariance_type']} {best['n_components']}"
     return Found(seconds[1:] or seconds, float(best["bic"]), model)
+
+
+def _with_all_seeds(first: Found, X: Array, seeds: range) -> Found:
+    """Search with all seeds, for the BIC alone."""
+    bics = []
+    for seed in seeds:
+        search = GaussianMixtureIC(random_state=seed).fit(X)
+        bics.append(float(search.results_["bic"][search.results_.ranking("bic")[0]]))
+    return replace(first, worst_bic=max(bics), spread=max(bics) - min(bics))
 
 
 def _mclust(X: Array, repeats: int) -> Found | None:
@@ -140,19 +159,27 @@ def goals(results: Sequence[Search]) -> list[Goal]:
     against = [s.ratio for s in results if s.name != LOOP and s.ratio is not None]
     if against:
         mean = statistics.geometric_mean(against)
-        found.append(Goal("search, geometric mean: mclust / gmmfast", mean, 25.0))
-        found.append(Goal("search, least: mclust / gmmfast", min(against), 5.0))
+        found.append(Goal("search, geometric mean: mclust / gmmfast", mean, 15.0))
+        found.append(Goal("search, least: mclust / gmmfast", min(against), 10.0))
     loop = [s.ratio for s in results if s.name == LOOP and s.ratio is not None]
     found += [Goal(f"search, {LOOP}: scikit-learn / gmmfast", ratio, 50.0) for ratio in loop]
     compared = [s for s in results if s.theirs is not None]
-    as_low = sum(s.ours.bic <= s.theirs.bic + 1e-3 for s in compared if s.theirs)
-    found.append(Goal(f"searches, of {len(compared)} with a BIC as low", as_low, len(compared)))
+    as_low = sum(_worst(s.ours) <= s.theirs.bic + AS_GOOD for s in compared if s.theirs)
+    text = f"searches, of {len(compared)} with a BIC as low from every seed"
+    found.append(Goal(text, as_low, len(compared)))
+    seeded = [s.ours.spread for s in results if not np.isnan(s.ours.spread)]
+    lucky = sum(each >= LUCK for each in seeded)
+    found.append(Goal(f"searches whose BIC depends on the seed by {LUCK}", lucky, 0, is_limit=True))
     return found
+
+
+def _worst(found: Found) -> float:
+    return found.bic if np.isnan(found.worst_bic) else found.worst_bic
 
 
 def section(results: Sequence[Search]) -> str:
     header = ["rows", "gmmfast, s", "the other, s", "ratio", "gmmfast finds", "BIC",
-              "the other finds", "BIC"]  # fmt: skip
+              "differs by seed", "the other finds", "BIC"]  # fmt: skip
     missing = "" if all(s.theirs for s in results) else "\n\nR or mclust is missing here: no rival."
     return table(header, [_row(search) for search in results]) + missing
 
@@ -160,7 +187,8 @@ def section(results: Sequence[Search]) -> str:
 def _row(search: Search) -> list[str]:
     ours, theirs = search.ours, search.theirs
     row = [search.name, spread(spread_of(ours.seconds))]
+    differs = "" if np.isnan(ours.spread) else f"{ours.spread:.3f}"
     if theirs is None or search.ratio is None:
-        return [*row, "-", "", ours.model, f"{ours.bic:.3f}", "", ""]
+        return [*row, "-", "", ours.model, f"{ours.bic:.3f}", differs, "", ""]
     row += [spread(spread_of(theirs.seconds)), f"**{number(search.ratio)}**"]
-    return [*row, ours.model, f"{ours.bic:.3f}", theirs.model, f"{theirs.bic:.3f}"]
+    return [*row, ours.model, f"{ours.bic:.3f}", differs, theirs.model, f"{theirs.bic:.3f}"]

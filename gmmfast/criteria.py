@@ -191,7 +191,7 @@ def entropy(responsibilities: NDArray[np.floating], weights: NDArray[np.floating
     """
     resp = responsibilities.astype(np.float64)
     logs = np.log(resp, out=np.zeros_like(resp), where=resp > 0)
-    return -float(np.einsum("n,nk,nk->", weights, resp, logs))
+    return max(0.0, -float(np.einsum("n,nk,nk->", weights, resp, logs)))
 
 
 def nec(entropy: float, log_likelihood: float, of_one: float) -> float:
@@ -226,4 +226,4 @@ def nec(entropy: float, log_likelihood: float, of_one: float) -> float:
     0.25
     """
     gain = log_likelihood - of_one
-    return entropy / gain if gain > 0 else math.inf
+    return math.inf if gain <= 0 else entropy / gain

@@ -220,6 +220,6 @@ def test_notes__of_ids_and_dates_in_pieces(run, tmp_path, monkeypatch):
         "customer_id,x,y\n" + "".join(f"{7 * i},{i % 5}.5,{i % 3}\n" for i in range(90))
     )
     monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: True)
-    text = "column 'customer_id' is named as ids are, and is read as data. To leave it out, use"
+    text = "column 'customer_id' is named as ids and codes are in the first rows, and is"
     assert text in run("fit", path, "-k", 1)[2]
     assert text not in run("fit", path, "-k", 1, "--id", "customer_id")[2]

@@ -213,7 +213,7 @@ def test_errors__of_the_system_name_the_file(run, customers, model, monkeypatch)
         monkeypatch.undo()
     assert (code, err) == (
         2,
-        "gmmfast: error: standard input or output: no space left on device.\n",
+        "gmmfast: error: reading or writing: no space left on device.\n",
     )
 
 
@@ -264,14 +264,37 @@ def test_no_rows__give_a_table_without_rows(run, model, tmp_path, command, cut):
     assert "at least one row" in run("fit", path, "-k", 1)[2]
 
 
+@pytest.mark.parametrize(
+    ("header", "options", "text"),
+    [
+        ("foo,bar", (), "the model needs the columns value, rate; missing: value, rate."),
+        (
+            "value,rate",
+            ("--keep", "nope"),
+            "there is no column 'nope'; the columns are value, rate.",
+        ),
+        ("value,rate", ("--id", "nope"), "there is no column 'nope'"),
+    ],
+)
+def test_no_rows__must_have_the_columns(fails, model, tmp_path, header, options, text):
+    path = tmp_path / "day.csv"
+    path.write_text(f"{header}\n")
+    assert text in fails("predict", model, path, *options)
+
+
+def test_to__is_for_standard_output(fails, model, customers):
+    text = fails("predict", model, customers, "--out", "x.csv", "--to", "parquet")
+    assert "--to is the format of standard output" in text
+
+
 def test_names__of_kept_columns_and_results_meet(run, customers, model, tmp_path):
     first, second = tmp_path / "1.csv", tmp_path / "2.csv"
     run("predict", model, customers, "--keep-all", "--out", first)
     code, _, err = run("predict", model, first, "--keep-all", "--out", second)
     names = second.read_text().splitlines()[0].split(",")
     assert code == 0 and names[:2] == ["row", "row_"] and names[-3] == "component_"
-    assert "the results have two columns 'row': the later one is written as 'row_'" in err
-    assert err.count("'component'") == 1
+    assert "column 'row' of the data is written as 'row_'" in err
+    assert "column 'component' of the results is written as 'component_'" in err
 
 
 def test_predict__tells_of_rows_that_cannot_belong_to_the_model(run, tmp_path):
@@ -303,10 +326,14 @@ def test_outliers__percent_is_no_number(fails, model, customers):
 def test_keep_all__numbers_of_text_are_numbers_of_a_sheet(run, model, tmp_path):
     calamine = pytest.importorskip("python_calamine")
     path, out = tmp_path / "a.csv", tmp_path / "out.xlsx"
-    path.write_text("id,value,rate,since\n007,13053.7,4,2020-01-01\n008,40,5.5,2021-01-01\n")
+    lines = ["id,value,rate,since,2019", "007,13053.7,4,2020-01-01,4915123456789"]
+    path.write_text("\n".join([*lines, "12,40,,2021-01-01,12", ""]))
+    path.write_text(path.read_text().replace(",40,,", ",40,5.5,"))
     assert run("predict", model, path, "--keep-all", "--out", out)[0] == 0
     rows = calamine.CalamineWorkbook.from_path(str(out)).get_sheet_by_index(0).to_python()
-    assert rows[1][1:5] == ["007", 13053.7, 4.0, "2020-01-01"]
+    assert rows[0][5] == "2019"
+    assert rows[1][1:6] == ["007", 13053.7, 4.0, "2020-01-01", "4915123456789"]
+    assert rows[2][1:6] == ["12", 40.0, 5.5, "2021-01-01", "12"]
 
 
 @pytest.mark.parametrize(("columns", "n_axes"), [("value", 1), ("value,rate", 1), (None, 6)])

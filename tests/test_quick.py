@@ -102,6 +102,7 @@ def estimators(folder):
 def commands(run, folder):
     generate.main([folder])
     assert run("fit", folder / "sensors.csv", "-k", 2, "--standardize", "--json")[0] == 0
+    assert run("fit", "--example", "customers", "-k", 2, "--plot", folder / "x.png")[0] == 0
     assert run("select", "--example", "customers", "-k", 2, "--covariance", "EII")[0] == 0
     rows = folder / "rows.csv"
     assert run("sample", folder / "model.npz", "-n", 9, "--out", rows)[0] == 0

@@ -289,6 +289,17 @@ def test_patience__ends_after_so_many_without_improvement(X):
         np.testing.assert_array_equal(search.results_["covariance_type"], same["covariance_type"])
 
 
+def test_patience__a_search_that_is_ended_before_says_so(X):
+    search = GaussianMixtureIC([1, 2, 3, 4], covariance_types=["EII"], patience=4, random_state=0)
+    seen = []
+    with pytest.warns(UserWarning, match="ended after 2 candidates, before its patience"):
+        search.fit(X, callback=lambda fit: seen.append(fit) or len(seen) == 2)
+    assert search.results_["n_components"].tolist() == [1, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search.fit(X)
+
+
 def test_patience__auto_goes_up_from_one(X):
     search = GaussianMixtureIC("auto", covariance_types=FEW, random_state=0).fit(X)
     like = GaussianMixtureIC(range(1, 100), covariance_types=FEW, patience=3, random_state=0).fit(X)

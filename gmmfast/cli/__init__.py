@@ -102,7 +102,7 @@ def _one_line(error: Exception) -> str:
     """Return the message of an error in one line, with the file that the system means."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror and text.startswith("[Errno"):
-        name = "standard input or output" if error.filename is None else error.filename
+        name = "reading or writing" if error.filename is None else error.filename
         text = f"{name}: {error.strerror[0].lower()}{error.strerror[1:]}."
     return shown(in_own_words(" ".join(text.split()))) or type(error).__name__
 

@@ -294,7 +294,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         help="write to this .csv, .csv.gz, .tsv, .npy, .parquet or .xlsx, not to standard output",
     )
     help = f"format of standard output: {', '.join(OUTPUTS)} (csv)"
-    parser.add_argument("--to", choices=OUTPUTS, default="csv", metavar="FORMAT", help=help)
+    parser.add_argument("--to", choices=OUTPUTS, metavar="FORMAT", help=help)
 
 
 def _names(text: str) -> list[str]:

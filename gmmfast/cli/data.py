@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.cli.progress import RowsSoFar
-from gmmfast.cli.streams import shown
+from gmmfast.cli.streams import shown, writes_rows
 from gmmfast.cli.words import in_own_words
 from gmmfast.data import free_memory as memory
 from gmmfast.datasets import EXAMPLES
@@ -151,7 +151,7 @@ def _of_file(
         return Data(
             table.values, table.weights, table.names, table.has_names, labels, numbers, table.kept
         )
-    for text in [*choice.notes, *choice.first_doubts()]:
+    for text in [*choice.notes, *choice.first_oddities()]:
         note(text)
     if label_column is not None:
         raise ValueError(
@@ -171,14 +171,14 @@ def _of_file(
         **options,
         **vars(reading),
     )
-    if not hasattr(arguments, "keep"):  # predict and score count the rows that they write
+    if not writes_rows(arguments):  # predict and score count the rows that they write
         pieces.watch = count.show
     return Data(pieces, None, choice.names, choice.source.has_names)
 
 
 def kept_columns(arguments: argparse.Namespace, names: list[str]) -> list[str]:
     """Return the columns of the data to write: ids first, then --keep, if any."""
-    if not hasattr(arguments, "keep"):  # of fit and select, which write no rows
+    if not writes_rows(arguments):
         return []
     asked = names if arguments.keep_all else arguments.keep
     return list(dict.fromkeys([*arguments.id, *asked]))
@@ -223,13 +223,7 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
         else:
             there = column_names(path, expected, reading=_reading(arguments))
         if there is not None:
-            missing = [name for name in expected if name not in there]
-            if missing:
-                raise ValueError(
-                    f"{source(arguments)}: the model needs the columns {', '.join(expected)}; "
-                    f"missing: {', '.join(missing)}. "
-                    "Rename the columns, or choose others with --columns."
-                )
+            _require_features(expected, there, arguments)
             arguments.columns = expected
     data = read(arguments)
     n_features = model.means_.shape[1]
@@ -240,6 +234,28 @@ def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
             "leave out --exclude and --id of the others."
         )
     return data
+
+
+def require_columns(
+    names: list[str], model: GaussianMixture, arguments: argparse.Namespace
+) -> None:
+    """Raise ValueError if a table without rows has not the columns that the command needs."""
+    _require_features(arguments.columns or feature_names(model), names, arguments)
+    for name in [*arguments.exclude, *kept_columns(arguments, [])]:
+        if name not in names:
+            raise ValueError(
+                f"{source(arguments)}: there is no column {name!r}; the columns are "
+                f"{', '.join(names)}."
+            )
+
+
+def _require_features(expected: list[str], names: list[str], arguments: argparse.Namespace) -> None:
+    missing = [name for name in expected if name not in names]
+    if missing:
+        raise ValueError(
+            f"{source(arguments)}: the model needs the columns {', '.join(expected)}; "
+            f"missing: {', '.join(missing)}. Rename the columns, or choose others with --columns."
+        )
 
 
 def feature_names(model: GaussianMixture) -> list[str]:

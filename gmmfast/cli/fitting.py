@@ -130,10 +130,10 @@ def require_rows(data: Data, n_components: int, arguments: argparse.Namespace) -
     """Raise ValueError for fewer than two rows, or fewer than components."""
     if isinstance(data.rows, Chunks):
         return  # their number is not known before the fit has read them
+    if len(data.rows) < 2:
+        raise ValueError(f"{source(arguments)}: a fit needs at least two rows; got 1.")
     n_rows = len(data.rows) if data.weights is None else int(np.count_nonzero(data.weights))
-    if n_rows < 2:
-        raise ValueError(f"{source(arguments)}: a fit needs at least two rows; got {n_rows}.")
-    if n_rows < n_components:
+    if 1 < n_rows < n_components:
         raise ValueError(
             f"{source(arguments)}: -k {n_components} components need at least as many "
             f"rows; got {n_rows}. Lower -k."

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from gmmfast.cli.streams import STANDARD, shown
+from gmmfast.cli.streams import STANDARD, shown, writes_rows
 
 EVERY = 0.5  # seconds between two counts; shorter runs stay silent
 ERASE = "\r\033[K"  # what stands on the line, whoever wrote it
@@ -63,5 +63,5 @@ class RowsSoFar:
 
 def _prints_rows(arguments: argparse.Namespace) -> bool:
     """Whether a command writes rows to the terminal, which show how far it is."""
-    writes_rows = hasattr(arguments, "keep") and arguments.out in (None, STANDARD)
-    return writes_rows and sys.stdout.isatty()
+    to_output = writes_rows(arguments) and arguments.out in (None, STANDARD)
+    return to_output and sys.stdout.isatty()

@@ -53,19 +53,29 @@ def require_model_output(arguments: argparse.Namespace) -> None:
         require_writable(arguments.out, (".npz",))
 
 
+def writes_rows(arguments: argparse.Namespace) -> bool:
+    """Whether a command writes a row for each row of the data, as predict and score do."""
+    return hasattr(arguments, "keep")
+
+
 def require_output(arguments: argparse.Namespace) -> None:
     """Raise before a long run if writing its output after it would fail."""
     if arguments.out in (None, STANDARD):
-        require_writable(Path(f"standard output.{arguments.to}"), WRITE_SUFFIXES)
-    else:
-        require_writable(arguments.out, WRITE_SUFFIXES)
+        require_writable(Path(f"standard output.{arguments.to or 'csv'}"), WRITE_SUFFIXES)
+        return
+    if arguments.to is not None:
+        raise ValueError(
+            "--to is the format of standard output; the suffix of --out says that of a file. "
+            "Leave one of them out."
+        )
+    require_writable(arguments.out, WRITE_SUFFIXES)
 
 
 def write_output(pieces: Iterable[Mapping[str, Any]], arguments: argparse.Namespace) -> None:
     """Write columns to `--out`, or to standard output as `--to` says."""
     if arguments.out not in (None, STANDARD):
         write_table(arguments.out, pieces)
-    elif arguments.to == "csv":
+    elif arguments.to in (None, "csv"):
         write_csv(sys.stdout, pieces)
     else:
         with tempfile.TemporaryDirectory(prefix="gmmfast-") as folder:

@@ -14,6 +14,7 @@ from gmmfast.cli.data import (
     kept_columns,
     note,
     read_for,
+    require_columns,
 )
 from gmmfast.cli.progress import RowsSoFar
 from gmmfast.cli.streams import require_output, write_output
@@ -24,7 +25,7 @@ from gmmfast.tables import EmptyTableError
 from gmmfast.tables.base import free_name
 
 Columns = dict[str, NDArray[Any]]
-FAR = 0.1  # share of rows that are unlike all rows of the fit, above which a note says so
+FAR, SEVERAL = 0.1, 9  # share and number of rows unlike all of the fit, above which a note asks why
 BLOCK = 1 << 18  # rows in memory whose results are computed and written at once
 
 
@@ -59,10 +60,13 @@ def _write_rows(
     except EmptyTableError as error:  # of a day without rows: a table without rows
         if not error.names:  # a file without anything is no table
             raise
+        require_columns(error.names, model, arguments)
+        _forget_names(model)
         note(str(error))
-        kept = kept_columns(arguments, error.names)
+        kept = kept_columns(arguments, [name for name in error.names if name])
         found = iter([_no_rows(model, kept, results)])
     else:
+        _forget_names(model)
         count = RowsSoFar(f"{arguments.model} applied to", arguments)
         found = _counted(((part, results(model, part.X)) for part in _blocks(data)), count)
     if arguments.relative:
@@ -75,13 +79,15 @@ def _write_rows(
     if cut is None:
         least = float(model.log_density_quantile(0.0)) if hasattr(model, QUANTILES) else -np.inf
         write_output(_counting(found, least, counts), arguments)
-        if counts[0] > FAR * counts[1]:
+        if counts[0] > max(SEVERAL, FAR * counts[1]):
             note(
                 f"{counts[0]} of {counts[1]} rows are less likely than each row of the fit. Are "
                 "the columns and their units the same?"
             )
         return
     write_output(_flagged(found, cut, counts), arguments)
+    if not counts[1]:
+        return
     of_fit = ""
     if arguments.outliers is not None and not arguments.relative:
         of_fit = f", as {arguments.outliers:g} of the rows of the fit have"
@@ -176,11 +182,12 @@ def _beside(part: Chunk, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     if numbers is None:
         numbers = np.arange(part.first + 1, part.first + 1 + len(part.X))
     columns: dict[str, Any] = {"row": numbers}
-    for name, cells in [*part.kept.items(), *found.items()]:
-        free = free_name(name, columns)
-        if free != name and not part.first:
-            note(f"the results have two columns {name!r}: the later one is written as {free!r}")
-        columns[free] = cells
+    for whose, named in (("data", part.kept), ("results", found)):
+        for name, cells in named.items():
+            free = free_name(name, columns)
+            if free != name and not part.first:
+                note(f"column {name!r} of the {whose} is written as {free!r}")
+            columns[free] = cells
     return columns
 
 
@@ -196,11 +203,14 @@ def sample(arguments: argparse.Namespace) -> None:
     write_output([columns], arguments)
 
 
+def _forget_names(model: GaussianMixture) -> None:
+    """Take rows without names: their columns are in the order of the model."""
+    if hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+
+
 def _open(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
     """Open the rows to apply a model to."""
-    try:
-        return read_for(model, arguments)
-    finally:
-        if hasattr(model, "feature_names_in_"):
-            del model.feature_names_in_  # the columns are in order: an array needs no names
-        announce_compilation()
+    data = read_for(model, arguments)
+    announce_compilation()
+    return data

@@ -180,7 +180,7 @@ class FittedMixture(Estimator):
         Returns
         -------
         float
-            Lower is better; infinite for fewer rows than parameters.
+            Lower is better; infinite unless there are at least two rows more than parameters.
         """
         log_likelihood, weight = self._log_likelihood(X, sample_weight)
         return criteria.aicc(log_likelihood, self._n_parameters(), weight)

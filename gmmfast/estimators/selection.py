@@ -309,7 +309,9 @@ class GaussianMixtureIC(Estimator):
                 raise
         finally:
             bar.close()
-        if len(fits) < len(search.candidates):
+        if search.patience is not None and not search.is_complete:
+            warn(f"The search ended after {len(fits)} candidates, before its patience did.")
+        elif len(fits) < len(search.candidates):
             warn(f"The search ended after {len(fits)} of {len(search.candidates)} candidates.")
         return fits
 

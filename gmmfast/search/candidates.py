@@ -155,6 +155,8 @@ class Search:
     n_threads: int
     deadline: Deadline
     candidates: list[Candidate] = field(init=False, default_factory=list)  # that were begun
+    is_complete: bool = field(init=False, default=False)  # no candidate is left to try
+    _of_one: dict[str, float] = field(init=False, default_factory=dict)  # log-likelihoods by model
     _starts: Starts = field(init=False)
     _starts_of_folds: list[Starts] = field(init=False)
 
@@ -169,6 +171,7 @@ class Search:
         most = min(one.points.n_rows for one in [self._starts, *self._starts_of_folds])
         if self.patience is None:
             yield from self._group(counts, most)
+            self.is_complete = not self.deadline.passed()
             return
         least, vain = math.inf, 0
         for K in self.counts:
@@ -180,8 +183,10 @@ class Search:
                     values.append(getattr(fit, self.criterion))
             vain = 0 if min(values) < least else vain + 1
             least = min(values)
-            if vain == self.patience or K >= most:
+            self.is_complete = vain == self.patience or K >= most
+            if self.is_complete or self.deadline.passed():
                 return
+        self.is_complete = True
 
     def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
         """Fit all models with each of these numbers of components."""
@@ -241,7 +246,7 @@ class Search:
                 failure = SINGULAR
             else:
                 choice = self._starts.choices[K]
-                found = self._criteria(model, self._fit(self.rows, self._starts, model, choice))
+                found = self._criteria(candidate, self._fit(self.rows, self._starts, model, choice))
                 found["cv"] = self._cross_validated(model, K)
                 failure = ""
         except IllDefinedCovarianceError:
@@ -257,7 +262,7 @@ class Search:
         model, starts = MODELS[covariance_type](self.reg_covar), self._starts
         try:
             choice = starts.choice(partitions, K)
-            found = self._criteria(model, self._fit(self.rows, starts, model, choice))
+            found = self._criteria(fit.candidate, self._fit(self.rows, starts, model, choice))
         except IllDefinedCovarianceError:
             found = None
         seconds = fit.seconds + time.perf_counter() - begin
@@ -294,8 +299,9 @@ class Search:
         course.complete()
         return course
 
-    def _criteria(self, model: Model, course: Course) -> dict[str, Any]:
+    def _criteria(self, candidate: Candidate, course: Course) -> dict[str, Any]:
         result, statistics = course.result(), course.statistics()
+        model = MODELS[candidate.covariance_type](self.reg_covar)
         n_parameters = model.n_parameters(*result.parameters.means.shape)
         bic = criteria.bic(statistics.log_likelihood, n_parameters, self.rows.weight)
         return {
@@ -305,23 +311,34 @@ class Search:
             "aic": criteria.aic(statistics.log_likelihood, n_parameters),
             "aicc": criteria.aicc(statistics.log_likelihood, n_parameters, self.rows.weight),
             "icl": criteria.icl(bic, statistics.doubt),
-            "nec": self._normalized_entropy(model, result.parameters, statistics.log_likelihood),
+            "nec": self._normalized_entropy(
+                candidate, result.parameters, statistics.log_likelihood
+            ),
             "degenerate": bool(result.degenerate.any()),
         }
 
     def _normalized_entropy(
-        self, model: Model, mixture: Parameters, log_likelihood: float
+        self, candidate: Candidate, mixture: Parameters, log_likelihood: float
     ) -> float:
         if self.criterion != "nec":
             return math.nan
-        if len(mixture.weights) == 1:
+        K, name = candidate
+        if K == 1:
             return 1.0
         assert isinstance(self.rows, MemoryRows)
+        if name not in self._of_one:
+            self._of_one[name] = self._log_likelihood_of_one(MODELS[name](self.reg_covar))
+        return criteria.nec(entropy_of(self.rows, mixture), log_likelihood, self._of_one[name])
+
+    def _log_likelihood_of_one(self, model: Model) -> float:
+        """Return the log-likelihood of one component; NaN if it has no covariance."""
         starts = self._starts
         whole = starts.points.of_all(np.zeros(starts.points.n_rows, np.int64))
-        one = self._fit(self.rows, starts, model, starts.choice([whole], 1))
-        entropy = entropy_of(self.rows, mixture)
-        return criteria.nec(entropy, log_likelihood, one.statistics().log_likelihood)
+        try:
+            course = self._fit(self.rows, starts, model, starts.choice([whole], 1))
+        except IllDefinedCovarianceError:
+            return math.nan
+        return course.statistics().log_likelihood
 
     def _cross_validated(self, model: Model, K: int) -> float:
         total = weight = 0.0

@@ -160,7 +160,8 @@ class Results(np.ndarray):
         ranked = f"{self.ranking(criterion).size} of {len(self)} candidates ranked"
         lines = [f"{ranked} by {name}: lower is better"]
         counts, order = np.asarray(self["n_components"]), self.ranking(criterion)
-        if order.size and counts.min() < counts[order[0]] == counts.max():
+        reached = counts[np.asarray(self["failure"]) != NOT_REACHED]
+        if order.size and reached.min() < counts[order[0]] == reached.max():
             lines.append("the best has the largest K that was tried: larger ones may be better")
         collapsed = int(np.count_nonzero(self["degenerate"]))
         if collapsed:

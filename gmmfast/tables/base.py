@@ -1,6 +1,7 @@
 """What all kinds of files share: suffixes, columns, and the rules for a cell."""
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,9 @@ MISSING = frozenset(
     + ["null", "none", "nil", "missing", "#n/a", "#na", "#nv", "#value!", "#div/0!", "#null!"]
     + ["n.v.", "#n/v", "#ref!", "#name?", "#num!", "#bezug!", "#wert!", "#zahl!"]
 )
-_SIGNS = " \t\u00a0\u202f%$€£¥"  # that spreadsheets leave beside a dash
+HEAD = 200  # rows from which all is found out that a file does not say
+CURRENCY = "[$€£¥₹₽₩₺₪₫฿]|kr|zł|Kč|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD"
+_DASH = re.compile(rf"(?:{CURRENCY}|%)?\s*[-–—]+\s*(?:{CURRENCY}|%)?")  # a zero of accountants
 CHOOSE = "Correct it, delete the row, or leave the column out with --exclude (exclude= in Python)."
 # How to read a file otherwise, at the end of notes: other front ends have their own words.
 AS_ROW = "If it is a row, use --no-header (header=False in Python)."
@@ -103,7 +106,7 @@ class Reading:
 
 
 class EmptyTableError(ValueError):
-    """A file has columns, of these `names`, and no rows."""
+    """A file has no rows; `names` are its columns, none if it is empty."""
 
     def __init__(self, message: str, names: Sequence[str]) -> None:
         super().__init__(message)
@@ -270,7 +273,8 @@ def missing_values(
 
 def is_missing_cell(cell: str) -> bool:
     """Whether a cell of text says that its value is missing, such as ``NA`` and ``- €``."""
-    return cell.strip().lower() in MISSING or cell.strip(_SIGNS) in ("", "-")
+    text = cell.strip()
+    return text.lower() in MISSING or _DASH.fullmatch(text) is not None
 
 
 def plain_number(cell: str) -> float | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmfast.data.frames import is_missing
 from gmmfast.tables.base import (
     AS_DATA,
+    HEAD,
     LEAVE_OUT,
     Floats,
     Piece,
@@ -26,8 +27,8 @@ from gmmfast.tables.base import (
     require_no_infinity,
     unwatched,
 )
-from gmmfast.tables.doubts import HEAD, doubtful, total
 from gmmfast.tables.files import FIND_OUT, Paths, open_file
+from gmmfast.tables.oddities import odd_columns, total_row
 from gmmfast.tables.several import SeveralFiles
 
 
@@ -102,29 +103,30 @@ class Choice:
                 "are left out."
             )
         table = self._table(piece, gaps, 0, notes)
-        notes += self._doubts(table.values[:HEAD])
-        row, sums = total(table.values, table.names)
+        notes += self._oddities(table.values)
+        row, sums = total_row(table.values, table.names)
         if sums:
             number = row + 1 if table.rows is None else table.rows[row]
-            which = "the last row" if row == len(table.values) - 1 else f"row {number}"
             notes.append(
-                f"{self.source.path}: {which} holds the sum of those above "
+                f"{self.source.path}: row {number} holds the sum of those above "
                 f"({listed(sums)}), and is read as data. Delete it if it is a total."
             )
         return table
 
-    def first_doubts(self) -> list[str]:
+    def first_oddities(self) -> list[str]:
         """Read the first rows, for notes on columns that look like ids, dates and the like."""
         piece = next(self.source.pieces(self._picked, HEAD), None)
-        return [] if piece is None else self._doubts(piece.values[:HEAD, : len(self.names)])
+        if piece is None:
+            return []
+        return self._oddities(piece.values[:HEAD, : len(self.names)], " in the first rows")
 
-    def _doubts(self, head: Floats) -> list[str]:
+    def _oddities(self, values: Floats, where: str = "") -> list[str]:
         if self.is_asked:
             return []
-        found = doubtful(head, self.names, self.source.padded)
+        found = odd_columns(values, self.names, self.source.padded)
         return [
             f"{self.source.path}: {'column' if len(which) == 1 else 'each of the columns'} "
-            f"{listed(which)} {text}, and is read as data. {LEAVE_OUT}"
+            f"{listed(which)} {text}{where}, and is read as data. {LEAVE_OUT}"
             for text, which in found.items()
         ]
 

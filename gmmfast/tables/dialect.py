@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gmmfast.tables.base import is_missing_cell, plain_number
+from gmmfast.tables.base import CURRENCY, is_missing_cell, plain_number
 
 Row = list[str]  # cells without the white space around them
 
@@ -19,11 +19,10 @@ DECIMALS = (".", ",")
 EVEN = 0.8  # of the lines are alike at least, if a fault in the others shall be found
 NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "white space"}
 
-_CURRENCY = "[$€£¥₹₽₩₺₪₫฿]|kr|zł|Kč|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD"
 _SPACES = "\u00a0\u202f\u2009"  # no-break, narrow no-break and thin, beside the plain one
 _ADORNED = re.compile(
-    rf"(?P<open>\()?\s*(?P<minus>[+-]?)\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+-]?)"
-    rf"(?P<body>[0-9.,][0-9.,'’ {_SPACES}]*?)\s*(?P<after>{_CURRENCY}|%|‰)?\s*(?P<close>\))?"
+    rf"(?P<open>\()?\s*(?P<minus>[+-]?)\s*(?P<before>{CURRENCY})?\s*(?P<inner>[+-]?)"
+    rf"(?P<body>[0-9.,][0-9.,'’ {_SPACES}]*?)\s*(?P<after>{CURRENCY}|%|‰)?\s*(?P<close>\))?"
 )
 _GROUPS = {  # whole numbers with separators of thousands, such as 1.234.567 and 12,34,567
     mark: re.compile(rf"[1-9][0-9]{{0,2}}(?:[{mark}][0-9]{{2,3}})*[{mark}][0-9]{{3}}")
@@ -31,6 +30,7 @@ _GROUPS = {  # whole numbers with separators of thousands, such as 1.234.567 and
 }
 _MONTH = re.compile(r"(?:0[1-9]|1[0-2])[.,](?:19|20)[0-9]{2}")  # 02.2026 is a date
 _HUNDREDS = re.compile(r"[1-9][0-9]{2}")
+_FEW_THOUSANDS = re.compile(r"[1-9][0-9]?[.,][0-9]{3}")
 _UNCLEAR = re.compile(r"[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}")  # a decimal, or thousands
 
 
@@ -172,10 +172,10 @@ def _widths(lines: Sequence[str], delimiter: str) -> list[int]:
 def _evenness(widths: list[int], delimiter: str) -> float:
     """Share of lines with as many cells as the first, more than one; R names no row names.
 
-    Lines with fewer than half the cells of others are titles.
+    Lines above with fewer than half as many cells as most lines are titles.
     """
-    most = max(widths)
-    first, *rest = itertools.dropwhile(lambda width: 2 * width < most, widths)
+    usual = max(widths, key=widths.count)
+    first, *rest = itertools.dropwhile(lambda width: 2 * width < usual, widths)
     shares = [rest.count(width) / max(1, len(rest)) for width in (first, first + 1)]
     alike = (shares[0] if rest else 1.0) if first > 1 else 0.0
     without_name = shares[1] if first > 1 or delimiter != "," else 0.0  # or a decimal comma
@@ -200,10 +200,10 @@ def _lenient(delimiter: str, decimal: str) -> Dialect:
 def decimal_of(columns: list[Row], delimiter: str) -> str:
     """Return the decimal mark with which more cells are numbers.
 
-    Where 1,234 could be either, it is thousands where the other numbers of the column are 100 to
-    999. Otherwise commas are decimal in a file that separates cells by semicolons, as spreadsheets
-    do where commas are decimal; and in any other file but one with commas, where all numbers of
-    the column are of this kind, as decimals of one length are.
+    Where 1,234 could be either, it is thousands where each such column also holds whole numbers
+    from 100 to 999, and none else. Otherwise commas are decimal in a file that separates cells by
+    semicolons, as spreadsheets do where commas are decimal; and in any other file but one with
+    commas, where all numbers of the column are of this kind, as decimals of one length are.
     """
     columns = [column for column in columns if not are_months(column)]
     counts = {
@@ -215,32 +215,34 @@ def decimal_of(columns: list[Row], delimiter: str) -> str:
     if counts["."] != counts[","]:
         return max(DECIMALS, key=lambda decimal: counts[decimal])
     for mark, other in (DECIMALS, DECIMALS[::-1]):
-        if any(_are_thousands(column, mark) for column in columns):
+        marked = [column for column in columns if any(_is_unclear(cell, mark) for cell in column)]
+        if marked and other != delimiter and all(_are_thousands(c, mark) for c in marked):
             return other
-    unclear = [c for c in columns if any("," in cell and _UNCLEAR.fullmatch(cell) for cell in c)]
+    unclear = [column for column in columns if any(_is_unclear(cell, ",") for cell in column)]
     if not unclear or delimiter == ",":
         return "."
     uniform = all(
-        "," in cell and _UNCLEAR.fullmatch(cell)
-        for column in unclear
-        for cell in column
-        if not is_missing_cell(cell)
+        _is_unclear(cell, ",") for column in unclear for cell in column if not is_missing_cell(cell)
     )
     return "," if delimiter == ";" or uniform else "."
 
 
+def _is_unclear(cell: str, mark: str) -> bool:
+    return mark in cell and _UNCLEAR.fullmatch(cell) is not None
+
+
 def are_months(cells: Iterable[str]) -> bool:
-    """Whether all cells that are not missing are months, such as 02.2026."""
+    """Whether all cells that are not missing are months, such as 02.2026 and 11.2026."""
     there = [cell for cell in cells if not is_missing_cell(cell)]
-    return bool(there) and there[0][:1] in "01" and all(map(_MONTH.fullmatch, there))
+    return any(cell[0] == "0" for cell in there) and all(map(_MONTH.fullmatch, there))
 
 
 def _are_thousands(cells: Row, mark: str) -> bool:
-    """Whether each number is 100 to 999, or has this mark before its last three digits."""
+    """Whether each number is 100 to 999, or below 100,000 with this mark before three digits."""
     there = [cell for cell in cells if not is_missing_cell(cell)]
-    marked = [cell for cell in there if mark in cell and _UNCLEAR.fullmatch(cell)]
+    marked = [cell for cell in there if mark in cell and _FEW_THOUSANDS.fullmatch(cell)]
     plain = [cell for cell in there if _HUNDREDS.fullmatch(cell)]
-    return bool(marked and plain) and len(marked) + len(plain) == len(there)
+    return len(plain) > 1 and len(marked) + len(plain) == len(there)
 
 
 def _thousands(columns: list[Row], decimal: str) -> str:

@@ -2,7 +2,9 @@
 
 import datetime
 import importlib
+import itertools
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -11,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import SHEET, Piece, Reading, plain_number
+from gmmfast.tables.base import HEAD, SHEET, Piece, Reading, is_missing_cell
 from gmmfast.tables.dialect import Dialect, decimal_of
-from gmmfast.tables.records import HEAD, Record, Records
+from gmmfast.tables.records import Record, Records
 
 CELL = 8  # bytes per cell, for estimates: a sheet is held in memory while it is read
 MOST_ROWS = (1 << 20) - 1  # of an .xlsx sheet, below the names of the columns
 MOST_COLUMNS = 1 << 14  # and of columns
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,10})(?:\.[0-9]+)?")  # text; longer ones are codes
 EXACT = 10**15  # whole numbers from here on are text: a cell keeps 15 digits
 
 
 class ExcelFile(Records):
-    """A sheet of a spreadsheet file; the first, unless the user names another.
+    """A sheet of a spreadsheet file; the first that is no cover, unless the user names another.
 
     Cells that hold text are read as in a text file with decimal points.
     """
@@ -37,7 +40,8 @@ class ExcelFile(Records):
                 f"{path}: there is no sheet {reading.sheet!r}; the sheets are {', '.join(names)}."
             )
         sheet, self._rows = _first_table(book, names if reading.sheet is None else [reading.sheet])
-        texts = [[c.strip() for c in row if isinstance(c, str)] for row in self._rows[1:HEAD]]
+        columns = itertools.zip_longest(*self._rows[1:HEAD])
+        texts = [[c.strip() for c in column if isinstance(c, str)] for column in columns]
         self._decimal = reading.decimal or decimal_of(texts, ";")
         head = list(self._records(0, HEAD))
         super().__init__(path, head, Dialect(";", self._decimal), asked, reading)
@@ -68,14 +72,27 @@ class ExcelFile(Records):
 
 
 def _first_table(book: Any, names: Sequence[str]) -> tuple[str, list[list[Any]]]:
-    """Return the first sheet with two rows of numbers, or the first sheet; others are covers."""
+    """Return the first sheet that is no cover, or the first sheet."""
     first: list[list[Any]] = []
     for name in names:
         rows: list[list[Any]] = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
-        if sum(any(isinstance(cell, float) for cell in row) for row in rows) >= 2:
+        if not _is_cover(rows):
             return name, rows
         first = first or rows
     return names[0], first
+
+
+def _is_cover(rows: list[list[Any]]) -> bool:
+    """Whether a sheet has several rows, and no number below the first."""
+    filled = [[cell for cell in row if cell != ""] for row in rows]
+    _, *below = [row for row in filled if row] or [[]]
+    return bool(below) and not any(map(_is_number, itertools.chain(*below)))
+
+
+def _is_number(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return any(Dialect(";", mark).number(cell) is not None for mark in ".,")
+    return isinstance(cell, int | float)
 
 
 def _book(path: Path) -> Any:
@@ -133,7 +150,9 @@ def write_excel(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | li
                 )
             if not count:
                 _write_cells(sheet, 0, columns)
-            cells = [c if isinstance(c, list) else c.tolist() for c in columns.values()]
+            cells = [
+                _as_numbers(c) if isinstance(c, list) else c.tolist() for c in columns.values()
+            ]
             for row in zip(*cells, strict=True):
                 count += 1
                 if count > MOST_ROWS:
@@ -143,13 +162,12 @@ def write_excel(file: IO[bytes], pieces: Iterable[Mapping[str, NDArray[Any] | li
                 _write_cells(sheet, count, row)
 
 
-def _number_of(cell: str) -> str | float:
-    """Return the number that text is, if it is written as Python writes it; 007 stays text."""
-    value = plain_number(cell)
-    if value is None or not math.isfinite(value):
-        return cell
-    is_whole = value.is_integer() and abs(value) < EXACT
-    return value if cell == repr(value) or (is_whole and cell == str(int(value))) else cell
+def _as_numbers(cells: list[Any]) -> list[Any]:
+    """Return a column of text as numbers, if all its cells are; codes such as 007 stay text."""
+    there = [cell for cell in cells if not (isinstance(cell, str) and is_missing_cell(cell))]
+    if not (there and all(isinstance(cell, str) and _NUMBER.fullmatch(cell) for cell in there)):
+        return cells
+    return [None if is_missing_cell(cell) else float(cell) for cell in cells]
 
 
 def _write_cells(sheet: Any, row: int, cells: Iterable[Any]) -> None:
@@ -157,10 +175,9 @@ def _write_cells(sheet: Any, row: int, cells: Iterable[Any]) -> None:
     for column, cell in enumerate(cells):
         if cell is None or cell != cell:
             continue
-        value: Any = _number_of(cell) if isinstance(cell, str) else cell
-        is_number = isinstance(value, int | float) and math.isfinite(value)
-        if is_number and (isinstance(value, float) or abs(value) < EXACT):
-            sheet.write_number(row, column, value)
+        is_number = isinstance(cell, int | float) and math.isfinite(cell)
+        if is_number and (isinstance(cell, float) or abs(cell) < EXACT):
+            sheet.write_number(row, column, cell)
         elif sheet.write_string(row, column, str(cell)):  # a code of failure
             raise ValueError(
                 f"an .xlsx cell holds at most 32767 characters; row {row} has more in column "

@@ -29,7 +29,6 @@ from gmmfast.tables.header import count_index, is_header, is_name, title_length
 Record = tuple[int, list[str]]  # number of the line, and its cells
 
 NUMERIC = 0.1  # share of numbers from which on a column is one of numbers
-HEAD = 200  # lines from which all is found out that a file does not say
 _PADDED = re.compile(r"0[0-9]+")
 
 
@@ -136,7 +135,8 @@ class Records(TableFile):
             like = "the header line" if self.has_names else f"{self.unit} {self.first}"
             raise ValueError(
                 f"{self.path}, {self.unit} {line}: every row must have {len(self.names)} cells, "
-                f"as {like} has; got {len(record)}. Correct the row, or delete it if it is none."
+                f"as {like} has; got {len(record)}. Correct the row, or delete it if it is a "
+                "footnote or a total."
             )
 
     def _is_header(

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
 from gmmfast.tables import dialect as dialects
-from gmmfast.tables.base import DECIMAL, DIALECT, Piece, Reading, is_missing_cell
+from gmmfast.tables.base import DECIMAL, DIALECT, HEAD, Piece, Reading, is_missing_cell
 from gmmfast.tables.opening import DENSITY, encoding_of, explained, kind_of, open_text
-from gmmfast.tables.records import HEAD, Record, Records
+from gmmfast.tables.records import Record, Records
 
 COMMENT = "#"  # begins a line that is no data
 LONGEST = 10_000  # lines of a cell in quotes; a quote that goes on is a stray one

@@ -1,11 +1,13 @@
 """Columns into text, NumPy, Parquet and spreadsheet files, some rows at a time."""
 
 import bz2
+import contextlib
 import csv
 import gzip
+import io
 import lzma
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -25,7 +27,12 @@ from gmmfast.tables.excel import excel_writer, write_excel
 from gmmfast.tables.opening import kind_of
 
 Column: TypeAlias = NDArray[Any] | list[Any]
-OPENERS: dict[str, Any] = {"": open, ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+PACKERS: dict[str, Callable[[IO[bytes]], Any]] = {
+    "": contextlib.nullcontext,
+    ".gz": lambda file: gzip.GzipFile("", "wb", fileobj=file, mtime=0),  # without name and time
+    ".bz2": lambda file: bz2.open(file, "wb"),
+    ".xz": lambda file: lzma.open(file, "wb"),
+}
 
 
 def write_table(path: str | os.PathLike[str], pieces: Iterable[Mapping[str, Column]]) -> None:
@@ -83,7 +90,11 @@ def _write(
     part: Path, suffix: str, compression: str, pieces: Iterable[Mapping[str, Column]]
 ) -> None:
     if suffix in TEXT_SUFFIXES:
-        with OPENERS[compression](part, "xt", encoding="utf-8", newline="") as text:
+        with (
+            open(part, "xb") as file,
+            PACKERS[compression](file) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="") as text,
+        ):
             write_csv(text, pieces, "\t" if suffix == ".tsv" else ",")
     else:
         with open(part, "xb") as file:
@@ -116,7 +127,7 @@ WRITERS = {".npy": _write_npy, ".parquet": write_parquet, ".xlsx": write_excel}
 def require_writable(path: Path, suffixes: Sequence[str]) -> None:
     """Raise before a long run if writing `path` after it would fail."""
     suffix, compression = kind_of(path)
-    if not (compression in OPENERS and suffix in TEXT_SUFFIXES and suffix in suffixes):
+    if not (compression in PACKERS and suffix in TEXT_SUFFIXES and suffix in suffixes):
         require_suffix(path, suffixes)
     if path.suffix.lower() in ARROW_SUFFIXES:
         pyarrow_for(path, "writing")

@@ -36,7 +36,7 @@ def notes(path, **options):
 @pytest.mark.parametrize(
     ("name", "cells", "text"),
     [
-        ("zip", ["01067", "99084", "04109"], "begins its numbers with zeros, as codes do"),
+        ("zip", ["01067", "99084", "04109"], "has numbers with leading zeros, as codes do"),
         ("n", ["1", "2", "3"], "counts the rows"),
         ("n", ["0", "1", "2"], "counts the rows"),
         ("day", ["20240131", "20240229", "19991231"], "holds dates written as numbers"),
@@ -64,6 +64,11 @@ def notes(path, **options):
         ("day", ["20241331", "20240229", "19991231"], None),
         ("PLZ", ["731", "204", "731"], "is named as ids and codes are"),
         ("visits", ["731", "204", "555"], None),
+        ("id_customer", ["731", "204", "555"], "is named as ids and codes are"),
+        ("NO", ["731", "204", "555"], None),
+        ("NO2", ["731", "204", "555"], None),
+        ("PSNR", ["731", "204", "555"], None),
+        ("smoker_yes_no", ["731", "204", "555"], None),
         ("idle", ["731", "204", "555"], None),
         ("customer_id", ["7.5", "2", "3"], None),
         ("solid", ["731", "204", "555"], None),
@@ -101,8 +106,10 @@ def test_columns__of_every_kind_of_file(tmp_path, suffix):
 def test_columns__of_few_values(write):
     rows = [f"{i % 5 + 1},{i * i}.5,{i % 8}\n" for i in range(60)]
     (note,) = notes(write("rating,x,y\n" + "".join(rows)))
-    assert note.startswith("column 'rating' takes at most 7 different values, which no Gaussian")
+    assert note.startswith("column 'rating' takes at most 7 different values, too few for a Gaussian")
     assert notes(write("rating,x,y\n" + "".join(rows[:40]))) == []
+    years = [f"{2000 + i // 60},{i * i}.5\n" for i in range(1200)]  # few in the first rows alone
+    assert notes(write("year,x\n" + "".join(years))) == []
 
 
 # Rows
@@ -110,12 +117,18 @@ def test_columns__of_few_values(write):
 
 @pytest.mark.parametrize(
     ("last", "found"),
-    [("33,9", "'value'"), ("33,4.5", "'value', 'rate'"), ("-33,9", None), ("12,9", None)],
+    [("33,4.5", "'value', 'rate'"), ("33,9", None), ("-33,-4.5", None), ("12,9", None)],
 )
 def test_totals__are_noted(write, last, found):
     path = write(SALES + last + "\n")
-    expected = f"the last row holds the sum of those above ({found}), and is read as data. Delete"
+    expected = f"row 4 holds the sum of those above ({found}), and is read as data. Delete"
     assert [note[: len(expected)] for note in notes(path)] == ([expected] if found else [])
+
+
+def test_totals__of_one_column_need_rows_enough(write):
+    rows = [f"{i * i + 3},{-i}\n" for i in range(12)]
+    total = sum(i * i + 3 for i in range(12))
+    assert notes(write("a,b\n" + "".join(rows) + f"{total},5\n"))[0].startswith("row 13 holds")
 
 
 def test_totals__above_other_summaries(write):
@@ -163,13 +176,37 @@ def test_sheets__a_cover_is_passed_over(tmp_path):
     xlsxwriter = pytest.importorskip("xlsxwriter")
     path = tmp_path / "report.xlsx"
     with xlsxwriter.Workbook(str(path)) as book:
-        book.add_worksheet("Info").write_row(0, 0, ["Report", 2026])
+        for i, text in enumerate(["Report of 2026", "", "Figures of all shops"]):
+            (book.get_worksheet_by_name("Info") or book.add_worksheet("Info")).write(i, 0, text)
         sheet = book.add_worksheet("Data")
         for i, row in enumerate([["value", "rate"], [1, 2.5], [4, 5.5]]):
             sheet.write_row(i, 0, row)
     assert read_table(path).values.tolist() == [[1, 2.5], [4, 5.5]]
     assert notes(path)[0].startswith("sheet 'Data' of 2 is read.")
     assert read_table(path, sheet="Data").names == ["value", "rate"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["value", "rate"], ["1,5", "2,5"], ["4", "5"]],  # numbers as text
+        [["value", "rate"], [1, 2]],
+        [["value", "rate"]],
+    ],
+)
+def test_sheets__a_table_is_no_cover(tmp_path, rows):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    path = tmp_path / "report.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        for name, content in (("Data", rows), ("Codes", [["code", "x"], [1, 2.5], [2, 3.5]])):
+            sheet = book.add_worksheet(name)
+            for i, row in enumerate(content):
+                sheet.write_row(i, 0, row)
+    if len(rows) == 1:
+        with pytest.raises(EmptyTableError):
+            read_table(path)
+    else:
+        assert read_table(path).names == ["value", "rate"]
 
 
 def test_titles__lines_keep_their_numbers(write):
@@ -180,7 +217,25 @@ def test_titles__lines_keep_their_numbers(write):
 
 @pytest.mark.parametrize("text", ["x\n1,5\n2,5\n", "x,y\na,1.5,2\nb,2.5,4\n"])
 def test_titles__are_not_names_of_fewer_columns(write, text):
-    assert "are left out" not in " ".join(notes(write(text), columns=["x"]))
+    assert "above the names" not in " ".join(notes(write(text), columns=["x"]))
+
+
+def test_titles__are_not_the_header_above_gaps(write):
+    path = write('"","x"\n"a",NA\n"b",1.5\n"c",2.5\n')
+    table = read_table(path, drop_missing=True)
+    assert table.names == ["x"] and table.values.ravel().tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_footnotes__do_not_change_the_delimiter(write, mark):
+    rows = "".join(f"{i},{i * i},{i % 7}\n" for i in range(30)).replace(",", mark)
+    path = write(f"a{mark}b{mark}c\n{rows}Source: statistical office of the country\n")
+    with pytest.raises(ValueError, match="line 32: every row must have 3 cells.*footnote"):
+        read_table(path)
+
+
+def test_lines__with_one_long_number_are_one_column(write):
+    assert read_table(write("value\n1\n2\n3\n4\n1,234,567\n")).values.sum() == 1234577
 
 
 # Cells
@@ -189,16 +244,24 @@ def test_titles__are_not_names_of_fewer_columns(write, text):
 @pytest.mark.parametrize(
     ("text", "values"),
     [
-        ("a;b\n1.886;x\n987;y\n2.001;z\n", [1886, 987, 2001]),
-        ("a;b\n1,886;x\n987;y\n2,001;z\n", [1886, 987, 2001]),
-        ("a;b\n1.886;x\n98;y\n2.001;z\n", [1.886, 98, 2.001]),
-        ("a;b\n1.886;x\n987.5;y\n2.001;z\n", [1.886, 987.5, 2.001]),
+        ("a;b\n1.886;x\n987;y\n321;y\n2.001;z\n", [1886, 987, 321, 2001]),
+        ("a;b\n1,886;x\n987;y\n321;y\n2,001;z\n", [1886, 987, 321, 2001]),
+        ("a;b\n1.886;x\n98;y\n321;y\n2.001;z\n", [1.886, 98, 321, 2.001]),
+        ("a;b\n1.886;x\n987.5;y\n321;y\n2.001;z\n", [1.886, 987.5, 321, 2.001]),
+        ("a,b\n123.457,x\n250,y\n300,y\n310.125,z\n", [123.457, 250, 300, 310.125]),
+        ("a b\n123.457 x\n250 y\n300 y\n310.125 z\n", [123.457, 250, 300, 310.125]),
+        ("a;b\n1.250;12.5\n100;13.5\n300;14.25\n", [1.25, 12.5, 100, 13.5, 300, 14.25]),
     ],
 )
 def test_cells__thousands_beside_hundreds(write, text, values):
     table = read_table(write(text))
     assert table.values.ravel().tolist() == values
     assert any("between thousands" in note for note in table.notes) == (values[0] == 1886)
+
+
+def test_cells__months_have_a_leading_zero(write):
+    path = write("a,rate\n7,11.2034\n3,11.2051\n5,11.1987\n")
+    assert read_table(path).names == ["a", "rate"]
 
 
 @pytest.mark.parametrize("months", [["01.2026", "02.2026", "12.2025"], ["01,2026", "", "11,2026"]])
@@ -213,7 +276,7 @@ def test_cells__errors_of_spreadsheets_are_missing(write, cell):
     assert len(read_table(write(f"a,b\n1,3\n{cell},4\n"), drop_missing=True).values) == 1
 
 
-@pytest.mark.parametrize("cell", ["- €", "-\u00a0€", "$ -", "-", "%", "€"])
+@pytest.mark.parametrize("cell", ["- €", "-\u00a0€", "$ -", "-", "– €", "- EUR", "- %", "-- $"])
 def test_cells__a_dash_beside_a_sign_is_missing(write, cell):
     table = read_table(write(f"a;b\n1,5;3\n{cell};4\n2,5;5\n"), drop_missing=True)
     assert table.values.tolist() == [[1.5, 3], [2.5, 5]]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.tables.base import HEAD, SHEET, Piece, Reading, is_missing_cell
+from gmmfast.tables.base import HEAD, SHEET, EmptyTableError, Piece, Reading, is_missing_cell
 from gmmfast.tables.dialect import Dialect, decimal_of
 from gmmfast.tables.records import Record, Records
 
@@ -44,7 +44,13 @@ class ExcelFile(Records):
         texts = [[c.strip() for c in column if isinstance(c, str)] for column in columns]
         self._decimal = reading.decimal or decimal_of(texts, ";")
         head = list(self._records(0, HEAD))
-        super().__init__(path, head, Dialect(";", self._decimal), asked, reading)
+        try:
+            super().__init__(path, head, Dialect(";", self._decimal), asked, reading)
+        except EmptyTableError as error:
+            if len(names) == 1:
+                raise
+            text = f"{error} Sheet {sheet!r} of {len(names)} is read. {SHEET}"
+            raise EmptyTableError(text, error.names) from None
         if reading.sheet is None and len(names) > 1:
             self.notes.insert(0, f"{path}: sheet {sheet!r} of {len(names)} is read. {SHEET}")
 
@@ -83,10 +89,11 @@ def _first_table(book: Any, names: Sequence[str]) -> tuple[str, list[list[Any]]]
 
 
 def _is_cover(rows: list[list[Any]]) -> bool:
-    """Whether a sheet has several rows, and no number below the first."""
+    """Whether a sheet has no number below its first row; one row is a header, or a title."""
     filled = [[cell for cell in row if cell != ""] for row in rows]
-    _, *below = [row for row in filled if row] or [[]]
-    return bool(below) and not any(map(_is_number, itertools.chain(*below)))
+    first, *below = [row for row in filled if row] or [[]]
+    is_header = len(first) > 1 and not below
+    return not is_header and not any(map(_is_number, itertools.chain(*below)))
 
 
 def _is_number(cell: Any) -> bool:

@@ -77,13 +77,13 @@ def count_index(names: Row, below: list[Row]) -> int:
 def title_length(records: list[Row], dialect: Dialect) -> int:
     """Return the number of records above the names of the columns, such as a title.
 
-    Each ends in the first half of the fullest record, the first of which is the header: it has
-    names alone, and rows below it have numbers.
+    Each begins in the first column, and fills at most half as many cells as the fullest record,
+    the first of which is the header: it has names alone, and rows below it have numbers.
     """
     filled = [sum(map(bool, record)) for record in records]
     header = filled.index(max(filled))
-    ends = [max((i for i, c in enumerate(r, 1) if c), default=0) for r in records[:header]]
-    if 2 * max(ends, default=filled[header]) > filled[header]:
+    above = [record for record in records[:header] if any(record)]
+    if not above or 2 * max(filled[:header]) > filled[header] or not all(r[0] for r in above):
         return 0
     has_numbers = [any(dialect.number(c) is not None for c in r) for r in records[header:]]
     has_names = not any(is_missing_cell(cell) for cell in records[header] if cell)

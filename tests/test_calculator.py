@@ -186,8 +186,8 @@ def test_typed_columns_aside__need_not_be_numbers(tmp_path):
     path.write_text("who,a,b\nAnn,1,\nBob,2,x\n")
     loaded = read_upload(path, "typed.csv", typed=True, aside=["who", "b"])
     assert (loaded.table.names, loaded.order) == (["a"], ["who", "a", "b"])
-    ((count, beside),) = columns_beside(loaded)
-    assert (count, beside) == (2, {"who": ["Ann", "Bob"], "b": ["", "x"]})
+    ((rows, beside),) = columns_beside(loaded, ["a"])
+    assert (rows.tolist(), beside) == ([1, 2], {"who": ["Ann", "Bob"], "b": ["", "x"]})
     with pytest.raises(ValueError, match="^Row 2, column 'b': every cell must be a number"):
         read_upload(path, "typed.csv", typed=True, aside=["who"])
 
@@ -213,6 +213,12 @@ def test_files_that_are_refused(text, sentence, tmp_path):
     assert str(tmp_path) not in str(error.value) and "--columns" not in str(error.value)
 
 
+GERMAN = (
+    "Nr;Umsatz;Menge;Rabatt\n00101;3.498,37 €;10;5,3 %\n00102;-1.000,00 €;3;2 %\n"
+    "20103;2.000,50 €;4;1,5 %\n"
+)
+
+
 def test_files_without_a_complete_row(tmp_path):
     path = tmp_path / "upload.csv"
     path.write_text("a,b\n1,\n,4\n")
@@ -230,9 +236,9 @@ def test_rows_with_missing_values_are_counted_or_left_out(tmp_path):
     assert loaded.table.values.tolist() == [[1.5, 2], [5.5, 6]]
     assert loaded.left_out == ["who"] and loaded.origin.drop_missing
     assert [note.split(": ", 1)[1] for note in loaded.notes] == [
-        "2 of 4 rows have missing values, and are left out.",
         "read with decimal commas. If that is wrong, save it as CSV with commas and decimal "
         "points.",
+        "2 of 4 rows have missing values, and are left out.",
     ]
     settings = read_settings({"n_components": 1}, ["a", "b"])
     lines = python_lines(settings, loaded.origin, loaded.table)
@@ -438,7 +444,7 @@ def test_a_fit_is_that_of_the_library(tmp_path):
     saved = gmmfast.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(saved.means_, report["means"])
     rows = written(tmp_path, X, ["t", "p"])
-    assert list(rows) == ["t", "p", "component", "probability", "log_density", "outlier"]
+    assert list(rows) == ["row", "t", "p", "component", "probability", "log_density", "outlier"]
     np.testing.assert_array_equal(np.column_stack([rows["t"], rows["p"]]), X)
     np.testing.assert_array_equal(rows["component"], np.argsort(order)[direct.predict(X)])
     np.testing.assert_allclose(rows["probability"], direct.predict_proba(X).max(axis=1), atol=1e-12)
@@ -641,11 +647,12 @@ def test_bins__follow_freedman_and_diaconis():
 
 def test_columns_that_are_named_like_those_of_the_result(tmp_path):
     X = mixture(50, 2, 2, separation=9.0)[0]
-    computed(tmp_path, X, ["component", "b"], n_components=2)
-    rows = written(tmp_path, X, ["component", "b"])
-    names = ["component", "b", "component_", "probability", "log_density", "outlier"]
+    computed(tmp_path, X, ["component", "row"], n_components=2)
+    rows = written(tmp_path, X, ["component", "row"])
+    names = ["row_", "component", "row", "component_", "probability", "log_density", "outlier"]
     assert list(rows) == names
     np.testing.assert_array_equal(rows["component"], X[:, 0])
+    np.testing.assert_array_equal(rows["row_"], np.arange(1, 51))
 
 
 def test_compiling__is_told_once():
@@ -728,7 +735,7 @@ def test_api__pictures_rows_and_downloads(ask, tmp_path):
     assert gmmfast.load(tmp_path / "model.npz").n_components == 2
     assert ask("GET", "download/result.json").json()["n_components"] == 2
     rows = ask("GET", "download/rows.csv").text
-    assert rows.startswith("x,y,component,probability,log_density,outlier\n")
+    assert rows.startswith("row,x,y,component,probability,log_density,outlier\n")
     pairs = ask("POST", "picture", json={"columns": ["x", "y"], "kind": "pairs"}).json()
     assert len(pairs["pairs"]) == 1 and len(pairs["histograms"]) == 2
     doubt = ask("POST", "picture", json={"columns": ["y"], "kind": "uncertainty"}).json()
@@ -772,7 +779,7 @@ def test_api__rows_keep_columns_of_text_in_their_order(ask, suffix):
     kept = MIXED.iloc[:6]
     content = ask("GET", "download/rows.csv").content
     rows = pd.read_csv(io.BytesIO(content), keep_default_na=False)
-    assert [*rows] == [*MIXED, "component", "probability", "log_density", "outlier"]
+    assert [*rows] == ["row", *MIXED, "component", "probability", "log_density", "outlier"]
     assert rows["id"].tolist() == ["A1", "'=1+1", "A3", "'@home", "A5", "A6"]
     assert rows["note"].tolist() == ["", "-", "'-b", "'+49 1", "'-a", "a, b"]
     assert rows["site"].tolist() == kept["site"].tolist()
@@ -794,10 +801,51 @@ def test_api__rows_keep_typed_columns_aside(ask):
     rows = pd.read_csv(
         io.StringIO(ask("GET", "download/rows.csv").text), dtype=str, keep_default_na=False
     )
-    assert [*rows][:4] == ["who", "x", "x_", "component"]
+    assert [*rows][:5] == ["row", "who", "x", "x_", "component"]
     assert rows["who"].tolist() == ["'=A", "B", "C", "D"]
     assert rows["x_"].tolist() == ["", "-", "z", "1"]
     assert rows["x"].astype(float).tolist() == [1, 1.5, 5, 5.5]
+
+
+def downloaded(ask):
+    """Cells of the rows as text, and the same of the sheet, which may hold numbers."""
+    content = ask("GET", "download/rows.csv").content
+    rows = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+    content = ask("GET", "download/rows.xlsx").content
+    return rows, pd.read_excel(io.BytesIO(content), engine="calamine", dtype=object)
+
+
+def test_api__columns_that_are_not_used_come_back_as_they_were(ask):
+    ask("POST", "data", content=GERMAN, params={"name": "german.csv"})
+    ask("POST", "fit", json={"n_components": 1, "columns": ["Menge"]})
+    assert waited(ask)["state"] == "done"
+    rows, sheet = downloaded(ask)
+    assert rows["Nr"].tolist() == ["00101", "00102", "20103"] == sheet["Nr"].tolist()
+    assert rows["Umsatz"].tolist() == ["3.498,37 €", "-1.000,00 €", "2.000,50 €"]
+    assert sheet["Umsatz"].tolist() == rows["Umsatz"].tolist()
+    assert rows["Menge"].tolist() == ["10.0", "3.0", "4.0"]
+
+
+def test_api__rows_are_numbered_as_in_the_file(ask, monkeypatch):
+    monkeypatch.setattr(data, "BLOCK", 2)
+    text = "a;b\n1;5\n;6\n3;7\n4;\n5;1.5\n"
+    params = {"name": "gaps.csv", "drop_missing": "yes"}
+    ask("POST", "data", content=text, params=params)
+    ask("POST", "fit", json={"n_components": 1, "columns": ["a"]})
+    assert waited(ask)["state"] == "done"
+    rows, sheet = downloaded(ask)
+    assert [*rows][:3] == ["row", "a", "b"]
+    assert rows["row"].tolist() == ["1", "3", "5"] and sheet["row"].tolist() == [1, 3, 5]
+    assert rows["b"].tolist() == ["5", "7", "1.5"] and sheet["b"].tolist() == [5, 7, 1.5]
+
+
+def test_api__ids_that_are_text_in_a_sheet_stay_text(ask):
+    frame = pd.DataFrame({"id": ["00001", "00002", "10003"], "x": [1.5, 2, 4]})
+    upload(ask, frame, ".xlsx")
+    ask("POST", "fit", json={"n_components": 1, "columns": ["x"]})
+    assert waited(ask)["state"] == "done"
+    for rows in downloaded(ask):
+        assert rows["id"].tolist() == ["00001", "00002", "10003"]
 
 
 def test_api__rows_of_many_blocks(ask, monkeypatch):

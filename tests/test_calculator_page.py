@@ -356,8 +356,8 @@ def test_copies_and_downloads(page, tmp_path):
     np.testing.assert_array_equal(gmmfast.load(tmp_path / "model.npz").means_, means)
     assert json.loads((tmp_path / "result.json").read_text())["weights"] == [0.5, 0.5]
     rows = read_table(tmp_path / "rows.csv")
-    assert rows.names == ["x1", "x2", "component", "probability", "log_density", "outlier"]
-    assert sorted(rows.values[:, 2]) == [0, 0, 0, 1, 1, 1]
+    assert rows.names == ["row", "x1", "x2", "component", "probability", "log_density", "outlier"]
+    assert sorted(rows.values[:, 3]) == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(read_table(tmp_path / "typed.csv").values, SAMPLE)
     svg = (tmp_path / "mixture.svg").read_text()
     assert svg.startswith("<svg")
@@ -404,9 +404,9 @@ def test_typed_table__columns_that_are_not_used_are_in_the_rows(page, tmp_path):
         page.click("#get-rows")
     download.value.save_as(tmp_path / "rows.csv")
     first, *lines = (tmp_path / "rows.csv").read_text().splitlines()
-    assert first.startswith("who,x,x_,component,")  # x4 holds nothing
-    assert [line.split(",")[0] for line in lines] == ["'=", *"ABCDE"]
-    assert [line.split(",")[2] for line in lines] == [*"987654"]
+    assert first.startswith("row,who,x,x_,component,")  # x4 holds nothing
+    assert [line.split(",")[1] for line in lines] == ["'=", *"ABCDE"]
+    assert [line.split(",")[3] for line in lines] == [*"987654"]
 
 
 def test_a_selection_is_copied_with_all_digits(page):

@@ -133,7 +133,8 @@ def calculator(folder):
             time.sleep(0.02)
         picture = client.post("/api/picture", params=params, json={"columns": ["a", "b"]})
         assert picture.json()["n_rows"] == len(X)
-        assert client.get("/api/download/rows.csv", params=params).text.startswith("a,b,component")
+        rows = client.get("/api/download/rows.csv", params=params).text
+        assert rows.startswith("row,a,b,component")
     np.save(folder / "data.npy", X)  # the same as the server's other process does it
     origin = Origin("x.arrow", ["a", "b"], has_names=True, drop_missing=False)
     assert compute(folder, origin, read_settings({}, origin.names), lambda _: None)["report"]

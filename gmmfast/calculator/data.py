@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
 from gmmfast.tables import (
@@ -30,7 +33,7 @@ from gmmfast.tables import (
     kind_of,
 )
 from gmmfast.tables.base import TableFile
-from gmmfast.tables.dialect import DELIMITERS
+from gmmfast.tables.dialect import DELIMITERS, Dialect
 from gmmfast.tables.files import open_file
 from gmmfast.tables.opening import open_bytes
 
@@ -39,6 +42,7 @@ BLOCK = 1 << 12  # rows to write at once
 MEGABYTE = 1 << 20
 LARGEST_TABLE = 512 * MEGABYTE  # once it is decoded: a small file may hold a large table
 MOST_COLUMNS = 10_000
+DIALECTS = (Dialect(",", ".", ","), Dialect(";", ",", "."))  # of numbers, English and other
 TYPED = Reading(header=True, delimiter=",")  # as the page writes rows that are typed into it
 REMEDIES = {  # on the page, which has no options and no Python
     CHOOSE: "Correct it, or take the column out.",
@@ -75,8 +79,9 @@ class Loaded:
     notes: list[str]  # how it was read, where it could be read otherwise
     order: list[str]  # all its columns that have a name of their own
     drop_missing: bool = False  # whether rows with missing values were left out
-    file: Path | None = None  # the upload, if it has columns that the table has not
+    file: Path | None = None  # the upload, for columns that are not used
     typed: bool = False  # whether it was typed into the page
+    codes: Sequence[str] = ()  # columns whose numbers begin with zeros
 
     @property
     def origin(self) -> Origin:
@@ -154,8 +159,8 @@ def read_upload(
         shown = [_in_words_of_the_page(note, path, name) for note in notes]
         order, note = _with_distinct_names(choice.source)
         shown += [f"{name}: {note}"] if note else []
-        file = path if set(order) - set(table.names) else None
-        return Loaded(name, table, choice.left_out, shown, order, drop_missing, file, typed)
+        codes = choice.source.padded
+        return Loaded(name, table, choice.left_out, shown, order, drop_missing, path, typed, codes)
     except (ValueError, OSError, ImportError) as error:
         message = _in_words_of_the_page(str(error), path, name)
         if typed:
@@ -185,23 +190,25 @@ def _with_distinct_names(source: TableFile) -> tuple[list[str], str]:
     )
 
 
-def columns_beside(loaded: Loaded) -> Iterator[tuple[int, dict[str, list[Any]]]]:
-    """Yield numbers of rows, and their cells of the columns that are not in the table, by name.
+def columns_beside(
+    loaded: Loaded, used: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int64], dict[str, list[Any]]]]:
+    """Yield numbers of rows, and their cells of the columns that are not used, as in the file.
 
     Raises
     ------
     ValueError
         If these columns hold too much text: a small compressed file may hold a lot.
     """
-    if loaded.file is None:
+    aside = [name for name in loaded.order if name not in used]
+    if loaded.file is None or not (aside or loaded.drop_missing):
         n_rows = len(loaded.table.values)
         for start in range(0, n_rows, BLOCK):
-            yield min(BLOCK, n_rows - start), {}
+            yield np.arange(start, min(start + BLOCK, n_rows)) + 1, {}
         return
     columns, reading = (loaded.table.names, TYPED) if loaded.typed else (None, Reading())
     choice = choose_columns(loaded.file, columns, drop_missing=loaded.drop_missing, reading=reading)
-    aside = [name for name in loaded.order if name not in loaded.table.names]
-    size = 0
+    size, n_rows = 0, 0
     for table in replace(choice, aside=aside).tables(BLOCK):
         cells = (cell for column in table.kept.values() for cell in column)
         size += sum(len(cell) for cell in cells if isinstance(cell, str))
@@ -210,7 +217,10 @@ def columns_beside(loaded: Loaded) -> Iterator[tuple[int, dict[str, list[Any]]]]
                 f"{loaded.source}: columns of text must take at most {LARGEST_TABLE // MEGABYTE} "
                 "MB in a download. Use gmmfast predict --keep-all."
             )
-        yield len(table.values), table.kept
+        count = len(table.values)
+        in_order = np.arange(n_rows + 1, n_rows + 1 + count)
+        yield in_order if table.rows is None else table.rows, table.kept
+        n_rows += count
 
 
 def _in_words_of_the_page(text: str, path: Path, name: str) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmmfast.calculator.data import columns_beside
+from gmmfast.calculator.data import DIALECTS, columns_beside
 from gmmfast.calculator.sessions import Job
 from gmmfast.calculator.settings import OUTLIER_RATE
 from gmmfast.estimators.mixture import load
 from gmmfast.tables import write_table
-from gmmfast.tables.base import is_missing_cell, plain_number
+from gmmfast.tables.base import free_name, is_missing_cell, plain_number
 from gmmfast.tables.excel import MOST_ROWS
 
 Columns = dict[str, Any]  # arrays, or lists of cells, by name
@@ -71,7 +72,9 @@ def _write_csv(job: Job, path: Path) -> None:
 
 
 def _write_excel(job: Job, path: Path) -> None:
-    write_table(path, rows_with_results(job))
+    loaded = job.loaded
+    numbers = [name for name in loaded.table.names if name not in loaded.codes]
+    write_table(path, (_as_numbers(columns, numbers) for columns in rows_with_results(job)))
 
 
 DOWNLOADS: dict[str, tuple[str, Callable[[Job, Path], None]]] = {  # by name: type, and writer
@@ -87,7 +90,10 @@ DOWNLOADS: dict[str, tuple[str, Callable[[Job, Path], None]]] = {  # by name: ty
 
 
 def rows_with_results(job: Job) -> Iterator[Columns]:
-    """Yield all columns of the data in their order, and the results, some rows at a time."""
+    """Yield numbers of rows, all columns of the data in their order, and the results.
+
+    Columns that the model does not use are as they were in the file.
+    """
     folder, loaded = job.session.folder, job.loaded
     labels = np.load(folder / "labels.npy")
     probabilities = np.load(folder / "probabilities.npy")
@@ -100,16 +106,32 @@ def rows_with_results(job: Job) -> Iterator[Columns]:
         "outlier": outlier.astype(np.int8),
     }
     start = 0
-    for count, kept in columns_beside(loaded):
-        rows = slice(start, start + count)
+    for of_file, kept in columns_beside(loaded, job.settings.columns):
+        rows = slice(start, start + len(of_file))
         numbers = dict(zip(loaded.table.names, loaded.table.values[rows].T, strict=True))
-        columns = {name: kept[name] if name in kept else numbers[name] for name in loaded.order}
+        columns: Columns = {free_name("row", loaded.order): of_file}  # the data keep their names
+        columns |= {name: kept[name] if name in kept else numbers[name] for name in loaded.order}
         for name, values in results.items():
-            while name in columns:  # of the data, which keep their names
-                name += "_"
-            columns[name] = values[rows]
+            columns[free_name(name, columns)] = values[rows]
         yield columns
-        start += count
+        start += len(of_file)
+
+
+def _as_numbers(columns: Columns, names: Container[str]) -> Columns:
+    """Return columns of which those with `names` hold numbers where nothing is lost by that."""
+    return {
+        name: list(map(_as_number, cells)) if name in names and isinstance(cells, list) else cells
+        for name, cells in columns.items()
+    }
+
+
+def _as_number(cell: Any) -> Any:
+    """Return the number that is written as a cell is, or the cell."""
+    value = plain_number(cell) if isinstance(cell, str) else None
+    if value is None or not math.isfinite(value):
+        return cell
+    whole = int(value) if value.is_integer() else value
+    return next((number for number in (whole, value) if str(number) == cell), cell)
 
 
 def _as_text(columns: Columns) -> Columns:
@@ -125,10 +147,10 @@ def plain(cell: Any) -> Any:
 
     Examples
     --------
-    >>> [plain(cell) for cell in ("=1+1", "-1.5", "-", "a=b", None)]
-    ["'=1+1", '-1.5', '-', 'a=b', None]
+    >>> [plain(cell) for cell in ("=1+1", "-1.234,56 €", "-", "a=b", None)]
+    ["'=1+1", '-1.234,56 €', '-', 'a=b', None]
     """
     if not (isinstance(cell, str) and cell.startswith(FORMULA)):
         return cell
-    is_plain = plain_number(cell) is not None or is_missing_cell(cell)
-    return cell if is_plain else f"'{cell}"
+    is_number = any(dialect.number(cell) is not None for dialect in DIALECTS)
+    return cell if is_number or is_missing_cell(cell) else f"'{cell}"

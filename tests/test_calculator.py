@@ -30,6 +30,7 @@ from gmmfast.calculator.app import LARGEST_JSON, make_app
 from gmmfast.calculator.data import Loaded, Origin, columns_beside, read_upload
 from gmmfast.calculator.downloads import rows_with_results
 from gmmfast.calculator.guard import is_known_host
+from gmmfast.calculator.new_rows import read_new_rows
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.sessions import MOST_SESSIONS, MOST_WAITING
 from gmmfast.calculator.settings import read_settings
@@ -196,6 +197,7 @@ def test_typed_columns_aside__need_not_be_numbers(tmp_path):
     ("text", "sentence"),
     [
         ("a,b\n1,2\n3,x\n", "rows.csv, line 3, column 'b': every cell must be a number; got 'x'."),
+        ("a,b\n1,2\n3,x\n", "got 'x'. Correct it there, and load it again."),
         ("a,b\n1,2\n,4\n", "1 of 2 rows has missing values (a: 1), first in line 3. "),
         ("a,b\n,2\n3,4\n", "fill the cells, or leave these rows out."),
         ("a,b\n1,2,3,4\n", "rows.csv, line 2: every row must have 2 cells"),
@@ -213,16 +215,129 @@ def test_files_that_are_refused(text, sentence, tmp_path):
     assert str(tmp_path) not in str(error.value) and "--columns" not in str(error.value)
 
 
+def pasted(folder, text, **how):
+    path = folder / "upload.csv"
+    path.write_text(text)
+    return read_upload(path, "pasted.csv", pasted=True, **how)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "first", "told"),
+    [
+        ("Umsatz\r\n3498,37\r\n1000,50\r\n", ["Umsatz"], [3498.37], "decimal commas"),
+        ("3498,37\r\n1000,50\r\n", ["x1"], [3498.37], "decimal commas"),
+        ("1.234,56\n-2.000,5\n", ["x1"], [1234.56], "decimal commas, points between thousands"),
+        ("1,234.56\n2,345.67\n", ["x1"], [1234.56], "commas between thousands"),
+        ("1,886\n2,114\n", ["x1"], [1.886], "a comma before three digits"),
+        ("Wert\tn\n1.886\t1\n2.114\t5\n", ["Wert", "n"], [1.886, 1], "a point before three"),
+        ("a b\tc d\t\n1 000\t2\t\n2 000\t3\t\n", ["a b", "c d"], [1000, 2], ""),
+        ("x,y\n1,5\n2,5\n", ["x", "y"], [1, 5], ""),
+        ("1,5,2\n2,5,3\n", ["x1", "x2", "x3"], [1, 5, 2], ""),
+        ("1;2\n3;4\n", ["x1", "x2"], [1, 2], ""),
+    ],
+)
+def test_pastes__are_read_as_spreadsheets_copy_cells(tmp_path, text, names, first, told):
+    """Without a tab they are one column, if each line is a number; otherwise text as in a file."""
+    loaded = pasted(tmp_path, text)
+    assert (loaded.table.names, loaded.table.values[0].tolist()) == (names, first)
+    assert told in " ".join(loaded.notes)
+
+
+def test_pastes__with_an_empty_last_cell_or_column(tmp_path):
+    assert pasted(tmp_path, "a\tb\tnote\n1\t2,5\t\n3\t4\t\n").left_out == ["note"]
+    with pytest.raises(MissingValuesError, match=r"1 of 2 rows has missing values \(b: 1\)"):
+        pasted(tmp_path, "who\ta\tb\nx\t1\t2,5\ny\t3\t\n")
+    loaded = pasted(tmp_path, "who\ta\tb\nx\t1\t2,5\ny\t3\t\n", drop_missing=True)
+    assert loaded.table.values.tolist() == [[1, 2.5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_whole"),
+    [("a\tb\n1\t2\n", True), ("who\ta\nx\t1\n", False), ("\ta\n0\t1\n1\t5\n", False)],
+)
+def test_summary__says_whether_it_has_all_cells(tmp_path, monkeypatch, text, is_whole):
+    assert pasted(tmp_path, text).summary()["is_whole"] == is_whole
+    assert not pasted(tmp_path, text, drop_missing=True).summary()["is_whole"]
+    monkeypatch.setattr(data, "PREVIEW", 0)
+    assert not pasted(tmp_path, text).summary()["is_whole"]
+
+
 GERMAN = (
     "Nr;Umsatz;Menge;Rabatt\n00101;3.498,37 €;10;5,3 %\n00102;-1.000,00 €;3;2 %\n"
     "20103;2.000,50 €;4;1,5 %\n"
 )
+USED = ["Umsatz", "Menge", "Rabatt"]
+
+
+@pytest.fixture
+def german(tmp_path):
+    path = tmp_path / "german.csv"
+    path.write_text(GERMAN, "utf-8")
+    return read_upload(path, "german.csv")
+
+
+def new_rows(loaded, text, columns):
+    path = loaded.file.with_name("new.csv")
+    path.write_text(text, "utf-8")
+    values, notes = read_new_rows(path, loaded, columns)
+    return values.tolist(), " ".join(notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "note"),
+    [
+        ("3.498;10;5\n", [3498, 10, 5], "Read with decimal commas, like the data."),
+        ("3.498,5 €;10;5\n", [3498.5, 10, 5], "Read with decimal commas, points"),
+        ("3498.5;10;5\n", [3498.5, 10, 5], ""),
+        ("00104\t900 €\t4\t2 %\n", [900, 4, 2], "Read with %, €"),
+        ("K4\t900\t4\t2\n", [900, 4, 2], ""),
+        ("Rabatt\tMenge\tUmsatz\n1,5\t3\t1.000\n", [1000, 3, 1.5], ""),
+    ],
+)
+def test_new_rows__are_read_like_the_data(german, text, row, note):
+    values, told = new_rows(german, text, USED)
+    assert values == [row]
+    assert told.startswith(note) if note else "like the data" not in told
+
+
+def test_new_rows__say_how_they_are_read_if_the_data_do_not(tmp_path):
+    (tmp_path / "whole.csv").write_text("a,b\n1,2\n3,5\n")
+    loaded = read_upload(tmp_path / "whole.csv", "whole.csv")
+    values, told = new_rows(loaded, "1.886;2\n", ["a", "b"])
+    assert values == [[1.886, 2]] and "a point before three digits" in told
+    assert new_rows(loaded, "1,2\n3,5\n", ["a", "b"])[0] == [[1, 2], [3, 5]]
+    assert new_rows(loaded, "1,5\n2,5\n", ["b"])[0] == [[1.5], [2.5]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "900\t4\tabc\n",
+            "new rows, line 1, column 'Rabatt': every cell must be a number; got 'abc'",
+        ),
+        ("900\t4\tabc\n901\t5\t6\n", "new rows, line 1, column 'Rabatt': every cell must be"),
+        ("900\tabc\t5\n", "got 'abc'. Correct it, or delete the row."),
+        ("900\t4\tN/A\n", "1 of 1 rows has missing values (Rabatt: 1), first in line 1."),
+        ("900\t4\t\n", "1 of 1 rows has missing values (Rabatt: 1)"),
+        ("K4\t900\t4\tN/A\n", "1 of 1 rows has missing values (Rabatt: 1)"),
+        ("Umsatz\tMenge\n900\t4\n", "there is no column 'Rabatt'; the columns are Umsatz, Menge."),
+        (
+            "900\t4\n",
+            "New rows need 3 columns: Umsatz, Menge, Rabatt, or all 4 columns of the data",
+        ),
+    ],
+)
+def test_new_rows__say_what_is_wrong(german, text, sentence):
+    with pytest.raises(ValueError) as error:
+        new_rows(german, text, USED)
+    assert sentence in str(error.value)
 
 
 def test_files_without_a_complete_row(tmp_path):
     path = tmp_path / "upload.csv"
     path.write_text("a,b\n1,\n,4\n")
-    with pytest.raises(ValueError, match=r"got none\. Fill cells, or take columns out\.$"):
+    with pytest.raises(ValueError, match=r"got none\. Fill cells there, or delete columns, and "):
         read_upload(path, "rows.csv", drop_missing=True)
 
 
@@ -236,8 +351,8 @@ def test_rows_with_missing_values_are_counted_or_left_out(tmp_path):
     assert loaded.table.values.tolist() == [[1.5, 2], [5.5, 6]]
     assert loaded.left_out == ["who"] and loaded.origin.drop_missing
     assert [note.split(": ", 1)[1] for note in loaded.notes] == [
-        "read with decimal commas. If that is wrong, save it as CSV with commas and decimal "
-        "points.",
+        "read with decimal commas. If that is wrong, write decimal points, commas between cells, "
+        "and names above them.",
         "2 of 4 rows have missing values, and are left out.",
     ]
     settings = read_settings({"n_components": 1}, ["a", "b"])
@@ -419,7 +534,7 @@ def computed(folder, values, names, source="rows.csv", left_out=(), **body):
 
 def written(folder, values, names):
     """The rows with results, which are few enough for one piece."""
-    loaded = Loaded("rows.csv", Table(values, names), [], [], order=names)
+    loaded = Loaded("rows.csv", Table(values, names), [], [], order=names, names=names)
     job = sessions.Job(sessions.Session("", folder), loaded, read_settings({}, names))
     (piece,) = rows_with_results(job)
     return piece

@@ -427,11 +427,25 @@ def test_new_rows(page):
     page.fill("#rate", "0.05")
     page.click("#apply")
     note = page.locator("#apply-note")
-    expect(note).to_contain_text("1 of 3 rows are outliers", timeout=FIRST_FIT)
+    expect(note).to_contain_text("1 outlier in 3 rows", timeout=FIRST_FIT)
     assert page.locator("#applied td:last-child").all_inner_texts() == ["no", "no", "yes"]
+    page.click("#copy-applied")
+    expect(page.locator("#applied-copied")).to_have_text("The table is copied.")
+    lines = [line.split("\t") for line in clipboard(page).split("\n")]
+    assert lines[0][:2] == ["row", "component"]
+    assert [line[-1] for line in lines] == ["outlier", "no", "no", "yes"]
+    assert [float(line[-2]) for line in lines[1:]] == [row[-1] for row in cells(page, "#applied")]
+    page.fill("#new-rows", "1.886\t2")
+    page.click("#apply")
+    expect(note).to_contain_text("1 outlier in 1 row: log density below")
+    expect(note).to_contain_text("Read with decimal points, like the data.")
+    page.fill("#new-rows", "1\t")
+    page.click("#apply")
+    expect(note).to_contain_text("1 of 1 rows has missing values (x2: 1)")
     page.fill("#new-rows", "1,2,3")
     page.click("#apply")
     expect(page.locator("#apply-note")).to_contain_text("New rows need 2 columns: x1, x2; got 3.")
+    expect(page.locator("#copy-applied")).to_be_hidden()
 
 
 def test_the_lines_are_there(page):
@@ -602,6 +616,107 @@ def test_files__rows_with_missing_values_are_left_out_by_a_button(page):
     page.fill("#k", "1")
     calculate(page)
     expect(page.locator("#results-title")).to_contain_text("3 rows")
+
+
+def grid_values(page):
+    """Cells of the typed table, row by row; the first holds the names."""
+    return page.eval_on_selector_all(
+        "#grid tr", "rows => rows.map(row => [...row.querySelectorAll('input')].map(x => x.value))"
+    )
+
+
+@pytest.mark.parametrize("header", ["Umsatz\r\n", ""])
+def test_paste__one_column_with_decimal_commas(page, header):
+    """It can be edited as it was read."""
+    page.locator("h1").click()
+    paste(page, f"{header}1.498,37\r\n1.000,50\r\n2.100,10\r\n")
+    note = page.locator("#data-note")
+    expect(note).to_contain_text("pasted.csv: 3 rows, 1 column.")
+    expect(note).to_contain_text("decimal commas, points between thousands")
+    name = header.strip() or "x1"
+    assert grid_values(page) == [[name], ["1498.37"], ["1000.5"], ["2100.1"]]
+    page.locator("#grid tbody input").first.fill("1500")
+    expect(note).to_have_text("")
+    page.fill("#k", "1")
+    calculate(page)
+    assert cells(page, "#components")[0][1] == pytest.approx((1500 + 1000.5 + 2100.1) / 3)
+
+
+def test_paste__the_notes_are_those_of_the_newest_data(page):
+    load(page, "gaps.csv", "who;a;b\nx;1,5;2\ny;2,5;3\n")
+    note = page.locator("#data-note")
+    expect(note).to_contain_text("gaps.csv: 2 rows, 2 columns")
+    paste(page, "a\tb\n1.886\t10\n2.114\t3\n3.007\t4\n")
+    expect(note).to_contain_text("pasted.csv: 3 rows, 2 columns.")
+    expect(note).to_contain_text("a point before three digits, which is read as the decimal mark")
+    expect(note).not_to_contain_text("gaps.csv")
+    page.click("#clear")
+    expect(note).to_have_text("")
+
+
+def test_paste__with_gaps_at_its_end(page):
+    page.locator("h1").click()
+    paste(page, "1,5\tx\t2\r\n2,5\ty\t\r\n3\tz\t4\r\n5,5\tz\t\r\n")
+    error = page.locator("#data-error")
+    expect(error).to_contain_text("2 of 4 rows have missing values (x3: 2), first in line 2.")
+    page.get_by_role("button", name="Leave out 2 rows").click()
+    expect(page.locator("#data-note")).to_contain_text("pasted.csv: 2 rows, 2 columns.")
+    expect(page.locator("#grid thead")).to_contain_text("x3")
+    paste(page, "1,5\r\nNA\r\n2,5\r\n")
+    page.get_by_role("button", name="Leave out 1 row").click()
+    expect(page.locator("#data-note")).to_contain_text("pasted.csv: 2 rows, 1 column.")
+    paste(page, "1,5\r\nNA\r\n2,5\r\n")
+    expect(error).to_contain_text("The table still holds the rows that you see.")
+    drop(page, ("a.csv", ""), ("b.csv", ""))
+    expect(error).to_contain_text("One file is read at a time")
+    expect(page.locator("#drop-missing")).to_be_hidden()
+
+
+def drop(page, *files):
+    page.evaluate(
+        """files => {
+            const dataTransfer = new DataTransfer();
+            for (const [name, text] of files) dataTransfer.items.add(new File([text], name));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+        }""",
+        [list(file) for file in files],
+    )
+
+
+def test_drop__reads_one_file_at_a_time(page):
+    drop(page, ("a.csv", "a\n1\n2\n"), ("b.csv", "a\n3\n4\n"))
+    expect(page.locator("#data-error")).to_have_text(
+        "One file is read at a time; got 2. Put their rows into one file."
+    )
+    expect(page.locator("#data-note")).to_have_text("")
+    drop(page, ("a.csv", "a\n1\n2\n"))
+    expect(page.locator("#data-note")).to_contain_text("a.csv: 2 rows, 1 column.")
+    expect(page.locator("#data-error")).to_have_text("")
+
+
+def test_welcome__tells_of_the_six_points_while_they_are_there(page):
+    expect(page.locator("#ready")).to_be_visible()
+    load(page, "a.csv", "a\n1\n2\n")
+    expect(page.locator("#data-note")).to_contain_text("a.csv: 2 rows")
+    expect(page.locator("#ready")).to_be_hidden()
+    expect(page.locator("#welcome")).to_be_visible()
+    page.click("#sample")
+    expect(page.locator("#ready")).to_be_visible()
+    page.locator("#grid tbody input").first.fill("2")
+    expect(page.locator("#ready")).to_be_hidden()
+
+
+def test_columns__at_least_one_is_ticked(page):
+    boxes = page.locator("#columns input")
+    for j in range(2):
+        boxes.nth(j).uncheck()
+    page.click("#calculate")
+    expect(page.locator("#message")).to_have_text("Tick at least one column.")
+    boxes.first.check()
+    page.click("#more > summary")
+    page.fill("#d", "2")
+    page.click("#calculate")
+    expect(page.locator("#d-error")).to_contain_text("D is 2, but 1 column is chosen. Set D to 1")
 
 
 def test_paste__decimal_commas(page):
@@ -944,7 +1059,7 @@ def test_pictures__of_many_columns(page):
     page.wait_for_selector("#profile .main-svg")
     expect(page.locator("#profile .scatterlayer .trace")).to_have_count(3)
     show(page, "uncertainty")
-    expect(page.locator("#uncertainty-note")).to_contain_text("%) have more than 0.1")
+    expect(page.locator("#uncertainty-note")).to_contain_text("1 row (0.3 %) has more than 0.1")
     show(page, "covariances")
     page.check("#correlations")
     first = np.array(cells(page, "#matrices")[:4])

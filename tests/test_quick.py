@@ -135,6 +135,7 @@ def calculator(folder):
         assert picture.json()["n_rows"] == len(X)
         rows = client.get("/api/download/rows.csv", params=params).text
         assert rows.startswith("row,a,b,component")
+        assert client.post("/api/rows", params=params, content="1,2\n").json()["n_rows"] == 1
     np.save(folder / "data.npy", X)  # the same as the server's other process does it
     origin = Origin("x.arrow", ["a", "b"], has_names=True, drop_missing=False)
     assert compute(folder, origin, read_settings({}, origin.names), lambda _: None)["report"]

@@ -26,6 +26,7 @@ from gmmfast.calculator import pictures
 from gmmfast.calculator.data import MEGABYTE, Loaded, example, read_upload, suffix_of
 from gmmfast.calculator.downloads import DOWNLOADS, EXCEL_ROWS, write_download
 from gmmfast.calculator.guard import Guard, failure
+from gmmfast.calculator.new_rows import read_new_rows
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings, shown
 from gmmfast.data.constraints import COVARIANCE_TYPES
@@ -218,6 +219,7 @@ async def send_data(request: Request) -> Response:
     name = Path(query.get("name", "typed.csv")).name
     how: dict[str, Any] = {
         "typed": query.get("typed") == "yes",
+        "pasted": query.get("pasted") == "yes",
         "aside": query.getlist("aside"),
         "drop_missing": query.get("drop_missing") == "yes",
     }
@@ -318,12 +320,7 @@ def _rate(text: str) -> float:
 
 
 def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
-    names = job.settings.columns
-    values = read_upload(path, "new rows", names).table.values
-    if values.shape[1] != len(names):
-        raise ValueError(
-            f"New rows need {len(names)} columns: {', '.join(names)}; got {values.shape[1]}."
-        )
+    values, notes = read_new_rows(path, job.loaded, job.settings.columns)
     model = load(job.session.folder / "model.npz")
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_  # the columns are in order: an array needs no names
@@ -332,6 +329,7 @@ def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
     shown = slice(MOST_NEW_ROWS)
     return {
         "n_rows": len(values),
+        "notes": notes,
         "cut": cut,
         "label": model.predict(values[shown]).tolist(),
         "probabilities": model.predict_proba(values[shown]).tolist(),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,13 @@ from gmmfast.tables import (
     Reading,
     Table,
     choose_columns,
-    column_names,
     kind_of,
 )
-from gmmfast.tables.base import TableFile
+from gmmfast.tables.base import TableFile, is_missing_cell
 from gmmfast.tables.dialect import DELIMITERS, Dialect
 from gmmfast.tables.files import open_file
 from gmmfast.tables.opening import open_bytes
+from gmmfast.tables.text import TextFile
 
 PREVIEW = 200  # rows to show on the page
 BLOCK = 1 << 12  # rows to write at once
@@ -45,18 +46,21 @@ MOST_COLUMNS = 10_000
 DIALECTS = (Dialect(",", ".", ","), Dialect(";", ",", "."))  # of numbers, English and other
 TYPED = Reading(header=True, delimiter=",")  # as the page writes rows that are typed into it
 REMEDIES = {  # on the page, which has no options and no Python
-    CHOOSE: "Correct it, or take the column out.",
     ", or choose the columns with --columns (columns= in Python)": "",
-    "Choose other columns with --columns (columns= in Python)": "Fill cells, or take columns out",
+    "Choose other columns with --columns (columns= in Python).": (
+        "Fill cells there, or delete columns, and load it again."
+    ),
     AS_ROW: "If it is a row, put a line of names above it.",
     AS_HEADER: "If it holds the names of the columns, begin them with letters.",
     AS_DATA: "To use it, give it a name.",
     LEAVE_OUT: "To leave it out, untick it.",
     DECIMAL: "If that is wrong, write decimal points and no other marks.",
-    DIALECT: "If that is wrong, save it as CSV with commas and decimal points.",
+    DIALECT: "If that is wrong, write decimal points, commas between cells, and names above them.",
     DROP: "or leave these rows out",
     SHEET: "To use another one, save it as a file of its own.",
 }
+IN_FILE = "Correct it there, and load it again."  # what to do about a cell
+IN_TABLE = "Correct it, or untick the column."
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,12 @@ class Loaded:
     left_out: list[str]  # columns without numbers
     notes: list[str]  # how it was read, where it could be read otherwise
     order: list[str]  # all its columns that have a name of their own
+    names: list[str]  # all its columns
     drop_missing: bool = False  # whether rows with missing values were left out
     file: Path | None = None  # the upload, for columns that are not used
-    typed: bool = False  # whether it was typed into the page
+    reading: Reading = Reading()  # how the upload was read
     codes: Sequence[str] = ()  # columns whose numbers begin with zeros
+    decimal: str | None = None  # the decimal mark of its text, if that is beyond doubt
 
     @property
     def origin(self) -> Origin:
@@ -96,9 +102,16 @@ class Loaded:
             "columns": self.table.names,
             "n_rows": len(self.table.values),
             "rows": self.table.values[:PREVIEW].tolist(),
+            "is_whole": self._is_whole,
             "left_out": self.left_out,
             "notes": self.notes,
         }
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the preview has all cells."""
+        is_short = len(self.table.values) <= PREVIEW
+        return is_short and not self.drop_missing and self.names == self.table.names
 
 
 def example(name: str) -> Loaded:
@@ -107,15 +120,15 @@ def example(name: str) -> Loaded:
         raise ValueError(f"There is no example {name!r}; there are {', '.join(EXAMPLES)}.")
     dataset = EXAMPLES[name]()
     table = Table(dataset.data, dataset.feature_names)
-    return Loaded(name, table, [], [], order=table.names)
+    return Loaded(name, table, [], [], order=table.names, names=table.names)
 
 
 def read_upload(
     path: Path,
     name: str,
-    wanted: Sequence[str] | None = None,
     *,
     typed: bool = False,
+    pasted: bool = False,
     aside: Sequence[str] = (),
     drop_missing: bool = False,
 ) -> Loaded:
@@ -127,11 +140,11 @@ def read_upload(
         Its file, with the suffix of its kind.
     name : str
         Its name for the user.
-    wanted : sequence of str, optional
-        Columns to read, by name if the file has names; by default all columns of numbers.
     typed : bool
         Whether all columns but `aside` must be numbers, and rows are known by their number below
         the header.
+    pasted : bool
+        Whether it was pasted, so that tabs are between cells if there are any.
     aside : sequence of str
         Columns of typed rows that are not read as numbers.
     drop_missing : bool
@@ -142,36 +155,53 @@ def read_upload(
     ValueError
         If it cannot be used; the message names the line and the column at fault.
     """
-    try:
-        columns: list[str] | None = None
+    with explained(path, name, IN_TABLE if typed else IN_FILE, _in_rows if typed else str):
         if kind_of(path)[0] in TEXT_SUFFIXES:
-            _require_few_cells(path)
-        if wanted is not None and column_names(path, wanted) is not None:
-            columns = list(wanted)
-        reading = TYPED if typed else Reading()
+            require_few_cells(path)
+        columns = None
+        reading = TYPED if typed else Reading(delimiter=between_cells(path) if pasted else None)
         if typed:
             names = open_file(path, [], reading).names
             columns = [column for column in names if column not in aside]
         choice = choose_columns(path, columns, drop_missing=drop_missing, reading=reading)
-        _require_small(choice.source)
+        source = choice.source
+        _require_small(source)
         table = choice.table()
-        notes = table.notes[len(choice.notes) :] + ([] if typed else choice.file_notes)
-        shown = [_in_words_of_the_page(note, path, name) for note in notes]
-        order, note = _with_distinct_names(choice.source)
-        shown += [f"{name}: {note}"] if note else []
-        codes = choice.source.padded
-        return Loaded(name, table, choice.left_out, shown, order, drop_missing, path, typed, codes)
-    except (ValueError, OSError, ImportError) as error:
-        message = _in_words_of_the_page(str(error), path, name)
-        if typed:
-            message = re.sub(r"^.*?, line (\d+)", lambda m: f"Row {int(m[1]) - 1}", message)
-            message = re.sub(
-                r"first in line (\d+)", lambda m: f"first in row {int(m[1]) - 1}", message
-            )
-            message = message.replace("take the column out", "untick the column")
-        if isinstance(error, MissingValuesError):
-            raise MissingValuesError(message, error.n_rows) from None
-        raise ValueError(message) from None
+    notes = ([] if typed else choice.file_notes) + table.notes[len(choice.notes) :]
+    shown = [in_words_of_the_page(note, path, name) for note in notes]
+    order, note = _with_distinct_names(source)
+    shown += [f"{name}: {note}"] if note else []
+    return Loaded(
+        name,
+        table,
+        choice.left_out,
+        shown,
+        order,
+        source.names,
+        drop_missing,
+        path,
+        reading,
+        source.padded,
+        source.dialect.decimal if isinstance(source, TextFile) and not source.is_open else None,
+    )
+
+
+def between_cells(path: Path, *, may_be_column: bool = True) -> str | None:
+    """Return what is between pasted cells, if that is known: tabs, as spreadsheets copy cells.
+
+    They also copy one column so, without a tab. Its decimal commas, or commas between thousands,
+    separate no cells: each line is a number.
+    """
+    are_numbers = dict.fromkeys(DIALECTS, may_be_column)
+    with open_bytes(path) as file:
+        for line in file:
+            text = line.decode("utf-8", "replace").strip(" \r\n")
+            if "\t" in text:
+                return "\t"
+            for dialect in DIALECTS:
+                is_cell = is_missing_cell(text) or dialect.number(text) is not None
+                are_numbers[dialect] = are_numbers[dialect] and is_cell
+    return "\t" if any(are_numbers.values()) else None
 
 
 def _with_distinct_names(source: TableFile) -> tuple[list[str], str]:
@@ -206,8 +236,10 @@ def columns_beside(
         for start in range(0, n_rows, BLOCK):
             yield np.arange(start, min(start + BLOCK, n_rows)) + 1, {}
         return
-    columns, reading = (loaded.table.names, TYPED) if loaded.typed else (None, Reading())
-    choice = choose_columns(loaded.file, columns, drop_missing=loaded.drop_missing, reading=reading)
+    columns = loaded.table.names if loaded.reading is TYPED else None
+    choice = choose_columns(
+        loaded.file, columns, drop_missing=loaded.drop_missing, reading=loaded.reading
+    )
     size, n_rows = 0, 0
     for table in replace(choice, aside=aside).tables(BLOCK):
         cells = (cell for column in table.kept.values() for cell in column)
@@ -223,7 +255,29 @@ def columns_beside(
         n_rows += count
 
 
-def _in_words_of_the_page(text: str, path: Path, name: str) -> str:
+@contextmanager
+def explained(
+    path: Path, name: str, remedy: str, in_words: Callable[[str], str] = str
+) -> Iterator[None]:
+    """Say what is wrong with an upload in the words of the page; `remedy` is for a wrong cell."""
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        text = str(error).replace(CHOOSE, remedy)
+        message = in_words(in_words_of_the_page(text, path, name))
+        if isinstance(error, MissingValuesError):
+            raise MissingValuesError(message, error.n_rows) from None
+        raise ValueError(message) from None
+
+
+def _in_rows(message: str) -> str:
+    """Count rows that are typed from 1, without the file that they come in."""
+    message = re.sub(r"^.*?, line (\d+)", lambda m: f"Row {int(m[1]) - 1}", message)
+    return re.sub(r"first in line (\d+)", lambda m: f"first in row {int(m[1]) - 1}", message)
+
+
+def in_words_of_the_page(text: str, path: Path, name: str) -> str:
+    """Return a message of the reader with remedies of the page, and the name of an upload."""
     for ours, remedy in REMEDIES.items():
         text = text.replace(ours, remedy)
     return text.replace(str(path), name)
@@ -237,7 +291,7 @@ def suffix_of(name: str) -> str:
     return suffix + compression
 
 
-def _require_few_cells(path: Path) -> None:
+def require_few_cells(path: Path) -> None:
     """Refuse text that would become too many numbers or columns, before it is parsed."""
     delimiters = tuple(mark.encode() for mark in DELIMITERS)
     counts, n_bytes = dict.fromkeys((*delimiters, b"\n", b"\r"), 0), 0

@@ -11,7 +11,7 @@ from gmmfast.tables import Table
 from gmmfast.tables.base import plain_number
 
 INLINE = 50  # rows that are written into the lines where there is no file
-TYPED = "typed.csv"  # the name of rows that were typed or pasted
+UNSAVED = ("typed.csv", "pasted.csv")  # names of rows that are in no file
 
 
 def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
@@ -62,7 +62,7 @@ def _reading(settings: Settings, origin: Origin, table: Table) -> tuple[list[str
         picked = "" if chosen == origin.names else f"[:, {indices!r}]"
         imports = [f"from gmmfast.datasets import load_{source}"]
         return [f"X = load_{source}().data{picked}"], imports
-    if source == TYPED and len(table.values) <= INLINE:
+    if source in UNSAVED and len(table.values) <= INLINE:
         rows = [f"    {row!r}," for row in table.values.tolist()]
         return ["X = np.array([", *rows, "])"], ["import numpy as np"]
     columns = "" if _is_whole(settings, origin) else f", columns={chosen!r}"

@@ -59,10 +59,11 @@ def sentences(findings: Findings) -> list[str]:
     report, sizes = findings.report, findings.sizes
     K = len(report.weights)
     if K == 1:
-        return [f"All {report.n_rows} rows are described by one component."]
+        rows = "The only row is" if report.n_rows == 1 else f"All {report.n_rows} rows are"
+        return [f"{rows} described by one component."]
     said = [f"The {report.n_rows} rows fall into {K} components."]
     parts = [
-        f"component {k} has {100 * weight:.0f} % of the weight ({size} rows)"
+        f"component {k} has {100 * weight:.0f} % of the weight ({counted(size, 'row')})"
         for k, (weight, size) in enumerate(zip(report.weights[:6], sizes, strict=False))
     ]
     said.append(_capital(_listed(parts)) + ("." if K <= 6 else "; the others have less."))
@@ -119,6 +120,11 @@ def _traits(
     return ", ".join(traits[:MOST_TRAITS]) or "much like all rows"
 
 
+def counted(n: int, what: str) -> str:
+    """Return a number of things, such as ``1 row``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def _readable(name: str) -> str:
     return name.replace("_", " ")
 
@@ -128,9 +134,10 @@ def advice(findings: Findings) -> list[str]:
     report, settings = findings.report, findings.settings
     found = []
     if not report.converged:
+        steps = counted(report.n_iter, "iteration")
         found.append(
-            f"The fit stopped after {report.n_iter} iterations, before it had converged. Raise the "
-            "maximum iterations, or the tolerance."
+            f"The fit stopped after {steps}, before it had converged. Raise the maximum "
+            "iterations, or the tolerance."
         )
     collapsed = [f"component {k}" for k in np.flatnonzero(report.degenerate)]
     if collapsed:
@@ -140,9 +147,11 @@ def advice(findings: Findings) -> list[str]:
             "others, or raise the regularization."
         )
     if report.n_rows < ROWS_PER_PARAMETER * findings.n_parameters:
+        are = "is" if report.n_rows == 1 else "are"
         found.append(
-            f"{report.n_rows} rows for {findings.n_parameters} free parameters are few: expect "
-            "other data to give other values. Use fewer components or a simpler covariance model."
+            f"{counted(report.n_rows, 'row')} for {findings.n_parameters} free parameters {are} "
+            "few: expect other data to give other values. Use fewer components or a simpler "
+            "covariance model."
         )
     empty = [f"component {k}" for k in np.flatnonzero(findings.sizes == 0)]
     if empty and len(report.weights) > 1:

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { describe, ellipsesOf } from "../../gmmfast/calculator/static/models.js";
 import { correlations, rangeNear, rank, significant } from "../../gmmfast/calculator/static/numbers.js";
-import { distinctNames, parsePaste } from "../../gmmfast/calculator/static/paste.js";
+import { asFile, cellsOf, distinctNames } from "../../gmmfast/calculator/static/paste.js";
 
 test("significant digits", () => {
   const shown = [0, 1234.5678, 0.00012345678, 1e-9, 12345678, null, Infinity].map((value) =>
@@ -15,21 +15,15 @@ test("significant digits", () => {
   assert.equal(significant(9.9999, 3), "10.0");
 });
 
-test("a paste with names, and without", () => {
-  assert.deepEqual(parsePaste("a\tb\r\n1\t2\r\n"), { header: ["a", "b"], rows: [["1", "2"]], isPlain: true });
-  assert.deepEqual(parsePaste("1;2\n3;\n"), {
-    header: null,
-    rows: [
-      ["1", "2"],
-      ["3", ""],
-    ],
-    isPlain: true,
-  });
+test("cells of a spreadsheet are between tabs, and may be empty", () => {
+  assert.deepEqual(cellsOf("1,5\t2;3\r\n\t \r\n"), [
+    ["1,5", "2;3"],
+    ["", ""],
+  ]);
 });
 
-test("a paste that the server reads", () => {
-  for (const text of ["who\theight\nAnn\t1.8", "1,5\t2,5\n2,5\t3,5", "a\tb"])
-    assert.equal(parsePaste(text).isPlain, false);
+test("a paste as a file keeps the empty cells at its end", () => {
+  assert.equal(asFile("a\tb\r\n1\t\r\n\r\n"), "a\tb\r\n1\t\n");
 });
 
 test("names of columns are distinct", () => {

@@ -3,7 +3,8 @@
 
 import * as api from "./api.js";
 import { $ } from "./dom.js";
-import { Grid, SAMPLE } from "./grid.js";
+import { Grid, PASTED, SAMPLE } from "./grid.js";
+import { counted } from "./numbers.js";
 
 const EMPTY = {
   columns: ["x1", "x2"],
@@ -13,8 +14,6 @@ const EMPTY = {
     ["", ""],
   ],
 };
-
-const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 export class Data {
   /**
@@ -36,7 +35,7 @@ export class Data {
     this.version = 0; // tables that the server has read
     this.grid = new Grid($("grid"), {
       onEdit: () => this.edited(),
-      onFile: (file) => this.readFile(file),
+      onPaste: (file) => this.readFile(file, { pasted: "yes" }),
     });
     this.listen();
   }
@@ -78,9 +77,9 @@ export class Data {
    * Let the server read a file or an example. If another one is chosen meanwhile, that counts.
    * @param {string} name
    * @param {() => Promise<any>} ask
-   * @param {File | null} file to read again without the rows that have missing values
+   * @param {() => void} [leaveOut] read it again without the rows that have missing values
    */
-  read(name, ask, file = null) {
+  read(name, ask, leaveOut) {
     const turn = (this.turn += 1);
     this.name = name;
     this.fail("");
@@ -93,7 +92,7 @@ export class Data {
         return isNewest();
       })
       .catch((error) => {
-        if (isNewest()) this.failToRead(name, error, file);
+        if (isNewest()) this.failToRead(name, error, leaveOut);
         return false;
       })
       .finally(() => {
@@ -112,7 +111,8 @@ export class Data {
     if (turn < this.typed) return;
     this.version += 1;
     this.loaded = summary;
-    this.grid.preview(summary);
+    if (summary.source === PASTED && summary.is_whole) this.grid.fill(summary.columns, summary.rows);
+    else this.grid.preview(summary);
     this.onColumns(summary.columns);
     this.onTable();
   }
@@ -133,16 +133,18 @@ export class Data {
   }
 
   readFile(file, query = {}) {
-    return this.read(file.name, () => api.sendData(file.name, file, query), file);
+    const leaveOut = () => this.readFile(file, { ...query, drop_missing: "yes" });
+    return this.read(file.name, () => api.sendData(file.name, file, query), leaveOut);
   }
 
-  failToRead(name, { message, nMissing }, file) {
+  failToRead(name, { message, nMissing }, leaveOut) {
     const what = message.includes(name) ? message : `${name}: ${message}`;
-    this.fail(`${what} The table still holds ${this.source || "the rows that you see"}.`);
+    const held = this.source === name ? "" : this.source;
+    this.fail(`${what} The table still holds ${held || "the rows that you see"}.`);
     if (!nMissing) return;
     const button = $("drop-missing");
     button.textContent = `Leave out ${counted(nMissing, "row")}`;
-    button.onclick = () => this.readFile(file, { drop_missing: "yes" });
+    button.onclick = leaveOut;
     button.hidden = false;
   }
 
@@ -160,6 +162,7 @@ export class Data {
   edited() {
     this.loaded = null;
     this.fail("");
+    this.describe(); // what was said of the former table is not true of this one
     this.onColumns(this.grid.columns());
     this.onChange();
   }
@@ -170,7 +173,6 @@ export class Data {
     this.reading = null;
     this.loaded = null;
     this.grid.edit(columns, rows);
-    this.describe();
   }
 
   listen() {
@@ -196,8 +198,12 @@ export class Data {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       mark(false);
-      const [file] = event.dataTransfer.files;
-      if (file) this.readFile(file);
+      const { files } = event.dataTransfer;
+      if (files.length === 1) this.readFile(files[0]);
+      else if (files.length) {
+        this.fail(`One file is read at a time; got ${files.length}. Put their rows into one file.`);
+        this.showError();
+      }
     });
   }
 }

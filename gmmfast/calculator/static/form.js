@@ -3,6 +3,7 @@
 
 import { $, make } from "./dom.js";
 import { modelField } from "./models.js";
+import { counted } from "./numbers.js";
 
 const WHOLE = { "max-iter": "max_iter", "n-init": "n_init", seed: "random_state" };
 const REAL = { tol: "tol", "reg-covar": "reg_covar" };
@@ -131,6 +132,7 @@ export class Form {
    * @throws {FieldError}
    */
   settings() {
+    if (!this.chosenColumns().length) throw new Error("Tick at least one column.");
     const settings = {
       columns: this.chosenColumns(),
       n_dimensions: this.number("d"),
@@ -150,10 +152,10 @@ export class Form {
       if (!(id === "n-init" && this.mode === "choose")) settings[name] = this.number(id);
     }
     const chosen = settings.columns.length;
-    if (chosen && settings.n_dimensions !== chosen) {
+    if (settings.n_dimensions !== chosen) {
       this.fail(
         $("d"),
-        `D is ${settings.n_dimensions}, but ${chosen} columns are chosen. Set D to ${chosen}, or choose other columns.`,
+        `D is ${settings.n_dimensions}, but ${counted(chosen, "column")} ${chosen === 1 ? "is" : "are"} chosen. Set D to ${chosen}, or choose other columns.`,
       );
     }
     return settings;

@@ -1,7 +1,7 @@
 // @ts-check
 // A table to type into, or the first rows of a file.
 
-import { distinctNames, parsePaste } from "./paste.js";
+import { asFile, cellsOf, distinctNames } from "./paste.js";
 
 export const SAMPLE = {
   columns: ["x1", "x2"],
@@ -14,16 +14,17 @@ export const SAMPLE = {
     [5.1, 5.0],
   ],
 };
-const MOST_TYPED = 500; // rows; more go to the server as they are pasted
+const MOST_TYPED = 500; // rows that are pasted into a typed table; more replace it
 const TYPED = "typed.csv";
+export const PASTED = "pasted.csv";
 
 const quoted = (text) => (/[",\n\t;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 export class Grid {
-  constructor(table, { onEdit, onFile }) {
+  constructor(table, { onEdit, onPaste }) {
     this.table = table;
     this.onEdit = onEdit;
-    this.onFile = onFile;
+    this.onPaste = onPaste;
     this.isTyped = true;
     this.isSample = false; // whether nobody has changed the rows that are there at first
     table.addEventListener("input", () => {
@@ -34,9 +35,17 @@ export class Grid {
     table.addEventListener("keydown", (event) => this.move(event));
   }
 
-  // A table to type into.
+  // A table to type into, which is new.
   edit(columns, rows) {
+    this.fill(columns, rows);
+    this.isSample = rows === SAMPLE.rows;
+    this.onEdit();
+  }
+
+  // A table to type into, as it is on the server until somebody does.
+  fill(columns, rows) {
     this.isTyped = true;
+    this.isSample = false;
     const head = document.createElement("tr");
     head.append(this.corner());
     columns.forEach((name, j) => head.append(this.input("th", name, `name of column ${j + 1}`)));
@@ -47,13 +56,12 @@ export class Grid {
       ),
     );
     this.show(head, lines);
-    this.isSample = rows === SAMPLE.rows;
-    this.onEdit();
   }
 
   // The first rows of what the server has read.
   preview(summary) {
     this.isTyped = false;
+    this.isSample = false;
     const head = document.createElement("tr");
     head.append(this.corner());
     for (const name of summary.columns) head.append(this.value("th", name));
@@ -159,22 +167,16 @@ export class Grid {
     return { name: TYPED, body: lines.join("\n") + "\n", aside };
   }
 
-  // Several cells: numbers go into the table, everything else to the server, which reads it like a file.
+  // Several cells go to the server, which reads them like a file, or into a table that is being typed.
   paste(event) {
     const text = event.clipboardData.getData("text/plain");
     const isElsewhere = !this.table.contains(event.target);
     if ((isElsewhere && event.target.matches("input, textarea")) || !/[\t\n]/.test(text.trim())) return;
     event.preventDefault();
-    const { header, rows, isPlain } = parsePaste(text);
-    if (!isPlain || rows.length > MOST_TYPED) {
-      this.onFile(new File([`${text.trimEnd()}\n`], "pasted.csv"));
-    } else if (isElsewhere || !this.isTyped || this.isSample || this.isAtStart(event.target)) {
-      const width = Math.max(...rows.map((row) => row.length));
-      const names = Array.from({ length: width }, (_, j) => header?.[j] ?? `x${j + 1}`);
-      this.edit(names, rows);
-    } else {
-      this.place(event.target, header, rows);
-    }
+    const cells = cellsOf(text);
+    const isAll = isElsewhere || !this.isTyped || this.isSample || this.isAtStart(event.target);
+    if (isAll || cells.length > MOST_TYPED) this.onPaste(new File([asFile(text)], PASTED));
+    else this.place(event.target, cells);
   }
 
   // Whether a cell is the first one, or a name: what is pasted there replaces the table.
@@ -183,14 +185,11 @@ export class Grid {
     return names.includes(target) || first?.[0] === target;
   }
 
-  place(target, header, cells) {
+  place(target, cells) {
     const { columns, rows } = this.content();
     const inputs = this.inputs();
     const top = inputs.findIndex((row) => row.includes(target));
     const left = inputs[top].indexOf(target);
-    header?.forEach((name, j) => {
-      columns[left + j] = name;
-    });
     cells.forEach((line, i) => {
       const row = (rows[top - 1 + i] ??= []);
       line.forEach((value, j) => {
@@ -199,10 +198,7 @@ export class Grid {
     });
     const width = Math.max(columns.length, ...rows.map((row) => row.length));
     while (columns.length < width) columns.push(`x${columns.length + 1}`);
-    this.edit(
-      columns.map((name, j) => name ?? `x${j + 1}`),
-      rows,
-    );
+    this.edit(columns, rows);
   }
 
   // Enter and the arrows go from row to row.

@@ -25,7 +25,9 @@ function say(text) {
 const inputs = () => JSON.stringify([data.key, form.key]);
 
 function compare() {
-  if (form && data) results.setOutdated(inputs());
+  if (!(form && data)) return;
+  results.setOutdated(inputs());
+  arrange();
 }
 
 async function calculate() {
@@ -62,6 +64,7 @@ async function fit() {
 // The first card is there as long as there is nothing to show.
 function arrange() {
   $("welcome").hidden = isWorking || results.result !== null;
+  $("ready").hidden = !data?.grid.isSample;
 }
 
 function work(is) {
@@ -138,10 +141,7 @@ try {
   data = new Data({
     onChange: compare,
     onColumns: (names) => form.showColumns(names),
-    onTable: () => {
-      results.hide(); // the server has no result for another table
-      arrange();
-    },
+    onTable: () => results.hide(), // the server has no result for another table
   });
   data.type(SAMPLE);
   listen();

@@ -1,6 +1,8 @@
 // @ts-check
 // Numbers as a person reads them, tables of them, and full precision on copy.
 
+export const counted = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
 export function significant(value, digits = 5) {
   if (value === null || value === undefined) return "–";
   if (value === 0 || !Number.isFinite(value)) return String(value);
@@ -94,7 +96,21 @@ export function showCuts() {
   watch();
 }
 
-// Copying cells of a table gives all digits, with tabs between, as spreadsheets like it.
+/**
+ * Rows of a table as spreadsheets take them: all digits, and tabs between the cells.
+ * @param {HTMLTableElement} table
+ * @param {(cell: HTMLTableCellElement) => boolean} [isChosen]
+ */
+export function asText(table, isChosen = () => true) {
+  const lines = [];
+  for (const row of table.rows) {
+    const cells = [...row.cells].filter(isChosen);
+    if (cells.length) lines.push(cells.map((one) => one.dataset.value ?? one.textContent).join("\t"));
+  }
+  return lines.join("\n");
+}
+
+// Copying cells of a table gives them as a spreadsheet takes them.
 export function copyCells(event) {
   const selection = document.getSelection();
   if (!selection || selection.isCollapsed) return;
@@ -102,11 +118,9 @@ export function copyCells(event) {
   const start = node instanceof Element ? node : node.parentElement;
   const table = /** @type {HTMLTableElement | null} */ (start.closest("table.numbers"));
   if (!table) return;
-  const lines = [];
-  for (const row of table.rows) {
-    const cells = [...row.cells].filter((one) => selection.containsNode(one, true));
-    if (cells.length) lines.push(cells.map((one) => one.dataset.value ?? one.textContent).join("\t"));
-  }
-  event.clipboardData.setData("text/plain", lines.join("\n"));
+  event.clipboardData.setData(
+    "text/plain",
+    asText(table, (one) => selection.containsNode(one, true)),
+  );
   event.preventDefault();
 }

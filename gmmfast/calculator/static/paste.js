@@ -1,23 +1,22 @@
 // @ts-check
-// Text of a spreadsheet or a file, as it is pasted, and names of its columns.
-
-const isNumber = (cell) => cell === "" || !Number.isNaN(Number(cell));
+// Pasted text, and names of its columns.
 
 /**
- * Cells of pasted text.
+ * Text as a file: the lines as they are, and no empty ones at the end. A tab there is an empty cell.
  * @param {string} text
- * @returns {{ header: string[] | null, rows: string[][], isPlain: boolean }} the names in the first
- *   line, if there are some; the cells below; and whether these are numbers (or empty) that need no
- *   more reading
  */
-export function parsePaste(text) {
-  const lines = text.replace(/\r\n?/g, "\n").replace(/\n+$/, "").split("\n");
-  const separator = ["\t", ";"].find((mark) => lines[0].includes(mark)) ?? ",";
-  const cells = lines.map((line) => line.split(separator).map((cell) => cell.trim()));
-  const hasHeader = cells[0].every((cell) => !isNumber(cell));
-  const rows = hasHeader ? cells.slice(1) : cells;
-  const isPlain = rows.length > 0 && rows.every((row) => row.every(isNumber));
-  return { header: hasHeader ? cells[0] : null, rows, isPlain };
+export const asFile = (text) => `${text.replace(/[\r\n]+$/, "")}\n`;
+
+/**
+ * Cells that a spreadsheet has copied; what they mean is for the server to say.
+ * @param {string} text
+ * @returns {string[][]} by row
+ */
+export function cellsOf(text) {
+  const lines = asFile(text)
+    .slice(0, -1)
+    .split(/\r\n?|\n/);
+  return lines.map((line) => line.split("\t").map((cell) => cell.trim()));
 }
 
 /**

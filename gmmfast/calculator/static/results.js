@@ -15,7 +15,8 @@ import {
 } from "./charts.js";
 import { $, fillList, make } from "./dom.js";
 import { describe, icon } from "./models.js";
-import { correlations, fillTable, rank, significant } from "./numbers.js";
+import { asText, correlations, counted, fillTable, rank, significant } from "./numbers.js";
+import { asFile } from "./paste.js";
 import { Tabs } from "./tabs.js";
 
 const DOWNLOADS = [
@@ -56,6 +57,9 @@ export class Results {
     });
     $("get-svg").addEventListener("click", () => this.downloadPicture());
     $("apply").addEventListener("click", () => this.apply());
+    $("copy-applied").addEventListener("click", () => {
+      this.copy(asText($("applied")), "The table is copied.", "applied-copied");
+    });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(this.tabs.shown));
   }
 
@@ -88,8 +92,8 @@ export class Results {
     this.result = result;
     this.inputs = inputs;
     this.setOutdated(inputs);
-    for (const id of ["copied", "apply-note"]) $(id).textContent = "";
-    $("applied").replaceChildren();
+    $("copied").textContent = "";
+    this.clearApplied();
     this.showWords();
     this.showTables();
     this.showAxes();
@@ -107,12 +111,12 @@ export class Results {
 
   showWords() {
     const { report, sentences, advice, seconds } = this.result;
+    const steps = counted(report.n_iter, "iteration");
     $("results-title").textContent = sentences[0];
     $("sentences").textContent = sentences.slice(1).join(" ");
     fillList($("advice"), advice);
     const likelihood = `${significant(report.log_likelihood)} (${significant(report.log_likelihood_per_row, 4)} per row)`;
     const end = report.converged ? "converged" : "stopped";
-    const steps = report.n_iter === 1 ? "1 iteration" : `${report.n_iter} iterations`;
     $("facts").textContent =
       `Model ${report.covariance_type} (${describe(report.covariance_type)}). Log-likelihood ${likelihood}, BIC ${significant(report.bic)}; ` +
       `${end} after ${steps}, ${significant(seconds, 2)} s.`;
@@ -229,7 +233,7 @@ export class Results {
     );
     const rest = candidates.length - ranked.length;
     const lost = rest ? ` ${rest} cannot be compared: a component has collapsed, or there is no fit.` : "";
-    $("ranking-note").textContent = `The best of ${candidates.length} candidates.${lost}`;
+    $("ranking-note").textContent = `The best of ${counted(candidates.length, "candidate")}.${lost}`;
   }
 
   /** @param {() => Promise<any>} ask for numbers, of which nothing is drawn if others are wanted by then */
@@ -263,7 +267,7 @@ export class Results {
     const share = ((100 * data.n_uncertain) / data.n_rows).toFixed(1);
     $("uncertainty-note").textContent =
       `Uncertainty: the probability that a row comes from another component than the likeliest; large points are ` +
-      `uncertain. ${data.n_uncertain} rows (${share} %) have more than ${data.limit}.${drawnOf(data)}`;
+      `uncertain. ${counted(data.n_uncertain, "row")} (${share} %) ${data.n_uncertain === 1 ? "has" : "have"} more than ${data.limit}.${drawnOf(data)}`;
   }
 
   // The columns of the picture; one alone where there is no other.
@@ -292,12 +296,12 @@ export class Results {
     return `Ellipses: 1, 2 and 3 sigma, which hold ${shares} of a component.${others}${drawnOf(data)}`;
   }
 
-  async copy(text, done) {
+  async copy(text, done, place = "copied") {
     try {
       await navigator.clipboard.writeText(text);
-      $("copied").textContent = done;
+      $(place).textContent = done;
     } catch {
-      $("copied").textContent = "The browser does not let this page copy.";
+      $(place).textContent = "The browser does not let this page copy.";
     }
   }
 
@@ -309,10 +313,16 @@ export class Results {
     setTimeout(() => URL.revokeObjectURL(href), 1000);
   }
 
+  clearApplied() {
+    for (const id of ["apply-note", "applied-copied"]) $(id).textContent = "";
+    $("applied").replaceChildren();
+    $("copy-applied").hidden = true;
+  }
+
   async apply() {
-    $("apply-note").textContent = "";
+    this.clearApplied();
     try {
-      const found = await api.useModel(`${$("new-rows").value.trim()}\n`, $("rate").value);
+      const found = await api.useModel(asFile($("new-rows").value), $("rate").value);
       if (!this.result) return;
       const K = this.result.report.n_components;
       fillTable(
@@ -333,10 +343,11 @@ export class Results {
         ]),
       );
       const rest = found.label.length < found.n_rows ? `; the first ${found.label.length} are shown` : "";
-      $("apply-note").textContent =
-        `${found.n_outliers} of ${found.n_rows} rows are outliers: their log density is below ${significant(found.cut)}${rest}.`;
+      const outliers = `${counted(found.n_outliers, "outlier")} in ${counted(found.n_rows, "row")}`;
+      const size = `${outliers}: log density below ${significant(found.cut)}${rest}.`;
+      $("apply-note").textContent = [size, ...found.notes].join(" ");
+      $("copy-applied").hidden = false;
     } catch (error) {
-      $("applied").replaceChildren();
       $("apply-note").textContent = error.message;
     }
   }

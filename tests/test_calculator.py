@@ -681,6 +681,14 @@ def test_sentences():
     ]
 
 
+def test_words__of_one_row():
+    alone = findings([1.0], [[0.0]], [1.0], [1], np.zeros((1, 1)), n_rows=1, q=2)
+    assert sentences(alone) == ["The only row is described by one component."]
+    assert advice(alone)[-1].startswith("1 row for 2 free parameters is few:")
+    two = findings([0.7, 0.3], [[0.0], [9.0]], [1.0, 1.0], [2, 1], np.zeros((2, 2)), n_rows=3)
+    assert "component 1 has 30 % of the weight (1 row)." in sentences(two)[1]
+
+
 def test_portraits__name_the_columns_that_differ_most():
     report = findings(
         [0.5, 0.4, 0.1], [[0, 0], [9, 1], [0, 1]], [1, 1, 0.01], [5, 4, 1], np.eye(3)

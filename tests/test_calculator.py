@@ -139,8 +139,8 @@ def test_columns_of_text_of_other_files_are_left_out_too(tmp_path, suffix):
             "0,1.5\n1,2.5\n2,3.5\n",
             ["x1", "x2"],
             [
-                "'x1' counts the rows, and is read as data. To leave it out, untick",
                 "a row of numbers",
+                "'x1' counts the rows, and is read as data. To leave it out, untick",
             ],
         ),
     ],

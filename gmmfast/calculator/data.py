@@ -19,7 +19,7 @@ from gmmfast.tables import (
     AS_DATA,
     AS_HEADER,
     AS_ROW,
-    CHOOSE,
+    CORRECT,
     DECIMAL,
     DIALECT,
     DROP,
@@ -263,7 +263,7 @@ def explained(
     try:
         yield
     except (ValueError, OSError, ImportError) as error:
-        text = str(error).replace(CHOOSE, remedy)
+        text = str(error).replace(CORRECT, remedy)
         message = in_words(in_words_of_the_page(text, path, name))
         if isinstance(error, MissingValuesError):
             raise MissingValuesError(message, error.n_rows) from None

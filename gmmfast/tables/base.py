@@ -49,7 +49,7 @@ MISSING = frozenset(
 HEAD = 200  # rows from which all is found out that a file does not say
 CURRENCY = "[$€£¥₹₽₩₺₪₫฿]|kr|zł|Kč|EUR|USD|GBP|CHF|JPY|CNY|INR|SEK|NOK|DKK|PLN|CZK|AUD|CAD"
 _DASH = re.compile(rf"(?:{CURRENCY}|%)?\s*[-–—]+\s*(?:{CURRENCY}|%)?")  # a zero of accountants
-CHOOSE = "Correct it, delete the row, or leave the column out with --exclude (exclude= in Python)."
+CORRECT = "Correct it, delete the row, or leave the column out with --exclude (exclude= in Python)."
 # How to read a file otherwise, at the end of notes: other front ends have their own words.
 AS_ROW = "If it is a row, use --no-header (header=False in Python)."
 AS_HEADER = "If it holds the names of the columns, use --header (header=True in Python)."
@@ -254,7 +254,7 @@ def not_a_number(where: str, cell: str) -> str:
     value = plain_number(text)
     if value is not None and not math.isfinite(value):
         return f"{where}: every number must be finite; got {shown}. Correct it or drop the row."
-    return f"{where}: every cell must be a number; got {shown}. {CHOOSE}"
+    return f"{where}: every cell must be a number; got {shown}. {CORRECT}"
 
 
 def missing_values(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gmmfast.em import Control, run
+from gmmfast.em.observers import Deadline
 from gmmfast.em.state import fit_after_m_step
 from gmmfast.kernels.expectation import STRIDE
 from gmmfast.kernels.threads import (
@@ -24,7 +25,7 @@ from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows, memory
 from gmmfast.rows.packing import shard_count
 from gmmfast.rows.passes import parallel
-from gmmfast.search.candidates import Deadline, in_threads
+from gmmfast.search.threads import in_threads
 
 SCRIPT = """
 import hashlib, multiprocessing, os, threading

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -21,34 +20,25 @@ from gmmfast.em.starts import on_all
 from gmmfast.em.state import restarted
 from gmmfast.em.trials import SAME, likeliest
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.threads import (
-    ABANDON,
-    END,
-    limit_team,
-    new_stop,
-    obey,
-    set_thread_count,
-    thread_count,
-)
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.evaluation import entropy_of, labels_of
 from gmmfast.search.starts import Labels, Starts, merges, splits
+from gmmfast.search.threads import in_threads
 
 SAMPLE_PASSES = 100  # EM passes over a sample, at most,
 SAMPLE_TOL = 1e-4  # which end once one gains less, in nats per row
 LEADERS = 3  # candidates that are fitted again,
 OTHER_MODELS = 3  # from the partitions of at most so many other models with the same K
 TASK = 7  # fits that a thread takes over together
-TICK = 0.1  # seconds between checks for results and for the deadline
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
 TOO_FEW = "fewer rows than components"
 SINGULAR = "a covariance is not positive definite"  # why there is no mixture
 
-T = TypeVar("T")
-R = TypeVar("R")
+T = TypeVar("T")  # argument
+R = TypeVar("R")  # result
 
 
 class Candidate(NamedTuple):
@@ -347,66 +337,3 @@ class Search:
             total += held_out.expectation(parameters, model.scatter).log_likelihood
             weight += held_out.weight
         return -total / weight if weight else math.nan
-
-
-def in_threads(
-    function: Callable[[T], R],
-    arguments: Sequence[T],
-    at_once: int,
-    n_threads: int,
-    deadline: Deadline,
-) -> Iterator[R]:
-    """Call a function with each argument, in threads; this one only waits, so Ctrl-C acts at once.
-
-    Parameters
-    ----------
-    function : callable
-        Its computations must obey `current_stop`.
-    arguments : sequence
-        The argument of each call.
-    at_once : int
-        Results that a thread hands over together, unless they take longer than a `TICK`.
-    n_threads : int
-        Calls at the same time.
-    deadline : Deadline
-        Once it has passed, calls end early, and only the first one still begins.
-
-    Yields
-    ------
-    object
-        Results, in the order of the arguments.
-    """
-    stop, allowed = new_stop(), thread_count(None)
-
-    def begin_thread() -> None:
-        obey(stop)
-        set_thread_count(allowed)  # the setting belongs to a thread
-        limit_team(max(1, allowed // min(n_threads, len(tasks))))
-
-    def work(task: range, results: list[R]) -> None:
-        for i in task:
-            if i and deadline.passed():
-                break
-            results.append(function(arguments[i]))
-
-    n = len(arguments)
-    tasks = [range(i, min(i + at_once, n)) for i in range(0, n, at_once)]
-    pool, futures = ThreadPoolExecutor(n_threads, initializer=begin_thread), []
-    try:
-        found: list[list[R]] = [[] for _ in tasks]
-        futures = [pool.submit(work, *both) for both in zip(tasks, found, strict=True)]
-        for task, results, future in zip(tasks, found, futures, strict=True):
-            done, ended = 0, False
-            while not ended:
-                ended = future in wait([future], TICK).done
-                if deadline.passed():
-                    stop[0] = END
-                while done < len(results):
-                    yield results[done]
-                    done += 1
-            future.result()  # raises what the task raised
-            if done < len(task):
-                break
-    finally:
-        stop[0] = ABANDON
-        pool.shutdown(wait=all(future.done() for future in futures), cancel_futures=True)

@@ -35,7 +35,7 @@ def test_predict__writes_columns_of_the_data_beside_the_results(run, visitors, m
         (("--id", "city", "--keep-all"), ["city", "id", "value", "rate"]),
     ):
         code, out, err = run(*args, *options)
-        assert code == 0 and "1 of 3 rows have missing values" in err
+        assert code == 0 and "1 of 3 rows has missing values" in err
         header, *lines = [
             line.split(",") for line in out.replace('"40,5"', "40;5").split("\n")[:-1]
         ]

@@ -407,7 +407,7 @@ def test_missing__cells_of_text(write, cell):
     )
     table = read_table(path, drop_missing=True)
     assert (table.values.tolist(), table.rows.tolist()) == ([[1, 2], [5, 6]], [1, 3])
-    assert table.notes == [f"{path}: 1 of 3 rows have missing values, and are left out."]
+    assert table.notes == [f"{path}: 1 of 3 rows has missing values, and is left out."]
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.parquet", "x.feather", "x.npy"])

@@ -98,9 +98,10 @@ class Choice:
             )
         notes = self.notes
         if gaps.any():
+            verbs = ("has", "is") if gaps.sum() == 1 else ("have", "are")
             notes.append(
-                f"{self.source.path}: {gaps.sum()} of {len(gaps)} rows have missing values, and "
-                "are left out."
+                f"{self.source.path}: {gaps.sum()} of {len(gaps)} rows {verbs[0]} missing values, "
+                f"and {verbs[1]} left out."
             )
         table = self._table(piece, gaps, 0, notes)
         notes += self._oddities(table.values)

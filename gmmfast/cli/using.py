@@ -55,20 +55,7 @@ def _write_rows(
     _require_one_cut(arguments)
     require_output(arguments)
     model = load(arguments.model)
-    try:
-        data = _open(model, arguments)
-    except EmptyTableError as error:  # of a day without rows: a table without rows
-        if not error.names:  # a file without anything is no table
-            raise
-        require_columns(error.names, model, arguments)
-        _forget_names(model)
-        note(str(error))
-        kept = kept_columns(arguments, [name for name in error.names if name])
-        found = iter([_no_rows(model, kept, results)])
-    else:
-        _forget_names(model)
-        count = RowsSoFar(f"{arguments.model} applied to", arguments)
-        found = _counted(((part, results(model, part.X)) for part in _blocks(data)), count)
+    found = _results(model, arguments, results)
     if arguments.relative:
         parts = list(found)  # a quantile needs all of them
         cut: float | None = _relative_cut(parts, arguments.outliers)
@@ -92,6 +79,34 @@ def _write_rows(
     if arguments.outliers is not None and not arguments.relative:
         of_fit = f", as {arguments.outliers:g} of the rows of the fit have"
     note(f"{counts[0]} of {counts[1]} rows have a log density below {cut:.5g}{of_fit}")
+
+
+def _results(
+    model: GaussianMixture,
+    arguments: argparse.Namespace,
+    results: Callable[[GaussianMixture, NDArray[Any]], Columns],
+) -> Iterator[tuple[Chunk, Columns]]:
+    """Return the rows and their results, some at a time; of a day without rows, none."""
+    try:
+        data = read_for(model, arguments)
+    except EmptyTableError as error:
+        if not error.names:  # a file without anything is no table
+            raise
+        require_columns(error.names, model, arguments)
+        note(str(error))
+        kept = kept_columns(arguments, [name for name in error.names if name])
+        _prepare(model)
+        return iter([_no_rows(model, kept, results)])
+    _prepare(model)
+    count = RowsSoFar(f"{arguments.model} applied to", arguments)
+    return _counted(((part, results(model, part.X)) for part in _blocks(data)), count)
+
+
+def _prepare(model: GaussianMixture) -> None:
+    """Take rows without names, whose columns are in the order of the model; announce compiling."""
+    if hasattr(model, "feature_names_in_"):
+        del model.feature_names_in_
+    announce_compilation()
 
 
 def _no_rows(
@@ -201,16 +216,3 @@ def sample(arguments: argparse.Namespace) -> None:
     if arguments.labels:
         columns[free_name("component", columns)] = labels
     write_output([columns], arguments)
-
-
-def _forget_names(model: GaussianMixture) -> None:
-    """Take rows without names: their columns are in the order of the model."""
-    if hasattr(model, "feature_names_in_"):
-        del model.feature_names_in_
-
-
-def _open(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
-    """Open the rows to apply a model to."""
-    data = read_for(model, arguments)
-    announce_compilation()
-    return data

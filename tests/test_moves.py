@@ -32,9 +32,7 @@ def fit_at(points, model, parameters):
 
 def moves(points, model, fit, count=MOVES):
     """Labels (n,) and means by compiled moves, best first."""
-    rule = trials.trial_rule_of(
-        model, points.n_rows, points.variances, points.total(model.scatter), 1
-    )
+    rule = trials.trial_rule_of(model, points.n_rows, points.variances, np.ones(2), 1)
     passes, (K, d) = points.pass_in(fit, points.hints(), 0), fit.shifts.shape
     labels = np.empty((count, *passes.row_weights.shape), np.int32)
     means = np.empty((count, K, d))

@@ -53,12 +53,12 @@ class Trial(NamedTuple):
 
 def n_rounds(model: Model, n_rows: int, n_components: int, n_features: int) -> int:
     """Return the number of rounds of moves on so many rows, at most: from the shapes alone."""
-    if n_components == 1 or not _are_few(model, n_rows, n_components, n_features):
+    if n_components == 1 or not are_few(model, n_rows, n_components, n_features):
         return 0
     return min(ROUNDS, BUDGET // model.pass_work(n_rows, n_components, n_features))
 
 
-def _are_few(model: Model, n_rows: int, n_components: int, n_features: int) -> bool:
+def are_few(model: Model, n_rows: int, n_components: int, n_features: int) -> bool:
     """Whether passes and M steps are short enough for trials in compiled calls."""
     work = model.pass_work(n_rows, n_components, n_features)
     return work <= BUDGET and model.step_work(n_components, n_features) <= LONGEST_STEP
@@ -92,7 +92,7 @@ def likeliest(
     IllDefinedCovarianceError
         If none leads to positive definite covariances.
     """
-    if _are_few(model, points.n_rows, _count(ways[0]), points.n_features):
+    if are_few(model, points.n_rows, _count(ways[0]), points.n_features):
         found = _likeliest_of_few(points, model, ways, n_rounds, caution)
         if found is not None:
             return found
@@ -120,9 +120,8 @@ def _likeliest_of_few(
         if isinstance(way, Partition) and order is not None:
             way = way._replace(labels=rows.tiled(way.labels.ravel()[order]))
         load_start(model, rows, way, fit, trials, p)
-    total = points.total(model.scatter)
-    trial_rule = trial_rule_of(model, points.n_rows, points.variances, total, n_rounds)
-    trial_rule = trial_rule._replace(floors=trial_rule.floors * [caution, 1.0])
+    floors = model.floors(points.total(model.scatter)) * [caution, 1.0]
+    trial_rule = trial_rule_of(model, points.n_rows, points.variances, floors, n_rounds)
     run_trials(rows, rule, trial_rule, fit, hints, trials)
     found, numbers, counts, failed, is_sound = trials.states
     if failed[-1] != FINE:
@@ -134,7 +133,7 @@ def _likeliest_of_few(
 
 
 def trial_rule_of(
-    model: Model, n_rows: int, variances: Floats, total: Floats, n_rounds: int
+    model: Model, n_rows: int, variances: Floats, floors: Floats, n_rounds: int
 ) -> TrialRule:
     """Return the rule of trials, without addresses.
 
@@ -146,8 +145,8 @@ def trial_rule_of(
         Rows of positive weight.
     variances : ndarray of shape (d,)
         Of the features.
-    total : ndarray of shape (d, d) or (d,)
-        Covariance of all rows, or the variances, as in `Model.collapsed`.
+    floors : ndarray of shape (2,)
+        Variances below which components of few and of many rows have collapsed.
     n_rounds : int
         Of moves.
     """
@@ -155,7 +154,7 @@ def trial_rule_of(
     least = least_rows(model, len(variances))
     small = few_rows(len(variances)) / n_rows
     ends = AHEAD, SAME, WORTH, n_rounds
-    return TrialRule(STAGES, *ends, model.floors(total), small, scales, least, 0, 0, 0)
+    return TrialRule(STAGES, *ends, floors, small, scales, least, 0, 0, 0)
 
 
 def _likeliest_of_many(

@@ -98,6 +98,15 @@ _leap_in = kernel(leap_in)
 
 
 @kernel
+def fall_back(
+    fit,  # in, out: Fit
+):
+    """Replace a leap that no pass has tested by the result of plain EM's last step."""
+    leap = _leap_in(fit.leap, fit.totals.reference, fit.totals.scatter, fit.flat.size)
+    copy_flat(leap.fallback, fit.flat)
+
+
+@kernel
 def shrink_evenly(
     gains,  # in (RATES + 1,)
 ):

@@ -298,19 +298,19 @@ def seek_start(
 ):
     """Try partitions, then moves from the best, for as long as that pays.
 
-    Returns whether the end is reached; if not, call again.
+    Returns 1 at the end, and 0 if there is more to do: call again.
     """
     stages, done = trial_rule.stages, 0
     while True:
         if place[STAGE] == stages.shape[0] or (stop[0] != 0 and place[STAGE] > 0):
             may_go_on = keep_best(trial_rule.same, trial_rule.worth, trials.states)
             if not may_go_on or stop[0] != 0 or place[ROUND] == trial_rule.n_rounds:
-                return True
+                return 1
             if not begin_round(rows, trial_rule, fit, trials):
-                return True
+                return 1
             place[STAGE], place[ROUND] = 0, place[ROUND] + 1
         if done >= n_passes:
-            return False
+            return 0
         if place[STAGE] > 0:
             count = stages[place[STAGE] - 1, SURVIVORS]
             choose(count, trial_rule.ahead, trials.states, trials.is_chosen)

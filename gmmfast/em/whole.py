@@ -1,0 +1,232 @@
+"""Whole fits to few rows in compiled calls: trials of starts, EM from the best, a last E pass."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.em.kmeans import Partition
+from gmmfast.em.loop import Control, EMResult, Status
+from gmmfast.em.state import BLOCK, load_start, new_fit, new_trials, restarted, rule_of, with_leap
+from gmmfast.em.trials import TRIAL, are_few, trial_rule_of
+from gmmfast.kernels.compiling import address_of
+from gmmfast.kernels.loop import CONVERGED, LOWER_BOUND, ROUNDED, STATUS, Fit
+from gmmfast.kernels.maximization import Totals
+from gmmfast.kernels.passes import Pass
+from gmmfast.kernels.threads import END, current_pace, current_stop, require_somebody, team
+from gmmfast.kernels.trials import UNFINISHED, TrialRule, Trials, seek_start
+from gmmfast.kernels.whole import (
+    FITTING,
+    PAUSED,
+    PHASE,
+    SEEKING,
+    STUCK,
+    Paused,
+    WholeRule,
+    fit_whole,
+)
+from gmmfast.models import Model
+from gmmfast.models.step import parameters_from, state_shapes, statistics_from
+from gmmfast.parameters import Floats, Scatter
+from gmmfast.rows import Hints, MemoryRows
+from gmmfast.rows.passes import parallel, work_of_loop
+from gmmfast.rows.trials import arguments
+
+ENDS = {CONVERGED: Status.CONVERGED, ROUNDED: Status.ROUNDED}
+
+
+class Rest(NamedTuple):
+    """Copies of what a paused fit goes on from."""
+
+    n_components: int
+    arrays: list[NDArray[Any]]  # of the fit
+    lower_bounds: list[float]
+
+
+class Stage(NamedTuple):
+    """What a fit has come to."""
+
+    result: EMResult  # with the statistics of its mixture
+    rest: Rest | None  # of a paused fit; None at the end
+
+
+class Bench(NamedTuple):
+    """Arrays for fits of the same shapes, one after the other, and addresses of their kernels."""
+
+    fit: Fit
+    hints: Hints
+    trials: Trials
+    paused: Paused
+    rows: Pass
+    trial_rule: TrialRule
+    seek: int  # address
+    extrapolate: int  # address
+    work: int  # multiplications of a pass
+
+    def moving(self) -> list[NDArray[Any]]:
+        """Return the arrays that a paused fit goes on from."""
+        fit = self.fit
+        return [*self.paused, fit.before, fit.numbers, fit.counts, fit.leap, fit.leap_counts]
+
+
+class WholeFits:
+    """Fits to the same few rows, each in compiled calls; any thread may fit.
+
+    Parameters
+    ----------
+    rows : MemoryRows
+        The data, unsorted.
+    control : Control
+        Tolerance, iterations, acceleration. There are no observers: a fit ends early only if its
+        thread's stop says so.
+    """
+
+    def __init__(self, rows: MemoryRows, control: Control) -> None:
+        self._rows, self._control = rows, control
+        self._floors: dict[Scatter, Floats] = {}
+        self._own = threading.local()  # the benches of a thread
+
+    def are_possible(self, model: Model, n_components: int) -> bool:
+        """Whether passes and M steps are short enough: from the shapes alone."""
+        rows = self._rows
+        is_short = are_few(model, rows.n_rows, n_components, rows.n_features)
+        return is_short and rows.dtype == np.float64 and not rows.are_worth_sorting(n_components)
+
+    def begin(self, model: Model, ways: Sequence[Partition], pause: int) -> Stage | None:
+        """Fit from the likeliest partition, until the fit ends or so many passes are done.
+
+        Parameters
+        ----------
+        model : Model
+            The covariance model.
+        ways : sequence of Partition
+            Partitions to try.
+        pause : int
+            Passes after which to pause.
+
+        Returns
+        -------
+        Stage or None
+            None if compiled calls cannot fit these rows.
+
+        Raises
+        ------
+        IllDefinedCovarianceError
+            If no partition leads to positive definite covariances, or a step of the fit fails.
+        """
+        bench = self._bench(model, len(ways[0].means), len(ways))
+        states = bench.trials.states
+        states.numbers[...], states.counts[...], states.failed[...] = -np.inf, 0, UNFINISHED
+        states.is_sound[...] = 1
+        for p, way in enumerate(ways):
+            load_start(model, self._rows, way, bench.fit, bench.trials, p)
+        bench.hints.guesses[...] = self._rows.packed.labels[:, 0]
+        restarted(bench.fit)
+        return self._go_on(model, bench, np.zeros(3, np.int64), [], pause)
+
+    def finish(self, model: Model, rest: Rest) -> Stage | None:
+        """Go on with a paused fit to its end; returns and raises as `begin`."""
+        bench = self._bench(model, rest.n_components, 1)
+        for array, kept in zip(bench.moving(), rest.arrays, strict=True):
+            array[...] = kept
+        bench.fit.flat[...], bench.hints.guesses[...] = bench.paused
+        bench.fit.work.is_first[0] = 0
+        place = np.array([0, 0, FITTING])
+        return self._go_on(model, bench, place, list(rest.lower_bounds), self._control.max_iter)
+
+    def _bench(self, model: Model, n_components: int, count: int) -> Bench:
+        """Return this thread's bench for models of these shapes; those of other K are dropped."""
+        own = self._own
+        if getattr(own, "n_components", None) != n_components:
+            own.n_components, own.benches = n_components, {}
+        shapes = state_shapes(model, n_components, self._rows.n_features)
+        key = (*map(tuple, shapes), model.scatter, count)
+        if key not in own.benches:
+            own.benches[key] = self._new_bench(model, n_components, count)
+        bench: Bench = own.benches[key]
+        return bench
+
+    def _new_bench(self, model: Model, n_components: int, count: int) -> Bench:
+        rows, control = self._rows, self._control
+        fit = new_fit(model, rows, n_components, -math.inf)
+        if control.is_accelerated:
+            fit = with_leap(fit)
+        hints, trials = rows.hints(), new_trials(fit, rows, count)
+        rule = rule_of(model, rows, fit, control.tol, 0.0, control.is_accelerated)
+        floors = self._floors_of(model)
+        trial_rule = trial_rule_of(model, rows.n_rows, rows.variances, floors, 0)
+        seeking = arguments(rows, rule, trial_rule, fit, hints, trials)
+        _, own, trial_rule, *_ = seeking
+        kind = own.density.factors.ndim, own.density.whitening is None, fit.totals.scatter.ndim
+        kind += fit.mixture.covariances.ndim, fit.mixture.factors.ndim
+        seek = address_of(seek_start, kind, *seeking)
+        work = work_of_loop(rows.n_rows, fit)
+        paused = Paused(np.empty_like(fit.flat), np.empty_like(hints.guesses))
+        return Bench(fit, hints, trials, paused, own, trial_rule, seek, rule.extrapolate, work)
+
+    def _floors_of(self, model: Model) -> Floats:
+        if model.scatter not in self._floors:
+            self._floors[model.scatter] = model.floors(self._rows.total(model.scatter))
+        return self._floors[model.scatter]
+
+    def _go_on(
+        self,
+        model: Model,
+        bench: Bench,
+        place: NDArray[np.int64],
+        lower_bounds: list[float],
+        pause: int,
+    ) -> Stage | None:
+        rows, fit, control, stop = self._rows, bench.fit, self._control, current_stop()
+        trying = rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False)
+        ends = {"tol": float(control.tol), "share": float(control.share)}
+        em = trying._replace(
+            is_accelerated=control.is_accelerated, extrapolate=bench.extrapolate, **ends
+        )
+        whole = WholeRule(em, pause, control.max_iter, bench.seek)
+        n_passes = min(BLOCK, rows.passes_at_once(fit))
+        rest = bench.trial_rule, n_passes, stop, place, fit, bench.trials, bench.paused
+        while place[PHASE] in (SEEKING, FITTING):
+            require_somebody()
+            with team(rows.n_jobs, bench.rows.n_shards, bench.work) as count:
+                is_alone = count == 1 or current_pace().is_alone
+                own = bench.rows if is_alone else parallel(bench.rows)
+                fit_whole(whole, trying, own, *rest)
+            if place[PHASE] != SEEKING:
+                n_done = len(lower_bounds)
+                bounds = (fit.bounds[i % BLOCK] for i in range(n_done, fit.n_passes))
+                lower_bounds += map(float, bounds)
+        return self._stage(model, bench, place, lower_bounds)
+
+    def _stage(
+        self, model: Model, bench: Bench, place: NDArray[np.int64], lower_bounds: list[float]
+    ) -> Stage | None:
+        if place[PHASE] == STUCK:
+            return None
+        fit, rows, rest = bench.fit, self._rows, None
+        if place[PHASE] == PAUSED:
+            kept = [array.copy() for array in bench.moving()]
+            rest = Rest(len(fit.shifts), kept, lower_bounds)
+        totals = Totals(*(own.copy() for own in fit.totals))
+        statistics = statistics_from(totals, rows.weight, rows.n_rows, rows.weight_unit)
+        parameters = parameters_from(model, fit.mixture)
+        degenerate = np.zeros(len(fit.shifts), np.bool_)
+        if not bench.trials.states.is_sound[-1]:
+            degenerate = model.degenerate(parameters, statistics)
+        stopped = bool(current_stop()[0] == END)
+        result = EMResult(
+            parameters, lower_bounds, self._status(fit, rest is not None, stopped),
+            float(fit.numbers[LOWER_BOUND]), statistics, stopped, degenerate,
+        )  # fmt: skip
+        return Stage(result, rest)
+
+    def _status(self, fit: Fit, is_paused: bool, stopped: bool) -> Status:
+        if is_paused:
+            return Status.UNDER_WAY
+        ended = ENDS.get(int(fit.counts[STATUS]))
+        return ended or (Status.STOPPED if stopped else Status.MAX_ITER)

@@ -218,6 +218,7 @@ SEARCH = {
         "an int in the range [1, inf) or None",
         lambda value: value is None or integer(1).allows(value),
     ),
+    "exhaustive": BOOLEAN,
     "on_interrupt": one_of(*INTERRUPTS),
     "random_state": RANDOM,
     "n_jobs": JOBS,

@@ -54,6 +54,7 @@ class Status(Enum):
     NOT_STARTED = "No iterations requested: these are the starting values."
     UNDER_WAY = "Interrupted: fit resumes from here."
     STREAM = "Updated by partial_fit; more rows may follow."
+    OUTDONE = "Ended by its search: another candidate is better."
     FAILED = "Ended by an error."
     ROUNDED = "Converged: rounding made the mean log-likelihood fall."
 
@@ -254,24 +255,27 @@ class Course:
             return Status.UNDER_WAY
         return Status.MAX_ITER if n_done else Status.NOT_STARTED
 
-    def complete(self) -> None:
-        """Iterate until the fit ends."""
-        while self.status is Status.UNDER_WAY:
-            self.advance()
+    def complete(self, pause: int | None = None) -> None:
+        """Iterate until the fit ends, or so many passes are done."""
+        until = self._control.max_iter if pause is None else pause
+        while self.status is Status.UNDER_WAY and len(self._lower_bounds) < until:
+            self.advance(until)
             self.show()
+        if self.status is Status.UNDER_WAY:
+            return
         if self._fit.leap_counts[ON_TRIAL]:
             fall_back(self._fit)
         if self.status is Status.ROUNDED:
             self._rows.e_step(self._rule, self._fit, self._hints)  # at the restored mixture
 
-    def advance(self) -> None:
-        """Iterate until observers are due."""
+    def advance(self, until: int) -> None:
+        """Iterate until observers are due, or so many passes are done."""
         fit, rows, done = self._fit, self._rows, len(self._lower_bounds)
         if self._is_foreign:
             self._step_into_family()
         else:
             last = self._control.next_look(done, rows.passes_at_once(fit))
-            rows.iterate(self._rule, fit, last, self._hints)
+            rows.iterate(self._rule, fit, min(last, until), self._hints)
         require_definite(fit)
         for i in range(done, fit.n_passes):
             self._before = self._lower_bounds[-1] if i else self._before

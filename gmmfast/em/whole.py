@@ -127,17 +127,17 @@ class WholeFits:
             load_start(model, self._rows, way, bench.fit, bench.trials, p)
         bench.hints.guesses[...] = self._rows.packed.labels[:, 0]
         restarted(bench.fit)
-        return self._go_on(model, bench, np.zeros(3, np.int64), [], pause)
+        return self._run(model, bench, np.zeros(3, np.int64), [], pause)
 
-    def finish(self, model: Model, rest: Rest) -> Stage | None:
-        """Go on with a paused fit to its end; returns and raises as `begin`."""
+    def go_on(self, model: Model, rest: Rest, pause: int) -> Stage | None:
+        """Go on with a paused fit; parameters, result and errors as in `begin`."""
         bench = self._bench(model, rest.n_components, 1)
         for array, kept in zip(bench.moving(), rest.arrays, strict=True):
             array[...] = kept
         bench.fit.flat[...], bench.hints.guesses[...] = bench.paused
         bench.fit.work.is_first[0] = 0
         place = np.array([0, 0, FITTING])
-        return self._go_on(model, bench, place, list(rest.lower_bounds), self._control.max_iter)
+        return self._run(model, bench, place, list(rest.lower_bounds), pause)
 
     def _bench(self, model: Model, n_components: int, count: int) -> Bench:
         """Return this thread's bench for models of these shapes; those of other K are dropped."""
@@ -174,7 +174,7 @@ class WholeFits:
             self._floors[model.scatter] = model.floors(self._rows.total(model.scatter))
         return self._floors[model.scatter]
 
-    def _go_on(
+    def _run(
         self,
         model: Model,
         bench: Bench,

@@ -16,6 +16,7 @@ from gmmfast.reporting.table import table
 from gmmfast.search.candidates import Candidate, CandidateFit
 
 NOT_REACHED = "not reached"
+MEASURED = ("log_likelihood", *CRITERIA)
 
 FIELDS = [
     ("n_components", np.int64),
@@ -31,6 +32,7 @@ FIELDS = [
     ("n_iter", np.int64),
     ("converged", np.bool_),
     ("degenerate", np.bool_),
+    ("finished", np.bool_),
     ("seconds", np.float64),
     ("failure", "U60"),
 ]
@@ -55,6 +57,9 @@ class Results(np.ndarray):
         How the fit ended.
     degenerate : bool
         A component has collapsed: the candidate is not ranked.
+    finished : bool
+        The fit went on to its end. If not, the likelihood and the criteria are those of its last
+        pass, or what a sample lets expect: another candidate was better for sure.
     seconds : float
         Time taken, without the partitions that all candidates start from.
     failure : str
@@ -71,11 +76,13 @@ class Results(np.ndarray):
             model = MODELS[candidate.covariance_type]()
             row["n_components"], row["covariance_type"] = candidate
             row["n_parameters"] = model.n_parameters(candidate.n_components, n_features)
-            for name in ("log_likelihood", *CRITERIA):
+            for name in MEASURED:
                 row[name] = np.nan
             row["failure"] = NOT_REACHED
-        for row, fit in zip(array, fits, strict=False):
-            for name in ("log_likelihood", *CRITERIA, "degenerate", "seconds", "failure"):
+        rows = dict(zip(candidates, array, strict=True))
+        for fit in fits:
+            row = rows[fit.candidate]
+            for name in (*MEASURED, "degenerate", "finished", "seconds", "failure"):
                 row[name] = getattr(fit, name)
             if fit.result is not None:
                 row["n_iter"] = len(fit.result.lower_bounds)
@@ -102,7 +109,7 @@ class Results(np.ndarray):
         return [{name: _plain(row[name].item()) for name, _ in FIELDS} for row in self]
 
     def ranking(self, criterion: Criterion) -> NDArray[np.int64]:
-        """Return the indices of the rows that can be ranked, the best first.
+        """Return the indices of the rows that can be ranked, the best finished fit first.
 
         Parameters
         ----------
@@ -115,7 +122,7 @@ class Results(np.ndarray):
         """
         values = np.asarray(self[criterion])
         sound = np.flatnonzero(~np.asarray(self["degenerate"]) & np.isfinite(values))
-        return sound[np.argsort(values[sound], kind="stable")]
+        return sound[np.lexsort((values[sound], ~np.asarray(self["finished"])[sound]))]
 
     def summary(self, criterion: Criterion, n_best: int = 5) -> str:
         """Return the best candidates, and the outcome of the others, as text.

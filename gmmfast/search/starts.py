@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 from gmmfast.em.kmeans import Partition, Random, k_means, partition_of
 from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import trees
-from gmmfast.parameters import Parameters
-from gmmfast.rows import MemoryRows, Rows
-from gmmfast.rows.evaluation import labels_of, responsibilities_of
+from gmmfast.rows import Rows
 
 Labels = NDArray[np.int64]  # (n,)
-
-MERGES = 3  # pairs of components to merge
 
 
 class Starts:
@@ -78,65 +74,3 @@ def different(partitions: Sequence[Labels]) -> list[Labels]:
         by_appearance = first.argsort().argsort()[inverse]
         found.setdefault(by_appearance.tobytes(), labels)
     return list(found.values())
-
-
-def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
-    """Return the partitions in which one component is cut in two, across its longest axis.
-
-    Parameters
-    ----------
-    points : MemoryRows
-        Rows to label.
-    parameters : Parameters
-        A mixture with one component less.
-
-    Returns
-    -------
-    list of ndarray of shape (n,)
-        One for each component of at least two rows.
-    """
-    labels = labels_of(points, parameters)[points.sample_weight > 0]
-    present, weights = points.present()
-    K = len(parameters.weights)
-    found = []
-    for k in range(K):
-        own = np.flatnonzero(labels == k)
-        if own.size < 2:
-            continue
-        residuals = present[own] - np.average(present[own], axis=0, weights=weights[own])
-        longest = np.linalg.eigh((residuals * weights[own, None]).T @ residuals)[1][:, -1]
-        cut = labels.copy()
-        cut[own[residuals @ longest > 0]] = K
-        found.append(points.of_all(cut))
-    return found
-
-
-def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:
-    """Return the partitions that merge two components, for the pairs that share most rows.
-
-    Parameters
-    ----------
-    points : MemoryRows
-        Rows to label.
-    parameters : Parameters
-        A mixture with one component more.
-
-    Returns
-    -------
-    list of ndarray of shape (n,)
-
-    References
-    ----------
-    Ueda, N., Nakano, R., Ghahramani, Z., Hinton, G. E. (2000). SMEM algorithm for mixture models.
-    Neural Computation 12, 2109-2128, section 3: what two components share is the inner product of
-    their responsibilities.
-    """
-    resp = responsibilities_of(points, parameters)
-    labels, last = resp.argmax(axis=1), resp.shape[1] - 1
-    first, second = np.triu_indices(last + 1, 1)
-    shared = np.einsum("n,nk,nk->k", points.sample_weight, resp[:, first], resp[:, second])
-    found = []
-    for pair in np.argsort(-shared, kind="stable")[:MERGES]:
-        one = np.where(labels == second[pair], first[pair], labels)
-        found.append(np.where(one == last, second[pair], one))
-    return found

@@ -1,0 +1,356 @@
+"""The search over K and covariance models: fits of all candidates over the same rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gmmfast import criteria
+from gmmfast.data.constraints import CovarianceType, Criterion
+from gmmfast.em.kmeans import Partition, Random
+from gmmfast.em.loop import Control, Status
+from gmmfast.em.observers import Deadline
+from gmmfast.em.trials import SAME, n_rounds
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.models import MODELS, Model
+from gmmfast.parameters import Parameters, Scatter
+from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows.evaluation import entropy_of
+from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
+from gmmfast.search.fitting import Fitting, Progress
+from gmmfast.search.neighbors import neighbors_of, partitions_from
+from gmmfast.search.race import FIRST, Contender, Race
+from gmmfast.search.starts import Starts
+from gmmfast.search.threads import in_threads
+from gmmfast.search.twins import as_twin, twins_of
+
+LEADERS = 3  # candidates that are fitted again,
+ROUNDS = 5  # at most so often
+TASK = 7  # fits that a thread takes over together
+MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
+
+T = TypeVar("T")  # argument
+R = TypeVar("R")  # result
+
+
+@dataclass
+class Search:
+    """The data and the settings that all candidates share.
+
+    Parameters
+    ----------
+    counts : iterable of int
+        Numbers of components to try, rising; without an end if there is `patience`.
+    covariance_types : sequence of str
+        Models to try with each.
+    patience : int or None
+        Numbers of components in a row that do not lower the criterion, after which no larger one
+        is tried.
+    rows : Rows
+        The data; in memory if there are at most `MANY` rows.
+    criterion : str
+        Criterion to minimize.
+    exhaustive : bool
+        Whether all fits go on to their end, also where another candidate is better for sure.
+    folds : list of (MemoryRows, MemoryRows)
+        For cross-validation: rows to fit to, and rows that are held out, about the same center.
+    reg_covar : float
+        Added to the diagonal of every component's covariance, before the family's constraint.
+    is_singular : bool
+        Whether the covariance matrix of the rows is singular, so that only models without
+        correlations can be fitted.
+    control : Control
+        Tolerance, iterations, acceleration.
+    rng : Generator or RandomState
+        The only source of chance.
+    n_threads : int
+        Candidates to fit at the same time, unless there are very many rows.
+    deadline : Deadline
+        One of the observers of `control`. Once it has passed, running fits stop and keep their last
+        parameters, and no candidate begins but the first.
+    """
+
+    counts: Iterable[int]
+    covariance_types: Sequence[CovarianceType]
+    patience: int | None
+    rows: Rows
+    criterion: Criterion
+    exhaustive: bool
+    folds: list[tuple[MemoryRows, MemoryRows]]
+    reg_covar: float
+    is_singular: bool
+    control: Control
+    rng: Random
+    n_threads: int
+    deadline: Deadline
+    candidates: list[Candidate] = field(init=False, default_factory=list)  # that were begun
+    known: dict[Candidate, CandidateFit] = field(init=False, default_factory=dict)  # so far
+    is_complete: bool = field(init=False, default=False)  # no candidate is left to try
+    _of_one: dict[str, float] = field(init=False, default_factory=dict)  # log-likelihoods by model
+    _starts: list[Starts] = field(init=False)  # of all rows, and of each fold
+    _fittings: list[Fitting] = field(init=False)  # likewise
+    _race: Race = field(init=False)
+
+    def fits(self) -> Generator[CandidateFit]:
+        """Fit the candidates, the smallest K first; all, or until the patience ends.
+
+        A fit is yielded once it has ended. A candidate that fails records why, and the search goes
+        on. Once the deadline has passed, the remaining candidates may be left out.
+        """
+        counts = list(self.counts) if self.patience is None else []
+        self._race = Race(self.criterion, self.rows.weight)
+        (self._starts,) = self._each(self._make_starts, [counts])
+        all_rows = [self.rows, *(seen for seen, _ in self.folds)]
+        pairs = zip(all_rows, self._starts, strict=True)
+        self._fittings = [Fitting(rows, starts, self.control) for rows, starts in pairs]
+        most = min(starts.points.n_rows for starts in self._starts)
+        if self.patience is None:
+            yield from self._group(counts, most)
+            self.is_complete = not self.deadline.passed()
+            return
+        least, vain = math.inf, 0
+        for K in self.counts:
+            values = [least]
+            list(self._each(self._make_partitions, [[K]]))
+            for fit in self._group([K], most):
+                yield fit
+                value = getattr(fit, self.criterion)
+                if fit.finished and not (fit.degenerate or math.isnan(value)):
+                    values.append(value)
+            vain = 0 if min(values) < least else vain + 1
+            least = min(values)
+            self.is_complete = vain == self.patience or K >= most
+            if self.is_complete or self.deadline.passed():
+                return
+        self.is_complete = True
+
+    def _make_starts(self, counts: Sequence[int]) -> list[Starts]:
+        """Make the partitions of all rows and of each fold, in one thread and in this order."""
+        found = []
+        for rows in [self.rows, *(seen for seen, _ in self.folds)]:
+            found.append(Starts(rows, self.rng))
+            found[-1].make(counts, self.deadline.passed)
+        return found
+
+    def _make_partitions(self, counts: Sequence[int]) -> None:
+        for starts in self._starts:
+            starts.make(counts)
+
+    @property
+    def _is_race(self) -> bool:
+        """Whether fits may be left before their end."""
+        return not self.exhaustive and self.criterion not in ("nec", "cv")
+
+    def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
+        """Fit all models with each of these numbers of components."""
+        self.candidates += [Candidate(K, name) for K in counts for name in self.covariance_types]
+        twins = twins_of(self.covariance_types, self.rows.n_features)
+        own = {K: list(twins) if K == 1 else self.covariance_types for K in counts}
+        group = [Candidate(K, name) for K in counts for name in own[K]]
+        waiting: list[Contender] = []
+        for contender in self._each(partial(self._open, most), group, TASK, self._is_race):
+            yield from self._noted(contender, twins, waiting)
+        while not self.deadline.passed():
+            going = self._race.heat(waiting)
+            if not going:
+                break
+            candidates = [each.fit.candidate for each in going]
+            waiting = [each for each in waiting if each.fit.candidate not in candidates]
+            for contender in self._each(self._go_on, going):
+                yield from self._noted(contender, twins, waiting)
+        for contender in waiting:
+            yield from self._ended(contender.fit, twins)
+
+    def _noted(
+        self,
+        contender: Contender,
+        twins: dict[CovarianceType, list[CovarianceType]],
+        waiting: list[Contender],
+    ) -> Iterator[CandidateFit]:
+        """Note a fit; yield it if it has ended, else it waits."""
+        self.known[contender.fit.candidate] = contender.fit
+        if not contender.has_ended:
+            waiting.append(contender)
+            return
+        self._race.note(contender)
+        yield from self._ended(contender.fit, twins)
+
+    def _ended(
+        self, fit: CandidateFit, twins: dict[CovarianceType, list[CovarianceType]]
+    ) -> Iterator[CandidateFit]:
+        """Yield a fit, and as many others as it stands for."""
+        if not fit.finished and fit.result is not None:
+            status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
+            fit = replace(fit, result=replace(fit.result, status=status))
+        K, name = fit.candidate
+        others = twins[name] if K == 1 else []
+        for each in [fit, *(as_twin(fit, other, self.reg_covar) for other in others)]:
+            self.known[each.candidate] = each
+            yield each
+
+    def _each(
+        self,
+        function: Callable[[T], R],
+        arguments: Sequence[T],
+        at_once: int = 1,
+        is_short: bool = False,
+    ) -> Iterator[R]:
+        """Call a function with each argument, in threads, while this one waits for Ctrl-C.
+
+        Unless the calls are short, rows that are not in memory are read by this thread, as their
+        source may require, and very many rows occupy all threads in one call.
+        """
+        if is_short or isinstance(self.rows, MemoryRows):
+            n_threads = self.n_threads if is_short or self.rows.n_rows <= MANY else 1
+            yield from in_threads(function, arguments, at_once, n_threads, self.deadline)
+            return
+        for i, argument in enumerate(arguments):
+            if i and self.deadline.passed():
+                return
+            yield function(argument)
+
+    # ------------------------------------------------------------------------------ candidates
+
+    def _open(self, most: int, candidate: Candidate) -> Contender:
+        """Begin the fit of a candidate; complete it unless there is a race."""
+        begin = time.perf_counter()
+        K, covariance_type = candidate
+        model = MODELS[covariance_type](self.reg_covar)
+        failure = ""
+        if most < K:
+            failure = TOO_FEW
+        elif self.is_singular and model.scatter is not Scatter.DIAGONAL:
+            failure = SINGULAR
+        if failure:
+            return Contender(CandidateFit(candidate, time.perf_counter() - begin, failure))
+        pause = FIRST if self._is_race else self.control.max_iter
+        choice = self._starts[0].choices[K]
+        return self._contender(
+            candidate, begin, lambda: self._fittings[0].begin(model, choice, pause)
+        )
+
+    def _go_on(self, contender: Contender) -> Contender:
+        """Go on with a fit, for as many passes as it has had."""
+        begin = time.perf_counter() - contender.fit.seconds
+        candidate, progress = contender.fit.candidate, contender.progress
+        assert progress is not None
+        model = MODELS[candidate.covariance_type](self.reg_covar)
+        pause = min(2 * len(progress.result.lower_bounds), self.control.max_iter)
+        return self._contender(
+            candidate, begin, lambda: self._fittings[0].go_on(model, progress, pause)
+        )
+
+    def _contender(
+        self, candidate: Candidate, begin: float, fitted: Callable[[], Progress]
+    ) -> Contender:
+        model = MODELS[candidate.covariance_type](self.reg_covar)
+        try:
+            progress = fitted()
+            found = self._values(candidate, progress)
+            found["cv"] = self._cross_validated(model, candidate.n_components)
+            fit = CandidateFit(candidate, time.perf_counter() - begin, **found)
+            return Contender(fit, progress)
+        except IllDefinedCovarianceError:
+            return Contender(CandidateFit(candidate, time.perf_counter() - begin, SINGULAR))
+
+    def _values(self, candidate: Candidate, progress: Progress) -> dict[str, Any]:
+        """Return the fields of a `CandidateFit`, except its time."""
+        result, log_likelihood = progress.result, progress.log_likelihood
+        K, covariance_type = candidate
+        model = MODELS[covariance_type](self.reg_covar)
+        n_parameters, n = model.n_parameters(K, self.rows.n_features), self.rows.weight
+        bic = criteria.bic(log_likelihood, n_parameters, n)
+        return {
+            "result": result,
+            "log_likelihood": log_likelihood,
+            "bic": bic,
+            "aic": criteria.aic(log_likelihood, n_parameters),
+            "aicc": criteria.aicc(log_likelihood, n_parameters, n),
+            "icl": criteria.icl(bic, progress.doubt),
+            "nec": self._normalized_entropy(candidate, result.parameters, log_likelihood),
+            "degenerate": bool(result.degenerate.any()),
+            "finished": progress.rest is None,
+        }
+
+    def _normalized_entropy(
+        self, candidate: Candidate, mixture: Parameters, log_likelihood: float
+    ) -> float:
+        if self.criterion != "nec":
+            return math.nan
+        K, name = candidate
+        if K == 1:
+            return 1.0
+        assert isinstance(self.rows, MemoryRows)
+        if name not in self._of_one:
+            self._of_one[name] = self._log_likelihood_of_one(MODELS[name](self.reg_covar))
+        return criteria.nec(entropy_of(self.rows, mixture), log_likelihood, self._of_one[name])
+
+    def _log_likelihood_of_one(self, model: Model) -> float:
+        """Return the log-likelihood of one component; NaN if it has no covariance."""
+        starts = self._starts[0]
+        whole = starts.points.of_all(np.zeros(starts.points.n_rows, np.int64))
+        try:
+            return self._to_end(0, model, starts.choice([whole], 1)).log_likelihood
+        except IllDefinedCovarianceError:
+            return math.nan
+
+    def _cross_validated(self, model: Model, K: int) -> float:
+        total = weight = 0.0
+        for i, (_, held_out) in enumerate(self.folds, start=1):
+            fitted = self._to_end(i, model, self._starts[i].choices[K])
+            total += held_out.expectation(fitted.result.parameters, model.scatter).log_likelihood
+            weight += held_out.weight
+        return -total / weight if weight else math.nan
+
+    def _to_end(self, which: int, model: Model, choice: list[Partition]) -> Progress:
+        """Fit a model to all rows, or to those of a fold."""
+        return self._fittings[which].begin(model, choice, self.control.max_iter)
+
+    # --------------------------------------------------------------------------------- neighbors
+
+    def improve(self) -> None:
+        """Fit the best candidates again, from their neighbors' partitions and from moves.
+
+        The likelier fit is kept, and its neighbors follow, until nothing improves.
+        """
+        tried: set[tuple[int, ...]] = set()  # each leader with its neighbors
+        for _ in range(ROUNDS):
+            sound = [
+                fit for fit in self.known.values() if fit.result is not None and not fit.degenerate
+            ]
+            sound.sort(key=lambda fit: (not fit.finished, float(getattr(fit, self.criterion))))
+            leaders = sound[:LEADERS]
+            todo = []
+            for fit in leaders:
+                neighbors = neighbors_of(fit.candidate, sound)
+                key = tuple(id(each.result) for each in [fit, *neighbors])
+                if key not in tried:
+                    tried.add(key)
+                    todo.append((fit, neighbors))
+            again = {fit.candidate: fit for fit in self._each(self._again, todo)}
+            self.known |= again
+            if self.deadline.passed() or all(again[fit.candidate] is fit for fit, _ in todo):
+                break
+
+    def _again(self, leader: tuple[CandidateFit, list[CandidateFit]]) -> CandidateFit:
+        """Fit a leader from its neighbors' partitions; return the likelier fit."""
+        begin, (fit, neighbors) = time.perf_counter(), leader
+        K, covariance_type = fit.candidate
+        model, starts = MODELS[covariance_type](self.reg_covar), self._starts[0]
+        partitions = partitions_from([fit, *neighbors], K, starts.points)
+        rounds = n_rounds(model, starts.points.n_rows, K, self.rows.n_features)
+        try:
+            ways = starts.choice(partitions, K)
+            found = self._values(fit.candidate, self._fittings[0].refined(model, ways, rounds))
+        except IllDefinedCovarianceError:
+            return fit
+        least = fit.log_likelihood + SAME * self.rows.weight
+        if found["degenerate"] or not found["log_likelihood"] > least:
+            return fit
+        return replace(fit, seconds=fit.seconds + time.perf_counter() - begin, **found)

@@ -1,0 +1,40 @@
+"""Models that are one and the same where there is one component: fitted once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gmmfast.data.constraints import MODEL_CODES, CovarianceType
+from gmmfast.models import MODELS
+from gmmfast.search.candidates import Candidate, CandidateFit
+
+
+def twins_of(
+    covariance_types: Sequence[CovarianceType], n_features: int
+) -> dict[CovarianceType, list[CovarianceType]]:
+    """Return the models to fit with one component, and which others each stands for.
+
+    Without other components to differ from, models differ by their free parameters alone. Names
+    other than mclust's codes store covariances in other shapes, so they stand for themselves.
+    """
+    firsts: dict[object, CovarianceType] = {}
+    found: dict[CovarianceType, list[CovarianceType]] = {}
+    for name in covariance_types:
+        count = MODELS[name]().n_covariance_parameters(1, n_features)
+        first = firsts.setdefault(count if name in MODEL_CODES else name, name)
+        found.setdefault(first, [])
+        if name != first:
+            found[first].append(name)
+    return found
+
+
+def as_twin(fit: CandidateFit, covariance_type: CovarianceType, reg_covar: float) -> CandidateFit:
+    """Return the fit of one component as that of another model."""
+    candidate = Candidate(fit.candidate.n_components, covariance_type)
+    if fit.result is None:
+        return replace(fit, candidate=candidate, seconds=0.0)
+    own, model = fit.mixture, MODELS[covariance_type](reg_covar)
+    mixture = model.of_covariances(own.weights, own.means, own.covariances)
+    result = replace(fit.result, parameters=mixture)
+    return replace(fit, candidate=candidate, seconds=0.0, result=result)

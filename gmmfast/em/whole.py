@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,8 @@ from gmmfast.rows import Hints, MemoryRows
 from gmmfast.rows.passes import parallel, work_of_loop
 from gmmfast.rows.trials import arguments
 
+TRIALS = 3  # that a bench has room for, at least
+KEPT = 1 << 26  # bytes of a thread's benches, about
 ENDS = {CONVERGED: Status.CONVERGED, ROUNDED: Status.ROUNDED}
 
 
@@ -67,6 +69,17 @@ class Bench(NamedTuple):
     seek: int  # address
     extrapolate: int  # address
     work: int  # multiplications of a pass
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of its largest arrays."""
+        trials, fit = self.trials, self.fit
+        return int(
+            trials.labels.nbytes
+            + trials.states.found.nbytes
+            + 4 * fit.flat.nbytes
+            + fit.leap.nbytes
+        )
 
     def moving(self) -> list[NDArray[Any]]:
         """Return the arrays that a paused fit goes on from."""
@@ -122,7 +135,7 @@ class WholeFits:
         bench = self._bench(model, len(ways[0].means), len(ways))
         states = bench.trials.states
         states.numbers[...], states.counts[...], states.failed[...] = -np.inf, 0, UNFINISHED
-        states.is_sound[...] = 1
+        states.is_sound[...], bench.trials.is_chosen[...] = 1, 0
         for p, way in enumerate(ways):
             load_start(model, self._rows, way, bench.fit, bench.trials, p)
         bench.hints.guesses[...] = self._rows.packed.labels[:, 0]
@@ -140,16 +153,18 @@ class WholeFits:
         return self._run(model, bench, place, list(rest.lower_bounds), pause)
 
     def _bench(self, model: Model, n_components: int, count: int) -> Bench:
-        """Return this thread's bench for models of these shapes; those of other K are dropped."""
-        own = self._own
-        if getattr(own, "n_components", None) != n_components:
-            own.n_components, own.benches = n_components, {}
+        """Return this thread's bench for models of these shapes, and at least so many trials."""
+        own = vars(self._own)
+        benches: dict[Hashable, Bench] = own.setdefault("benches", {})
         shapes = state_shapes(model, n_components, self._rows.n_features)
-        key = (*map(tuple, shapes), model.scatter, count)
-        if key not in own.benches:
-            own.benches[key] = self._new_bench(model, n_components, count)
-        bench: Bench = own.benches[key]
-        return bench
+        key = (*shapes, model.scatter)
+        if key not in benches or len(benches[key].trials.labels) < count:
+            if own.get("n_bytes", 0) > KEPT:
+                benches.clear()
+                own["n_bytes"] = 0
+            benches[key] = self._new_bench(model, n_components, max(count, TRIALS))
+            own["n_bytes"] = own.get("n_bytes", 0) + benches[key].n_bytes
+        return benches[key]
 
     def _new_bench(self, model: Model, n_components: int, count: int) -> Bench:
         rows, control = self._rows, self._control

@@ -324,7 +324,7 @@ class Search:
             sound = [
                 fit for fit in self.known.values() if fit.result is not None and not fit.degenerate
             ]
-            sound.sort(key=lambda fit: (not fit.finished, float(getattr(fit, self.criterion))))
+            sound.sort(key=lambda fit: float(getattr(fit, self.criterion)))
             leaders = sound[:LEADERS]
             todo = []
             for fit in leaders:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from gmmfast import load
+from gmmfast.data.constraints import MODEL_CODES, SKLEARN_TYPES
 
-TYPES = ("full", "tied", "diag", "spherical")
+TYPES = SKLEARN_TYPES
+EVERY = (*TYPES, *MODEL_CODES)  # models of any number of columns
 
 
 def mixture(n, d, n_components, separation=3.0, seed=0):

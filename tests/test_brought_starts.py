@@ -8,7 +8,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import reference
-from data import TYPES, mixture
+from data import EVERY, TYPES, mixture
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from test_models import MODEL_CODES, STORED
@@ -16,11 +16,10 @@ from test_models import MODEL_CODES, STORED
 import gmmfast
 from gmmfast import GaussianMixture
 from gmmfast.data.given import check_memberships
-from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
 
 K, D = 3, 2
-ALL = sorted(MODELS)
+ALL = sorted(EVERY)
 FEW, MANY = 150, 40_000  # passes over many rows are long enough for sorting
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")

@@ -12,10 +12,9 @@ import time
 import numpy as np
 import pytest
 
-from gmmfast.cli.machine import COVARIANCES
 from gmmfast.cli.progress import ERASE
 from gmmfast.cli.words import OPTIONS, in_own_words
-from gmmfast.data.constraints import MIXTURE
+from gmmfast.data.constraints import MIXTURE, SKLEARN_TYPES
 from gmmfast.kernels.threads import thread_count
 
 FIT = ("fit", "--example", "sensors", "-k", 3)
@@ -173,7 +172,7 @@ def test_warmup__prints_a_line_for_each_kernel(run):
     code, out, err = run("warmup")
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
-    first, last = ([[c, t] for c in COVARIANCES] for t in ("float64", "float32"))
+    first, last = ([[c, t] for c in SKLEARN_TYPES] for t in ("float64", "float32"))
     assert [line[:2] for line in (*lines[:4], *lines[5:9])] == first + last
     assert (lines[4][0], lines[9][0], len(lines)) == ("select", "all", 10)
     assert all(float(line[-2]) >= 0 and line[-1] == "s" for line in lines)

@@ -5,11 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from data import mixture
+from data import EVERY, mixture
 
 import gmmfast
 from gmmfast import GaussianMixture
-from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.files.attributes import FITTED
 
 X = mixture(300, 2, 2, seed=4)[0]
@@ -43,7 +42,7 @@ def assert_same(one, other):
             np.testing.assert_array_equal(left, right)
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("covariance_type", EVERY)
 def test_to_dict__comes_back_by_json_with_all_bits(covariance_type):
     model = fitted(covariance_type)
     text = json.dumps(model.to_dict(), allow_nan=False)

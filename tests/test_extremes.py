@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from data import mixture
+from data import EVERY, mixture
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, load
-from gmmfast.data.constraints import COVARIANCE_TYPES
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
@@ -36,11 +35,7 @@ EXTREMES = {
     "float32 largest": (X / np.abs(X).max() * 3.4e38).astype(np.float32),
 }
 NAMES = [*EXTREMES]
-PAIRS = [
-    (name, COVARIANCE_TYPES[(3 * i + j) % len(COVARIANCE_TYPES)])
-    for i, name in enumerate(NAMES)
-    for j in range(3)
-]
+PAIRS = [(name, EVERY[(3 * i + j) % len(EVERY)]) for i, name in enumerate(NAMES) for j in range(3)]
 GIVEN = {
     covariance_type: GaussianMixture(2, covariance_type=covariance_type, random_state=0)
     for covariance_type in ("full", "tied", "diag", "spherical", "VEE", "VVE")

@@ -5,10 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
-from data import mixture
+from data import EVERY, mixture
 
 from gmmfast import GaussianMixture
-from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.data.given import require_family
 
 pytestmark = pytest.mark.quick
@@ -103,7 +103,7 @@ def scaled_rows(kind):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("kind", ["units", "dependent"])
-@pytest.mark.parametrize("code", COVARIANCE_TYPES)
+@pytest.mark.parametrize("code", EVERY)
 def test_from_parameters__takes_what_a_fit_returns(code, kind, dtype):
     X = scaled_rows(kind).astype(dtype)
     fitted = GaussianMixture(K, covariance_type=code, random_state=0, tol=0.1).fit(X)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data import mixture
+from data import EVERY, mixture
 
 from gmmfast import GaussianMixture
 from gmmfast.em import starts, trials
@@ -20,7 +20,7 @@ from gmmfast.models.step import load_mixture, parameters_in
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.evaluation import labels_of, responsibilities_of
 
-ALL = sorted(MODELS)
+ALL = sorted(EVERY)
 
 
 def fit_at(points, model, parameters):

@@ -10,11 +10,10 @@ import zipfile
 import numpy as np
 import pandas
 import pytest
-from data import TYPES, mixture
+from data import EVERY, TYPES, mixture
 
 import gmmfast
 from gmmfast import GaussianMixture
-from gmmfast.data.constraints import COVARIANCE_TYPES
 
 pytestmark = pytest.mark.plain
 
@@ -690,7 +689,7 @@ def test_save__names_an_attribute_that_is_missing(name, old):
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("covariance_type", EVERY)
 def test_save__of_mixtures_of_any_scale(covariance_type, dtype, tmp_path):
     """One component has weight zero; squares of the scales are at the ends of the type's range."""
     structured = {"tied": np.eye(2), "diag": np.ones((2, 2)), "spherical": np.ones(2)}

@@ -5,10 +5,10 @@ import functools
 import extended
 import numpy as np
 import pytest
-from data import TYPES
+from data import EVERY, TYPES
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.extent import Extent, center_near
 
@@ -77,11 +77,11 @@ KINDS = [*ROWS]
 
 
 @pytest.mark.parametrize("name", SINGLE)
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("covariance_type", EVERY)
 def test_float32__agrees_with_float64(name, covariance_type):
     X, seeds = WIDE[name]
     X = X.astype(np.float32)
-    kind = KINDS[(SINGLE.index(name) + COVARIANCE_TYPES.index(covariance_type)) % len(KINDS)]
+    kind = KINDS[(SINGLE.index(name) + EVERY.index(covariance_type)) % len(KINDS)]
     found = fitted(X, seeds, covariance_type, ROWS[kind])
     expected = fitted(X.astype(np.float64), seeds, covariance_type)
     assert_close(found, expected, 1e-5)
@@ -227,7 +227,7 @@ def test_center__of_rows_to_evaluate_follows_from_the_means(means, expected):
     assert center_near(np.array(means), np.dtype(np.float64))[0] == expected
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("covariance_type", EVERY)
 @pytest.mark.parametrize("share", [1e-1, 1e-3, 1e-4])
 def test_attributes__of_float32_rows_make_the_same_mixture_again(covariance_type, share):
     """Also where one column nearly follows from another: covariances stay positive definite."""

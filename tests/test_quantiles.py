@@ -6,11 +6,10 @@ import pickle
 import dask.array as da
 import numpy as np
 import pytest
-from data import mixture
+from data import EVERY, mixture
 
 import gmmfast
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 
 X = mixture(2000, 2, 3, seed=4)[0]
@@ -49,7 +48,7 @@ def test_quantiles__follow_their_definition(n):
     np.testing.assert_allclose(quantiles(values, weights.astype(float)), expected)
 
 
-@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+@pytest.mark.parametrize("covariance_type", EVERY)
 def test_fit__keeps_quantiles_of_its_rows(covariance_type):
     fitted = GaussianMixture(2, covariance_type=covariance_type, random_state=0, max_iter=500)
     densities = fitted.fit(X[:300]).score_samples(X[:300])

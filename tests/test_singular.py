@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from data import mixture
+from data import EVERY, mixture
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, open_rows
@@ -15,8 +15,8 @@ from gmmfast.rows.dependence import Dependence, dependent_columns
 
 pytestmark = pytest.mark.quick
 
-FREE = [name for name in COVARIANCE_TYPES if MODELS[name]().scatter is not Scatter.DIAGONAL]
-OTHERS = [name for name in COVARIANCE_TYPES if name not in FREE]
+FREE = [name for name in EVERY if MODELS[name]().scatter is not Scatter.DIAGONAL]
+OTHERS = [name for name in EVERY if name not in FREE]
 A = np.random.default_rng(0).normal(size=(60, 3))
 SHARES = np.exp(A) / np.exp(A).sum(axis=1, keepdims=True)
 

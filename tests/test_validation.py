@@ -23,7 +23,14 @@ from sklearn.utils.validation import (
 from sklearn.utils.validation import check_random_state as their_random_state
 
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.data.constraints import MIXTURE, MODEL_CODES, Constraint, check_constructor, integer
+from gmmfast.data.constraints import (
+    MIXTURE,
+    MODEL_CODES,
+    ONE_COLUMN,
+    Constraint,
+    check_constructor,
+    integer,
+)
 from gmmfast.data.given import check_means_init, check_precisions_init, check_weights_init
 from gmmfast.data.validation import (
     check_features,
@@ -457,7 +464,7 @@ def test_check_constructor__refuses_other_strings(name, value):
         text = str(raised(lambda: constructor(**{name: value})))
         return sorted(re.split("[{}, ]+", text.replace(", an array-like or a callable", "")))
 
-    more = {"covariance_type": MODEL_CODES, "init_params": ["hierarchical"]}[name]
+    more = {"covariance_type": [*MODEL_CODES, *ONE_COLUMN], "init_params": ["hierarchical"]}[name]
     assert words(our_constructor) == sorted([*words(their_constructor), *map(repr, more)])
 
 

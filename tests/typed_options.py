@@ -8,6 +8,7 @@ from gmmfast.plotting import plot_criterion
 
 mixture = GaussianMixture(2, covariance_type="VEV", init_params="k-means++", acceleration="auto")
 GaussianMixture(covariance_type="ful")  # type: ignore[arg-type]
+GaussianMixture(covariance_type="V")
 GaussianMixture(init_params="kmean")  # type: ignore[arg-type]
 GaussianMixture(init_params=[0, 1, 1])
 GaussianMixture(acceleration="fast")  # type: ignore[arg-type]
@@ -16,6 +17,7 @@ GaussianMixture.from_parameters([1.0], [[0.0]], [1.0], covariance_type="sphere")
 
 search = GaussianMixtureIC(range(1, 4), covariance_types=["EII", "full"], criterion="icl")
 GaussianMixtureIC(covariance_types="all")
+GaussianMixtureIC(covariance_types=["E", "V"])
 GaussianMixtureIC(covariance_types="every")  # type: ignore[arg-type]
 GaussianMixtureIC(covariance_types=["EIV"])  # type: ignore[list-item]
 GaussianMixtureIC(criterion="BIC")  # type: ignore[arg-type]

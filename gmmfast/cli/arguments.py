@@ -117,7 +117,8 @@ def _add_fit(commands: Any) -> None:
         metavar="K",
         help="number of components; required without --init-labels",
     )
-    add("--covariance", choices=COVARIANCE_TYPES, default="full", help="covariance model (full)")
+    help = "covariance model; E and V are for one column (full)"
+    add("--covariance", choices=COVARIANCE_TYPES, default="full", help=help)
     add(
         "--tol",
         type=float,
@@ -158,7 +159,8 @@ def _add_select(commands: Any) -> None:
         type=_models,
         default="all",
         metavar="MODELS",
-        help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes)",
+        help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes; "
+        "of one column E and V)",
     )
     add("--criterion", choices=CRITERIA, default="bic", help="criterion to minimize (bic)")
     add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")

@@ -13,6 +13,7 @@ from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_
 from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import in_own_words, own_warnings
+from gmmfast.data.constraints import require_columns
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.reporting.outcome import report_of, saved_form
@@ -37,6 +38,7 @@ def fit(arguments: argparse.Namespace) -> int:
             "labels (see gmmfast fit --help)"
         )
     data = read(arguments, arguments.weight_column, arguments.init_labels)
+    require_columns([arguments.covariance], len(data.names))
     n_components, groups, labels = _groups(data, arguments)
     require_rows(data, n_components, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None

@@ -10,7 +10,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from gmmfast.data.constraints import COVARIANCE_TYPES, CovarianceType
+from gmmfast.data.constraints import COVARIANCE_TYPES, SKLEARN_TYPES, CovarianceType
 from gmmfast.em.ahead import compile_passes, helped
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -20,7 +20,6 @@ from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
 
 DTYPES = "float64", "float32"
-COVARIANCES: tuple[CovarianceType, ...] = ("full", "tied", "diag", "spherical")
 
 
 def facts() -> dict[str, str]:
@@ -37,7 +36,7 @@ def warmup(arguments: argparse.Namespace) -> None:
     """Compile the kernels of fits (also in pieces), predictions, scores and small searches."""
     with _timed(f"{'all':<19}"), helped(None, compile_rest):
         for dtype in DTYPES:
-            for covariance in COVARIANCES:
+            for covariance in SKLEARN_TYPES:
                 with _timed(f"{covariance:<10} {dtype:<8}"):
                     _use_mixture(covariance, dtype)
             if dtype == DTYPES[0]:
@@ -47,7 +46,7 @@ def warmup(arguments: argparse.Namespace) -> None:
 
 def compile_rest() -> None:
     """Compile, as the helper of `warmup`, what it needs last."""
-    for covariance in COVARIANCES:
+    for covariance in SKLEARN_TYPES:
         _use_mixture(covariance, DTYPES[1])
     compile_passes(COVARIANCE_TYPES, DTYPES[0], True, False)
 

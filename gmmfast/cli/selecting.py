@@ -9,6 +9,7 @@ from gmmfast.cli.fitting import NOT_CONVERGED, require_rows
 from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
+from gmmfast.data.constraints import as_list, require_columns
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text
@@ -21,6 +22,7 @@ def select(arguments: argparse.Namespace) -> int:
     require_model_output(arguments)
     require_picture(arguments.plot)
     data = read(arguments, arguments.weight_column)
+    require_columns(as_list(arguments.covariance), len(data.names))
     require_rows(data, 1, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
     search = GaussianMixtureIC(

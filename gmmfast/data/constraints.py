@@ -20,18 +20,22 @@ class SupportsArray(Protocol):
         """Return the values."""
 
 
+SklearnModel = Literal["full", "tied", "diag", "spherical"]
 ModelCode = Literal[  # mclust's
     "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
     "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV",
 ]  # fmt: skip
-CovarianceType = Literal["full", "tied", "diag", "spherical", ModelCode]
+ColumnCode = Literal["E", "V"]  # mclust's for one column
+CovarianceType = Literal[SklearnModel, ModelCode, ColumnCode]
 Start = Literal["kmeans", "k-means++", "random", "random_from_data", "hierarchical"]
 Criterion = Literal["bic", "aic", "aicc", "icl", "nec", "cv"]
 Acceleration = Literal["none", "auto"]
 OnInterrupt = Literal["raise", "keep"]
 Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]
 
+SKLEARN_TYPES: tuple[SklearnModel, ...] = get_args(SklearnModel)
 MODEL_CODES: tuple[ModelCode, ...] = get_args(ModelCode)
+ONE_COLUMN: dict[str, ModelCode] = {"E": "EII", "V": "VII"}  # the same models
 COVARIANCE_TYPES: tuple[CovarianceType, ...] = get_args(CovarianceType)
 STARTS: tuple[Start, ...] = get_args(Start)
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
@@ -127,6 +131,21 @@ def _is_types(value: Any) -> bool:
     types = as_list(value)
     known = all(isinstance(name, str) and name in COVARIANCE_TYPES for name in types)
     return types == ["all"] or (bool(types) and known)
+
+
+def all_models(n_features: int) -> list[CovarianceType]:
+    """Return the models that "all" stands for: the 14 codes, or for one column E and V."""
+    return list(get_args(ColumnCode if n_features == 1 else ModelCode))
+
+
+def require_columns(covariance_types: Iterable[str], n_features: int) -> None:
+    """Raise ValueError if a model is for one column and the data have several."""
+    for code, same in ONE_COLUMN.items():
+        if code in covariance_types and n_features > 1:
+            raise ValueError(
+                f"The model {code} is for one column; got {n_features} columns. Choose one "
+                f"column, or use {same}, which is {code} for any number of columns."
+            )
 
 
 def _is_folds(value: Any) -> bool:

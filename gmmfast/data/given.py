@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.data.arrays import Place, first_non_finite, to_floats
-from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.data.constraints import ONE_COLUMN, SKLEARN_TYPES
 from gmmfast.data.frames import from_frame
 
 Floats = NDArray[np.float64]
@@ -213,21 +213,22 @@ def require_family(covariances: Floats, covariance_type: str) -> None:
     covariance_type : str
         Any covariance type.
     """
-    if covariance_type not in MODEL_CODES:
+    if covariance_type in SKLEARN_TYPES:
         return
+    free = "V" if covariance_type in ONE_COLUMN else "VVV"
     with np.errstate(all="ignore"):  # positive definiteness is not checked here
         for rule, excess in _rules(covariances, covariance_type):
             if excess.max() > 1:
                 raise ValueError(
                     f"Covariances of the model {covariance_type} must have {rule}; "
                     f"component {int(excess.argmax())} violates this. Correct it, or use "
-                    "covariance_type='VVV', which allows all covariances."
+                    f"covariance_type={free!r}, which allows all covariances."
                 )
 
 
 def _rules(covariances: Floats, code: str) -> Iterator[tuple[str, Floats]]:
     """Yield each rule of a code, and by how many tolerances the components (K,) violate it."""
-    volume, shape, axes = tuple(code)
+    volume, shape, axes = tuple(ONE_COLUMN.get(code, code))
     d = covariances.shape[-1]
     variances = np.einsum("kii->ki", covariances)
     sizes = variances.sum(axis=1)

@@ -17,6 +17,7 @@ from gmmfast.data.constraints import (
     CovarianceType,
     check_parameters,
     is_int,
+    require_columns,
 )
 from gmmfast.data.given import require_family
 from gmmfast.data.validation import (
@@ -458,6 +459,7 @@ class FittedMixture(Estimator):
                 )
         arrays = [np.asarray(getattr(self, name), np.float64) for name in names]
         K, d = len(np.atleast_1d(arrays[0])), np.atleast_1d(arrays[1]).shape[-1]
+        require_columns([self.covariance_type], d)
         shapes = [(K,), (K, d)] + [self._model().covariance_shape(K, d)] * len(covariances)
         if [array.shape for array in arrays] != shapes:
             found = ", ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))

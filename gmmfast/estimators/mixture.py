@@ -22,6 +22,7 @@ from gmmfast.data.constraints import (
     Start,
     check_constructor,
     check_parameters,
+    require_columns,
 )
 from gmmfast.data.given import (
     check_covariances,
@@ -78,7 +79,8 @@ class GaussianMixture(FittedMixture):
         "full", "tied", "diag" or "spherical": one matrix per component, one matrix for all, one
         variance per component and feature, or one variance per component. Or one of mclust's codes
         for volume, shape and axes (E equal, V varying, I of the unit matrix): "EII", "VII", "EEI",
-        "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV".
+        "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"; for one column
+        also "E" and "V", which are EII and VII.
     tol : float, default=1e-3
         A fit has converged once the mean log-likelihood per row changes by less, in nats.
     reg_covar : float, default=1e-6
@@ -322,7 +324,7 @@ class GaussianMixture(FittedMixture):
         if warm and self._resumed is None:
             self._require_same_model()
         check_features(self, names, rows.n_features, reset=not goes_on)
-        self._require_rows(rows)
+        self._require_size(rows)
         model, keep = self._model(), None
         if checkpoint is not None:
             keep = checkpoints.keeper(checkpoint, kept_parameters(self), names, rows)
@@ -465,7 +467,7 @@ class GaussianMixture(FittedMixture):
     def _begin_with(self, X: NDArray[Any], weights: Floats | None, names: list[str] | None) -> Self:
         """Fit the first rows of a stream."""
         rows, model = MemoryRows(X, weights, n_jobs=self.n_jobs), self._model()
-        self._require_rows(rows)
+        self._require_size(rows)
         with self._explained(rows, names):
             result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
             statistics = rows.expectation(result.parameters, model.scatter)
@@ -509,7 +511,9 @@ class GaussianMixture(FittedMixture):
             is_float32 = rows.dtype == np.float32
             raise error.during_fit(self.reg_covar, is_float32, remedy, is_single) from None
 
-    def _require_rows(self, rows: Rows) -> None:
+    def _require_size(self, rows: Rows) -> None:
+        """Raise ValueError for fewer rows than components, or several columns where one is due."""
+        require_columns([self.covariance_type], rows.n_features)
         if rows.n_rows < self.n_components:
             which = " of positive weight" if rows.is_weighted else ""
             raise ValueError(
@@ -663,6 +667,7 @@ class GaussianMixture(FittedMixture):
         n_components, d = means.shape if means.ndim == 2 else (means.size, 1)
         mixture = cls(n_components, covariance_type=covariance_type, **params)
         check_constructor(mixture)
+        require_columns([covariance_type], d)
         model = mixture._model()
         means = check_means_init(means, n_components, d)
         weights = check_weights_init(weights, n_components)

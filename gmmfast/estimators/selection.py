@@ -12,15 +12,16 @@ from numpy.typing import ArrayLike
 
 from gmmfast import em
 from gmmfast.data.constraints import (
-    MODEL_CODES,
     MOST,
     SEARCH,
     Acceleration,
     CovarianceType,
     Criterion,
     OnInterrupt,
+    all_models,
     as_list,
     check_constructor,
+    require_columns,
 )
 from gmmfast.data.validation import check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
@@ -43,7 +44,6 @@ from gmmfast.search.results import Results
 from gmmfast.search.search import MANY, Search
 
 IN_MEMORY = ("nec", "cv")  # criteria that need all rows at hand
-ONE_COLUMN = ("EII", "VII")  # what the 14 models are for one column: mclust's E and V
 PATIENCE = 3  # of a search without a largest number of components,
 LIKELY = 32  # which hardly goes beyond this one
 
@@ -75,7 +75,7 @@ class GaussianMixtureIC(Estimator):
         Numbers of components to try; "auto" tries 1, 2, 3 and so on until `patience` ends.
     covariance_types : "all" or list of str, default="all"
         Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes; of
-        one column EII and VII, which the others repeat.
+        one column E and V, which the 14 would repeat.
     criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, default="bic"
         Criterion to minimize: one of `gmmfast.criteria`, or minus the mean log density of held-out
         rows (cross-validation). "nec" and "cv" need rows in memory.
@@ -292,7 +292,8 @@ class GaussianMixtureIC(Estimator):
         """Return the numbers of components, rising, the models, each once, and the patience."""
         types = as_list(self.covariance_types)
         if types == ["all"]:
-            types = list(MODEL_CODES if n_features > 1 else ONE_COLUMN)
+            types = all_models(n_features)
+        require_columns(types, n_features)
         types = list(dict.fromkeys(types))
         if isinstance(self.n_components, str):
             return range(1, MOST), types, self.patience or PATIENCE

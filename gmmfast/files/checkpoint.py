@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.constraints import MIXTURE as CONSTRAINTS
-from gmmfast.data.constraints import check_parameters
+from gmmfast.data.constraints import check_parameters, require_columns
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.paths import require_apart, require_folder
 from gmmfast.data.validation import check_feature_names
@@ -189,6 +189,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     shape = found[f"{MIXTURE}means"].shape
     require(len(shape) == 2 and 0 not in shape, "the means are not a matrix")
     d = shape[1]
+    require_columns([model], d)
     mixture: dict[str, tuple[int, ...]] = {
         "weights": (K,),
         "means": (K, d),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.data.constraints import MIXTURE, check_constructor
+from gmmfast.data.constraints import MIXTURE, check_constructor, require_columns
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.validation import check_feature_names
 from gmmfast.em.stepwise import Stream
@@ -77,6 +77,7 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
     require(len(shape) == 2 and 0 not in shape, f"means_ is not a matrix: its shape is {shape}")
     require(shape[0] == K, f"{shape[0]} means, but n_components={K}")
     d = shape[1]
+    require_columns([mixture.covariance_type], d)
     named = manifest["n_features"]  # None: attributes were set by hand
     require(named in (None, d), f"{d} columns of means_, but n_features_in_={named}")
     structure = mixture._model().covariance_shape(K, d)

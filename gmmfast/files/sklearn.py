@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.data.constraints import SKLEARN_TYPES
 from gmmfast.files.attributes import FITTED, OURS, PARAMETERS
 
 
@@ -17,7 +17,7 @@ def to_sklearn(mixture: Any) -> Any:
     mixture._check_fitted()
     params = mixture.get_params()
     del params["n_jobs"], params["acceleration"]
-    if mixture.covariance_type in MODEL_CODES:
+    if mixture.covariance_type not in SKLEARN_TYPES:
         params["covariance_type"] = "full"
     if not isinstance(mixture.init_params, str) or mixture.init_params == "hierarchical":
         params["init_params"] = "kmeans"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN
 from gmmfast.models.base import Model, square_roots
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
@@ -18,6 +18,7 @@ MODELS: dict[str, Callable[..., Model]] = {
     "spherical": Spherical,
     **{code: partial(Parsimonious, code) for code in MODEL_CODES},
     "VVV": Full,
+    **{code: partial(Parsimonious, same) for code, same in ONE_COLUMN.items()},
 }
 
 __all__ = ["MODELS", "Model", "square_roots"]

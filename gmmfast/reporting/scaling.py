@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.data.constraints import ONE_COLUMN
+
 Array = NDArray[np.floating[Any]]
 Parts = Iterable[tuple[Array, Array | None]]
 
@@ -69,9 +71,12 @@ class Scaling:
         return means * self.scale + self.center
 
     def covariances(self, structure: str, covariances: Array) -> tuple[str, Array]:
-        """Structure and covariances in the units of the data; mclust's codes become "full"."""
+        """Structure and covariances in the units of the data.
+
+        mclust's codes become "full"; but for E and V, as one column has one unit.
+        """
         if structure not in ("diag", "spherical"):
-            structure = structure if structure == "tied" else "full"
+            structure = structure if structure in ("tied", *ONE_COLUMN) else "full"
             return structure, covariances * np.outer(self.scale, self.scale)
         if structure == "spherical":
             covariances = covariances[:, None]

@@ -81,6 +81,7 @@ NAMES = ["a", "b", "c"]
         ({"reg_covar": True}, "(reg_covar) must be a number"),
         ({"standardize": 1}, "(standardize) must be true or false; got 1."),
         ({"random_state": 2**32}, "The seed (random_state) must be a whole number"),
+        ({"covariance_type": "E"}, "The model E is for one column; got 3 columns."),
         ({"n_components": [1, 2], "n_init": 3}, "Restarts are for one number of components"),
     ],
 )
@@ -96,6 +97,7 @@ def test_settings():
     assert (settings.max_iter, settings.tol, settings.is_choice) == (100, 1e-4, False)
     assert read_settings({"n_components": [3, 1, 3]}, NAMES).components == (1, 3)
     assert read_settings({"n_components": [2], "covariance_type": "all"}, NAMES).is_choice
+    assert read_settings({"columns": ["b"], "covariance_type": "V"}, NAMES).covariance_type == "V"
 
 
 # -------------------------------------------------------------------------------------- data
@@ -582,6 +584,13 @@ def test_a_choice_is_that_of_the_library(tmp_path):
     assert found["report"]["n_components"] == search.best_n_components_
     assert len(found["candidates"]) == 42 and found["criterion"] == "icl"
     assert told[-1]["candidates"] == told[-1]["of"] == 42
+
+
+def test_a_choice_of_one_column_is_of_two_models(tmp_path):
+    X = load_customers().data[:, :1]
+    found, told = computed(tmp_path, X, ["a"], n_components=[1, 2], covariance_type="all")
+    assert [one["covariance_type"] for one in found["candidates"]] == ["E", "V"] * 2
+    assert told[-1]["candidates"] == told[-1]["of"] == 4
 
 
 def test_standardized_columns_are_told_in_their_own_units(tmp_path):

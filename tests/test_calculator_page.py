@@ -719,6 +719,30 @@ def test_columns__at_least_one_is_ticked(page):
     expect(page.locator("#d-error")).to_contain_text("D is 2, but 1 column is chosen. Set D to 1")
 
 
+def test_models__of_one_column_are_offered_for_one_column(page):
+    page.click("#other-models > summary")
+    codes = page.locator("#coded-models label")
+    shown = codes.and_(page.locator(":not([hidden])"))
+    expect(codes).to_have_count(16)
+    expect(shown).to_have_count(14)
+    boxes = page.locator("#columns input")
+    boxes.nth(1).uncheck()
+    expect(shown).to_have_count(16)
+    codes.get_by_text("V", exact=True).click()
+    page.click("#calculate")
+    words = "Model V (different variances)."
+    expect(page.locator("#facts")).to_contain_text(words, timeout=FIRST_FIT)
+    expect(page.locator("#command")).to_contain_text("--covariance V ")
+    boxes.nth(1).check()  # V becomes the same model of two columns
+    expect(shown).to_have_count(14)
+    expect(page.locator("#coded-models :checked")).to_have_value("VII")
+    choose_for_me(page)
+    every = page.locator("#common-models label").last
+    expect(every).to_have_text("all 14")
+    boxes.nth(1).uncheck()
+    expect(every).to_have_text("E and V")
+
+
 def test_paste__decimal_commas(page):
     page.locator("#grid tbody input").first.focus()
     paste(page, "who\ta\tb\nx\t1,5\t2\ny\t2,5\t3,25")

@@ -29,7 +29,7 @@ from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.new_rows import read_new_rows
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings, shown
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES, ONE_COLUMN
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
 from gmmfast.estimators.mixture import load
@@ -202,6 +202,7 @@ async def options(request: Request) -> Response:
             "outlier_rate": OUTLIER_RATE,
             "excel_rows": EXCEL_ROWS,
             "covariance_types": [*COVARIANCE_TYPES],
+            "one_column": ONE_COLUMN,
             "examples": {name: make().description for name, make in EXAMPLES.items()},
         }
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import COVARIANCE_TYPES, require_columns
 
 MOST_COMPONENTS = 200
 CRITERIA = ("bic", "aic", "icl")
@@ -117,6 +117,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
         standardize=_flag(asked, "standardize"),
         random_state=_whole(asked, "random_state", 0, 2**32 - 1),
     )
+    require_columns([settings.covariance_type], len(columns))
     if settings.is_choice and settings.n_init > 1:
         raise ValueError("Restarts are for one number of components; set them to 1.")
     return settings

@@ -19,7 +19,7 @@ from gmmfast.calculator.data import Origin
 from gmmfast.calculator.reproduce import command_line, python_lines
 from gmmfast.calculator.settings import Settings
 from gmmfast.calculator.words import Columns, Findings, advice, portraits, sentences
-from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.data.constraints import all_models
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.models import MODELS
@@ -179,7 +179,8 @@ def _fit(
         K, name = fit.candidate
         tell({"candidates": len(done), "of": search_size, "last": f"K={K} {name}"})
 
-    search_size = len(settings.components) * (len(MODEL_CODES) if types == "all" else 1)
+    n_models = len(all_models(values.shape[1])) if types == "all" else 1
+    search_size = len(settings.components) * n_models
     search.fit(values, callback=one_more)
     return search.best_estimator_, search
 

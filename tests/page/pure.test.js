@@ -45,16 +45,19 @@ test("ellipses of a model have what its letters say", () => {
   }
   assert.ok(ellipsesOf("EII").every(({ rx, ry }) => rx === ry));
   assert.deepEqual(ellipsesOf("full"), ellipsesOf("VVV"));
+  assert.deepEqual(["E", "V"].map(ellipsesOf), ["EII", "VII"].map(ellipsesOf));
   assert.equal(ellipsesOf("all").length, 3);
 });
 
 test("models in words", () => {
-  const words = ["full", "EVI", "VII", "EEV"].map(describe);
+  const words = ["full", "EVI", "VII", "EEV", "E", "V"].map(describe);
   assert.deepEqual(words, [
     "different volumes, different shapes, different axes",
     "equal volumes, different shapes, axes along the columns",
     "different volumes, round",
     "equal volumes, equal shapes, different axes",
+    "equal variances",
+    "different variances",
   ]);
 });
 

@@ -13,14 +13,16 @@ const NUMBERS = Object.entries({ ...WHOLE, ...REAL });
 export class FieldError extends Error {}
 
 export class Form {
-  constructor({ defaults, choice, outlier_rate: rate, covariance_types: types }, { onChange }) {
+  constructor(options, { onChange }) {
+    const { defaults, choice, outlier_rate: rate, covariance_types: types, one_column: oneColumn } = options;
     const isCode = (name) => name === name.toUpperCase();
     this.defaults = defaults;
     this.choice = choice;
+    this.oneColumn = oneColumn;
     this.onChange = onChange;
     this.form = $("inputs");
     $("common-models").append(...types.filter((name) => !isCode(name)).map((name) => modelField(name)));
-    $("common-models").append(modelField("all", "all 14"));
+    $("common-models").append(modelField("all"));
     $("coded-models").append(...types.filter(isCode).map((name) => modelField(name)));
     for (const radio of document.querySelectorAll('input[name="mode"]')) {
       radio.addEventListener("change", () => this.showMode());
@@ -63,8 +65,7 @@ export class Form {
       element.hidden = element.dataset.mode !== mode;
     }
     const { covariance } = this.form.elements;
-    const all = document.querySelector('input[value="all"]');
-    all.closest("label").hidden = mode !== "choose";
+    labelOf("all").hidden = mode !== "choose";
     if (mode === "choose") covariance.value = "all";
     else if (covariance.value === "all") covariance.value = this.defaults.covariance_type;
     this.summarize();
@@ -109,6 +110,18 @@ export class Form {
   fillDimensions() {
     $("d").value = this.chosenColumns().length;
     showError($("d"), "");
+    this.showModels();
+  }
+
+  // E and V are for one column. With more, the choice moves to the code of the same model.
+  showModels() {
+    const isOne = this.chosenColumns().length === 1;
+    const { covariance } = this.form.elements;
+    for (const [code, same] of Object.entries(this.oneColumn)) {
+      labelOf(code).hidden = !isOne;
+      if (!isOne && covariance.value === code) covariance.value = same;
+    }
+    labelOf("all").lastChild.textContent = isOne ? "E and V" : "all 14";
   }
 
   number(id) {
@@ -160,6 +173,14 @@ export class Form {
     }
     return settings;
   }
+}
+
+/**
+ * The label round the field of a model.
+ * @param {string} model
+ */
+function labelOf(model) {
+  return $("models").querySelector(`input[value="${model}"]`).closest("label");
 }
 
 /** What is wrong with the number in a field; empty if nothing is. */

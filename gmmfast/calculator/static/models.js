@@ -3,7 +3,7 @@
 
 import { make } from "./dom.js";
 
-const CODES = { full: "VVV", tied: "EEE", diag: "VVI", spherical: "VII" };
+const CODES = { full: "VVV", tied: "EEE", diag: "VVI", spherical: "VII", E: "EII", V: "VII" };
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -40,6 +40,7 @@ export function ellipsesOf(model) {
 export function describe(model) {
   const [volume, shape, axes] = CODES[model] ?? model;
   const kinds = { E: "equal", V: "different" };
+  if (model in kinds) return `${kinds[model]} variances`;
   const form = shape === "I" ? "round" : `${kinds[shape]} shapes`;
   const direction = axes === "I" ? "axes along the columns" : `${kinds[axes]} axes`;
   return [`${kinds[volume]} volumes`, form, ...(shape === "I" ? [] : [direction])].join(", ");

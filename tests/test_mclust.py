@@ -121,6 +121,15 @@ def is_of_few(search):
     )
 
 
+def is_of_one_column(search):
+    """The free parameters are mclust's nMclustParams(modelName, d = 1, G)."""
+    counts = {"E": [2 * K for K in range(1, 10)], "V": [3 * K - 1 for K in range(1, 10)]}
+    for name, expected in counts.items():
+        own = search.results_[search.results_["covariance_type"] == name]
+        assert own["n_parameters"].tolist() == expected
+    assert len(search.results_) == 18
+
+
 def is_sample(found):
     rows, labels = found
     assert rows.shape == (50, 4) and {*labels} <= {0, 1}
@@ -137,6 +146,7 @@ CHECKS = {
     "fit <- Mclust(X)": is_best,
     'Mclust(X, G = 1:5, modelNames = c("EII", "VVV"))': is_of_few,
     'Mclust(X, G = 3, modelNames = "VEV")': is_vev,
+    'Mclust(X[, 3], modelNames = c("E", "V"))': is_of_one_column,
     'me(X, modelName = "VEV", z = z)': is_vev,
     'me(X, modelName = "VEV", z = unmap(labels))': is_vev,
     'me.weighted(X, modelName = "VEV", z = z, weights = weights)': is_weighted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gmmfast.data.constraints import MODEL_CODES, CovarianceType
+from gmmfast.data.constraints import SKLEARN_TYPES, CovarianceType
 from gmmfast.models import MODELS
 from gmmfast.search.candidates import Candidate, CandidateFit
 
@@ -15,14 +15,14 @@ def twins_of(
 ) -> dict[CovarianceType, list[CovarianceType]]:
     """Return the models to fit with one component, and which others each stands for.
 
-    Without other components to differ from, models differ by their free parameters alone. Names
-    other than mclust's codes store covariances in other shapes, so they stand for themselves.
+    Without other components to differ from, models differ by their free parameters alone.
+    scikit-learn's names store covariances in other shapes, so they stand for themselves.
     """
     firsts: dict[object, CovarianceType] = {}
     found: dict[CovarianceType, list[CovarianceType]] = {}
     for name in covariance_types:
         count = MODELS[name]().n_covariance_parameters(1, n_features)
-        first = firsts.setdefault(count if name in MODEL_CODES else name, name)
+        first = firsts.setdefault(name if name in SKLEARN_TYPES else count, name)
         found.setdefault(first, [])
         if name != first:
             found[first].append(name)

@@ -119,7 +119,7 @@ def test_more_rows_than_a_sample_start_at_the_same_sample():
 def test_searches(X, w, many, monkeypatch):
     """Where many rows stay in pieces, the choice and its criteria are those of rows in memory."""
     monkeypatch.setattr("gmmfast.estimators.selection.MANY", many)
-    monkeypatch.setattr("gmmfast.search.candidates.MANY", many)
+    monkeypatch.setattr("gmmfast.search.search.MANY", many)
     search = GaussianMixtureIC(
         range(3, 6), covariance_types=["EEE", "VVV"], tol=1e-9, random_state=0
     )

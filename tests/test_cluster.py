@@ -202,7 +202,7 @@ def test_searches(client, X, monkeypatch):
     inside = search.fit(X).best_estimator_
     for many in (200_000, 1000):
         monkeypatch.setattr("gmmfast.estimators.selection.MANY", many)
-        monkeypatch.setattr("gmmfast.search.candidates.MANY", many)
+        monkeypatch.setattr("gmmfast.search.search.MANY", many)
         search.fit(divided(X, UNEQUAL))
         assert (search.best_n_components_, search.best_covariance_type_) == (
             inside.n_components, inside.covariance_type,

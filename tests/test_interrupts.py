@@ -43,7 +43,7 @@ CASES = {
     "k-means": (lambda: search(few, range(1, 999)), "em.kmeans.seek"),
     "small": (lambda: search(few, [39, 40]), LOOP),
     "small, one thread": (lambda: search(few, [39, 40], n_jobs=1), LOOP),
-    "neighbors": (lambda: search(few, [38, 39], tol=1e-2), "search.candidates.splits"),
+    "neighbors": (lambda: search(few, [38, 39], tol=1e-2), "search.neighbors.splits"),
     "cross-validation": (lambda: search(few, [40], criterion="cv"), LOOP),
     "float32": (lambda: search(few.astype("f4"), [40], n_jobs=1), LOOP),
     "many": (lambda: search(many, [30], n_jobs=1), PASS),

@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.data.constraints import MODEL_CODES
+from gmmfast.parameters import equal_spheres
 from gmmfast.rows import ChunkRows, MemoryRows, open_rows
 from gmmfast.rows.chunks import in_order
 
@@ -134,12 +135,22 @@ def test_searches(X, w, many, monkeypatch):
     assert pieces.score(chunks(Pairs(X, w, 700))) == pytest.approx(search.score(X, sample_weight=w))
 
 
-def test_searches_by_held_out_rows_need_memory(X, monkeypatch):
-    search = GaussianMixtureIC([2], covariance_types=["EEE"], criterion="cv", random_state=0)
-    assert np.isfinite(search.fit(chunks([X])).results_["cv"]).all()
+@pytest.mark.parametrize("weighted", [False, True])
+def test_entropy__is_that_of_rows_in_memory(X, w, weighted):
+    X, w = X + 50, w if weighted else None  # far enough from zero to be centered
+    inside, outside = MemoryRows(X, w), ChunkRows(chunks(Pairs(X, w, 700)))
+    parameters = equal_spheres(X[:3] - outside.center)
+    expected = inside.entropy(parameters)
+    assert expected > 50 and outside.center.all()
+    assert outside.entropy(parameters) == pytest.approx(expected, rel=1e-12)
+
+
+def test_searches_by_entropy(X, w, monkeypatch):
+    params = {"covariance_types": ["EEE", "VVV"], "criterion": "nec", "tol": 1e-9}
+    search = GaussianMixtureIC([1, 3], random_state=0, **params).fit(X, sample_weight=w)
     monkeypatch.setattr("gmmfast.estimators.selection.MANY", 1000)
-    with pytest.raises(ValueError, match="got 3000 rows that are read in pieces"):
-        search.fit(chunks([X]))
+    pieces = clone(search).fit(chunks(Pairs(X, w, 700)))
+    np.testing.assert_allclose(pieces.results_["nec"], search.results_["nec"], rtol=1e-4)
 
 
 # -------------------------------------------------------------------------------- every source

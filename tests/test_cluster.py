@@ -15,7 +15,9 @@ from data import TYPES, mixture
 from distributed import Client, LocalCluster
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
+from gmmfast.parameters import Scatter, equal_spheres
 from gmmfast.rows import ClusterRows, cluster, open_rows
+from gmmfast.search.folds import folds_of
 
 UNEQUAL = (1, 699, 300, 0, 1200, 500, 300)  # lengths of partitions; one is empty
 
@@ -208,6 +210,37 @@ def test_searches(client, X, monkeypatch):
             inside.n_components, inside.covariance_type,
         )  # fmt: skip
         assert search.score(X) == pytest.approx(inside.score(X), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "weighted"), [(("ROOM", 1e9), True), (("MOST_BYTES", 20_000), False)]
+)
+def test_folds__have_the_rows_of_the_folds_in_memory(client, X, w, change, weighted, monkeypatch):
+    monkeypatch.setattr(cluster, *change)
+    w, parts = (w, divided(w, UNEQUAL)) if weighted else (None, None)
+    inside, _ = open_rows(X, w, name="", n_jobs=None)
+    outside, _ = open_rows(divided(X, UNEQUAL), parts, name="", n_jobs=None)
+    here, there = (folds_of(2, X, rows, np.random.default_rng(0)) for rows in (inside, outside))
+    parameters = equal_spheres(X[:3] - inside.center)
+    for one, two in zip(here[0], there[0], strict=True):
+        assert one.n_rows == two.n_rows
+        expected, found = (rows.expectation(parameters, Scatter.FULL) for rows in (one, two))
+        np.testing.assert_allclose(found.mass, expected.mass, rtol=1e-12)
+        assert two.entropy(parameters) == pytest.approx(one.entropy(parameters), rel=1e-12)
+        arranged = two.arranged_for(parameters).expectation(parameters, Scatter.FULL)
+        np.testing.assert_allclose(arranged.mass, expected.mass, rtol=1e-12)
+
+
+def test_cross_validation(client, X, w, monkeypatch):
+    params = {"covariance_types": ["EEI"], "criterion": "cv", "cv": 2, "random_state": 0}
+    search = GaussianMixtureIC([2], **params).fit(X[:900], sample_weight=w[:900])
+    expected = search.results_["cv"]
+    monkeypatch.setattr("gmmfast.estimators.selection.MANY", 100)
+    data, parts = divided(X[:900], (400, 0, 500)), divided(w[:900], (400, 0, 500))
+    found = search.fit(data, sample_weight=parts).results_["cv"]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="need X in memory; got rows that .* lie on a cluster"):
+        search.set_params(cv=[([0], [1])]).fit(data)
 
 
 # ---------------------------------------------------------------------------------- bad partitions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from data import mixture
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, criteria
+from gmmfast import GaussianMixture, GaussianMixtureIC, criteria
 from gmmfast.search.comparison import Comparison
 from gmmfast.search.results import FIELDS, Results
 
@@ -65,14 +65,6 @@ def test_nec__prefers_one_component_where_there_is_one():
     search = GaussianMixtureIC(range(1, 4), covariance_types=CODES, criterion="nec", random_state=0)
     assert search.fit(X).best_n_components_ == 1
     assert criteria.nec(5.0, -100.0, -100.0) == math.inf
-
-
-@pytest.mark.parametrize("criterion", ["nec", "cv"])
-def test_criteria__that_need_rows_in_memory(X, monkeypatch, criterion):
-    monkeypatch.setattr("gmmfast.estimators.selection.MANY", 100)
-    search = GaussianMixtureIC([1, 2], criterion=criterion)
-    with pytest.raises(ValueError, match=f"criterion='{criterion}' needs rows in memory; got 300"):
-        search.fit(chunks([X[:150], X[150:]]))
 
 
 # Comparison

@@ -109,7 +109,7 @@ def after_two(fit):
 
 
 seen, sent = [], []
-options = {"tol": 0, "max_iter": 40, "random_state": 0, "n_jobs": 1}
+options = {"tol": 0, "max_iter": 40, "random_state": 0, "n_jobs": 1, "exhaustive": True}
 model = GaussianMixtureIC(range(30, 36), covariance_types=["VVV"], on_interrupt="keep", **options)
 model.fit(narrow, callback=after_two)
 print(json.dumps(["keep", time.perf_counter() - sent[0], 0.0]), flush=True)

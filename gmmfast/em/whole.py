@@ -180,9 +180,9 @@ class WholeFits:
         trial_rule = trial_rule._replace(stages=STAGES)
         seeking = arguments(rows, rule, trial_rule, fit, hints, trials)
         _, own, trial_rule, *_ = seeking
-        kind = own.density.factors.ndim, own.density.whitening is None, fit.totals.scatter.ndim
-        kind += fit.mixture.covariances.ndim, fit.mixture.factors.ndim
-        seek = address_of(seek_start, kind, *seeking)
+        density, mixture, scatter = own.density, fit.mixture, fit.totals.scatter
+        kinds = density.factors.ndim, mixture.covariances.ndim, mixture.factors.ndim, scatter.ndim
+        seek = address_of(seek_start, (*kinds, density.whitening is None), *seeking)
         work = work_of_loop(rows.n_rows, fit)
         paused = Paused(np.empty_like(fit.flat), np.empty_like(hints.guesses))
         return Bench(fit, hints, trials, paused, own, trial_rule, seek, rule.extrapolate, work)
@@ -202,9 +202,11 @@ class WholeFits:
     ) -> Stage | None:
         rows, fit, control, stop = self._rows, bench.fit, self._control, current_stop()
         trying = rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False)
-        ends = {"tol": float(control.tol), "share": float(control.share)}
         em = trying._replace(
-            is_accelerated=control.is_accelerated, extrapolate=bench.extrapolate, **ends
+            extrapolate=bench.extrapolate,
+            is_accelerated=control.is_accelerated,
+            tol=float(control.tol),
+            share=float(control.share),
         )
         whole = WholeRule(em, pause, control.max_iter, bench.seek)
         n_passes = min(BLOCK, rows.passes_at_once(fit))

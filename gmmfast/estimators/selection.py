@@ -33,7 +33,7 @@ from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import MemoryRows, Origin, open_rows
+from gmmfast.rows import Origin, open_rows
 from gmmfast.rows.dependence import Dependence
 from gmmfast.rows.sources import Source
 from gmmfast.search.candidates import Candidate, CandidateFit
@@ -43,7 +43,6 @@ from gmmfast.search.folds import folds_of
 from gmmfast.search.results import Results
 from gmmfast.search.search import MANY, Search
 
-IN_MEMORY = ("nec", "cv")  # criteria that need all rows at hand
 PATIENCE = 3  # of a search without a largest number of components,
 LIKELY = 32  # which hardly goes beyond this one
 
@@ -78,10 +77,10 @@ class GaussianMixtureIC(Estimator):
         one column E and V, which the 14 would repeat.
     criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, default="bic"
         Criterion to minimize: one of `gmmfast.criteria`, or minus the mean log density of held-out
-        rows (cross-validation). "nec" and "cv" need rows in memory.
+        rows (cross-validation).
     cv : int, splitter or iterable, default=5
         For ``criterion="cv"``: folds of shuffled rows, an object with scikit-learn's ``split``, or
-        pairs of row indices to fit to and to hold out.
+        pairs of row indices to fit to and to hold out. The last two need X in memory.
     tol : float, default=1e-6
         A fit has converged once an EM step gains less, in nats per row.
     reg_covar : float, default=0.0
@@ -241,11 +240,6 @@ class GaussianMixtureIC(Estimator):
         rng = check_random_state(self.random_state)
         if rows.n_rows <= MANY:
             rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
-        if self.criterion in IN_MEMORY and not isinstance(rows, MemoryRows):
-            raise ValueError(
-                f"criterion={self.criterion!r} needs rows in memory; got {rows.n_rows} rows that "
-                "are read in pieces. Choose by 'bic', 'aic', 'aicc' or 'icl'."
-            )
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []

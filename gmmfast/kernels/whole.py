@@ -91,7 +91,7 @@ def fit_whole(
 ):
     """Go on with a fit while its phase is SEEKING or FITTING; call again until it is another.
 
-    Where it ends or pauses, its totals are those of the mixture, and
+    Where it ends or pauses, its totals belong to its mixture, and
     ``trials.states.is_sound[-1]`` says whether no component has collapsed.
     """
     kept, counts = trials.labels.shape[0], fit.counts

@@ -31,6 +31,9 @@ LOST = {  # share of a variance that may be lost when its mean moves
     np.dtype(np.float64): LOST_FLOAT64,
 }
 
+# Which rows are kept (m,), given the number of the first and m; rows of weight zero do not count
+Mask = Callable[[int, int], NDArray[np.bool_]]
+
 
 @dataclass
 class Hints:
@@ -93,6 +96,17 @@ class Rows(Protocol):
 
     def hints(self) -> Hints:
         """Return new scratch for one fit."""
+        ...
+
+    def masked(self, mask: Mask) -> Rows:
+        """Return some of the rows, about the same center and in the same element type.
+
+        The mask must keep at least one row, and the same rows each time it is called.
+        """
+        ...
+
+    def entropy(self, parameters: Parameters) -> float:
+        """Return the entropy of the components given the rows, in nats."""
         ...
 
     def arranged_for(self, parameters: Parameters) -> Rows:
@@ -201,6 +215,14 @@ class RowsElsewhere(ABC):
     def passes_at_once(self, fit: Fit) -> int:
         """Return 1: each pass reads all the data."""
         return 1
+
+    @abstractmethod
+    def masked(self, mask: Mask) -> Rows:
+        """Return some of the rows, about the same center and in the same element type."""
+
+    @abstractmethod
+    def entropy(self, parameters: Parameters) -> float:
+        """Return the entropy of the components given the rows, in nats."""
 
     @abstractmethod
     def arranged_for(self, parameters: Parameters) -> Rows:

@@ -20,6 +20,7 @@ from gmmfast.kernels.separation import separated
 from gmmfast.kernels.threads import thread_count
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
+    Mask,
     RowsElsewhere,
     changed,
     none_to_fit,
@@ -27,7 +28,7 @@ from gmmfast.rows.base import (
     statistics_of,
     unit_of,
 )
-from gmmfast.rows.evaluation import labels_of
+from gmmfast.rows.evaluation import entropy_of, labels_of
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.sources import Chunk, Chunks
@@ -46,13 +47,13 @@ class ChunkRows(RowsElsewhere):
 
     Parameters
     ----------
-    source : Chunks
+    source : Chunks or MaskedChunks
         Can be iterated over repeatedly.
     n_jobs : int, optional
         Threads; None is all that Numba allows.
     """
 
-    def __init__(self, source: Chunks, *, n_jobs: int | None = None) -> None:
+    def __init__(self, source: Chunks | MaskedChunks, *, n_jobs: int | None = None) -> None:
         self._source, self._n_jobs = source, n_jobs
         self._labels: NDArray[np.unsignedinteger] | None = None  # (n_all,) to sort chunks by
         self.n_rows, self.n_all, self.weight, self.is_weighted = 0, 0, 0.0, False
@@ -150,6 +151,21 @@ class ChunkRows(RowsElsewhere):
             raise changed()
         return found
 
+    def masked(self, mask: Mask) -> ChunkRows:
+        """Return some of the rows, about the same center and in the same element type."""
+        rows = ChunkRows(MaskedChunks(self._source, mask, self.n_rows), n_jobs=self._n_jobs)
+        rows.center, rows._dtype = self.center, self.dtype
+        return rows
+
+    def entropy(self, parameters: Parameters) -> float:
+        """Return the entropy of the components given the rows, in nats."""
+
+        def entropy_in(chunk: Chunk) -> float:
+            rows = MemoryRows(chunk.X, chunk.weights, n_jobs=1, center=self.center)
+            return entropy_of(rows, parameters)
+
+        return math.fsum(self._each(entropy_in))
+
     def arranged_for(self, parameters: Parameters) -> ChunkRows:
         """Return the same rows, sorted by likeliest component within each chunk.
 
@@ -174,7 +190,7 @@ class ChunkRows(RowsElsewhere):
         """Return all rows, in memory, if at most `n`; else a sample of `n`."""
         if self.n_rows <= n:
             chunks = list(self._source)
-            if self._source.n_rows != self.n_all:
+            if sum(len(chunk.X) for chunk in chunks) != self.n_all:
                 raise changed()
             X = np.concatenate([chunk.X.astype(self.dtype) for chunk in chunks])
             weights = None
@@ -200,6 +216,48 @@ class ChunkRows(RowsElsewhere):
             rows[order[done:end]] = chunk.X[picked]
             done, before = end, after
         return rows
+
+
+class MaskedChunks:
+    """Some rows of a source, none of weight zero.
+
+    Parameters
+    ----------
+    source : Chunks or MaskedChunks
+        All rows.
+    mask : Mask
+        Which rows to keep.
+    n_rows : int
+        Number of rows of positive weight in the source.
+    """
+
+    names: list[str] | None
+
+    def __init__(self, source: Chunks | MaskedChunks, mask: Mask, n_rows: int) -> None:
+        self._source, self._mask, self._n_rows = source, mask, n_rows
+        self.names = source.names
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Read all rows."""
+        return self._kept(iter(self._source))
+
+    def again(self) -> Iterator[Chunk]:
+        """Read all rows again, without checking that they are finite."""
+        return self._kept(self._source.again())
+
+    def _kept(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        number = first = 0
+        for chunk in chunks:
+            present = np.flatnonzero(_weights(chunk))
+            if not present.size:
+                continue
+            if number + present.size > self._n_rows:
+                raise changed()
+            kept = present[self._mask(number, present.size)]
+            weights = None if chunk.weights is None else chunk.weights[kept]
+            yield Chunk(chunk.X[kept], weights, first)
+            number += present.size
+            first += kept.size
 
 
 def picked_by_weight(weights: Floats, before: float, targets: Floats) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,9 @@ from gmmfast.data.arrays import require_length
 from gmmfast.data.dask import Partitions
 from gmmfast.data.validation import check_rows, check_sample_weight, require_total_weight
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import RowsElsewhere, none_to_fit
+from gmmfast.rows.base import Mask, RowsElsewhere, none_to_fit
 from gmmfast.rows.chunks import picked_by_weight
+from gmmfast.rows.evaluation import entropy_of
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.memory import MemoryRows
 
@@ -94,6 +95,13 @@ def describe(loaded: Loaded) -> Facts:
     return Facts(own.size, weight, extent, X.dtype, float(lightest), float(heaviest), X.nbytes)
 
 
+def keep(loaded: Loaded, mask: Mask, first: int) -> Loaded:
+    """Return some rows of a partition; `first` is the number of its first row."""
+    X, weights = loaded
+    kept = mask(first, len(X))
+    return X[kept], None if weights is None else weights[kept]
+
+
 def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
     """Concatenate neighboring partitions."""
     if len(loaded) == 1:
@@ -105,18 +113,24 @@ def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
     return X, np.concatenate([_weights(rows, own) for rows, own in loaded])
 
 
-def pack(
-    loaded: Sequence[Loaded],
-    part: slice,
-    center: Floats,
-    dtype: np.dtype[Any],
-    parameters: Parameters | None,
+def share_of(
+    loaded: Sequence[Loaded], part: slice, center: Floats, dtype: np.dtype[Any]
 ) -> MemoryRows:
-    """Pack some rows, sorted by likely component if there is a mixture."""
+    """Return some rows of neighboring partitions."""
     X, weights = together(loaded, dtype)
     own = None if weights is None else weights[part]
-    rows = MemoryRows(X[part], own, n_jobs=1, center=center)
+    return MemoryRows(X[part], own, n_jobs=1, center=center)
+
+
+def pack(parameters: Parameters | None, *share: Any) -> MemoryRows:
+    """Pack some rows, sorted by likely component if there is a mixture."""
+    rows = share_of(*share)
     return (rows if parameters is None else rows.arranged_for(parameters)).packed_alone()
+
+
+def entropy(parameters: Parameters, *share: Any) -> float:
+    """Return the entropy of the components given some rows."""
+    return entropy_of(share_of(*share), parameters)
 
 
 def sums(
@@ -160,23 +174,41 @@ class ClusterRows(RowsElsewhere):
         per start; else they are loaded in every pass.
     """
 
+    _numbers: list[int]  # of the partitions with rows,
+    _loaded: list[Any]  # which are tasks or futures,
+    _facts: list[Facts]
+
     def __init__(self, partitions: Partitions, client: Any) -> None:
         from dask import delayed
 
         self._client = client
+        self.is_weighted = any(weights is not None for weights in partitions.weights)
         pairs = zip(partitions.rows, partitions.weights, strict=True)
         loaded = [
             delayed(load)(i, rows, weights, dask_key_name=_key("load", i))
             for i, (rows, weights) in enumerate(pairs)
         ]
-        tasks = [
-            delayed(describe)(part, dask_key_name=_key("describe", i))
-            for i, part in enumerate(loaded)
-        ]
-        facts = self._compute(tasks)
-        self._numbers = [i for i, own in enumerate(facts) if own.n_rows]  # partitions with rows
-        self._facts = [facts[i] for i in self._numbers]
-        self.is_weighted = any(weights is not None for weights in partitions.weights)
+        self._take(range(len(loaded)), loaded)
+        types = {own.dtype for own in self._facts}
+        dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
+        self._dtype = self.extent.dtype_for(dtype)
+        self.center = self.extent.center_for(self._dtype)
+        self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
+        if self._is_kept:
+            self._loaded = client.compute(self._loaded, optimize_graph=False)
+        self._packed = self._tasks(pack, None)
+
+    def _take(self, numbers: Sequence[int], loaded: Sequence[Any]) -> None:
+        """Find facts about partitions, and take those that have rows."""
+        from dask import delayed
+
+        pairs = zip(numbers, loaded, strict=True)
+        tasks = [delayed(describe)(part, dask_key_name=_key("describe", i)) for i, part in pairs]
+        facts: list[Facts] = self._compute(tasks)
+        taken = [at for at, own in enumerate(facts) if own.n_rows]
+        self._numbers = [numbers[at] for at in taken]
+        self._loaded = [loaded[at] for at in taken]
+        self._facts = [facts[at] for at in taken]
         self._check_widths()
         self.n_rows = sum(own.n_rows for own in self._facts)
         self.weight = math.fsum(own.weight for own in self._facts)
@@ -188,16 +220,7 @@ class ClusterRows(RowsElsewhere):
         heaviest = max(own.heaviest for own in self._facts)
         lightest = min(own.lightest for own in self._facts)
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
-        types = {own.dtype for own in self._facts}
-        dtype = types.pop() if len(types) == 1 else np.dtype(np.float64)
-        self._dtype = self.extent.dtype_for(dtype)
-        self.center = self.extent.center_for(self._dtype)
-        self._is_kept = ROOM * sum(own.n_bytes for own in self._facts) <= _memory(client)
-        self._loaded: list[Any] = [loaded[i] for i in self._numbers]
-        if self._is_kept:
-            self._loaded = client.compute(self._loaded, optimize_graph=False)
         self._shares = self._divided()
-        self._packed = self._pack(None)
 
     def _check_widths(self) -> None:
         if not self._facts:
@@ -210,17 +233,19 @@ class ClusterRows(RowsElsewhere):
                     f"{self.n_features}; got {len(own.extent.mean)}."
                 )
 
-    def _pack(self, parameters: Parameters | None) -> list[Any]:
-        """Return lazy tasks that pack the partitions."""
+    def _tasks(self, work: Callable[..., Any], parameters: Parameters | None) -> list[Any]:
+        """Return lazy tasks, one for each share."""
         from dask import delayed
 
-        common = (self.center, self.dtype, delayed(parameters, traverse=False))
+        mixture = delayed(parameters, traverse=False)
         return [
-            delayed(pack)(
+            delayed(work)(
+                mixture,
                 self._loaded[share.partitions],
                 share.rows,
-                *common,
-                dask_key_name=_key("pack", self._numbers[share.partitions.start]),
+                self.center,
+                self.dtype,
+                dask_key_name=_key(work.__name__, self._numbers[share.partitions.start]),
             )
             for share in self._shares
         ]
@@ -259,11 +284,31 @@ class ClusterRows(RowsElsewhere):
             level = [delayed(add)(group) for group in groups]
         return add(self._compute(level))
 
+    def masked(self, mask: Mask) -> ClusterRows:
+        """Return some of the rows, about the same center and in the same element type.
+
+        Workers choose them anew in every pass, and keep them only where they are packed for a fit.
+        """
+        from dask import delayed
+
+        kept, first = [], 0
+        for i, part, own in zip(self._numbers, self._loaded, self._facts, strict=True):
+            kept.append(delayed(keep)(part, mask, first, dask_key_name=_key("keep", i)))
+            first += own.n_rows
+        masked = copy(self)
+        masked._take(self._numbers, kept)
+        masked._packed = masked._tasks(pack, None)
+        return masked
+
+    def entropy(self, parameters: Parameters) -> float:
+        """Return the entropy of the components given the rows, in nats."""
+        return math.fsum(self._compute(self._tasks(entropy, parameters)))
+
     def arranged_for(self, parameters: Parameters) -> ClusterRows:
         """Return the same rows, packed in the order of their likely components."""
         arranged = copy(self)
         arranged.arranged_by = parameters
-        arranged._packed = self._pack(parameters)
+        arranged._packed = self._tasks(pack, parameters)
         if self._is_kept:
             arranged._packed = self._client.compute(arranged._packed, optimize_graph=False)
         return arranged

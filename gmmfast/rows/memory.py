@@ -31,6 +31,7 @@ from gmmfast.kernels.threads import (
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
+    Mask,
     about_near_means,
     e_step_here,
     in_tiles,
@@ -40,7 +41,7 @@ from gmmfast.rows.base import (
     unit_of,
     whole_statistics,
 )
-from gmmfast.rows.evaluation import labels_of
+from gmmfast.rows.evaluation import entropy_of, labels_of
 from gmmfast.rows.extent import extent_of
 from gmmfast.rows.packing import Packed, packed_rows, shard_count
 from gmmfast.rows.partitions import statistics_of_parts
@@ -223,6 +224,10 @@ class MemoryRows:
             raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
         return MemoryRows(self._X[indices], own, n_jobs=self.n_jobs, center=self.center)
 
+    def masked(self, mask: Mask) -> MemoryRows:
+        """Return some of the rows, about the same center."""
+        return self.part(np.flatnonzero(self.sample_weight)[mask(0, self.n_rows)])
+
     def in_float64(self, order: NDArray[np.int64]) -> MemoryRows:
         """Return the rows of positive weight in float64, in an order (m,)."""
         kept = order if self._kept is None else self._kept[order]
@@ -333,6 +338,10 @@ class MemoryRows:
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
         run_shards(em_pass, em_shards, self.n_jobs, shards, work_of(self.n_rows, density), *em)
         return self._statistics(hints.sums, means)
+
+    def entropy(self, parameters: Parameters) -> float:
+        """Return the entropy of the components given the rows, in nats."""
+        return entropy_of(self, parameters)
 
     def packed_in(self, dtype: np.dtype[Any]) -> Packed:
         """Return the packed copy, in float64 if requested."""

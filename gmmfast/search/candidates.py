@@ -48,7 +48,7 @@ class CandidateFit:
         Whether a component has collapsed, so that the likelihood means nothing.
     finished : bool
         Whether the fit went on to its end. If not, another candidate was better for sure, or the
-        search ended: likelihood and criteria are those of its last pass, or what its fit to a
+        search ended: likelihood and criteria are as of its last pass, or what its fit to a
         sample lets expect.
     mixture : Parameters
         The fitted parameters.

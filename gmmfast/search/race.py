@@ -43,7 +43,7 @@ class Race:
     Parameters
     ----------
     criterion : str
-        Criterion to minimize: one that follows from the likelihood.
+        Criterion to minimize: it must follow from the likelihood.
     weight : float
         Sum of the row weights.
     """
@@ -77,7 +77,7 @@ class Race:
         return math.inf if math.isnan(value) else value
 
     def _promise(self, contender: Contender) -> float:
-        """Return the lowest criterion that a candidate may reach; infinity if it has collapsed."""
+        """Return what the criterion of a candidate may fall to; infinity if it has collapsed."""
         fit, progress, best = contender.fit, contender.progress, self._best
         if fit.degenerate or progress is None:
             return math.inf

@@ -21,9 +21,9 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
-from gmmfast.rows.evaluation import entropy_of
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
 from gmmfast.search.fitting import Fitting, Progress
+from gmmfast.search.folds import Fold
 from gmmfast.search.neighbors import neighbors_of, partitions_from
 from gmmfast.search.race import FIRST, Contender, Race
 from gmmfast.search.starts import Starts
@@ -58,7 +58,7 @@ class Search:
         Criterion to minimize.
     exhaustive : bool
         Whether all fits go on to their end, also where another candidate is better for sure.
-    folds : list of (MemoryRows, MemoryRows)
+    folds : list of (Rows, Rows)
         For cross-validation: rows to fit to, and rows that are held out, about the same center.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
@@ -82,7 +82,7 @@ class Search:
     rows: Rows
     criterion: Criterion
     exhaustive: bool
-    folds: list[tuple[MemoryRows, MemoryRows]]
+    folds: list[Fold]
     reg_covar: float
     is_singular: bool
     control: Control
@@ -286,10 +286,9 @@ class Search:
         K, name = candidate
         if K == 1:
             return 1.0
-        assert isinstance(self.rows, MemoryRows)
         if name not in self._of_one:
             self._of_one[name] = self._log_likelihood_of_one(MODELS[name](self.reg_covar))
-        return criteria.nec(entropy_of(self.rows, mixture), log_likelihood, self._of_one[name])
+        return criteria.nec(self.rows.entropy(mixture), log_likelihood, self._of_one[name])
 
     def _log_likelihood_of_one(self, model: Model) -> float:
         """Return the log-likelihood of one component; NaN if it has no covariance."""
@@ -309,7 +308,7 @@ class Search:
         return -total / weight if weight else math.nan
 
     def _to_end(self, which: int, model: Model, choice: list[Partition]) -> Progress:
-        """Fit a model to all rows, or to those of a fold."""
+        """Fit a model to all rows, or to the rows of a fold."""
         return self._fittings[which].begin(model, choice, self.control.max_iter)
 
     # --------------------------------------------------------------------------------- neighbors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,24 +12,28 @@ import numpy as np
 from gmmfast.em.kmeans import Partition
 from gmmfast.em.loop import Control, Course, EMResult, Status
 from gmmfast.em.starts import on_all
-from gmmfast.em.state import restarted
 from gmmfast.em.trials import Trial, likeliest
 from gmmfast.em.whole import Rest, WholeFits
 from gmmfast.models import Model
-from gmmfast.parameters import Floats, SufficientStatistics
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 from gmmfast.rows.evaluation import log_densities_of
 from gmmfast.search.starts import Starts
 
-SAMPLE_PASSES = 100  # EM passes over a sample, at most,
+SAMPLE_PASSES = 50  # EM passes over a sample, at most,
 SAMPLE_TOL = 1e-5  # which end once one gains less, in nats per row
+FASTEST, SLOWEST = 0.7, 0.98  # rates of convergence that are believed,
+RECENT = 8  # of so many passes, at most
 
 
 class Sample(NamedTuple):
     """What a sample says about a fit to all rows."""
 
     log_likelihood: float  # to be expected of all rows
-    log_densities: Floats  # (m,) of the sample's rows
+    missing: (
+        float  # nats per row that EM may still gain: as many as in the second half of its passes
+    )
+    log_densities: Floats  # (m,) of its rows, and of as many others
 
 
 class Progress(NamedTuple):
@@ -38,7 +43,7 @@ class Progress(NamedTuple):
     log_likelihood: float  # of all rows
     doubt: float  # as in `SufficientStatistics`
     rest: Rest | Course | Trial | None  # what it goes on from; None at the end
-    sample: Sample | None = None  # of a fit that has begun on a sample
+    samples: tuple[Sample, ...] = ()  # of a fit that has begun on samples, by their size
 
 
 class Fitting:
@@ -88,10 +93,12 @@ class Fitting:
         return sampled if pause < self._control.max_iter else self._on_all(model, trial, pause)
 
     def go_on(self, model: Model, progress: Progress, pause: int) -> Progress:
-        """Go on with a fit that has paused; a fit to a sample goes on with all rows, to its end."""
-        rest, last = progress.rest, self._control.max_iter
+        """Go on with a fit that has paused: after the last sample with all rows, to its end."""
+        rest, last, done = progress.rest, self._control.max_iter, progress.samples
         if isinstance(rest, Trial):
-            return self._on_all(model, rest, last)._replace(sample=progress.sample)
+            if len(done) < len(self._starts.samples):
+                return self._on_sample(model, rest, done)
+            return self._on_all(model, rest, last)._replace(samples=done)
         if isinstance(rest, Course):
             return self._of_course(rest, pause)
         assert rest is not None and self._whole is not None
@@ -108,27 +115,32 @@ class Fitting:
             self._on_sample(model, trial)
         return self._on_all(model, trial, self._control.max_iter)
 
-    def _on_sample(self, model: Model, trial: Trial) -> Progress:
-        """EM on the sample, and what its outcome lets expect of all rows.
+    def _on_sample(self, model: Model, trial: Trial, done: tuple[Sample, ...] = ()) -> Progress:
+        """EM on the next sample, and what its outcome lets expect of all rows.
 
-        In the mean a fit of p parameters is more likely on its own m rows than on others by p / 2m
-        nats per row (Akaike 1974, section 5).
+        The best mixture of p parameters is less likely than this one on the m rows of the sample,
+        and more likely on others, by about p / 2m nats per row each (Akaike 1974, section 5): so
+        the mean over both says how likely it is.
         """
-        control, rows, points = self._control, self._rows, self._starts.points
+        control, starts, rows = self._control, self._starts, self._rows
+        points, held_out = starts.samples[len(done)], starts.held_out[len(done)]
+        arranged, begin, hints = on_all(points, starts.points, model, trial)
+        assert not isinstance(begin, Parameters)
         passes, tol = min(control.max_iter, SAMPLE_PASSES), max(control.tol, SAMPLE_TOL)
-        restarted(trial.fit)
-        course = Course(trial.points, trial.fit, model, Control(tol, passes, control.acceleration))
-        course.complete()
-        result, statistics = course.result(), course.statistics()
+        limits = Control(tol, passes, control.acceleration)
+        course, means = Course(arranged, begin, model, limits, hints=hints), []
+        for pause in (passes // 2, passes):
+            course.complete(pause)
+            result = course.result()
+            each = [log_densities_of(own, result.parameters) for own in (points, held_out)]
+            means.append(float(np.concatenate(each).mean()))
         n_parameters = model.n_parameters(*result.parameters.means.shape)
-        mean = statistics.log_likelihood / points.weight
-        excess = 0.5 * n_parameters * (1 / points.n_rows - 1 / rows.n_rows)
-        log_densities = np.asarray(log_densities_of(points, result.parameters), np.float64)
-        sample = Sample(rows.weight * (mean - excess), log_densities)
-        doubt = rows.weight / points.weight * statistics.doubt
-        rest = trial._replace(points=points, hints=None)  # without a sorted copy of the sample
+        log_likelihood = rows.weight * means[1] + 0.5 * n_parameters
+        sample = Sample(log_likelihood, max(means[1] - means[0], 0.0), np.concatenate(each))
+        doubt = rows.weight / points.weight * course.statistics().doubt
         result = replace(result, status=Status.UNDER_WAY)
-        return Progress(result, sample.log_likelihood, doubt, rest, sample)
+        trial = Trial(starts.points, begin)  # without a sorted copy of the sample
+        return Progress(result, log_likelihood, doubt, trial, (*done, sample))
 
     def _on_all(self, model: Model, trial: Trial, pause: int) -> Progress:
         arranged, begin, hints = on_all(self._rows, self._starts.points, model, trial)
@@ -148,3 +160,18 @@ def _of_stage(result: EMResult, rest: Rest | None) -> Progress:
 
 def _of(result: EMResult, statistics: SufficientStatistics, rest: Rest | Course | None) -> Progress:
     return Progress(result, statistics.log_likelihood, statistics.doubt, rest)
+
+
+def missing(lower_bounds: Sequence[float]) -> float:
+    """Return what a fit will gain until it converges, in nats per row, by its linear rate.
+
+    EM's gains shrink by a constant factor in the end (Dempster, Laird & Rubin 1977, section 3.3).
+    """
+    n = max(1, min(len(lower_bounds) // 3, RECENT))
+    if len(lower_bounds) <= n:
+        return math.inf
+    gain, rate = max(lower_bounds[-1] - lower_bounds[-1 - n], 0.0), SLOWEST
+    if len(lower_bounds) > 2 * n and lower_bounds[-1 - n] > lower_bounds[-1 - 2 * n]:
+        rate = gain / (lower_bounds[-1 - n] - lower_bounds[-1 - 2 * n])
+    rate = min(max(rate, FASTEST), SLOWEST)
+    return gain * rate / (1 - rate)

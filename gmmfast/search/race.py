@@ -9,15 +9,13 @@ from typing import NamedTuple
 from gmmfast.data.constraints import Criterion
 from gmmfast.em.trials import Trial
 from gmmfast.search.candidates import CandidateFit
-from gmmfast.search.fitting import Progress
+from gmmfast.search.fitting import Progress, missing
 
 FIRST = 6  # passes before candidates are compared; doubled each time
 MARGIN = 10.0  # a candidate is left if its criterion cannot come so near the best one
 SAFETY = 4.0  # factor on what the linear rate lets expect: a fit may be on a plateau
-FASTEST, SLOWEST = 0.7, 0.98  # rates that are believed
-RECENT = 8  # passes that a rate is taken from, at most
 ERRORS = 3.0  # standard errors of a difference, on a sample
-HEAT = 4  # candidates that go on from a sample to all rows before the next decision
+HEAT = 2  # candidates that go on from a sample to all rows before the next decision
 
 
 class Contender(NamedTuple):
@@ -33,12 +31,17 @@ class Contender(NamedTuple):
 
     @property
     def is_sampled(self) -> bool:
-        """Whether it has been fitted to a sample only."""
+        """Whether it has been fitted to samples only."""
         return self.progress is not None and isinstance(self.progress.rest, Trial)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples that it has been fitted to."""
+        return 0 if self.progress is None else len(self.progress.samples)
 
 
 class Race:
-    """Decides which candidates go on.
+    """Decides which candidates go on; by values alone, not by time or threads.
 
     Parameters
     ----------
@@ -46,10 +49,12 @@ class Race:
         Criterion to minimize: it must follow from the likelihood.
     weight : float
         Sum of the row weights.
+    n_samples : int
+        Samples that fits begin on, if they do.
     """
 
-    def __init__(self, criterion: Criterion, weight: float) -> None:
-        self._criterion, self._weight = criterion, weight
+    def __init__(self, criterion: Criterion, weight: float, n_samples: int) -> None:
+        self._criterion, self._weight, self._n_samples = criterion, weight, n_samples
         self._best: Contender | None = None  # that has ended
 
     def note(self, contender: Contender) -> None:
@@ -58,49 +63,49 @@ class Race:
             self._best = contender
 
     def heat(self, waiting: Sequence[Contender]) -> list[Contender]:
-        """Return the candidates that go on, of those that wait; the others cannot win.
+        """Return the candidates that go on, of those waiting; no other can win."""
+        if any(each.is_sampled for each in waiting):
+            return self._heat_of_samples(waiting)
+        least = min(map(self._value, [self._best, *waiting]))
+        outlooks = [self._outlook(each) for each in waiting]
+        return [
+            waiting[i] for i, (value, gain) in enumerate(outlooks) if value - gain <= least + MARGIN
+        ]
 
-        Decisions depend on the values alone, not on time or threads.
+    def _heat_of_samples(self, waiting: Sequence[Contender]) -> list[Contender]:
+        """All that may win go on to the next sample; a few at a time go from the last to all rows.
+
+        They are compared with the best candidate that has ended, or may be expected to be the best.
         """
-        sure = [each for each in waiting if not each.is_sampled]
-        least = min([self._value(self._best), *map(self._value, sure)])
-        promises = [(self._promise(each), i) for i, each in enumerate(waiting)]
-        likely = sorted(pair for pair in promises if pair[0] <= least + MARGIN)
-        sampled = [i for _, i in likely if waiting[i].is_sampled]
-        return [waiting[i] for i in sampled[:HEAT]] or [waiting[i] for _, i in likely]
+        leader = self._best or min(waiting, key=lambda each: (-each.n_samples, self._value(each)))
+        most = self._value(leader) + MARGIN
+        outlooks = [(*self._outlook(each, leader), i) for i, each in enumerate(waiting)]
+        likely = [waiting[i] for value, gain, i in sorted(outlooks) if value - gain <= most]
+        fewest = min((each.n_samples for each in likely), default=self._n_samples)
+        if fewest == self._n_samples:
+            return likely[:HEAT]
+        return [each for each in likely if each.n_samples == fewest]
 
     def _value(self, contender: Contender | None) -> float:
-        """Return the criterion that a candidate has for sure; infinity if it is not sound."""
+        """Return the criterion of a candidate; infinity if it is not sound."""
         if contender is None or contender.fit.degenerate:
             return math.inf
         value = float(getattr(contender.fit, self._criterion))
         return math.inf if math.isnan(value) else value
 
-    def _promise(self, contender: Contender) -> float:
-        """Return what the criterion of a candidate may fall to; infinity if it has collapsed."""
-        fit, progress, best = contender.fit, contender.progress, self._best
+    def _outlook(
+        self, contender: Contender, leader: Contender | None = None
+    ) -> tuple[float, float]:
+        """Return the criterion to expect of a candidate, and by how much it may still be lower."""
+        fit, progress = contender.fit, contender.progress
         if fit.degenerate or progress is None:
-            return math.inf
-        value = fit.bic if self._criterion == "icl" else getattr(fit, self._criterion)
-        gain = SAFETY * missing(progress.result.lower_bounds)
-        if progress.sample is not None and best is not None and best.progress is not None:
-            reference = best.progress.sample
-            assert reference is not None
-            differences = progress.sample.log_densities - reference.log_densities
-            gain += ERRORS * float(differences.std()) / math.sqrt(differences.size)
-            value -= 2 * (best.progress.log_likelihood - reference.log_likelihood)
-        return float(value) - 2 * self._weight * gain
-
-
-def missing(lower_bounds: Sequence[float]) -> float:
-    """Return what a fit will gain until it converges, in nats per row, by its linear rate.
-
-    EM's gains shrink by a constant factor in the end (Dempster, Laird & Rubin 1977, section 3.3).
-    """
-    n = min(len(lower_bounds) // 3, RECENT)
-    if n == 0:
-        return math.inf
-    last, middle, first = (lower_bounds[-1 - i * n] for i in range(3))
-    gain, before = max(last - middle, 0.0), middle - first
-    rate = min(max(gain / before if before > 0 else 1.0, FASTEST), SLOWEST)
-    return gain * rate / (1 - rate)
+            return math.inf, 0.0
+        value = float(fit.bic if self._criterion == "icl" else getattr(fit, self._criterion))
+        if not progress.samples:
+            return value, 2 * self._weight * SAFETY * missing(progress.result.lower_bounds)
+        assert leader is not None and leader.progress is not None
+        own, others = progress.samples[-1], leader.progress.samples[contender.n_samples - 1]
+        value -= 2 * (leader.progress.log_likelihood - others.log_likelihood)
+        differences = own.log_densities - others.log_densities
+        error = float(differences.std()) / math.sqrt(differences.size)
+        return value, 2 * self._weight * (own.missing + ERRORS * error)

@@ -104,11 +104,11 @@ class Search:
         on. Once the deadline has passed, the remaining candidates may be left out.
         """
         counts = list(self.counts) if self.patience is None else []
-        self._race = Race(self.criterion, self.rows.weight)
         (self._starts,) = self._each(self._make_starts, [counts])
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
         self._fittings = [Fitting(rows, starts, self.control) for rows, starts in pairs]
+        self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples))
         most = min(starts.points.n_rows for starts in self._starts)
         if self.patience is None:
             yield from self._group(counts, most)

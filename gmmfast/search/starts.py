@@ -14,6 +14,9 @@ from gmmfast.rows import Rows
 
 Labels = NDArray[np.int64]  # (n,)
 
+FACTOR = 4  # by which samples grow: each is at most a quarter of the rows,
+LARGEST_SAMPLE = 65536  # and of this size
+
 
 class Starts:
     """Partitions of the rows for each K, made once.
@@ -26,19 +29,31 @@ class Starts:
     rows : Rows
         The data.
     rng : Generator or RandomState
-        Draws a sample of many rows, and the seeds of k-means.
+        Draws samples of many rows, and the seeds of k-means.
 
     Attributes
     ----------
+    samples : list of MemoryRows
+        The rows alone; or samples, each larger one begins with the rows of a smaller one.
+    held_out : list of MemoryRows
+        For each sample, about as many other rows; empty without samples.
     points : MemoryRows
-        The rows, or the sample.
+        The first of them.
     choices : dict of int to list of Partition
         The partitions by K.
     """
 
     def __init__(self, rows: Rows, rng: Random) -> None:
         self._rng = rng
-        self.points = rows.all_or_sample(SMALLEST_SAMPLE, rng)
+        sizes = [SMALLEST_SAMPLE]
+        while sizes[-1] < LARGEST_SAMPLE and FACTOR**2 * sizes[-1] <= rows.n_rows:
+            sizes.append(FACTOR * sizes[-1])
+        drawn = rows.all_or_sample(max(sizes[0], min(2 * sizes[-1], rows.n_rows - 1)), rng)
+        self.samples, self.held_out = [drawn], []
+        if rows.n_rows > SMALLEST_SAMPLE:
+            self.samples = [drawn.part(slice(size)) for size in sizes]
+            self.held_out = [drawn.part(slice(size, 2 * size)) for size in sizes]
+        self.points = self.samples[0]
         self._trees = trees(*self.points.present())
         self.choices: dict[int, list[Partition]] = {}
 

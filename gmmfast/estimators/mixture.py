@@ -383,10 +383,11 @@ class GaussianMixture(FittedMixture):
         check_constructor(mixture)
         model, position = mixture._model(), point.position
         parameters = reached_by_em(model, position.parameters, position.memory)
-        mixture._set_parameters(parameters, model, parameters.means + point.center, point.dtype)
+        seen, means = point.seen, parameters.means + point.seen.center
+        mixture._set_parameters(parameters, model, means, seen.dtype)
         mixture._set_progress(position)
-        mixture.n_samples_seen_ = point.weight
-        check_features(mixture, point.names, len(point.center), reset=True)
+        mixture.n_samples_seen_ = seen.weight
+        check_features(mixture, seen.names, len(seen.center), reset=True)
         mixture._resumed = point
         return mixture
 

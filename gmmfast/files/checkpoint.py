@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +14,6 @@ from gmmfast.data.constraints import MIXTURE as CONSTRAINTS
 from gmmfast.data.constraints import check_parameters, require_columns
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.paths import require_apart, require_folder
-from gmmfast.data.validation import check_feature_names
 from gmmfast.em.loop import Control, EMResult, Position, Status, run
 from gmmfast.em.state import is_possible, memory_moved, reached_by_em, shapes_of_memory
 from gmmfast.files import archive
@@ -28,9 +26,10 @@ from gmmfast.files.archive import (
     require,
     under,
 )
+from gmmfast.files.seen import Seen, less_likely
 from gmmfast.kernels.density import TILE
 from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Floats, Parameters, SufficientStatistics
+from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
 MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
@@ -43,12 +42,7 @@ class Checkpoint:
     """The state of a fit between two iterations, and facts about its rows."""
 
     settings: dict[str, Any]  # the estimator's parameters
-    names: list[str] | None  # of the columns
-    mean: Floats  # (d,) of the rows
-    center: Floats  # (d,) that the parameters are relative to
-    dtype: np.dtype[Any]  # of the rows
-    n_rows: int  # of positive weight
-    weight: float  # of all rows
+    seen: Seen  # of the rows
     position: Position
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -56,14 +50,11 @@ class Checkpoint:
         position = self.position
         manifest = {
             "parameters": self.settings,
-            "names": self.names,
-            "dtype": self.dtype.name,
-            "n_rows": self.n_rows,
-            "weight": self.weight,
+            **self.seen.manifest(),
             "lower_bounds": [float(bound) for bound in position.lower_bounds],
             "status": position.status.name,
         }
-        arrays = {"mean": self.mean, "center": self.center}
+        arrays = self.seen.arrays()
         arrays |= under(MIXTURE, position.parameters.to_arrays()) | under(STEPS, position.memory)
         if position.arranged_by is not None:
             arrays |= under(ORDER, position.arranged_by.to_arrays())
@@ -109,27 +100,17 @@ class Checkpoint:
     def _require_likelihood(self, statistics: SufficientStatistics) -> None:
         """Raise ValueError if the rows are less likely than the same rows can be after EM."""
         bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
-        slack = SLACK * len(self.center)
+        slack = SLACK * len(self.seen.center)
         is_more = bound > before + slack and self.position.status.is_end
         if bound < before - slack or is_more:
-            raise _other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")
+            raise less_likely(bound, before)
 
     def _position_about(self, rows: Rows, model: Model) -> Position:
         """The position relative to the center of the same rows, as they are read now."""
         parameters = self.position.parameters
-        if rows.n_rows != self.n_rows or not math.isclose(rows.weight, self.weight, rel_tol=1e-9):
-            raise _other_rows(
-                f"there are {rows.n_rows} of total weight {rows.weight:g}, and were {self.n_rows} "
-                f"of {self.weight:g}"
-            )
         spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
-        close = np.isclose(rows.mean, self.mean, rtol=1e-9, atol=1e-9 * spread)
-        if not close.all():
-            j = int(np.argmin(close))
-            raise _other_rows(
-                f"the mean of feature {j} is {rows.mean[j]:.10g}, and was {self.mean[j]:.10g}"
-            )
-        shift = self.center - rows.center
+        self.seen.require_same(rows, spread)
+        shift = self.seen.center - rows.center
         memory = memory_moved(model, self.position.memory, parameters, shift)
         order = self.position.arranged_by
         return replace(
@@ -138,10 +119,6 @@ class Checkpoint:
             memory=memory,
             arranged_by=None if order is None else order.moved(shift),
         )
-
-
-def _other_rows(how: str) -> ValueError:
-    return ValueError(f"The checkpoint is of other rows: {how}. Fit the same rows, or start anew.")
 
 
 def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None) -> None:
@@ -161,8 +138,7 @@ def keeper(
     """Return a function that writes a checkpoint of a position."""
 
     def keep(position: Position) -> None:
-        facts = rows.mean, rows.center, rows.dtype, rows.n_rows, rows.weight
-        Checkpoint(settings, names, *facts, position).write(path)
+        Checkpoint(settings, Seen.of(rows, names), position).write(path)
 
     return keep
 
@@ -183,9 +159,8 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     settings = manifest["parameters"]
     K, model = settings["n_components"], settings["covariance_type"]
     check_parameters("GaussianMixture", settings, CONSTRAINTS)
-    n_rows, weight = manifest["n_rows"], manifest["weight"]
-    known = type(n_rows) is int and type(weight) is float and math.isfinite(weight)
-    require(known and n_rows > 0 and weight > 0, "the number of rows is damaged")
+    n_rows = manifest["n_rows"]
+    require(type(n_rows) is int and n_rows > 0, "the number of rows is damaged")
     shape = found[f"{MIXTURE}means"].shape
     require(len(shape) == 2 and 0 not in shape, "the means are not a matrix")
     d = shape[1]
@@ -235,11 +210,9 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     require(isinstance(lower_bounds, list) and lower_bounds != [], "there are no lower_bounds")
     require(all(type(bound) is float for bound in lower_bounds), "lower_bounds are not floats")
     require(manifest["status"] in Status.__members__, "the status is unknown")
-    require(manifest["dtype"] in ("float32", "float64"), "the type of the rows is unknown")
     parameters = Parameters.from_arrays(found_under(MIXTURE, arrays))
-    K, d = parameters.means.shape
+    K = len(parameters.weights)
     check_weights_init(parameters.weights, K)
-    names = manifest["names"]
     order, guesses = found_under(ORDER, arrays), arrays.get(GUESSES, np.zeros(0))
     require(bool(((guesses >= 0) & (guesses < K)).all()), "the guesses are no components")
     steps = found_under(STEPS, arrays)
@@ -252,16 +225,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
         guesses.astype(np.int64),
         Parameters.from_arrays(order) if order else None,
     )
-    return Checkpoint(
-        settings=manifest["parameters"],
-        names=None if names is None else check_feature_names(names, d),
-        mean=arrays["mean"],
-        center=arrays["center"],
-        dtype=np.dtype(manifest["dtype"]),
-        n_rows=manifest["n_rows"],
-        weight=manifest["weight"],
-        position=position,
-    )
+    return Checkpoint(manifest["parameters"], Seen.in_file(manifest, arrays), position)
 
 
 FORM = Form(

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -47,7 +48,8 @@ def test_verbose__prints_iterations_to_stderr(run):
     assert (code, out) == (0, plain[1])
     assert err.startswith("Initialization 0\n  Iteration 1\t time lapse ")
     code, out, err = run(*SELECT, "--verbose", "--criterion", "aic")
-    assert code == 0 and err.startswith("K=3 VVV: log-likelihood -")
+    assert code == 0 and err.startswith("VVV K=3: log-likelihood -")
+    assert re.search(r" s\); best VVV K=3, AIC [0-9]+\.[0-9]{2}\n", err)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 1000])

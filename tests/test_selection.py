@@ -1,7 +1,10 @@
 """The search over K and covariance models."""
 
 import inspect
+import io
 import json
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -323,14 +326,55 @@ def test_patience__of_other_criteria(X, criterion):
     assert search.results_["n_components"].max() >= best + 3
 
 
-def test_progress(X, capsys, monkeypatch):
-    monkeypatch.setattr("gmmfast.em.observers.BAR_DELAY", 0.0)
+def wait_for(text, stream):
+    """Wait until a thread has printed a line."""
+    for _ in range(500):
+        if text in stream.getvalue():
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{text} is not in {stream.getvalue()}")
+
+
+@pytest.mark.parametrize("has_tqdm", [False, True])
+def test_progress__names_the_best_so_far_and_the_last(X, monkeypatch, has_tqdm):
+    stream, search = io.StringIO(), GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"])
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("gmmfast.em.observers.BAR_DELAY", 0.02)
+    if not has_tqdm:
+        monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
+    seen = []
+
+    def callback(fit):
+        seen.append(fit)
+        best = min(seen, key=lambda other: other.bic)
+        name, (K, model) = best.candidate.covariance_type, fit.candidate
+        best = f"best {name} K={best.candidate.n_components}, BIC {best.bic:.2f}"
+        begin = "/4 [" if has_tqdm else f"{len(seen)} of 4 candidates, "
+        wait_for(begin, stream)
+        wait_for(f"{model} K={K}; {best}", stream)
+
+    search.set_params(random_state=0).fit(X, progress=True, callback=callback)
+    before = stream.getvalue()
+    assert len(seen) == 4 and before.endswith("\r" if has_tqdm else "\n")
+    search.fit(X)
+    assert stream.getvalue() == before
+
+
+def test_progress__begins_before_the_first_candidate_and_ends_with_an_error(X, monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("gmmfast.em.observers.BAR_DELAY", 0.02)
     monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
-    GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X, progress=True)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "candidate 1 of 6: K=1 EII" and len(lines) == 6
-    GaussianMixtureIC([1, 2], covariance_types=FEW, random_state=0).fit(X)
-    assert capsys.readouterr().err == ""
+
+    def fail(self, counts):
+        wait_for("0 of 9 candidates, 0 s: finding starts", stream)
+        raise ValueError("enough")
+
+    monkeypatch.setattr(Search, "_make_starts", fail)
+    n_threads = threading.active_count()
+    with pytest.raises(ValueError, match="enough"):
+        GaussianMixtureIC(range(1, 4), covariance_types=FEW).fit(X, progress=True)
+    assert threading.active_count() <= n_threads
 
 
 # ------------------------------------------------------------------------------- as an estimator

@@ -3,17 +3,19 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
 from gmmfast.cli.fitting import NOT_CONVERGED, require_rows
 from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
-from gmmfast.data.constraints import as_list, require_columns
+from gmmfast.data.constraints import Criterion, as_list, require_columns
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text
 from gmmfast.reporting.scaling import Scaling
+from gmmfast.search.best import Best, named
 from gmmfast.search.candidates import CandidateFit
 
 
@@ -43,7 +45,7 @@ def select(arguments: argparse.Namespace) -> int:
         search.fit(
             rows,
             sample_weight=data.weights,
-            callback=_print if arguments.verbose else None,
+            callback=_printer(arguments.criterion) if arguments.verbose else None,
             progress=sys.stderr.isatty() and not arguments.verbose,
         )
     best = search.best_estimator_
@@ -64,11 +66,17 @@ def select(arguments: argparse.Namespace) -> int:
     return NOT_CONVERGED if arguments.strict and not best.converged_ else 0
 
 
-def _print(fit: CandidateFit) -> None:
-    """Print a line about a candidate."""
-    outcome = fit.failure or f"log-likelihood {fit.log_likelihood:.2f}"
-    K, name = fit.candidate
-    print(f"K={K} {name}: {outcome} ({fit.seconds:.2f} s)", file=sys.stderr)
+def _printer(criterion: Criterion) -> Callable[[CandidateFit], None]:
+    """Return a function that prints a line about a candidate, and the best one so far."""
+    best = Best(criterion)
+
+    def print_line(fit: CandidateFit) -> None:
+        best.add(fit)
+        outcome = fit.failure or f"log-likelihood {fit.log_likelihood:.2f}"
+        line = f"{named(fit.candidate)}: {outcome} ({fit.seconds:.2f} s); {best}"
+        print(line, file=sys.stderr)
+
+    return print_line
 
 
 def _as_json(search: GaussianMixtureIC, best: str) -> str:

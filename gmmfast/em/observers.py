@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import Any, Self
 
 from gmmfast.em.loop import Status
 
@@ -90,29 +90,50 @@ class Deadline:
 
 
 class SearchBar:
-    """Progress of a long search on stderr: tqdm's bar if installed, else plain lines."""
+    """Progress of a long search on stderr: tqdm's bar if installed, else plain lines.
+
+    A thread shows it each second, so that the time goes on while a candidate takes long.
+    """
 
     def __init__(self, total: int | None, shown: bool) -> None:
-        self._total, self._done = total, 0
-        self._bar = _tqdm(total=total, desc="candidates") if shown else None
-        self._next = time.perf_counter() + BAR_DELAY if shown else math.inf
+        self._total, self._done, self._label = total, 0, "finding starts"
+        self._began, self._end, self._lock = time.perf_counter(), Event(), Lock()
+        self._bar = _tqdm(total=total, desc="candidates", miniters=0) if shown else None
+        self._thread = Thread(target=self._watch, daemon=True) if shown else None
+
+    def __enter__(self) -> Self:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._bar is not None:
+            self._bar.close()
+
+    def _watch(self) -> None:
+        while not self._end.wait(BAR_DELAY):
+            with self._lock:
+                self._show(0)
+
+    def _show(self, n: int) -> None:
+        """Show the state after `n` more candidates; lines are for the thread alone."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._label, refresh=False)
+            self._bar.update(n)
+        elif n == 0:
+            of = "" if self._total is None else f" of {self._total}"
+            seconds = time.perf_counter() - self._began
+            line = f"{self._done}{of} candidates, {seconds:.0f} s: {self._label}"
+            print(line, file=sys.stderr, flush=True)
 
     def step(self, label: str) -> None:
         """Count a finished candidate."""
-        self._done += 1
-        if self._bar is not None:
-            self._bar.set_postfix_str(label, refresh=False)
-            self._bar.update()
-        elif time.perf_counter() >= self._next:
-            self._next += BAR_DELAY
-            of = "" if self._total is None else f" of {self._total}"
-            line = f"candidate {self._done}{of}: {label}"
-            print(line, file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        with self._lock:
+            self._done, self._label = self._done + 1, label
+            self._show(1)
 
 
 class Progress:

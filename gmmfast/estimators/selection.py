@@ -36,6 +36,7 @@ from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Origin, open_rows
 from gmmfast.rows.dependence import Dependence
 from gmmfast.rows.sources import Source
+from gmmfast.search.best import Best, named
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.comparison import Comparison
 from gmmfast.search.failures import are_all_singular, why_none, why_not
@@ -244,9 +245,10 @@ class GaussianMixtureIC(Estimator):
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
         counts, models, patience = self._scope(rows.n_features)
-        bar = SearchBar(len(counts) * len(models) if patience is None else None, progress)
+        total = len(counts) * len(models) if patience is None else None
         most = counts[-1] if patience is None else min(counts[-1], LIKELY)
-        with helped_fits(self.n_jobs, rows, most, models, control.is_accelerated):
+        helper = helped_fits(self.n_jobs, rows, most, models, control.is_accelerated)
+        with SearchBar(total, progress) as bar, helper:
             dependence = Dependence.of(rows)
             search = Search(
                 counts=counts,
@@ -301,10 +303,12 @@ class GaussianMixtureIC(Estimator):
         bar: SearchBar,
     ) -> list[CandidateFit]:
         """Fit the candidates until none is left or the search is ended."""
+        best = Best(search.criterion)
         try:
             with closing(search.fits()) as candidates:
                 for fit in candidates:
-                    bar.step(f"K={fit.candidate.n_components} {fit.candidate.covariance_type}")
+                    best.add(fit)
+                    bar.step(f"{named(fit.candidate)}; {best}")
                     if (callback is not None and callback(fit)) or deadline.passed():
                         break
                 else:
@@ -313,8 +317,6 @@ class GaussianMixtureIC(Estimator):
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not search.known:
                 raise
-        finally:
-            bar.close()
         fits = list(search.known.values())
         if search.patience is not None and not search.is_complete:
             warn(f"The search ended after {len(fits)} candidates, before its patience did.")

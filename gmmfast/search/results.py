@@ -13,6 +13,7 @@ from gmmfast.data.constraints import CRITERIA, Criterion
 from gmmfast.models import MODELS
 from gmmfast.reporting.report import Summary
 from gmmfast.reporting.table import table
+from gmmfast.search.best import decimals
 from gmmfast.search.candidates import Candidate, CandidateFit
 
 NOT_REACHED = "not reached"
@@ -157,8 +158,7 @@ class Results(np.ndarray):
             ("parameters", [str(count) for count in self["n_parameters"]]),
         ]
         for name in dict.fromkeys([criterion, "bic", "icl"]):
-            digits = 5 if name in ("nec", "cv") else 2
-            columns.append((name.upper(), [f"{value:.{digits}f}" for value in self[name]]))
+            columns.append((name.upper(), [decimals(name, value) for value in self[name]]))
         return [str(k) for k in self["n_components"]], columns
 
     def _outcome(self, criterion: Criterion) -> list[str]:

@@ -13,7 +13,7 @@ from gmmfast.kernels.threads import ABANDON, SLICE, AbandonedError, new_stop, ob
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a process sends itself SIGINT")
 
 SCRIPT = """
-import importlib, json, os, signal, sys, threading, time, warnings
+import importlib, json, os, signal, sys, tempfile, threading, time, warnings
 import numpy as np
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 
@@ -108,18 +108,22 @@ def after_two(fit):
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 
-seen, sent = [], []
-options = {"tol": 0, "max_iter": 40, "random_state": 0, "n_jobs": 1, "exhaustive": True}
-model = GaussianMixtureIC(range(30, 36), covariance_types=["VVV"], on_interrupt="keep", **options)
-model.fit(narrow, callback=after_two)
-print(json.dumps(["keep", time.perf_counter() - sent[0], 0.0]), flush=True)
-assert 2 <= len(seen) < 6
-assert model.results_["bic"][model.results_["failure"] != "not reached"].tolist() == seen
+options = {"tol": 0, "max_iter": 40, "random_state": 0, "on_interrupt": "keep"}
+for n_jobs in (1, 2):
+    model = GaussianMixtureIC(range(30, 36), covariance_types=["VVV"], n_jobs=n_jobs, **options)
+    with tempfile.TemporaryDirectory() as folder:
+        path, seen, sent = os.path.join(folder, "search.npz"), [], []
+        model.fit(narrow, callback=after_two, checkpoint=path)
+        late = time.perf_counter() - sent[0]
+        kept = [fit.bic for fit in GaussianMixtureIC.resume(path)._resumed.outcomes.values()]
+    print(json.dumps([f"keep, {n_jobs}", late, 0.0]), flush=True)
+    assert 2 <= len(seen) < 6 and {*seen} <= {*kept}
+    assert model.results_["bic"][model.results_["failure"] != "not reached"].tolist() == seen
 """
 CASES = [
     "trees", "k-means", "small", "small, one thread", "neighbors", "cross-validation", "float32",
     "many", "chunks", "chunks, start", "a fit", "labels", "k-means of many", "hierarchical",
-    "groups", "max_seconds", "keep",
+    "groups", "max_seconds", "keep, 1", "keep, 2",
 ]  # fmt: skip
 
 

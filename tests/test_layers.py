@@ -24,7 +24,8 @@ LAYERS = """
     calculator
     plotting root
     estimators
-    search files
+    files
+    search
     reporting
     em
     rows

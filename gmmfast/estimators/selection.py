@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
@@ -12,16 +13,12 @@ from numpy.typing import ArrayLike
 
 from gmmfast import em
 from gmmfast.data.constraints import (
-    MOST,
     SEARCH,
     Acceleration,
     CovarianceType,
     Criterion,
     OnInterrupt,
-    all_models,
-    as_list,
     check_constructor,
-    require_columns,
 )
 from gmmfast.data.validation import check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
@@ -29,23 +26,28 @@ from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.files import outcomes
+from gmmfast.files.checkpoint import require_possible
+from gmmfast.files.outcomes import SearchCheckpoint
+from gmmfast.files.seen import Seen
 from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Origin, open_rows
 from gmmfast.rows.dependence import Dependence
-from gmmfast.rows.sources import Source
+from gmmfast.rows.sources import Source, path_of
 from gmmfast.search.best import Best, named
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.comparison import Comparison
 from gmmfast.search.failures import are_all_singular, why_none, why_not
 from gmmfast.search.folds import folds_of
 from gmmfast.search.results import Results
+from gmmfast.search.scope import Scope
 from gmmfast.search.search import MANY, Search
+from gmmfast.search.store import Store
 
-PATIENCE = 3  # of a search without a largest number of components,
-LIKELY = 32  # which hardly goes beyond this one
+LIKELY = 32  # components, which a search without a largest number hardly goes beyond
 
 P = ParamSpec("P")  # arguments
 R = TypeVar("R")  # result
@@ -154,6 +156,7 @@ class GaussianMixtureIC(Estimator):
     results_: Results
     n_features_in_: int
     _fits: dict[Candidate, tuple[CandidateFit, Origin]]  # candidates that have a mixture
+    _resumed: SearchCheckpoint | None = None  # from which the next fit continues
 
     def __init__(
         self,
@@ -196,6 +199,7 @@ class GaussianMixtureIC(Estimator):
         *,
         callback: Callable[[CandidateFit], Any] | None = None,
         progress: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Fit all candidates, and keep the best.
 
@@ -212,6 +216,9 @@ class GaussianMixtureIC(Estimator):
             then chooses among the candidates so far.
         progress : bool, default=False
             Show a bar on stderr once the search takes longer than a second.
+        checkpoint : path-like, optional
+            File to write candidates to that are done, about once a second and at the end, for
+            `resume`. It must not be the file of X.
 
         Returns
         -------
@@ -237,18 +244,29 @@ class GaussianMixtureIC(Estimator):
         check_constructor(self, SEARCH)
         for name in ("best_estimator_", "best_n_components_", "best_covariance_type_", "_fits"):
             self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
+        settings, resumed = self.get_params(deep=False), self._resumed
+        if checkpoint is not None:
+            outcomes.require_folds(settings)
+            require_possible(checkpoint, path_of(X))
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
-        rng = check_random_state(self.random_state)
+        if resumed is not None:
+            check_features(self, names, rows.n_features, reset=False)
+        rng = check_random_state(self.random_state) if resumed is None else resumed.generator()
         if rows.n_rows <= MANY:
             rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
+        keep = None
+        if checkpoint is not None:
+            facts = outcomes.kept(settings), Seen.of(rows, names), outcomes.state_of(rng)
+            keep = outcomes.keeper(checkpoint, *facts)
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
-        counts, models, patience = self._scope(rows.n_features)
+        counts, models, patience = Scope.of(settings, rows.n_features)
         total = len(counts) * len(models) if patience is None else None
         most = counts[-1] if patience is None else min(counts[-1], LIKELY)
         helper = helped_fits(self.n_jobs, rows, most, models, control.is_accelerated)
         with SearchBar(total, progress) as bar, helper:
+            known = {} if resumed is None else resumed.outcomes_for(settings, rows)
             dependence = Dependence.of(rows)
             search = Search(
                 counts=counts,
@@ -264,6 +282,7 @@ class GaussianMixtureIC(Estimator):
                 rng=rng,
                 n_threads=thread_count(self.n_jobs),
                 deadline=deadline,
+                store=Store(known, keep),
             )
             fits = self._run(search, callback, deadline, bar)
         self.results_ = Results.of(search.candidates, fits, rows.n_features)
@@ -280,20 +299,51 @@ class GaussianMixtureIC(Estimator):
         self.best_estimator_ = self._mixture(best.candidate)
         self.best_n_components_, self.best_covariance_type_ = best.candidate
         assert best.result is not None
+        self.__dict__.pop("_resumed", None)
         self.best_estimator_._calibrate(rows)
         self.best_estimator_._warn(best.result)
         return self
 
-    def _scope(self, n_features: int) -> tuple[Sequence[int], list[CovarianceType], int | None]:
-        """Return the numbers of components, rising, the models, each once, and the patience."""
-        types = as_list(self.covariance_types)
-        if types == ["all"]:
-            types = all_models(n_features)
-        require_columns(types, n_features)
-        types = list(dict.fromkeys(types))
-        if isinstance(self.n_components, str):
-            return range(1, MOST), types, self.patience or PATIENCE
-        return sorted({int(k) for k in as_list(self.n_components)}), types, self.patience
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str]) -> Self:
+        """Resume an interrupted search from its checkpoint.
+
+        Parameters
+        ----------
+        path : path-like
+            File that ``fit(checkpoint=path)`` wrote.
+
+        Returns
+        -------
+        GaussianMixtureIC
+            With the parameters of that search. Its next `fit`, with the same rows, fits the
+            candidates that were not done, and has the same result as without an interruption.
+            `callback` sees all of them. `max_seconds`, which counts anew, `n_jobs` and
+            `on_interrupt` may be other ones; so may a larger `patience` and more, larger numbers of
+            components, except with ``criterion="cv"`` where that draws other folds.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is damaged or not a checkpoint of a search.
+
+        Examples
+        --------
+        >>> import numpy as np, tempfile, pathlib
+        >>> from gmmfast import GaussianMixtureIC
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "search.npz"
+        >>> X = np.random.default_rng(0).normal(size=(100, 2))
+        >>> search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0)
+        >>> _ = search.fit(X, checkpoint=path)
+        >>> longer = GaussianMixtureIC.resume(path).set_params(n_components=[1, 2, 3])
+        >>> longer.fit(X, checkpoint=path).best_n_components_
+        1
+        """
+        point = outcomes.read(path)
+        search = cls(**point.settings)
+        check_features(search, point.seen.names, len(point.seen.center), reset=True)
+        search._resumed = point
+        return search
 
     def _run(
         self,
@@ -317,6 +367,8 @@ class GaussianMixtureIC(Estimator):
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not search.known:
                 raise
+        finally:
+            search.store.close()
         fits = list(search.known.values())
         if search.patience is not None and not search.is_complete:
             warn(f"The search ended after {len(fits)} candidates, before its patience did.")

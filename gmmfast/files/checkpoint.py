@@ -128,6 +128,11 @@ def check_possible(path: str | os.PathLike[str], n_init: int, data: Path | None)
             f"A checkpoint is of one start; got n_init={n_init}. Set n_init=1, or fit several "
             "times and keep the best."
         )
+    require_possible(path, data)
+
+
+def require_possible(path: str | os.PathLike[str], data: Path | None) -> None:
+    """Raise before any row is read if a file cannot be written, or would overwrite `data`."""
     require_apart({"X": data}, {"checkpoint": Path(path)})
     require_folder(path)
 

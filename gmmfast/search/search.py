@@ -22,11 +22,12 @@ from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
-from gmmfast.search.fitting import Fitting, Progress
+from gmmfast.search.fitting import Fitting, Progress, Sample
 from gmmfast.search.folds import Fold
 from gmmfast.search.neighbors import neighbors_of, partitions_from
 from gmmfast.search.race import FIRST, Contender, Race
 from gmmfast.search.starts import Starts
+from gmmfast.search.store import Store
 from gmmfast.search.threads import in_threads
 from gmmfast.search.twins import as_twin, twins_of
 
@@ -74,6 +75,8 @@ class Search:
     deadline : Deadline
         One of the observers of `control`. Once it has passed, running fits stop and keep their last
         parameters, and no candidate begins but the first.
+    store : Store
+        Outcomes of earlier runs of this search, and a place for others.
     """
 
     counts: Iterable[int]
@@ -89,6 +92,7 @@ class Search:
     rng: Random
     n_threads: int
     deadline: Deadline
+    store: Store
     candidates: list[Candidate] = field(init=False, default_factory=list)  # that were begun
     known: dict[Candidate, CandidateFit] = field(init=False, default_factory=dict)  # so far
     is_complete: bool = field(init=False, default=False)  # no candidate is left to try
@@ -154,7 +158,7 @@ class Search:
         own = {K: list(twins) if K == 1 else self.covariance_types for K in counts}
         group = [Candidate(K, name) for K in counts for name in own[K]]
         waiting: list[Contender] = []
-        for contender in self._each(partial(self._open, most), group, TASK, self._is_race):
+        for contender in self._each(partial(self._opened, most), group, TASK, self._is_race):
             yield from self._noted(contender, twins, waiting)
         while not self.deadline.passed():
             going = self._race.heat(waiting)
@@ -162,7 +166,7 @@ class Search:
                 break
             candidates = [each.fit.candidate for each in going]
             waiting = [each for each in waiting if each.fit.candidate not in candidates]
-            for contender in self._each(self._go_on, going):
+            for contender in self._each(self._gone_on, going):
                 yield from self._noted(contender, twins, waiting)
         for contender in waiting:
             yield from self._ended(contender.fit, twins)
@@ -216,6 +220,34 @@ class Search:
             yield function(argument)
 
     # ------------------------------------------------------------------------------ candidates
+
+    def _opened(self, most: int, candidate: Candidate) -> Contender:
+        return self._kept(0, candidate, None, partial(self._open, most, candidate))
+
+    def _gone_on(self, contender: Contender) -> Contender:
+        progress, go_on = contender.progress, partial(self._go_on, contender)
+        assert progress is not None
+        n_passes = len(progress.result.lower_bounds)
+        return self._kept(n_passes, contender.fit.candidate, progress.sample, go_on)
+
+    def _kept(
+        self, number: int, candidate: Candidate, sample: Sample | None, fit: Callable[[], Contender]
+    ) -> Contender:
+        """Return a known end of a fit, or fit now and keep the end.
+
+        A fit that pauses is not kept, but fitted again. What ends while the deadline passes may
+        have been cut off.
+        """
+        known = self.store.get(number, candidate)
+        if known is not None:
+            result = known.result
+            if result is None:
+                return Contender(known)
+            return Contender(known, Progress(result, known.log_likelihood, math.nan, None, sample))
+        contender = fit()
+        if contender.has_ended and not self.deadline.passed():
+            self.store.put(number, contender.fit)
+        return contender
 
     def _open(self, most: int, candidate: Candidate) -> Contender:
         """Begin the fit of a candidate; complete it unless there is a race."""
@@ -319,7 +351,7 @@ class Search:
         The likelier fit is kept, and its neighbors follow, until nothing improves.
         """
         tried: set[tuple[int, ...]] = set()  # each leader with its neighbors
-        for _ in range(ROUNDS):
+        for number in range(1, ROUNDS + 1):
             sound = [
                 fit for fit in self.known.values() if fit.result is not None and not fit.degenerate
             ]
@@ -332,10 +364,22 @@ class Search:
                 if key not in tried:
                     tried.add(key)
                     todo.append((fit, neighbors))
-            again = {fit.candidate: fit for fit in self._each(self._again, todo)}
+            fitted = self._each(partial(self._again_or_known, number), todo)
+            again = {fit.candidate: fit for fit in fitted}
             self.known |= again
             if self.deadline.passed() or all(again[fit.candidate] is fit for fit, _ in todo):
                 break
+
+    def _again_or_known(
+        self, number: int, leader: tuple[CandidateFit, list[CandidateFit]]
+    ) -> CandidateFit:
+        fit = leader[0]
+        known = self.store.get(-number, fit.candidate)
+        if known is None:
+            known = self._again(leader)
+            if not self.deadline.passed():
+                self.store.put(-number, known)
+        return fit if known.log_likelihood == fit.log_likelihood else known
 
     def _again(self, leader: tuple[CandidateFit, list[CandidateFit]]) -> CandidateFit:
         """Fit a leader from its neighbors' partitions; return the likelier fit."""

@@ -1,0 +1,40 @@
+"""What a search tries: numbers of components, models, and the patience."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from gmmfast.data.constraints import MOST, CovarianceType, all_models, as_list, require_columns
+
+PATIENCE = 3  # of a search without a largest number of components
+
+
+class Scope(NamedTuple):
+    """The candidates of a search, and when it ends before the last of them."""
+
+    counts: Sequence[int]  # numbers of components, rising
+    models: list[CovarianceType]  # each once
+    patience: int | None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], n_features: int) -> Self:
+        """Return the scope that the parameters of `GaussianMixtureIC` mean for d columns."""
+        models = as_list(settings["covariance_types"])
+        if models == ["all"]:
+            models = all_models(n_features)
+        require_columns(models, n_features)
+        models, patience = list(dict.fromkeys(models)), settings["patience"]
+        if isinstance(settings["n_components"], str):
+            return cls(range(1, MOST), models, patience or PATIENCE)
+        return cls(sorted({int(k) for k in as_list(settings["n_components"])}), models, patience)
+
+    def begins_with(self, counts: Sequence[int]) -> bool:
+        """Whether these are the first numbers of components."""
+        if self.counts == counts:
+            return True
+        return len(counts) <= len(self.counts) and list(self.counts[: len(counts)]) == list(counts)
+
+    def is_as_patient_as(self, patience: int | None) -> bool:
+        """Whether this search ends no sooner than one of that patience."""
+        return self.patience is None or (patience is not None and patience <= self.patience)

@@ -87,7 +87,9 @@ def test_words__every_parameter_and_nothing_in_quotes(name):
 def test_words__name_options_that_exist(run):
     helps = run("fit", "--help")[1] + run("select", "--help")[1]
     assert all(option in helps for option in OPTIONS.values())
-    assert {*OPTIONS} - {*MIXTURE} == {"sample_weight", "max_seconds", "criterion"}
+    assert {*OPTIONS} - {*MIXTURE} == {
+        "sample_weight", "max_seconds", "criterion", "patience", "covariance_types"
+    }  # fmt: skip
 
 
 def test_no_command__prints_help(run):

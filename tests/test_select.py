@@ -96,3 +96,27 @@ def test_select__upward_until_the_patience_ends(run, customers):
     again = run("select", customers, "-k", "1:9", "--patience", 2, *arguments)[1]
     assert json.loads(again)["best"] == found["best"]
     assert [one["n_components"] for one in json.loads(again)["candidates"]] == counts
+
+
+def test_select__resumes_from_a_checkpoint(run, fails, customers, tmp_path):
+    path = tmp_path / "search.npz"
+    select = ("select", customers, "--columns", "value,rate", "-k", "1:3", "--json")
+    few = (*select, "--covariance", "EII,VVV", "--checkpoint", path)
+    assert "--resume needs a --checkpoint" in fails(*select, "--resume")
+    assert "must be two files" in fails(*few, "--out", path)
+    text = fails(*select, "--checkpoint", tmp_path / "search.txt")
+    assert "the file suffix must be one of .npz" in text
+    code, first, _ = run(*few, "--resume", "--max-seconds", 1000)
+    assert code == 0 and path.exists()
+    assert "the checkpoint exists already. Resume from it with --resume" in fails(*few)
+    assert run(*few, "--resume")[:2] == (0, first)  # also the times are the same
+    for option, got in [
+        (("--tol", 1e-3), "of a search with --tol=1e-06; got 0.001. Set it back"),
+        (("--seed", 3), "of a search with --seed=0; got 3"),
+        (("--covariance", "EII"), "of a search with --covariance=['EII', 'VVV']; got ['EII']"),
+        (("-k", "2:3"), "of a search with -k=[1, 2, 3]; got [2, 3]"),
+        (("--standardize",), "The checkpoint is of other rows: "),
+    ]:
+        assert got in fails(*few, "--resume", *option)
+    code, more, _ = run(*few, "--resume", "-k", "1:4")
+    assert code == 0 and len(json.loads(more)["candidates"]) == 8

@@ -174,6 +174,9 @@ def _add_select(commands: Any) -> None:
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
     add("--best", type=_positive, default=10, metavar="N", help="lines of the ranking (10)")
     add("--plot", type=Path, metavar="PICTURE", help="draw the criterion (.png, .svg or .pdf)")
+    help = "write candidates that are done here"
+    add("--checkpoint", type=Path, metavar="FILE.npz", help=help)
+    add("--resume", action="store_true", help="resume from --checkpoint, if it exists")
     add("--out", type=Path, metavar="MODEL.npz", help="save the best model here")
     add("--json", action="store_true", help="print JSON instead of tables")
     _add_control(parser)

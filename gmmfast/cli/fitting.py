@@ -28,10 +28,8 @@ NOT_CONVERGED = 3  # exit code of --strict
 def fit(arguments: argparse.Namespace) -> int:
     """Fit a mixture of a given number of components, print and save it; return the exit code."""
     require_model_output(arguments)
-    if arguments.checkpoint is not None:
-        require_writable(arguments.checkpoint, (".npz",))
+    is_resumed = resumes(arguments)
     require_picture(arguments.plot)
-    is_resumed = _is_resumed(arguments)
     if arguments.components is None and arguments.init_labels is None:
         raise ValueError(
             "-k/--components is required, the number of components; or --init-labels, a column of "
@@ -85,13 +83,14 @@ def fit(arguments: argparse.Namespace) -> int:
     return NOT_CONVERGED if arguments.strict and not model.converged_ else 0
 
 
-def _is_resumed(arguments: argparse.Namespace) -> bool:
-    """Whether there is a fit to resume; an existing one is not overwritten by accident."""
+def resumes(arguments: argparse.Namespace) -> bool:
+    """Whether there is something to resume; an existing file is not overwritten by accident."""
     path = arguments.checkpoint
     if path is None:
         if arguments.resume:
             raise ValueError("--resume needs a --checkpoint to resume from.")
         return False
+    require_writable(path, (".npz",))
     if path.exists() and not arguments.resume:
         raise ValueError(
             f"{path}: the checkpoint exists already. Resume from it with --resume, or remove it."

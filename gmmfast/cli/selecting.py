@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 
 from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
-from gmmfast.cli.fitting import NOT_CONVERGED, require_rows
+from gmmfast.cli.fitting import NOT_CONVERGED, require_rows, resumes
 from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
 from gmmfast.data.constraints import Criterion, as_list, require_columns
+from gmmfast.data.validation import check_features
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text
@@ -22,13 +23,20 @@ from gmmfast.search.candidates import CandidateFit
 def select(arguments: argparse.Namespace) -> int:
     """Fit all candidates, print their ranking and the best, save and draw it."""
     require_model_output(arguments)
+    is_resumed = resumes(arguments)
     require_picture(arguments.plot)
     data = read(arguments, arguments.weight_column)
     require_columns(as_list(arguments.covariance), len(data.names))
     require_rows(data, 1, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
-    search = GaussianMixtureIC(
-        arguments.components,
+    search = GaussianMixtureIC()
+    rows = data.scaled(scaling)
+    if is_resumed:
+        search = GaussianMixtureIC.resume(arguments.checkpoint)
+        # rows in memory are an array without names, where those in pieces may have them
+        check_features(search, getattr(rows, "names", None), search.n_features_in_, reset=True)
+    search.set_params(
+        n_components=arguments.components,
         covariance_types=arguments.covariance,
         criterion=arguments.criterion,
         tol=arguments.tol,
@@ -39,7 +47,6 @@ def select(arguments: argparse.Namespace) -> int:
         on_interrupt="keep",
         random_state=arguments.seed,
     )
-    rows = data.scaled(scaling)
     announce_compilation("linkage", 60)
     with warnings_as_notes(), own_warnings():
         search.fit(
@@ -47,6 +54,7 @@ def select(arguments: argparse.Namespace) -> int:
             sample_weight=data.weights,
             callback=_printer(arguments.criterion) if arguments.verbose else None,
             progress=sys.stderr.isatty() and not arguments.verbose,
+            checkpoint=arguments.checkpoint,
         )
     best = search.best_estimator_
     report = report_of(best, rows, data.weights, data.names, scaling, source(arguments))

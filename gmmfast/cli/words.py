@@ -10,12 +10,21 @@ from gmmfast.errors import CollapsedComponentWarning
 OPTIONS = {  # of parameters
     "n_components": "-k",
     "covariance_type": "--covariance",
+    "covariance_types": "--covariance",
     "init_params": "--init",
     "random_state": "--seed",
     "sample_weight": "--weight-column",
     **{
         name: f"--{name.replace('_', '-')}"
-        for name in ("tol", "max_iter", "n_init", "reg_covar", "max_seconds", "criterion")
+        for name in (
+            "tol",
+            "max_iter",
+            "n_init",
+            "reg_covar",
+            "max_seconds",
+            "patience",
+            "criterion",
+        )
     },
 }
 IN_PYTHON = re.compile(r" \((?:[\w.]+=[\w.]*|the same names) in Python\)")

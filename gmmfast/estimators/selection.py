@@ -27,7 +27,6 @@ from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.files import outcomes
-from gmmfast.files.checkpoint import require_possible
 from gmmfast.files.outcomes import SearchCheckpoint
 from gmmfast.files.seen import Seen
 from gmmfast.kernels.threads import thread_count
@@ -246,8 +245,7 @@ class GaussianMixtureIC(Estimator):
             self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
         settings, resumed = self.get_params(deep=False), self._resumed
         if checkpoint is not None:
-            outcomes.require_folds(settings)
-            require_possible(checkpoint, path_of(X))
+            outcomes.check_possible(checkpoint, settings, path_of(X))
         rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
         if resumed is not None:
             check_features(self, names, rows.n_features, reset=False)
@@ -256,8 +254,7 @@ class GaussianMixtureIC(Estimator):
             rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
         keep = None
         if checkpoint is not None:
-            facts = outcomes.kept(settings), Seen.of(rows, names), outcomes.state_of(rng)
-            keep = outcomes.keeper(checkpoint, *facts)
+            keep = outcomes.keeper(checkpoint, settings, Seen.of(rows, names), rng)
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []

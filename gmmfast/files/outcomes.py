@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from gmmfast.data.validation import Random
 from gmmfast.em.loop import EMResult, Status
 from gmmfast.files import archive
 from gmmfast.files.archive import Arrays, Form, Found, Header, plain, require
+from gmmfast.files.checkpoint import require_possible
 from gmmfast.files.seen import Seen, less_likely
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Floats, Parameters
@@ -226,20 +228,24 @@ def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def require_folds(settings: Mapping[str, Any]) -> None:
-    """Raise ValueError if a checkpoint cannot hold the folds."""
+def check_possible(
+    path: str | os.PathLike[str], settings: Mapping[str, Any], data: Path | None
+) -> None:
+    """Raise before any row is read if a checkpoint would fail or overwrite `data`."""
     if settings["criterion"] == "cv" and not is_int(settings["cv"]):
         raise ValueError(
             f"A checkpoint needs a number of folds; got cv={settings['cv']!r}. Set cv to an int, "
             "or search without a checkpoint."
         )
+    require_possible(path, data)
 
 
 def keeper(
-    path: str | os.PathLike[str], settings: dict[str, Any], seen: Seen, state: dict[str, Any]
+    path: str | os.PathLike[str], settings: Mapping[str, Any], seen: Seen, random: Random
 ) -> Callable[[Outcomes], None]:
-    """Return a function that writes a checkpoint of outcomes."""
-    return lambda outcomes: SearchCheckpoint(settings, seen, state, outcomes).write(path)
+    """Return a function that writes a checkpoint of outcomes; `random` has not been used yet."""
+    facts = kept(settings), seen, state_of(random)
+    return lambda outcomes: SearchCheckpoint(*facts, outcomes).write(path)
 
 
 def read(path: str | os.PathLike[str]) -> SearchCheckpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
@@ -290,16 +290,18 @@ class GaussianMixtureIC(Estimator):
             raise ValueError(why_none(fits, remedy))
         if remedy:
             warn(f"No model with free correlations could be fitted. {remedy}")
-        origin = Origin(rows.center, rows.dtype, rows.weight)
-        self._fits = {fit.candidate: (fit, origin) for fit in fits if fit.result is not None}
         best = search.known[search.candidates[order[0]]]
-        self.best_estimator_ = self._mixture(best.candidate)
-        self.best_n_components_, self.best_covariance_type_ = best.candidate
+        self._set_fits(fits, best.candidate, Origin(rows.center, rows.dtype, rows.weight))
         assert best.result is not None
         self.__dict__.pop("_resumed", None)
         self.best_estimator_._calibrate(rows)
         self.best_estimator_._warn(best.result)
         return self
+
+    def _set_fits(self, fits: Sequence[CandidateFit], best: Candidate, origin: Origin) -> None:
+        self._fits = {fit.candidate: (fit, origin) for fit in fits if fit.result is not None}
+        self.best_estimator_ = self._mixture(best)
+        self.best_n_components_, self.best_covariance_type_ = best
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str]) -> Self:
@@ -313,8 +315,9 @@ class GaussianMixtureIC(Estimator):
         Returns
         -------
         GaussianMixtureIC
-            With the parameters of that search. Its next `fit`, with the same rows, fits the
-            candidates that were not done, and has the same result as without an interruption.
+            With the parameters of that search, and the best of the candidates that were done, ready
+            to use. Its next `fit`, with the same rows, fits the others, and has the same result as
+            without an interruption.
             `callback` sees all of them. `max_seconds`, which counts anew, `n_jobs` and
             `on_interrupt` may be other ones; so may a larger `patience` and more, larger numbers of
             components, except with ``criterion="cv"`` where that draws other folds.
@@ -337,8 +340,14 @@ class GaussianMixtureIC(Estimator):
         1
         """
         point = outcomes.read(path)
-        search = cls(**point.settings)
-        check_features(search, point.seen.names, len(point.seen.center), reset=True)
+        search, seen, fits = cls(**point.settings), point.seen, point.latest()
+        d = len(seen.center)
+        check_features(search, seen.names, d, reset=True)
+        search.results_ = Results.of([fit.candidate for fit in fits], fits, d)
+        order = search.results_.ranking(search.criterion)
+        if order.size:
+            origin = Origin(seen.center, seen.dtype, seen.weight)
+            search._set_fits(fits, fits[order[0]].candidate, origin)
         search._resumed = point
         return search
 

@@ -134,6 +134,14 @@ class SearchCheckpoint:
         }
         archive.write(path, FORM, manifest, arrays)
 
+    def latest(self) -> list[CandidateFit]:
+        """Return the last outcome of each candidate, in the order in which a search tries them."""
+        models = Scope.of(self.settings, len(self.seen.center)).models
+        keys = sorted(self.outcomes, key=lambda key: (key[0] < 0, abs(key[0])))
+        last = {candidate: self.outcomes[number, candidate] for number, candidate in keys}
+        order = sorted(last, key=lambda own: (own.n_components, models.index(own.covariance_type)))
+        return [last[candidate] for candidate in order]
+
     def generator(self) -> Random:
         """Return the random generator of the search, as it was at the beginning."""
         return _generator(self.state)
@@ -327,7 +335,12 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
         require(sound, f"{name} holds values that are not finite")
     _generator(state)
     seen = Seen.in_file(manifest, arrays)
-    outcomes = _outcomes(_entries(manifest), arrays, len(seen.center))
+    scope, entries = Scope.of(settings, len(seen.center)), _entries(manifest)
+    are_tried = all(
+        e.n_components in scope.counts and e.covariance_type in scope.models for e in entries
+    )
+    require(are_tried, "an outcome is of a candidate that the search does not try")
+    outcomes = _outcomes(entries, arrays, len(seen.center))
     return SearchCheckpoint(settings, seen, state, outcomes)
 
 

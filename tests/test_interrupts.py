@@ -109,6 +109,7 @@ def after_two(fit):
 
 
 options = {"tol": 0, "max_iter": 40, "random_state": 0, "on_interrupt": "keep"}
+options["exhaustive"] = True
 for n_jobs in (1, 2):
     model = GaussianMixtureIC(range(30, 36), covariance_types=["VVV"], n_jobs=n_jobs, **options)
     with tempfile.TemporaryDirectory() as folder:

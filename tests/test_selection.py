@@ -367,7 +367,7 @@ def test_progress__begins_before_the_first_candidate_and_ends_with_an_error(X, m
     monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
 
     def fail(self, counts):
-        wait_for("0 of 9 candidates, 0 s: finding starts", stream)
+        wait_for("0 of 9 candidates, 0 s: none done yet", stream)
         raise ValueError("enough")
 
     monkeypatch.setattr(Search, "_make_starts", fail)

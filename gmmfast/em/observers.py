@@ -96,7 +96,7 @@ class SearchBar:
     """
 
     def __init__(self, total: int | None, shown: bool) -> None:
-        self._total, self._done, self._label = total, 0, "finding starts"
+        self._total, self._done, self._label = total, 0, "none done yet"
         self._began, self._end, self._lock = time.perf_counter(), Event(), Lock()
         self._bar = _tqdm(total=total, desc="candidates", miniters=0) if shown else None
         self._thread = Thread(target=self._watch, daemon=True) if shown else None

@@ -216,7 +216,7 @@ class GaussianMixtureIC(Estimator):
         progress : bool, default=False
             Show a bar on stderr once the search takes longer than a second.
         checkpoint : path-like, optional
-            File to write candidates to that are done, about once a second and at the end, for
+            File to write the fits to that have ended, about once a second and at the end, for
             `resume`. It must not be the file of X.
 
         Returns

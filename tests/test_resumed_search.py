@@ -79,7 +79,7 @@ def assert_same(found, expected):
         ("aicc", None, True, True, 150, np.random.RandomState, 5),
         ("bic", 2, False, True, 4096, 0, 6),
         ("nec", 1, True, False, 4096, 0, 4),
-        ("cv", 2, True, False, 150, np.random.default_rng, 4),
+        ("cv", 2, True, True, 150, np.random.default_rng, 4),
         ("cv", None, False, False, 4096, 0, 7),
     ],
 )

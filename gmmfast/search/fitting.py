@@ -36,6 +36,9 @@ class Sample(NamedTuple):
     log_densities: Floats  # (m,) of its rows, and of as many others
 
 
+Samples = tuple[Sample, ...]  # by their size
+
+
 class Progress(NamedTuple):
     """What a fit has come to."""
 
@@ -43,7 +46,7 @@ class Progress(NamedTuple):
     log_likelihood: float  # of all rows
     doubt: float  # as in `SufficientStatistics`
     rest: Rest | Course | Trial | None  # what it goes on from; None at the end
-    samples: tuple[Sample, ...] = ()  # of a fit that has begun on samples, by their size
+    samples: Samples = ()  # that the fit has begun on
 
 
 class Fitting:
@@ -115,7 +118,7 @@ class Fitting:
             self._on_sample(model, trial)
         return self._on_all(model, trial, self._control.max_iter)
 
-    def _on_sample(self, model: Model, trial: Trial, done: tuple[Sample, ...] = ()) -> Progress:
+    def _on_sample(self, model: Model, trial: Trial, done: Samples = ()) -> Progress:
         """EM on the next sample, and what its outcome lets expect of all rows.
 
         The best mixture of p parameters is less likely than this one on the m rows of the sample,

@@ -22,7 +22,7 @@ from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
-from gmmfast.search.fitting import Fitting, Progress, Sample
+from gmmfast.search.fitting import Fitting, Progress, Samples
 from gmmfast.search.folds import Fold
 from gmmfast.search.neighbors import neighbors_of, partitions_from
 from gmmfast.search.race import FIRST, Contender, Race
@@ -166,7 +166,8 @@ class Search:
                 break
             candidates = [each.fit.candidate for each in going]
             waiting = [each for each in waiting if each.fit.candidate not in candidates]
-            for contender in self._each(self._gone_on, going):
+            is_short = going[0].is_sampled and going[0].n_samples < len(self._starts[0].samples)
+            for contender in self._each(self._gone_on, going, is_short=is_short):
                 yield from self._noted(contender, twins, waiting)
         for contender in waiting:
             yield from self._ended(contender.fit, twins)
@@ -222,16 +223,16 @@ class Search:
     # ------------------------------------------------------------------------------ candidates
 
     def _opened(self, most: int, candidate: Candidate) -> Contender:
-        return self._kept(0, candidate, None, partial(self._open, most, candidate))
+        return self._kept(0, candidate, (), partial(self._open, most, candidate))
 
     def _gone_on(self, contender: Contender) -> Contender:
         progress, go_on = contender.progress, partial(self._go_on, contender)
         assert progress is not None
         n_passes = len(progress.result.lower_bounds)
-        return self._kept(n_passes, contender.fit.candidate, progress.sample, go_on)
+        return self._kept(n_passes, contender.fit.candidate, progress.samples, go_on)
 
     def _kept(
-        self, number: int, candidate: Candidate, sample: Sample | None, fit: Callable[[], Contender]
+        self, number: int, candidate: Candidate, samples: Samples, fit: Callable[[], Contender]
     ) -> Contender:
         """Return a known end of a fit, or fit now and keep the end.
 
@@ -243,7 +244,7 @@ class Search:
             result = known.result
             if result is None:
                 return Contender(known)
-            return Contender(known, Progress(result, known.log_likelihood, math.nan, None, sample))
+            return Contender(known, Progress(result, known.log_likelihood, math.nan, None, samples))
         contender = fit()
         if contender.has_ended and not self.deadline.passed():
             self.store.put(number, contender.fit)

@@ -90,7 +90,7 @@ class Fitting:
             if stage is not None:
                 return _of_stage(stage.result, stage.rest)
         trial = likeliest(points, model, ways)
-        if points is self._rows:
+        if not self._starts.held_out:
             return self._on_all(model, trial, pause)
         sampled = self._on_sample(model, trial)
         return sampled if pause < self._control.max_iter else self._on_all(model, trial, pause)
@@ -114,7 +114,7 @@ class Fitting:
     def refined(self, model: Model, ways: Sequence[Partition], n_rounds: int) -> Progress:
         """Fit from the likeliest partition after rounds of moves, to the end."""
         trial = likeliest(self._starts.points, model, ways, n_rounds)
-        if self._starts.points is not self._rows:
+        if self._starts.held_out:
             self._on_sample(model, trial)
         return self._on_all(model, trial, self._control.max_iter)
 

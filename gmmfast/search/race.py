@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gmmfast.data.constraints import Criterion
 from gmmfast.em.trials import Trial
 from gmmfast.search.candidates import CandidateFit
-from gmmfast.search.fitting import Progress, missing
+from gmmfast.search.fitting import Progress, Sample, missing
 
 FIRST = 6  # passes before candidates are compared; doubled each time
 MARGIN = 10.0  # a candidate is left if its criterion cannot come so near the best one
@@ -38,6 +38,14 @@ class Contender(NamedTuple):
     def n_samples(self) -> int:
         """Number of samples that it has been fitted to."""
         return 0 if self.progress is None else len(self.progress.samples)
+
+
+def excess(leader: Progress, sample: Sample) -> float:
+    """Return by how much a leader is likelier than one of its samples let expect, in nats.
+
+    Others will be by as much, as they have been fitted to the same sample.
+    """
+    return leader.log_likelihood - sample.log_likelihood
 
 
 class Race:
@@ -72,6 +80,14 @@ class Race:
             waiting[i] for i, (value, gain) in enumerate(outlooks) if value - gain <= least + MARGIN
         ]
 
+    def estimated(self, contender: Contender) -> Progress | None:
+        """Return the progress of a candidate that is left, comparable with the best one's."""
+        progress, best = contender.progress, self._best
+        if not contender.is_sampled or progress is None or best is None or best.progress is None:
+            return progress
+        shift = excess(best.progress, best.progress.samples[contender.n_samples - 1])
+        return progress._replace(log_likelihood=progress.log_likelihood + shift)
+
     def _heat_of_samples(self, waiting: Sequence[Contender]) -> list[Contender]:
         """All that may win go on to the next sample; a few at a time go from the last to all rows.
 
@@ -105,7 +121,7 @@ class Race:
             return value, 2 * self._weight * SAFETY * missing(progress.result.lower_bounds)
         assert leader is not None and leader.progress is not None
         own, others = progress.samples[-1], leader.progress.samples[contender.n_samples - 1]
-        value -= 2 * (leader.progress.log_likelihood - others.log_likelihood)
+        value -= 2 * excess(leader.progress, others)
         differences = own.log_densities - others.log_densities
         error = float(differences.std()) / math.sqrt(differences.size)
         return value, 2 * self._weight * (own.missing + ERRORS * error)

@@ -170,7 +170,10 @@ class Search:
             for contender in self._each(self._gone_on, going, is_short=is_short):
                 yield from self._noted(contender, twins, waiting)
         for contender in waiting:
-            yield from self._ended(contender.fit, twins)
+            candidate, progress = contender.fit.candidate, self._race.estimated(contender)
+            assert progress is not None
+            found = self._values(candidate, progress)
+            yield from self._ended(replace(contender.fit, **found), twins)
 
     def _noted(
         self,

@@ -116,24 +116,24 @@ class SearchBar:
     def _watch(self) -> None:
         while not self._end.wait(BAR_DELAY):
             with self._lock:
-                self._show(0)
+                self._show(0, is_line=True)
 
-    def _show(self, n: int) -> None:
-        """Show the state after `n` more candidates; lines are for the thread alone."""
+    def _show(self, n: int, is_line: bool = False) -> None:
+        """Show the state after `n` more candidates."""
         if self._bar is not None:
             self._bar.set_postfix_str(self._label, refresh=False)
             self._bar.update(n)
-        elif n == 0:
+        elif is_line:
             of = "" if self._total is None else f" of {self._total}"
             seconds = time.perf_counter() - self._began
             line = f"{self._done}{of} candidates, {seconds:.0f} s: {self._label}"
             print(line, file=sys.stderr, flush=True)
 
-    def step(self, label: str) -> None:
-        """Count a finished candidate."""
+    def step(self, done: int, label: str) -> None:
+        """Show how many candidates have been fitted, if only in part."""
         with self._lock:
-            self._done, self._label = self._done + 1, label
-            self._show(1)
+            n, self._done, self._label = done - self._done, done, label
+            self._show(n)
 
 
 class Progress:

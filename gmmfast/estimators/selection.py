@@ -364,8 +364,9 @@ class GaussianMixtureIC(Estimator):
             with closing(search.fits()) as candidates:
                 for fit in candidates:
                     best.add(fit)
-                    bar.step(f"{named(fit.candidate)}; {best}")
-                    if (callback is not None and callback(fit)) or deadline.passed():
+                    bar.step(len(search.known), f"{named(fit.candidate)}; {best}")
+                    is_over = callback is not None and fit.has_ended and bool(callback(fit))
+                    if is_over or deadline.passed():
                         break
                 else:
                     if not deadline.passed():

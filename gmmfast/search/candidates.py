@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gmmfast.data.constraints import CovarianceType
-from gmmfast.em.loop import EMResult
+from gmmfast.em.loop import EMResult, Status
 from gmmfast.parameters import Parameters
 
 TOO_FEW = "fewer rows than components"
@@ -67,6 +67,11 @@ class CandidateFit:
     cv: float = math.nan
     degenerate: bool = False
     finished: bool = True
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the fit does not go on."""
+        return self.result is None or self.result.status is not Status.UNDER_WAY
 
     @property
     def mixture(self) -> Parameters:

@@ -22,6 +22,7 @@ from gmmfast.search.starts import Starts
 
 SAMPLE_PASSES = 50  # EM passes over a sample, at most,
 SAMPLE_TOL = 1e-5  # which end once one gains less, in nats per row
+ERRORS = 3.0  # standard errors of a difference on a sample
 FASTEST, SLOWEST = 0.7, 0.98  # rates of convergence that are believed,
 RECENT = 8  # of so many passes, at most
 
@@ -63,7 +64,7 @@ class Fitting:
     """
 
     def __init__(self, rows: Rows, starts: Starts, control: Control) -> None:
-        self._rows, self._starts, self._control = rows, starts, control
+        self.rows, self.starts, self._control = rows, starts, control
         self._whole = WholeFits(starts.points, control) if starts.points is rows else None
 
     def begin(self, model: Model, ways: Sequence[Partition], pause: int) -> Progress:
@@ -84,22 +85,26 @@ class Fitting:
         IllDefinedCovarianceError
             If a covariance is not positive definite.
         """
-        whole, points = self._whole, self._starts.points
+        whole, points = self._whole, self.starts.points
         if whole is not None and whole.are_possible(model, len(ways[0].means)):
             stage = whole.begin(model, ways, pause)
             if stage is not None:
                 return _of_stage(stage.result, stage.rest)
         trial = likeliest(points, model, ways)
-        if not self._starts.held_out:
+        if not self.starts.held_out:
             return self._on_all(model, trial, pause)
         sampled = self._on_sample(model, trial)
         return sampled if pause < self._control.max_iter else self._on_all(model, trial, pause)
+
+    def complete(self, model: Model, ways: Sequence[Partition]) -> Progress:
+        """Fit from the likeliest partition to the end."""
+        return self.begin(model, ways, self._control.max_iter)
 
     def go_on(self, model: Model, progress: Progress, pause: int) -> Progress:
         """Go on with a fit that has paused: after the last sample with all rows, to its end."""
         rest, last, done = progress.rest, self._control.max_iter, progress.samples
         if isinstance(rest, Trial):
-            if len(done) < len(self._starts.samples):
+            if len(done) < len(self.starts.samples):
                 return self._on_sample(model, rest, done)
             return self._on_all(model, rest, last)._replace(samples=done)
         if isinstance(rest, Course):
@@ -108,15 +113,31 @@ class Fitting:
         stage = self._whole.go_on(model, rest, pause)
         if stage is not None:
             return _of_stage(stage.result, stage.rest)
-        ways = self._starts.choices[rest.n_components]
-        return self._on_all(model, likeliest(self._starts.points, model, ways), last)
+        ways = self.starts.choices[rest.n_components]
+        return self._on_all(model, likeliest(self.starts.points, model, ways), last)
 
-    def refined(self, model: Model, ways: Sequence[Partition], n_rounds: int) -> Progress:
-        """Fit from the likeliest partition after rounds of moves, to the end."""
-        trial = likeliest(self._starts.points, model, ways, n_rounds)
-        if self._starts.held_out:
-            self._on_sample(model, trial)
+    def refined(
+        self, model: Model, ways: Sequence[Partition], n_rounds: int, mixture: Parameters
+    ) -> Progress | None:
+        """Fit from the likeliest partition after rounds of moves, to the end.
+
+        Return None if a sample says that this is not likelier than a mixture.
+        """
+        trial = likeliest(self.starts.points, model, ways, n_rounds)
+        if self.starts.held_out:
+            progress = self._on_sample(model, trial)
+            rest, own = progress.rest, progress.samples[0].log_densities
+            differences = own - self._log_densities(0, mixture)
+            if differences.mean() < ERRORS * differences.std() / math.sqrt(differences.size):
+                return None
+            assert isinstance(rest, Trial)
+            trial = rest
         return self._on_all(model, trial, self._control.max_iter)
+
+    def _log_densities(self, which: int, mixture: Parameters) -> Floats:
+        """Return the log densities of a sample's rows and of as many others."""
+        both = self.starts.samples[which], self.starts.held_out[which]
+        return np.concatenate([log_densities_of(rows, mixture) for rows in both])
 
     def _on_sample(self, model: Model, trial: Trial, done: Samples = ()) -> Progress:
         """EM on the next sample, and what its outcome lets expect of all rows.
@@ -125,8 +146,8 @@ class Fitting:
         and more likely on others, by about p / 2m nats per row each (Akaike 1974, section 5): so
         the mean over both says how likely it is.
         """
-        control, starts, rows = self._control, self._starts, self._rows
-        points, held_out = starts.samples[len(done)], starts.held_out[len(done)]
+        control, starts, rows = self._control, self.starts, self.rows
+        points = starts.samples[len(done)]
         arranged, begin, hints = on_all(points, starts.points, model, trial)
         assert not isinstance(begin, Parameters)
         passes, tol = min(control.max_iter, SAMPLE_PASSES), max(control.tol, SAMPLE_TOL)
@@ -135,18 +156,18 @@ class Fitting:
         for pause in (passes // 2, passes):
             course.complete(pause)
             result = course.result()
-            each = [log_densities_of(own, result.parameters) for own in (points, held_out)]
-            means.append(float(np.concatenate(each).mean()))
+            log_densities = self._log_densities(len(done), result.parameters)
+            means.append(float(log_densities.mean()))
         n_parameters = model.n_parameters(*result.parameters.means.shape)
         log_likelihood = rows.weight * means[1] + 0.5 * n_parameters
-        sample = Sample(log_likelihood, max(means[1] - means[0], 0.0), np.concatenate(each))
+        sample = Sample(log_likelihood, max(means[1] - means[0], 0.0), log_densities)
         doubt = rows.weight / points.weight * course.statistics().doubt
         result = replace(result, status=Status.UNDER_WAY)
         trial = Trial(starts.points, begin)  # without a sorted copy of the sample
         return Progress(result, log_likelihood, doubt, trial, (*done, sample))
 
     def _on_all(self, model: Model, trial: Trial, pause: int) -> Progress:
-        arranged, begin, hints = on_all(self._rows, self._starts.points, model, trial)
+        arranged, begin, hints = on_all(self.rows, self.starts.points, model, trial)
         return self._of_course(Course(arranged, begin, model, self._control, hints=hints), pause)
 
     def _of_course(self, course: Course, pause: int) -> Progress:

@@ -9,13 +9,11 @@ from typing import NamedTuple
 from gmmfast.data.constraints import Criterion
 from gmmfast.em.trials import Trial
 from gmmfast.search.candidates import CandidateFit
-from gmmfast.search.fitting import Progress, Sample, missing
+from gmmfast.search.fitting import ERRORS, Progress, Sample, missing
 
 FIRST = 6  # passes before candidates are compared; doubled each time
 MARGIN = 10.0  # a candidate is left if its criterion cannot come so near the best one
 SAFETY = 4.0  # factor on what the linear rate lets expect: a fit may be on a plateau
-ERRORS = 3.0  # standard errors of a difference, on a sample
-HEAT = 2  # candidates that go on from a sample to all rows before the next decision
 
 
 class Contender(NamedTuple):
@@ -59,10 +57,13 @@ class Race:
         Sum of the row weights.
     n_samples : int
         Samples that fits begin on, if they do.
+    n_at_once : int
+        Candidates that go on from the last sample to all rows before the next decision.
     """
 
-    def __init__(self, criterion: Criterion, weight: float, n_samples: int) -> None:
-        self._criterion, self._weight, self._n_samples = criterion, weight, n_samples
+    def __init__(self, criterion: Criterion, weight: float, n_samples: int, n_at_once: int) -> None:
+        self._criterion, self._weight = criterion, weight
+        self._n_samples, self._n_at_once = n_samples, n_at_once
         self._best: Contender | None = None  # that has ended
 
     def note(self, contender: Contender) -> None:
@@ -70,10 +71,23 @@ class Race:
         if self._value(contender) < self._value(self._best):
             self._best = contender
 
-    def heat(self, waiting: Sequence[Contender]) -> list[Contender]:
-        """Return the candidates that go on, of those waiting; no other can win."""
+    def least(self, waiting: Sequence[Contender]) -> float:
+        """Return the lowest criterion of candidates that have ended, or come as far as they may."""
+        far = [each for each in waiting if each.n_samples == self._n_samples or not each.is_sampled]
+        return min(map(self._value, [self._best, *far]))
+
+    def heat(self, waiting: Sequence[Contender], is_last: bool) -> list[Contender]:
+        """Return the waiting candidates that go on; no other can win.
+
+        Parameters
+        ----------
+        waiting : sequence of Contender
+            Candidates whose fits have paused.
+        is_last : bool
+            Whether candidates may go on from the last sample to all rows.
+        """
         if any(each.is_sampled for each in waiting):
-            return self._heat_of_samples(waiting)
+            return self._heat_of_samples(waiting, is_last)
         least = min(map(self._value, [self._best, *waiting]))
         outlooks = [self._outlook(each) for each in waiting]
         return [
@@ -88,7 +102,7 @@ class Race:
         shift = excess(best.progress, best.progress.samples[contender.n_samples - 1])
         return progress._replace(log_likelihood=progress.log_likelihood + shift)
 
-    def _heat_of_samples(self, waiting: Sequence[Contender]) -> list[Contender]:
+    def _heat_of_samples(self, waiting: Sequence[Contender], is_last: bool) -> list[Contender]:
         """All that may win go on to the next sample; a few at a time go from the last to all rows.
 
         They are compared with the best candidate that has ended, or may be expected to be the best.
@@ -99,7 +113,7 @@ class Race:
         likely = [waiting[i] for value, gain, i in sorted(outlooks) if value - gain <= most]
         fewest = min((each.n_samples for each in likely), default=self._n_samples)
         if fewest == self._n_samples:
-            return likely[:HEAT]
+            return likely[: self._n_at_once] if is_last else []
         return [each for each in likely if each.n_samples == fewest]
 
     def _value(self, contender: Contender | None) -> float:

@@ -7,23 +7,21 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
-from gmmfast import criteria
 from gmmfast.data.constraints import CovarianceType, Criterion
-from gmmfast.em.kmeans import Partition, Random
+from gmmfast.em.kmeans import Random
 from gmmfast.em.loop import Control, Status
 from gmmfast.em.observers import Deadline
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.models import MODELS, Model
-from gmmfast.parameters import Parameters, Scatter
+from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
 from gmmfast.search.fitting import Fitting, Progress, Samples
 from gmmfast.search.folds import Fold
+from gmmfast.search.measures import Measures
 from gmmfast.search.neighbors import neighbors_of, partitions_from
 from gmmfast.search.race import FIRST, Contender, Race
 from gmmfast.search.starts import Starts
@@ -96,40 +94,51 @@ class Search:
     candidates: list[Candidate] = field(init=False, default_factory=list)  # that were begun
     known: dict[Candidate, CandidateFit] = field(init=False, default_factory=dict)  # so far
     is_complete: bool = field(init=False, default=False)  # no candidate is left to try
-    _of_one: dict[str, float] = field(init=False, default_factory=dict)  # log-likelihoods by model
     _starts: list[Starts] = field(init=False)  # of all rows, and of each fold
-    _fittings: list[Fitting] = field(init=False)  # likewise
+    _fitting: Fitting = field(init=False)
+    _measures: Measures = field(init=False)
     _race: Race = field(init=False)
+    _waiting: list[Contender] = field(init=False, default_factory=list)  # whose fits have paused
+    _twins: dict[CovarianceType, list[CovarianceType]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._twins = twins_of(self.covariance_types, self.rows.n_features)
 
     def fits(self) -> Generator[CandidateFit]:
         """Fit the candidates, the smallest K first; all, or until the patience ends.
 
-        A fit is yielded once it has ended. A candidate that fails records why, and the search goes
-        on. Once the deadline has passed, the remaining candidates may be left out.
+        A fit is yielded each time it has come further; its status is `Status.UNDER_WAY` unless it
+        has ended. A candidate that fails records why, and the search goes on. Once the deadline has
+        passed, the remaining candidates may be left out.
         """
         counts = list(self.counts) if self.patience is None else []
         (self._starts,) = self._each(self._make_starts, [counts])
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
-        self._fittings = [Fitting(rows, starts, self.control) for rows, starts in pairs]
-        self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples))
+        self._fitting, *fittings = (Fitting(*pair, self.control) for pair in pairs)
+        folds = list(zip(fittings, (held_out for _, held_out in self.folds), strict=True))
+        self._measures = Measures(self.criterion, self.reg_covar, self._fitting, folds)
+        heat = 1 if self.rows.n_rows > MANY else 2
+        self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples), heat)
         most = min(starts.points.n_rows for starts in self._starts)
         if self.patience is None:
             yield from self._group(counts, most)
-            self.is_complete = not self.deadline.passed()
-            return
+        else:
+            yield from self._groups(self.patience, most)
+        yield from self._heats(is_last=True)
+        for contender in self._waiting:
+            yield from self._known(self._left(contender))
+        self.is_complete &= not self.deadline.passed()
+
+    def _groups(self, patience: int, most: int) -> Iterator[CandidateFit]:
+        """Fit all models with more and more components, until the patience ends."""
         least, vain = math.inf, 0
         for K in self.counts:
-            values = [least]
             list(self._each(self._make_partitions, [[K]]))
-            for fit in self._group([K], most):
-                yield fit
-                value = getattr(fit, self.criterion)
-                if fit.finished and not (fit.degenerate or math.isnan(value)):
-                    values.append(value)
-            vain = 0 if min(values) < least else vain + 1
-            least = min(values)
-            self.is_complete = vain == self.patience or K >= most
+            yield from self._group([K], most)
+            now = self._race.least(self._waiting)
+            least, vain = min(now, least), 0 if now < least else vain + 1
+            self.is_complete = vain == patience or K >= most
             if self.is_complete or self.deadline.passed():
                 return
         self.is_complete = True
@@ -152,52 +161,48 @@ class Search:
         return not self.exhaustive and self.criterion not in ("nec", "cv")
 
     def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
-        """Fit all models with each of these numbers of components."""
+        """Fit all models with each of these numbers of components, as far as is worth it."""
         self.candidates += [Candidate(K, name) for K in counts for name in self.covariance_types]
-        twins = twins_of(self.covariance_types, self.rows.n_features)
-        own = {K: list(twins) if K == 1 else self.covariance_types for K in counts}
+        own = {K: list(self._twins) if K == 1 else self.covariance_types for K in counts}
         group = [Candidate(K, name) for K in counts for name in own[K]]
-        waiting: list[Contender] = []
         for contender in self._each(partial(self._opened, most), group, TASK, self._is_race):
-            yield from self._noted(contender, twins, waiting)
+            yield from self._noted(contender)
+        self.is_complete = True
+        yield from self._heats(is_last=False)
+
+    def _heats(self, is_last: bool) -> Iterator[CandidateFit]:
+        """Go on with the candidates that may win; from samples to all rows in the last heats."""
         while not self.deadline.passed():
-            going = self._race.heat(waiting)
+            going = self._race.heat(self._waiting, is_last)
             if not going:
                 break
             candidates = [each.fit.candidate for each in going]
-            waiting = [each for each in waiting if each.fit.candidate not in candidates]
+            self._waiting = [w for w in self._waiting if w.fit.candidate not in candidates]
             is_short = going[0].is_sampled and going[0].n_samples < len(self._starts[0].samples)
             for contender in self._each(self._gone_on, going, is_short=is_short):
-                yield from self._noted(contender, twins, waiting)
-        for contender in waiting:
-            candidate, progress = contender.fit.candidate, self._race.estimated(contender)
-            assert progress is not None
-            found = self._values(candidate, progress)
-            yield from self._ended(replace(contender.fit, **found), twins)
+                yield from self._noted(contender)
 
-    def _noted(
-        self,
-        contender: Contender,
-        twins: dict[CovarianceType, list[CovarianceType]],
-        waiting: list[Contender],
-    ) -> Iterator[CandidateFit]:
-        """Note a fit; yield it if it has ended, else it waits."""
-        self.known[contender.fit.candidate] = contender.fit
-        if not contender.has_ended:
-            waiting.append(contender)
-            return
-        self._race.note(contender)
-        yield from self._ended(contender.fit, twins)
+    def _noted(self, contender: Contender) -> Iterator[CandidateFit]:
+        """Note how far a fit has come."""
+        if contender.has_ended:
+            self._race.note(contender)
+        else:
+            self._waiting.append(contender)
+        yield from self._known(contender.fit)
 
-    def _ended(
-        self, fit: CandidateFit, twins: dict[CovarianceType, list[CovarianceType]]
-    ) -> Iterator[CandidateFit]:
-        """Yield a fit, and as many others as it stands for."""
-        if not fit.finished and fit.result is not None:
-            status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
-            fit = replace(fit, result=replace(fit.result, status=status))
+    def _left(self, contender: Contender) -> CandidateFit:
+        """Return the outcome of a fit that does not go on."""
+        fit, progress = contender.fit, self._race.estimated(contender)
+        assert progress is not None
+        found = self._measures.of(fit.candidate, progress)
+        status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
+        found["result"] = replace(progress.result, status=status)
+        return replace(fit, **found)
+
+    def _known(self, fit: CandidateFit) -> Iterator[CandidateFit]:
+        """Keep and yield a fit, and the others that it stands for."""
         K, name = fit.candidate
-        others = twins[name] if K == 1 else []
+        others = self._twins[name] if K == 1 else []
         for each in [fit, *(as_twin(fit, other, self.reg_covar) for other in others)]:
             self.known[each.candidate] = each
             yield each
@@ -267,9 +272,7 @@ class Search:
             return Contender(CandidateFit(candidate, time.perf_counter() - begin, failure))
         pause = FIRST if self._is_race else self.control.max_iter
         choice = self._starts[0].choices[K]
-        return self._contender(
-            candidate, begin, lambda: self._fittings[0].begin(model, choice, pause)
-        )
+        return self._contender(candidate, begin, lambda: self._fitting.begin(model, choice, pause))
 
     def _go_on(self, contender: Contender) -> Contender:
         """Go on with a fit, for as many passes as it has had."""
@@ -279,73 +282,20 @@ class Search:
         model = MODELS[candidate.covariance_type](self.reg_covar)
         pause = min(2 * len(progress.result.lower_bounds), self.control.max_iter)
         return self._contender(
-            candidate, begin, lambda: self._fittings[0].go_on(model, progress, pause)
+            candidate, begin, lambda: self._fitting.go_on(model, progress, pause)
         )
 
     def _contender(
         self, candidate: Candidate, begin: float, fitted: Callable[[], Progress]
     ) -> Contender:
-        model = MODELS[candidate.covariance_type](self.reg_covar)
         try:
             progress = fitted()
-            found = self._values(candidate, progress)
-            found["cv"] = self._cross_validated(model, candidate.n_components)
+            found = self._measures.of(candidate, progress)
+            found["cv"] = self._measures.cross_validated(candidate)
             fit = CandidateFit(candidate, time.perf_counter() - begin, **found)
             return Contender(fit, progress)
         except IllDefinedCovarianceError:
             return Contender(CandidateFit(candidate, time.perf_counter() - begin, SINGULAR))
-
-    def _values(self, candidate: Candidate, progress: Progress) -> dict[str, Any]:
-        """Return the fields of a `CandidateFit`, except its time."""
-        result, log_likelihood = progress.result, progress.log_likelihood
-        K, covariance_type = candidate
-        model = MODELS[covariance_type](self.reg_covar)
-        n_parameters, n = model.n_parameters(K, self.rows.n_features), self.rows.weight
-        bic = criteria.bic(log_likelihood, n_parameters, n)
-        return {
-            "result": result,
-            "log_likelihood": log_likelihood,
-            "bic": bic,
-            "aic": criteria.aic(log_likelihood, n_parameters),
-            "aicc": criteria.aicc(log_likelihood, n_parameters, n),
-            "icl": criteria.icl(bic, progress.doubt),
-            "nec": self._normalized_entropy(candidate, result.parameters, log_likelihood),
-            "degenerate": bool(result.degenerate.any()),
-            "finished": progress.rest is None,
-        }
-
-    def _normalized_entropy(
-        self, candidate: Candidate, mixture: Parameters, log_likelihood: float
-    ) -> float:
-        if self.criterion != "nec":
-            return math.nan
-        K, name = candidate
-        if K == 1:
-            return 1.0
-        if name not in self._of_one:
-            self._of_one[name] = self._log_likelihood_of_one(MODELS[name](self.reg_covar))
-        return criteria.nec(self.rows.entropy(mixture), log_likelihood, self._of_one[name])
-
-    def _log_likelihood_of_one(self, model: Model) -> float:
-        """Return the log-likelihood of one component; NaN if it has no covariance."""
-        starts = self._starts[0]
-        whole = starts.points.of_all(np.zeros(starts.points.n_rows, np.int64))
-        try:
-            return self._to_end(0, model, starts.choice([whole], 1)).log_likelihood
-        except IllDefinedCovarianceError:
-            return math.nan
-
-    def _cross_validated(self, model: Model, K: int) -> float:
-        total = weight = 0.0
-        for i, (_, held_out) in enumerate(self.folds, start=1):
-            fitted = self._to_end(i, model, self._starts[i].choices[K])
-            total += held_out.expectation(fitted.result.parameters, model.scatter).log_likelihood
-            weight += held_out.weight
-        return -total / weight if weight else math.nan
-
-    def _to_end(self, which: int, model: Model, choice: list[Partition]) -> Progress:
-        """Fit a model to all rows, or to the rows of a fold."""
-        return self._fittings[which].begin(model, choice, self.control.max_iter)
 
     # --------------------------------------------------------------------------------- neighbors
 
@@ -356,11 +306,11 @@ class Search:
         """
         tried: set[tuple[int, ...]] = set()  # each leader with its neighbors
         for number in range(1, ROUNDS + 1):
-            sound = [
-                fit for fit in self.known.values() if fit.result is not None and not fit.degenerate
-            ]
+            fits = self.known.values()
+            sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
             sound.sort(key=lambda fit: float(getattr(fit, self.criterion)))
-            leaders = sound[:LEADERS]
+            is_sampled = bool(self._starts[0].held_out)  # of others the likelihood is an estimate
+            leaders = [fit for fit in sound if fit.finished or not is_sampled][:LEADERS]
             todo = []
             for fit in leaders:
                 neighbors = neighbors_of(fit.candidate, sound)
@@ -394,10 +344,13 @@ class Search:
         rounds = n_rounds(model, starts.points.n_rows, K, self.rows.n_features)
         try:
             ways = starts.choice(partitions, K)
-            found = self._values(fit.candidate, self._fittings[0].refined(model, ways, rounds))
+            progress = self._fitting.refined(model, ways, rounds, fit.mixture)
         except IllDefinedCovarianceError:
             return fit
-        least = fit.log_likelihood + SAME * self.rows.weight
+        if progress is None:
+            return fit
+        found, least = self._measures.of(fit.candidate, progress), SAME * self.rows.weight
+        least += fit.log_likelihood
         if found["degenerate"] or not found["log_likelihood"] > least:
             return fit
         return replace(fit, seconds=fit.seconds + time.perf_counter() - begin, **found)

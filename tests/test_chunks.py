@@ -122,7 +122,7 @@ def test_searches(X, w, many, monkeypatch):
     monkeypatch.setattr("gmmfast.estimators.selection.MANY", many)
     monkeypatch.setattr("gmmfast.search.search.MANY", many)
     search = GaussianMixtureIC(
-        range(3, 6), covariance_types=["EEE", "VVV"], tol=1e-9, random_state=0
+        range(3, 6), covariance_types=["EEE", "VVV"], tol=1e-9, exhaustive=True, random_state=0
     )
     pieces = clone(search).fit(chunks(Pairs(X, w, 700)))
     search.fit(X, sample_weight=w)

@@ -37,8 +37,6 @@ from gmmfast.rows import Hints, MemoryRows
 from gmmfast.rows.passes import parallel, work_of_loop
 from gmmfast.rows.trials import arguments
 
-STAGES = np.array([[2, 2], [5, 1]])  # of trials, as in `em.trials`: fewer, as their order is not
-# final where many models share them, and the best are tried again
 TRIALS = 3  # that a bench has room for, at least
 KEPT = 1 << 26  # bytes of a thread's benches, about
 ENDS = {CONVERGED: Status.CONVERGED, ROUNDED: Status.ROUNDED}
@@ -177,7 +175,6 @@ class WholeFits:
         rule = rule_of(model, rows, fit, control.tol, 0.0, control.is_accelerated)
         floors = self._floors_of(model)
         trial_rule = trial_rule_of(model, rows.n_rows, rows.variances, floors, 0)
-        trial_rule = trial_rule._replace(stages=STAGES)
         seeking = arguments(rows, rule, trial_rule, fit, hints, trials)
         _, own, trial_rule, *_ = seeking
         density, mixture, scatter = own.density, fit.mixture, fit.totals.scatter

@@ -178,8 +178,8 @@ The whole search of `GaussianMixtureIC`, among 14 models with 1 to 9 components,
 of R's mclust; the last line but one against a loop over scikit-learn's four models with 1 to 20
 components, and the last, with `n_components="auto"`, against one fit of the chosen model with the
 same tolerance. Own starts, default arguments, but for gmmfast `tol=1e-5` against the loop
-(scikit-learn's is 1e-3); BIC as here, lower is better. *Differs by seed* is the largest BIC of ten seeds minus the smallest
-one.""",
+(scikit-learn's is 1e-3); BIC as here, lower is better. *Differs by seed* is the largest BIC of ten
+seeds minus the smallest one.""",
     ),
     "evaluations": Part(
         "Using a fitted mixture",

@@ -88,7 +88,7 @@ def test_words__name_options_that_exist(run):
     helps = run("fit", "--help")[1] + run("select", "--help")[1]
     assert all(option in helps for option in OPTIONS.values())
     assert {*OPTIONS} - {*MIXTURE} == {
-        "sample_weight", "max_seconds", "criterion", "patience", "covariance_types"
+        "sample_weight", "max_seconds", "criterion", "patience", "exhaustive", "covariance_types"
     }  # fmt: skip
 
 

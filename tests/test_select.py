@@ -98,6 +98,22 @@ def test_select__upward_until_the_patience_ends(run, customers):
     assert [one["n_components"] for one in json.loads(again)["candidates"]] == counts
 
 
+def test_select__exhaustive_completes_all_fits(run, customers):
+    few = ("--columns", "value,rate", "-k", "1:4", "--covariance", "EII,VVI,VVV")
+    found, texts = [], []
+    for more in ((), ("--exhaustive",)):
+        code, out, _ = run("select", customers, *few, *more, "--json")
+        found.append(json.loads(out))
+        texts.append(run("select", customers, *few, *more)[1])
+        assert code == 0
+    n_done = sum(one["finished"] for one in found[0]["candidates"])
+    assert 0 < n_done < 12
+    assert f"\n{n_done} of 12 fits completed; the others could not win\n" in texts[0]
+    assert all(one["finished"] for one in found[1]["candidates"])
+    assert "completed" not in texts[1]
+    assert found[0]["best"] == found[1]["best"]
+
+
 def test_select__resumes_from_a_checkpoint(run, fails, customers, tmp_path):
     path = tmp_path / "search.npz"
     select = ("select", customers, "--columns", "value,rate", "-k", "1:3", "--json")

@@ -168,6 +168,7 @@ def _add_select(commands: Any) -> None:
     add("--max-seconds", type=float, metavar="S", help="start no more fits after this time")
     help = "try no larger K after N in a row that are no better (none; 3 with -k auto)"
     add("--patience", type=_positive, metavar="N", help=help)
+    add("--exhaustive", action="store_true", help="complete all fits, also those that cannot win")
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")

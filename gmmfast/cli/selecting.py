@@ -44,6 +44,7 @@ def select(arguments: argparse.Namespace) -> int:
         max_iter=arguments.max_iter,
         max_seconds=arguments.max_seconds,
         patience=arguments.patience,
+        exhaustive=arguments.exhaustive,
         on_interrupt="keep",
         random_state=arguments.seed,
     )

@@ -23,6 +23,7 @@ OPTIONS = {  # of parameters
             "reg_covar",
             "max_seconds",
             "patience",
+            "exhaustive",
             "criterion",
         )
     },

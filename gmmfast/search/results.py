@@ -173,6 +173,11 @@ class Results(np.ndarray):
         collapsed = int(np.count_nonzero(self["degenerate"]))
         if collapsed:
             lines.append(f"not ranked: {collapsed} with a component that has collapsed")
+        finished, has_mixture = np.asarray(self["finished"]), np.asarray(self["failure"]) == ""
+        if not finished[has_mixture].all():
+            n_completed = np.count_nonzero(finished & has_mixture)
+            completed = f"{n_completed} of {np.count_nonzero(has_mixture)} fits completed"
+            lines.append(f"{completed}; the others could not win")
         reasons, n_each = np.unique(self["failure"], return_counts=True)
         lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, n_each, strict=True) if why]
         return lines

@@ -381,6 +381,8 @@ class GaussianMixtureIC(Estimator):
             warn(f"The search ended after {len(fits)} candidates, before its patience did.")
         elif len(fits) < len(search.candidates):
             warn(f"The search ended after {len(fits)} of {len(search.candidates)} candidates.")
+        elif n_stopped := sum(fit.is_stopped for fit in fits):
+            warn(f"The search ended before {n_stopped} of its {len(fits)} fits did.")
         return fits
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -47,9 +47,11 @@ class CandidateFit:
     degenerate : bool
         Whether a component has collapsed, so that the likelihood means nothing.
     finished : bool
-        Whether the fit went on to its end. If not, another candidate was better for sure, or the
-        search ended: likelihood and criteria are as of its last pass, or what its fit to a
-        sample lets expect.
+        Whether the fit went on to its end, or until the search was ended. If not, another candidate
+        was better: likelihood and criteria are as of its last pass, or what its fit to a sample
+        lets expect.
+    is_stopped : bool
+        Whether the end of the search has stopped it.
     mixture : Parameters
         The fitted parameters.
     """
@@ -72,6 +74,11 @@ class CandidateFit:
     def has_ended(self) -> bool:
         """Whether the fit does not go on."""
         return self.result is None or self.result.status is not Status.UNDER_WAY
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the end of the search has stopped it."""
+        return self.result is not None and self.result.status is Status.STOPPED
 
     @property
     def mixture(self) -> Parameters:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gmmfast.data.constraints import Criterion
+from gmmfast.em.loop import Status
 from gmmfast.em.trials import Trial
 from gmmfast.search.candidates import CandidateFit
 from gmmfast.search.fitting import ERRORS, Progress, Sample, missing
@@ -36,6 +38,13 @@ class Contender(NamedTuple):
     def n_samples(self) -> int:
         """Number of samples that it has been fitted to."""
         return 0 if self.progress is None else len(self.progress.samples)
+
+    def left(self, status: Status) -> CandidateFit:
+        """Return the fit if it goes on no more; one that is stopped counts unless it is sampled."""
+        fit, result = self.fit, self.fit.result
+        assert result is not None
+        counts = status is Status.STOPPED and not self.is_sampled
+        return replace(fit, result=replace(result, status=status), finished=counts)
 
 
 def excess(leader: Progress, sample: Sample) -> float:

@@ -59,8 +59,9 @@ class Results(np.ndarray):
     degenerate : bool
         A component has collapsed: the candidate is not ranked.
     finished : bool
-        The fit went on to its end. If not, the likelihood and the criteria are as of its last
-        pass, or what a sample lets expect: another candidate was better for sure.
+        The fit went on to its end, or until the search was ended. If not, the likelihood and the
+        criteria are as of its last pass, or what a sample lets expect: another candidate was
+        better.
     seconds : float
         Time taken, without the partitions that all candidates start from.
     failure : str

@@ -126,8 +126,11 @@ class Search:
         else:
             yield from self._groups(self.patience, most)
         yield from self._heats(is_last=True)
-        for contender in self._waiting:
-            yield from self._known(self._left(contender))
+        left = [self._left(contender) for contender in self._waiting]
+        for fit in left:
+            self._keep(fit)
+        for fit in left:
+            yield from self._with_twins(fit)
         self.is_complete &= not self.deadline.passed()
 
     def _groups(self, patience: int, most: int) -> Iterator[CandidateFit]:
@@ -188,7 +191,8 @@ class Search:
             self._race.note(contender)
         else:
             self._waiting.append(contender)
-        yield from self._known(contender.fit)
+        self._keep(contender.fit if contender.has_ended else contender.left(Status.STOPPED))
+        yield from self._with_twins(contender.fit)
 
     def _left(self, contender: Contender) -> CandidateFit:
         """Return the outcome of a fit that does not go on."""
@@ -196,16 +200,16 @@ class Search:
         assert progress is not None
         found = self._measures.of(fit.candidate, progress)
         status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
-        found["result"] = replace(progress.result, status=status)
-        return replace(fit, **found)
+        return contender._replace(fit=replace(fit, **found)).left(status)
 
-    def _known(self, fit: CandidateFit) -> Iterator[CandidateFit]:
-        """Keep and yield a fit, and the others that it stands for."""
+    def _keep(self, fit: CandidateFit) -> None:
+        self.known |= {each.candidate: each for each in self._with_twins(fit)}
+
+    def _with_twins(self, fit: CandidateFit) -> list[CandidateFit]:
+        """Return a fit, and the others that it stands for."""
         K, name = fit.candidate
         others = self._twins[name] if K == 1 else []
-        for each in [fit, *(as_twin(fit, other, self.reg_covar) for other in others)]:
-            self.known[each.candidate] = each
-            yield each
+        return [fit, *(as_twin(fit, other, self.reg_covar) for other in others)]
 
     def _each(
         self,

@@ -87,7 +87,8 @@ def estimators(folder):
         GaussianMixture(2, **few).fit(blocks)
     with pytest.raises(ValueError, match="column 1 follows from column 0"):
         GaussianMixture(1, reg_covar=0).fit(X[:, [0, 0]])
-    search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0).fit(X)
+    search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0)
+    search.fit(X, checkpoint=folder / "search.npz")
     assert search.summary() and search.compare().tied and search._repr_html_()
     folds = {"covariance_types": ["EII"], "criterion": "cv", "cv": 2}
     GaussianMixtureIC([1, 2], **folds, random_state=0).fit(X)

@@ -226,7 +226,8 @@ RISING = [-1.5, -1.3, -1.1, -1.0, -0.99, -0.98]  # in BIC of 100 rows, 27 may be
 
 def contender(value, bounds=SETTLED, K=2, degenerate=False, samples=(), rest=True):
     """A candidate of this BIC, whose fit has come so far."""
-    fit = CandidateFit(Candidate(K, "VVV"), 0.0, bic=value, degenerate=degenerate)
+    measured = {"log_likelihood": -value / 2, "bic": value, "degenerate": degenerate}
+    fit = CandidateFit(Candidate(K, "VVV"), 0.0, **measured)
     result = EMResult(None, list(bounds), Status.UNDER_WAY, 0.0, None, False, np.zeros(1))
     going = trials.Trial(None, None) if samples else object()
     progress = Progress(result, -value / 2, 0.0, going if rest else None, tuple(samples))
@@ -299,12 +300,14 @@ def test_race__a_sample_is_compared_with_the_same_sample_of_the_leader():
     contest.note(contender(300.0, samples=[unlikely], rest=False))
     waiting = [sampled(500.0 + MARGIN / 2, 1, K=2), sampled(520.0, 1, K=3)]
     assert ids(contest.heat(waiting)) == [2]
+    left = contest.left(waiting[1], Status.OUTDONE)
+    assert (left.bic, left.log_likelihood) == (320.0, -160.0)
 
 
 @pytest.mark.parametrize("status", [Status.STOPPED, Status.OUTDONE])
 @pytest.mark.parametrize("found", [contender(500.0), sampled(500.0, 1)], ids=["all", "sample"])
 def test_race__what_is_stopped_counts_unless_it_is_sampled(status, found):
-    left = found.left(status)
+    left = race(1).left(found, status)
     assert left.result.status is status
     assert left.finished is (status is Status.STOPPED and not found.is_sampled)
 
@@ -372,6 +375,15 @@ def test_search__on_samples_chooses_as_if_all_fits_saw_all_rows(samples):
     found, complete = (search(exhaustive=exhaustive).fit(rows) for exhaustive in (False, True))
     total, expected = check(found, complete, rows)
     assert total == pytest.approx(expected, rel=0.1)  # expected of all rows, by a sample
+
+
+def test_search__no_sample_makes_a_candidate_better_than_the_best(samples):
+    rows = mixture(150, 5, 4, separation=1.0, seed=2)[0]  # of many parameters, few are held out
+    found = search().fit(rows)
+    left = found.results_[~found.results_["finished"]]
+    best = found.results_["bic"][found.results_.ranking("bic")[0]]
+    assert left.size and (left["bic"] > best + MARGIN / 2).all()
+    assert (np.array([one.difference for one in found.compare().candidates]) >= 0).all()
 
 
 def test_search__is_the_same_for_any_number_of_threads(samples):

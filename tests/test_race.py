@@ -27,7 +27,7 @@ from gmmfast.rows import MemoryRows
 from gmmfast.search import starts as search_starts
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.fitting import FASTEST, SLOWEST, Fitting, Progress, Sample, missing
-from gmmfast.search.race import HEAT, MARGIN, Contender, Race
+from gmmfast.search.race import MARGIN, Contender, Race
 from gmmfast.search.starts import Starts
 
 FEW = ["EII", "VVI", "EEE", "VVV"]
@@ -87,7 +87,6 @@ CASES = [  # rows, weights, models, components, tol, iterations, acceleration
 @pytest.mark.parametrize("case", range(len(CASES)))
 def test_whole__is_the_same_fit_to_the_last_bit(case, monkeypatch):
     data, weights, names, counts, tol, max_iter, acceleration = CASES[case]
-    monkeypatch.setattr(trials, "STAGES", em_whole.STAGES)
     control = Control(tol, max_iter, acceleration)
     fits, choices, rows = whole(data, counts, control, weights)
     n_paused = 0
@@ -241,7 +240,7 @@ def sampled(value, n_samples, K=2):
 
 
 def race(n_samples=0):
-    return Race("bic", 100.0, n_samples)
+    return Race("bic", 100.0, n_samples, n_at_once=2)
 
 
 def ids(contenders):
@@ -252,45 +251,46 @@ def ids(contenders):
 def test_race__a_candidate_goes_on_if_it_can_come_near_the_best():
     values = [500.0, 500 + MARGIN, 500 + MARGIN + 0.01]
     waiting = [contender(value, K=K) for K, value in enumerate(values)]
-    assert ids(race().heat(waiting)) == [0, 1]
+    assert ids(race().heat(waiting, is_last=True)) == [0, 1]
     more = contender(530.0, RISING, K=7), contender(550.0, RISING, K=8)
-    assert ids(race().heat([*more, *waiting])) == [7, 0, 1]
+    assert ids(race().heat([*more, *waiting], is_last=True)) == [7, 0, 1]
 
 
 def test_race__the_best_may_have_ended():
     contest, waiting = race(), [contender(500.0, K=3)]
     for poor in (contender(300.0, degenerate=True), contender(math.nan), contender(495.0)):
         contest.note(poor)
-        assert ids(contest.heat(waiting)) == [3]
+        assert ids(contest.heat(waiting, is_last=True)) == [3]
     contest.note(contender(480.0, rest=False))
     contest.note(contender(495.0, rest=False))  # is not better
-    assert contest.heat(waiting) == []
+    assert contest.heat(waiting, is_last=True) == []
 
 
 def test_race__degenerate_candidates_neither_lead_nor_go_on():
     waiting = [contender(100.0, degenerate=True, K=1), contender(500.0, K=2)]
-    assert ids(race().heat(waiting)) == [2]
+    assert ids(race().heat(waiting, is_last=True)) == [2]
 
 
 def test_race__all_that_may_win_see_a_sample_before_any_sees_the_next():
     first, second, hopeless = sampled(500.0, 1, K=2), sampled(501.0, 2, K=3), sampled(900.0, 1, K=4)
-    assert ids(race(2).heat([first, second, hopeless])) == [2]
-    assert ids(race(2).heat([second])) == [3]
+    assert ids(race(2).heat([first, second, hopeless], is_last=True)) == [2]
+    assert ids(race(2).heat([second], is_last=True)) == [3]
 
 
 def test_race__the_likeliest_go_on_to_all_rows_a_few_at_a_time():
     waiting = [sampled(500.0 + K, 1, K=K) for K in (4, 2, 3, 5)]
-    assert ids(race(1).heat(waiting)) == [2, 3, 4][:HEAT]
-    assert ids(race(1).heat([sampled(700.0, 1), sampled(500.0, 1, K=3)])) == [3]
+    assert ids(race(1).heat(waiting, is_last=True)) == [2, 3]
+    assert ids(race(1).heat([sampled(700.0, 1), sampled(500.0, 1, K=3)], is_last=True)) == [3]
 
 
 def test_race__differences_on_a_sample_count_from_three_standard_errors():
     near, far = sampled(500.0, 1), sampled(515.0, 1, K=3)
-    assert ids(race(1).heat([near, far])) == [2]
+    assert ids(race(1).heat([near, far], is_last=True)) == [2]
     wide = Sample(-515.0 / 2, 0.0, np.tile([-0.4, 0.4], 50))  # 2 * 100 rows * 3 * 0.04 = 24
-    assert ids(race(1).heat([near, contender(515.0, K=3, samples=[wide])])) == [2, 3]
+    assert ids(race(1).heat([near, contender(515.0, K=3, samples=[wide])], is_last=True)) == [2, 3]
     missing = Sample(-515.0 / 2, 0.03, np.zeros(100))  # 2 * 100 rows * 0.03 = 6
-    assert ids(race(1).heat([near, contender(515.0, K=3, samples=[missing])])) == [2, 3]
+    far = contender(515.0, K=3, samples=[missing])
+    assert ids(race(1).heat([near, far], is_last=True)) == [2, 3]
 
 
 def test_race__a_sample_is_compared_with_the_same_sample_of_the_leader():
@@ -299,7 +299,7 @@ def test_race__a_sample_is_compared_with_the_same_sample_of_the_leader():
     unlikely = Sample(-250.0, 0.0, np.zeros(100))
     contest.note(contender(300.0, samples=[unlikely], rest=False))
     waiting = [sampled(500.0 + MARGIN / 2, 1, K=2), sampled(520.0, 1, K=3)]
-    assert ids(contest.heat(waiting)) == [2]
+    assert ids(contest.heat(waiting, is_last=True)) == [2]
     left = contest.left(waiting[1], Status.OUTDONE)
     assert (left.bic, left.log_likelihood) == (320.0, -160.0)
 
@@ -425,10 +425,10 @@ def test_search__what_a_time_budget_stops_is_ranked_as_it_is(monkeypatch):
     heats, late = [], []
     heat, passed = Race.heat, Deadline.passed
 
-    def noted(self, waiting):
+    def noted(self, waiting, is_last):
         heats.append(waiting)
         late.append(True)
-        return heat(self, waiting)
+        return heat(self, waiting, is_last)
 
     monkeypatch.setattr(Race, "heat", noted)
     monkeypatch.setattr(Deadline, "passed", lambda self: bool(late) or passed(self))

@@ -11,7 +11,7 @@ from gmmfast.data.constraints import Criterion
 from gmmfast.em.loop import Status
 from gmmfast.em.trials import Trial
 from gmmfast.search.candidates import CandidateFit
-from gmmfast.search.fitting import ERRORS, Progress, Sample, missing
+from gmmfast.search.fitting import ERRORS, Progress, missing
 
 FIRST = 6  # passes before candidates are compared; doubled each time
 MARGIN = 10.0  # a candidate is left if its criterion cannot come so near the best one
@@ -38,21 +38,6 @@ class Contender(NamedTuple):
     def n_samples(self) -> int:
         """Number of samples that it has been fitted to."""
         return 0 if self.progress is None else len(self.progress.samples)
-
-    def left(self, status: Status) -> CandidateFit:
-        """Return the fit if it goes on no more; one that is stopped counts unless it is sampled."""
-        fit, result = self.fit, self.fit.result
-        assert result is not None
-        counts = status is Status.STOPPED and not self.is_sampled
-        return replace(fit, result=replace(result, status=status), finished=counts)
-
-
-def excess(leader: Progress, sample: Sample) -> float:
-    """Return by how much a leader is likelier than one of its samples let expect, in nats.
-
-    Others will be by as much, as they have been fitted to the same sample.
-    """
-    return leader.log_likelihood - sample.log_likelihood
 
 
 class Race:
@@ -103,14 +88,6 @@ class Race:
             waiting[i] for i, (value, gain) in enumerate(outlooks) if value - gain <= least + MARGIN
         ]
 
-    def estimated(self, contender: Contender) -> Progress | None:
-        """Return the progress of a candidate that is left, comparable with the best one's."""
-        progress, best = contender.progress, self._best
-        if not contender.is_sampled or progress is None or best is None or best.progress is None:
-            return progress
-        shift = excess(best.progress, best.progress.samples[contender.n_samples - 1])
-        return progress._replace(log_likelihood=progress.log_likelihood + shift)
-
     def _heat_of_samples(self, waiting: Sequence[Contender], is_last: bool) -> list[Contender]:
         """All that may win go on to the next sample; a few at a time go from the last to all rows.
 
@@ -124,6 +101,22 @@ class Race:
         if fewest == self._n_samples:
             return likely[: self._n_at_once] if is_last else []
         return [each for each in likely if each.n_samples == fewest]
+
+    def left(self, contender: Contender, status: Status) -> CandidateFit:
+        """Return the fit of a candidate that goes on no more.
+
+        A fit that is stopped counts as finished unless it is sampled. What a sample lets expect is
+        corrected by what the same sample says of the best candidate, and all rows do not.
+        """
+        fit, result = contender.fit, contender.fit.result
+        assert result is not None
+        if not contender.is_sampled:
+            is_stopped = status is Status.STOPPED
+            return replace(fit, result=replace(result, status=status), finished=is_stopped)
+        more = 0.0 if self._best is None else _beyond(self._best, contender.n_samples)
+        found = {name: getattr(fit, name) - 2 * more for name in ("bic", "aic", "aicc", "icl")}
+        found["log_likelihood"] = fit.log_likelihood + more
+        return replace(fit, result=replace(result, status=status), finished=False, **found)
 
     def _value(self, contender: Contender | None) -> float:
         """Return the criterion of a candidate; infinity if it is not sound."""
@@ -144,7 +137,14 @@ class Race:
             return value, 2 * self._weight * SAFETY * missing(progress.result.lower_bounds)
         assert leader is not None and leader.progress is not None
         own, others = progress.samples[-1], leader.progress.samples[contender.n_samples - 1]
-        value -= 2 * excess(leader.progress, others)
+        value -= 2 * _beyond(leader, contender.n_samples)
         differences = own.log_densities - others.log_densities
         error = float(differences.std()) / math.sqrt(differences.size)
         return value, 2 * self._weight * (own.missing + ERRORS * error)
+
+
+def _beyond(leader: Contender, n_samples: int) -> float:
+    """Return how much likelier the leader's fit is than the last of so many samples says."""
+    assert leader.progress is not None
+    sample = leader.progress.samples[n_samples - 1]
+    return leader.progress.log_likelihood - sample.log_likelihood

@@ -126,7 +126,8 @@ class Search:
         else:
             yield from self._groups(self.patience, most)
         yield from self._heats(is_last=True)
-        left = [self._left(contender) for contender in self._waiting]
+        status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
+        left = [self._race.left(contender, status) for contender in self._waiting]
         for fit in left:
             self._keep(fit)
         for fit in left:
@@ -189,18 +190,11 @@ class Search:
         """Note how far a fit has come."""
         if contender.has_ended:
             self._race.note(contender)
+            self._keep(contender.fit)
         else:
             self._waiting.append(contender)
-        self._keep(contender.fit if contender.has_ended else contender.left(Status.STOPPED))
+            self._keep(self._race.left(contender, Status.STOPPED))  # if the search ends now
         yield from self._with_twins(contender.fit)
-
-    def _left(self, contender: Contender) -> CandidateFit:
-        """Return the outcome of a fit that does not go on."""
-        fit, progress = contender.fit, self._race.estimated(contender)
-        assert progress is not None
-        found = self._measures.of(fit.candidate, progress)
-        status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
-        return contender._replace(fit=replace(fit, **found)).left(status)
 
     def _keep(self, fit: CandidateFit) -> None:
         self.known |= {each.candidate: each for each in self._with_twins(fit)}

@@ -6,6 +6,7 @@ Helpers (`reference`, `data`) are imported by name.
 import os
 import sys
 import tempfile
+from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
@@ -37,18 +38,44 @@ def pytest_configure(config):
         os.environ["GMMFAST_TEST_LOCKS"] = folder.name
 
 
+ROOM = pytest.StashKey()
+
+
+def enter(room, how):
+    """Enter the room, of which each process has a key, alone (LOCK_EX) or not (LOCK_SH)."""
+    with open(Path(os.environ["GMMFAST_TEST_LOCKS"]) / "door", "w") as door:
+        flock(door, LOCK_EX)  # a test that waits to be alone lets no other pass
+        flock(room, how)
+        flock(door, LOCK_UN)  # by name: forked children have the file open, too
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Run a test that is marked `alone` while no other process runs one."""
-    folder = Path(os.environ["GMMFAST_TEST_LOCKS"])
-    with open(folder / "door", "w") as door, open(folder / "room", "w") as room:
-        flock(door, LOCK_EX)  # a test that waits to be alone lets no other pass
-        flock(room, LOCK_EX if item.get_closest_marker("alone") else LOCK_SH)
-        flock(door, LOCK_UN)
+    """Run a test while none of another process is `alone`."""
+    with open(Path(os.environ["GMMFAST_TEST_LOCKS"]) / "room", "w") as room:
+        item.stash[ROOM] = room
+        enter(room, LOCK_SH)
         try:
             return (yield)
         finally:
-            flock(room, LOCK_UN)  # by name: forked children have the file open, too
+            flock(room, LOCK_UN)
+
+
+@pytest.fixture
+def alone(request):
+    """A context for what measures time: no other process runs a test meanwhile."""
+
+    @contextmanager
+    def turn():
+        room = request.node.stash[ROOM]
+        flock(room, LOCK_UN)  # two tests that want to be alone do not wait for each other
+        enter(room, LOCK_EX)
+        try:
+            yield
+        finally:
+            flock(room, LOCK_SH)
+
+    return turn
 
 
 @pytest.fixture

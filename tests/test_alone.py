@@ -69,13 +69,3 @@ def test_scikit_learns_classes_beside_it(order, tmp_path):
     error, warning = run(order + OUTCOMES, tmp_path)
     assert error == "sklearn.exceptions NotFittedError True"
     assert warning == "('sklearn.exceptions', 'ConvergenceWarning', True)"
-
-
-def test_importing_compiles_nothing(tmp_path):
-    script = """
-import gmmfast
-from gmmfast.kernels import expectation, evaluation
-kernels = [expectation.em_pass, expectation.em_shards, evaluation.evaluate]
-print([list(kernel.signatures) for kernel in kernels])
-"""
-    assert run(script, tmp_path) == ["[[], [], []]"]

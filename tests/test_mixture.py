@@ -264,9 +264,9 @@ def assert_same_fit(ours, expected, tolerance=1e-10):
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_weight_zero_is_an_absent_row(covariance_type, dtype):
-    rows = X.astype(dtype)
-    w = (np.arange(300) % 3 > 0).astype(float)
-    params = {**start_of(covariance_type), "tol": 1e-8, "max_iter": 30}
+    rows = X[:150].astype(dtype)
+    w = (np.arange(150) % 3 > 0).astype(float)
+    params = {**start_of(covariance_type), "tol": 1e-8, "max_iter": 10}
     absent = GaussianMixture(**params).fit(rows[w > 0])
     # what lies anywhere else does not matter either, also not for the center
     rows = np.where(w[:, None] > 0, rows, rows.dtype.type(1e6))
@@ -284,14 +284,14 @@ def test_weight_zero_is_an_absent_row(covariance_type, dtype):
 @pytest.mark.plain
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_an_integer_weight_is_a_repeated_row(covariance_type):
-    w = np.random.default_rng(2).integers(0, 5, 300)
-    params = {**start_of(covariance_type), "tol": 1e-8, "max_iter": 30}
-    repeated = GaussianMixture(**params).fit(np.repeat(X, w, axis=0))
-    weighted = GaussianMixture(**params).fit(X, sample_weight=w)
+    rows, w = X[:100], np.random.default_rng(2).integers(0, 5, 100)
+    params = {**start_of(covariance_type), "tol": 1e-8, "max_iter": 10}
+    repeated = GaussianMixture(**params).fit(np.repeat(rows, w, axis=0))
+    weighted = GaussianMixture(**params).fit(rows, sample_weight=w)
     assert_same_fit(weighted, repeated)
     for method in ("score", "bic", "aic", "icl"):
-        a = getattr(weighted, method)(X, sample_weight=w)
-        b = getattr(repeated, method)(np.repeat(X, w, axis=0))
+        a = getattr(weighted, method)(rows, sample_weight=w)
+        b = getattr(repeated, method)(np.repeat(rows, w, axis=0))
         assert abs(a - b) <= 1e-10 * abs(b)
 
 

@@ -211,7 +211,7 @@ def test_fit__saves_the_model_with_names_and_in_order(run, customers, tmp_path):
 
 
 def test_fit__of_an_array_has_no_names(run, tmp_path):
-    np.save(tmp_path / "x.npy", load_sensors().data.astype(np.float32))
+    np.save(tmp_path / "x.npy", load_sensors().data[:200].astype(np.float32))
     args = ("fit", tmp_path / "x.npy", "-k", 2, "--out", tmp_path / "m.npz")
     code, out, _ = run(*args)
     assert code == 0
@@ -354,7 +354,7 @@ def test_header__of_numbers_is_read_alike_by_all_commands(
     )
     assert len(notes) == 1 + index
     assert not index or "the index of the rows ('index') is left out" in notes[1]
-    assert run("select", "x.csv", "-k", "1:3", "--covariance", "EII,VVV")[1].split()[6] == "2"
+    assert run("select", "x.csv", "-k", "1:2", "--covariance", "EII")[1].split()[6] == "2"
     assert list(load("m.npz").feature_names_in_) == header.split(",")
     code, labels, err = run("predict", "m.npz", "x.csv")
     assert (code, len(labels.splitlines())) == (0, 101)
@@ -474,15 +474,21 @@ def test_score__prints_row_numbers_and_log_densities(run, customers, model):
     np.testing.assert_array_equal(found["log_density"], load_unnamed(model).score_samples(X))
 
 
-def test_score__finds_the_planted_anomalies(run, tmp_path):
-    fit = ("fit", "--example", "sensors", "-k", 3, "--out", tmp_path / "m.npz")
-    assert run(*fit)[0] == 0
-    args = ("score", tmp_path / "m.npz", "--example", "sensors", "--outliers", "0.01")
+def test_score__finds_the_planted_anomalies_and_flags_no_clean_rows(run, tmp_path):
+    path = tmp_path / "m.npz"
+    assert run("fit", "--example", "sensors", "-k", 3, "--out", path)[0] == 0
+    args = ("score", path, "--example", "sensors", "--outliers", "0.01")
     for more in ((), ("--relative",)):
         code, out, err = run(*args, *more)
         assert code == 0
         assert err.startswith("gmmfast: note: 20 of 2000 rows have a log density below -")
         np.testing.assert_array_equal(columns_of(out)["outlier"] == 1, load_sensors().anomaly)
+    write_table(
+        tmp_path / "c.csv", [{"temperature": np.full(9, 63.0), "pressure": np.full(9, 5.6)}]
+    )
+    args = ("score", path, tmp_path / "c.csv", "--outliers", 0.01)
+    assert columns_of(run(*args)[1])["outlier"].sum() == 0
+    assert columns_of(run(*args, "--relative")[1])["outlier"].sum() > 0
 
 
 @pytest.mark.parametrize("more", [(), ("--standardize",), ("--standardize", "--weight-column=w")])
@@ -495,17 +501,6 @@ def test_score__cut_of_the_model_is_in_the_units_of_the_data(run, customers, tmp
     assert share == pytest.approx(0.1, abs=3 / weights.sum())
     cut = load(path).log_density_quantile(0.1)
     np.testing.assert_array_equal(found["outlier"] == 1, found["log_density"] < cut)
-
-
-def test_score__clean_rows_are_not_flagged(run, tmp_path):
-    path = tmp_path / "m.npz"
-    assert run("fit", "--example", "sensors", "-k", 3, "--out", path)[0] == 0
-    write_table(
-        tmp_path / "c.csv", [{"temperature": np.full(9, 63.0), "pressure": np.full(9, 5.6)}]
-    )
-    args = ("score", path, tmp_path / "c.csv", "--outliers", 0.01)
-    assert columns_of(run(*args)[1])["outlier"].sum() == 0
-    assert columns_of(run(*args, "--relative")[1])["outlier"].sum() > 0
 
 
 def test_score__threshold(run, customers, model):

@@ -610,7 +610,7 @@ def test_columns_first__are_read_as_well(saved, tmp_path):
 
 def test_many_components_and_columns__are_read(tmp_path, monkeypatch):
     """What gmmfast writes takes what the file takes, however small the limit is."""
-    K, d = 40, 12
+    K, d = 10, 12
     model = GaussianMixture.from_parameters(np.full(K, 1 / K), np.zeros((K, d)), [np.eye(d)] * K)
     monkeypatch.setattr("gmmfast.files.archive.SMALL", 0)
     monkeypatch.setattr("gmmfast.files.model.BLOCK", 3 * d**2)

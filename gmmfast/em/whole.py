@@ -125,12 +125,8 @@ class WholeFits:
         Returns
         -------
         Stage or None
-            None if compiled calls cannot fit these rows.
-
-        Raises
-        ------
-        IllDefinedCovarianceError
-            If no partition leads to positive definite covariances, or a step of the fit fails.
+            None if compiled calls cannot fit these rows, or a covariance is not positive definite:
+            another fit says why.
         """
         bench = self._bench(model, len(ways[0].means), len(ways))
         states = bench.trials.states
@@ -143,7 +139,7 @@ class WholeFits:
         return self._run(model, bench, np.zeros(3, np.int64), [], pause)
 
     def go_on(self, model: Model, rest: Rest, pause: int) -> Stage | None:
-        """Go on with a paused fit; parameters, result and errors as in `begin`."""
+        """Go on with a paused fit; parameters and result as in `begin`."""
         bench = self._bench(model, rest.n_components, 1)
         for array, kept in zip(bench.moving(), rest.arrays, strict=True):
             array[...] = kept

@@ -125,8 +125,8 @@ class GaussianMixtureIC(Estimator):
     -----
     What a fit may still gain follows from the rate at which its gains shrink, times 4; on more than
     4096 rows candidates are compared on a sample first, and differences count from 3 standard
-    errors. Fits that ended early are not ``finished`` in `results_`: their criteria are upper
-    bounds or estimates. Criteria "nec" and "cv" do not follow from the likelihood: all fits are
+    errors. Fits that ended early are not ``finished`` in `results_`: their criteria are as of their
+    last pass, or estimates. Criteria "nec" and "cv" do not follow from the likelihood: all fits are
     completed.
 
     A candidate that fails is recorded with the reason; the others are kept, for `estimator`. A

@@ -97,8 +97,8 @@ class GaussianMixtureIC(Estimator):
         Try no larger number of components after so many in a row that do not lower the criterion.
         None tries all, and is 3 for ``n_components="auto"``.
     exhaustive : bool, default=False
-        Fit every candidate to full precision. By default a fit ends once its criterion cannot come
-        within 10 of the best one; see Notes.
+        Fit every candidate to full precision. By default a fit ends once its criterion is not
+        expected to come within 10 of the best one; see Notes.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: raise, or choose among the candidates so far.
     random_state : int, RandomState, Generator or None, default=None

@@ -142,9 +142,9 @@ class Fitting:
     def _on_sample(self, model: Model, trial: Trial, done: Samples = ()) -> Progress:
         """EM on the next sample, and what its outcome lets expect of all rows.
 
-        The best mixture of p parameters is less likely than this one on the m rows of the sample,
-        and more likely on others, by about p / 2m nats per row each (Akaike 1974, section 5): so
-        the mean over both says how likely it is.
+        The best mixture of all rows, with p parameters, is less likely than this one on the m rows
+        of the sample, and more likely on m rows drawn apart from it, by about p / 2m nats per row
+        each (Akaike 1974, section 5): so the mean over both says how likely it is.
         """
         control, starts, rows = self._control, self.starts, self.rows
         points = starts.samples[len(done)]
@@ -158,8 +158,7 @@ class Fitting:
             result = course.result()
             log_densities = self._log_densities(len(done), result.parameters)
             means.append(float(log_densities.mean()))
-        n_parameters = model.n_parameters(*result.parameters.means.shape)
-        log_likelihood = rows.weight * means[1] + 0.5 * n_parameters
+        log_likelihood = rows.weight * means[1]
         sample = Sample(log_likelihood, max(means[1] - means[0], 0.0), log_densities)
         doubt = rows.weight / points.weight * course.statistics().doubt
         result = replace(result, status=Status.UNDER_WAY)

@@ -36,7 +36,7 @@ class Starts:
     samples : list of MemoryRows
         The rows alone; or samples, each larger one begins with the rows of a smaller one.
     held_out : list of MemoryRows
-        For each sample, about as many other rows; empty without samples.
+        For each sample, as many rows drawn apart from it; empty without samples.
     points : MemoryRows
         The first of them.
     choices : dict of int to list of Partition
@@ -48,11 +48,10 @@ class Starts:
         sizes = [SMALLEST_SAMPLE]
         while sizes[-1] < LARGEST_SAMPLE and FACTOR**2 * sizes[-1] <= rows.n_rows:
             sizes.append(FACTOR * sizes[-1])
-        drawn = rows.all_or_sample(max(sizes[0], min(2 * sizes[-1], rows.n_rows - 1)), rng)
-        self.samples, self.held_out = [drawn], []
+        self.samples, self.held_out = [rows.all_or_sample(sizes[-1], rng)], []
         if rows.n_rows > SMALLEST_SAMPLE:
-            self.samples = [drawn.part(slice(size)) for size in sizes]
-            self.held_out = [drawn.part(slice(size, 2 * size)) for size in sizes]
+            both = self.samples[0], rows.all_or_sample(sizes[-1], rng)
+            self.samples, self.held_out = ([s.part(slice(m)) for m in sizes] for s in both)
         self.points = self.samples[0]
         self._trees = trees(*self.points.present())
         self.choices: dict[int, list[Partition]] = {}

@@ -464,7 +464,7 @@ def test_callback_stops_and_keeps_what_there_is(recwarn):
     stopped = GaussianMixture(**params).fit(X, callback=lambda iteration, bound: iteration == 4)
     assert not recwarn.list, "who stops a fit knows that it has not converged"
     assert (stopped.n_iter_, stopped.converged_) == (4, False)
-    assert stopped.stop_reason_ == "Stopped by the callback."
+    assert stopped.stop_reason_ == "Stopped by the callback, a time limit or the end of a search."
     four = GaussianMixture(**params, max_iter=4).fit(X)
     for name in PARAMETERS:
         np.testing.assert_array_equal(getattr(stopped, name), getattr(four, name))

@@ -50,7 +50,7 @@ class Status(Enum):
 
     CONVERGED = "Converged: the mean log-likelihood changed by less than tol."
     MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
-    STOPPED = "Stopped by the callback."
+    STOPPED = "Stopped by the callback, a time limit or the end of a search."
     NOT_STARTED = "No iterations requested: these are the starting values."
     UNDER_WAY = "Interrupted: fit resumes from here."
     STREAM = "Updated by partial_fit; more rows may follow."
@@ -313,6 +313,19 @@ class Course:
         """Return the statistics of another E pass, at the fitted mixture."""
         self._rows.e_step(self._rule, self._fit, self._hints)
         return self._last_statistics()
+
+    def measured(self) -> tuple[EMResult, SufficientStatistics]:
+        """Return the result so far, and the statistics of its mixture; the fit can go on.
+
+        A leap that no pass has tested is left out.
+        """
+        fit = self._fit
+        flat, leap_counts = fit.flat.copy(), fit.leap_counts.copy()
+        if leap_counts[ON_TRIAL]:
+            fall_back(fit)
+        measured = self.result(), self.statistics()
+        fit.flat[...], fit.leap_counts[...] = flat, leap_counts
+        return measured
 
     def _last_statistics(self) -> SufficientStatistics:
         rows, totals = self._rows, Totals(*(own.copy() for own in self._fit.totals))

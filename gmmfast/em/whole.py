@@ -214,6 +214,7 @@ class WholeFits:
                 n_done = len(lower_bounds)
                 bounds = (fit.bounds[i % BLOCK] for i in range(n_done, fit.n_passes))
                 lower_bounds += map(float, bounds)
+        require_somebody()  # else the fit may have been cut off
         return self._stage(model, bench, place, lower_bounds)
 
     def _stage(

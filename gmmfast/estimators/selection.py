@@ -126,8 +126,8 @@ class GaussianMixtureIC(Estimator):
     What a fit may still gain follows from the rate at which its gains shrink, times 4; on more than
     4096 rows candidates are compared on a sample first, and differences count from 3 standard
     errors. Fits that ended early are not ``finished`` in `results_`: their criteria are as of their
-    last pass, or estimates. Criteria "nec" and "cv" do not follow from the likelihood: all fits are
-    completed.
+    last pass, or estimates. By "nec" and "cv", which do not follow from the likelihood, and
+    by "aic" and "aicc", which choose large models that converge slowly, all fits are completed.
 
     A candidate that fails is recorded with the reason; the others are kept, for `estimator`. A
     candidate with a collapsed component (``degenerate_`` of `GaussianMixture`) is recorded but not
@@ -376,6 +376,7 @@ class GaussianMixtureIC(Estimator):
                 raise
         finally:
             search.store.close()
+        search.settle()
         fits = list(search.known.values())
         if search.patience is not None and not search.is_complete:
             warn(f"The search ended after {len(fits)} candidates, before its patience did.")

@@ -14,6 +14,7 @@ from gmmfast.em.loop import Control, Course, EMResult, Status
 from gmmfast.em.starts import on_all
 from gmmfast.em.trials import Trial, likeliest
 from gmmfast.em.whole import Rest, WholeFits
+from gmmfast.kernels.anderson import MEMORY
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Rows
@@ -22,6 +23,8 @@ from gmmfast.search.starts import Starts
 
 SAMPLE_PASSES = 50  # EM passes over a sample, at most,
 SAMPLE_TOL = 1e-5  # which end once one gains less, in nats per row
+FIRST = 6  # passes before candidates are compared; doubled each time
+KEPT = 1 << 24  # bytes of a paused fit, about, so that a hundred candidates keep less than 2 GB
 ERRORS = 3.0  # standard errors of a difference on a sample
 FASTEST, SLOWEST = 0.7, 0.98  # rates of convergence that are believed,
 RECENT = 8  # of so many passes, at most
@@ -31,9 +34,7 @@ class Sample(NamedTuple):
     """What a sample says about a fit to all rows."""
 
     log_likelihood: float  # to be expected of all rows
-    missing: (
-        float  # nats per row that EM may still gain: as many as in the second half of its passes
-    )
+    missing: float  # nats per row that EM may still gain: what the second half of its passes gained
     log_densities: Floats  # (m,) of its rows, and of as many others
 
 
@@ -67,8 +68,14 @@ class Fitting:
         self.rows, self.starts, self._control = rows, starts, control
         self._whole = WholeFits(starts.points, control) if starts.points is rows else None
 
-    def begin(self, model: Model, ways: Sequence[Partition], pause: int) -> Progress:
-        """Fit from the likeliest partition, first to a sample if there is one.
+    def is_small(self, model: Model, n_components: int) -> bool:
+        """Whether what a paused fit goes on from may be kept for all candidates."""
+        K, d = n_components, self.rows.n_features
+        n_scatter = math.prod(model.scatter.shape(K, d))
+        return 8 * (MEMORY + 3) * 2 * (K + K * d + n_scatter) <= KEPT
+
+    def begin(self, model: Model, ways: Sequence[Partition]) -> Progress:
+        """Begin a fit from the likeliest partition, and pause: after the first sample, if any.
 
         Parameters
         ----------
@@ -76,29 +83,33 @@ class Fitting:
             The covariance model.
         ways : sequence of Partition
             Partitions of the rows or the sample.
-        pause : int
-            Passes over all rows after which to pause. A fit to a sample pauses after it, unless
-            this is `max_iter`.
 
         Raises
         ------
         IllDefinedCovarianceError
             If a covariance is not positive definite.
         """
-        whole, points = self._whole, self.starts.points
+        if self.starts.held_out:
+            return self._on_sample(model, likeliest(self.starts.points, model, ways))
+        return self._on_few(model, ways, min(FIRST, self._control.max_iter))
+
+    def complete(self, model: Model, ways: Sequence[Partition]) -> Progress:
+        """Fit from the likeliest partition to the end; parameters and errors as in `begin`."""
+        if not self.starts.held_out:
+            return self._on_few(model, ways, self._control.max_iter)
+        trial = likeliest(self.starts.points, model, ways)
+        begun = self._on_sample(model, trial).rest
+        assert isinstance(begun, Trial)
+        return self._on_all(model, begun, self._control.max_iter)
+
+    def _on_few(self, model: Model, ways: Sequence[Partition], pause: int) -> Progress:
+        """Fit to rows without samples, until so many passes are done."""
+        whole = self._whole
         if whole is not None and whole.are_possible(model, len(ways[0].means)):
             stage = whole.begin(model, ways, pause)
             if stage is not None:
                 return _of_stage(stage.result, stage.rest)
-        trial = likeliest(points, model, ways)
-        if not self.starts.held_out:
-            return self._on_all(model, trial, pause)
-        sampled = self._on_sample(model, trial)
-        return sampled if pause < self._control.max_iter else self._on_all(model, trial, pause)
-
-    def complete(self, model: Model, ways: Sequence[Partition]) -> Progress:
-        """Fit from the likeliest partition to the end."""
-        return self.begin(model, ways, self._control.max_iter)
+        return self._on_all(model, likeliest(self.starts.points, model, ways), pause)
 
     def go_on(self, model: Model, progress: Progress, pause: int) -> Progress:
         """Go on with a fit that has paused: after the last sample with all rows, to its end."""
@@ -155,12 +166,12 @@ class Fitting:
         course, means = Course(arranged, begin, model, limits, hints=hints), []
         for pause in (passes // 2, passes):
             course.complete(pause)
-            result = course.result()
+            result, statistics = course.measured()
             log_densities = self._log_densities(len(done), result.parameters)
             means.append(float(log_densities.mean()))
         log_likelihood = rows.weight * means[1]
         sample = Sample(log_likelihood, max(means[1] - means[0], 0.0), log_densities)
-        doubt = rows.weight / points.weight * course.statistics().doubt
+        doubt = rows.weight / points.weight * statistics.doubt
         result = replace(result, status=Status.UNDER_WAY)
         trial = Trial(starts.points, begin)  # without a sorted copy of the sample
         return Progress(result, log_likelihood, doubt, trial, (*done, sample))
@@ -171,7 +182,7 @@ class Fitting:
 
     def _of_course(self, course: Course, pause: int) -> Progress:
         course.complete(pause)
-        result, statistics = course.result(), course.statistics()
+        result, statistics = course.measured()
         rest = course if result.status is Status.UNDER_WAY else None
         return _of(result, statistics, rest)
 

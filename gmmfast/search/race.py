@@ -13,7 +13,6 @@ from gmmfast.em.trials import Trial
 from gmmfast.search.candidates import CandidateFit
 from gmmfast.search.fitting import ERRORS, Progress, missing
 
-FIRST = 6  # passes before candidates are compared; doubled each time
 MARGIN = 10.0  # a candidate is left if its criterion cannot come so near the best one
 SAFETY = 4.0  # factor on what the linear rate lets expect: a fit may be on a plateau
 
@@ -23,6 +22,7 @@ class Contender(NamedTuple):
 
     fit: CandidateFit
     progress: Progress | None = None  # None if there is no mixture
+    n_heats: int = 0  # in which it has gone on
 
     @property
     def has_ended(self) -> bool:

@@ -124,7 +124,12 @@ class Results(np.ndarray):
         """
         values = np.asarray(self[criterion])
         sound = np.flatnonzero(~np.asarray(self["degenerate"]) & np.isfinite(values))
-        return sound[np.lexsort((values[sound], ~np.asarray(self["finished"])[sound]))]
+        left = ~np.asarray(self["finished"])[sound]
+        values = values[sound].copy()
+        least = values[~left].min(initial=np.inf)
+        if np.isfinite(least):
+            values[left] = np.maximum(values[left], least)  # what a sample lets expect is not first
+        return sound[np.lexsort((left, values))]
 
     def summary(self, criterion: Criterion, n_best: int = 5) -> str:
         """Return the best candidates, and the outcome of the others, as text.

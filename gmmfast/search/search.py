@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,10 +12,11 @@ from typing import TypeVar
 
 from gmmfast.data.constraints import CovarianceType, Criterion
 from gmmfast.em.kmeans import Random
-from gmmfast.em.loop import Control, Status
+from gmmfast.em.loop import Control, EMResult, Status
 from gmmfast.em.observers import Deadline
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.kernels.threads import require_somebody
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
@@ -23,7 +25,7 @@ from gmmfast.search.fitting import Fitting, Progress, Samples
 from gmmfast.search.folds import Fold
 from gmmfast.search.measures import Measures
 from gmmfast.search.neighbors import neighbors_of, partitions_from
-from gmmfast.search.race import FIRST, Contender, Race
+from gmmfast.search.race import Contender, Race
 from gmmfast.search.starts import Starts
 from gmmfast.search.store import Store
 from gmmfast.search.threads import in_threads
@@ -32,6 +34,8 @@ from gmmfast.search.twins import as_twin, twins_of
 LEADERS = 3  # candidates that are fitted again,
 ROUNDS = 5  # at most so often
 TASK = 7  # fits that a thread takes over together
+RACED = ("bic", "icl")  # criteria for which fits may be left; AIC chooses large models, whose EM is
+# slow: of overlapping components one was left after 6 passes that gained most in the next 400
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
 T = TypeVar("T")  # argument
@@ -56,7 +60,7 @@ class Search:
     criterion : str
         Criterion to minimize.
     exhaustive : bool
-        Whether all fits go on to their end, also where another candidate is better for sure.
+        Whether all fits go on to their end, also where another candidate is better.
     folds : list of (Rows, Rows)
         For cross-validation: rows to fit to, and rows that are held out, about the same center.
     reg_covar : float
@@ -162,7 +166,7 @@ class Search:
     @property
     def _is_race(self) -> bool:
         """Whether fits may be left before their end."""
-        return not self.exhaustive and self.criterion not in ("nec", "cv")
+        return not self.exhaustive and self.criterion in RACED
 
     def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
         """Fit all models with each of these numbers of components, as far as is worth it."""
@@ -232,10 +236,11 @@ class Search:
         return self._kept(0, candidate, (), partial(self._open, most, candidate))
 
     def _gone_on(self, contender: Contender) -> Contender:
-        progress, go_on = contender.progress, partial(self._go_on, contender)
+        progress, number = contender.progress, contender.n_heats + 1
         assert progress is not None
-        n_passes = len(progress.result.lower_bounds)
-        return self._kept(n_passes, contender.fit.candidate, progress.samples, go_on)
+        go_on = partial(self._go_on, contender)
+        kept = self._kept(number, contender.fit.candidate, progress.samples, go_on)
+        return kept._replace(n_heats=number)
 
     def _kept(
         self, number: int, candidate: Candidate, samples: Samples, fit: Callable[[], Contender]
@@ -252,6 +257,7 @@ class Search:
                 return Contender(known)
             return Contender(known, Progress(result, known.log_likelihood, math.nan, None, samples))
         contender = fit()
+        require_somebody()  # else it may have been cut off
         if contender.has_ended and not self.deadline.passed():
             self.store.put(number, contender.fit)
         return contender
@@ -268,9 +274,11 @@ class Search:
             failure = SINGULAR
         if failure:
             return Contender(CandidateFit(candidate, time.perf_counter() - begin, failure))
-        pause = FIRST if self._is_race else self.control.max_iter
         choice = self._starts[0].choices[K]
-        return self._contender(candidate, begin, lambda: self._fitting.begin(model, choice, pause))
+        fit = self._fitting.complete
+        if self._is_race and self._fitting.is_small(model, K):
+            fit = self._fitting.begin
+        return self._contender(candidate, begin, lambda: fit(model, choice))
 
     def _go_on(self, contender: Contender) -> Contender:
         """Go on with a fit, for as many passes as it has had."""
@@ -302,25 +310,38 @@ class Search:
 
         The likelier fit is kept, and its neighbors follow, until nothing improves.
         """
-        tried: set[tuple[int, ...]] = set()  # each leader with its neighbors
+        tried: list[list[EMResult | None]] = []  # of each leader and its neighbors
         for number in range(1, ROUNDS + 1):
             fits = self.known.values()
             sound = [fit for fit in fits if fit.result is not None and not fit.degenerate]
+            sound = [fit for fit in sound if not math.isnan(getattr(fit, self.criterion))]
             sound.sort(key=lambda fit: float(getattr(fit, self.criterion)))
             is_sampled = bool(self._starts[0].held_out)  # of others the likelihood is an estimate
             leaders = [fit for fit in sound if fit.finished or not is_sampled][:LEADERS]
             todo = []
             for fit in leaders:
                 neighbors = neighbors_of(fit.candidate, sound)
-                key = tuple(id(each.result) for each in [fit, *neighbors])
-                if key not in tried:
-                    tried.add(key)
+                own = [each.result for each in [fit, *neighbors]]
+                if not any(all(map(operator.is_, own, other)) for other in tried):
+                    tried.append(own)
                     todo.append((fit, neighbors))
             fitted = self._each(partial(self._again_or_known, number), todo)
             again = {fit.candidate: fit for fit in fitted}
             self.known |= again
             if self.deadline.passed() or all(again[fit.candidate] is fit for fit, _ in todo):
                 break
+
+    def settle(self) -> None:
+        """Where a search ends while all fits are on samples, measure the best one on all rows."""
+        sound = [fit for fit in self.known.values() if fit.result and not fit.degenerate]
+        if not sound or any(fit.finished for fit in sound):
+            return
+        fit = min(sound, key=lambda fit: float(getattr(fit, self.criterion)))
+        assert fit.result is not None
+        scatter = MODELS[fit.candidate.covariance_type](self.reg_covar).scatter
+        statistics = self.rows.expectation(fit.mixture, scatter)
+        progress = Progress(fit.result, statistics.log_likelihood, statistics.doubt, None)
+        self._keep(replace(fit, **self._measures.of(fit.candidate, progress)))
 
     def _again_or_known(
         self, number: int, leader: tuple[CandidateFit, list[CandidateFit]]
@@ -329,6 +350,7 @@ class Search:
         known = self.store.get(-number, fit.candidate)
         if known is None:
             known = self._again(leader)
+            require_somebody()
             if not self.deadline.passed():
                 self.store.put(-number, known)
         return fit if known.log_likelihood == fit.log_likelihood else known

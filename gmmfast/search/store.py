@@ -11,8 +11,8 @@ from gmmfast.search.candidates import Candidate, CandidateFit
 EVERY = 1.0  # seconds between two writes, at least,
 REST = 20  # and this many times as long as the last one took
 
-# Fits that have ended. By the number of passes that a candidate had had before the last heat of the
-# race, and the candidate: such an outcome depends on the candidate and its starts alone. Later,
+# Fits that have ended. By the number of heats of the race in which a candidate has gone on, and the
+# candidate: such an outcome depends on the candidate and its starts alone. Later,
 # where leaders are fitted again, by minus the number of the round: these depend on all candidates.
 Outcomes = dict[tuple[int, Candidate], CandidateFit]
 

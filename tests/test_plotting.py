@@ -68,11 +68,16 @@ def n_points(ax):
 
 def test_criterion__one_curve_per_model(search, ax):
     assert plot_criterion(search, ax) is ax
-    *curves, ring = ax.get_lines()
+    *lines, ring = ax.get_lines()
+    curves, hollow = lines[::2], lines[1::2]
     assert [curve.get_label() for curve in curves] == ["EII", "VVV"]
-    for curve in curves:
-        own = search.results_["covariance_type"] == curve.get_label()
-        np.testing.assert_array_equal(curve.get_ydata(), search.results_["bic"][own])
+    results = search.results_
+    for curve, points in zip(curves, hollow, strict=True):
+        own = results["covariance_type"] == curve.get_label()
+        np.testing.assert_array_equal(curve.get_ydata(), results["bic"][own])
+        left = own & ~results["finished"]
+        np.testing.assert_array_equal(points.get_ydata(), results["bic"][left])
+        assert points.get_markerfacecolor() == "white"
         np.testing.assert_array_equal(curve.get_xdata(), [1, 2, 3])
     best = search.best_n_components_
     assert ring.get_xdata() == [best]
@@ -85,12 +90,12 @@ def test_criterion__what_is_not_ranked_leaves_a_gap(ax):
     X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [5.0, 5.0]])
     search = GaussianMixtureIC([1, 4], covariance_types=["EII", "VVV"], random_state=0).fit(X)
     plot_criterion(search, ax)
-    assert np.isnan(ax.get_lines()[1].get_ydata()[1])
+    assert np.isnan(ax.get_lines()[2].get_ydata()[1])
 
 
 def test_criterion__takes_results_and_another_criterion(search, ax):
     plot_criterion(search.results_, ax, criterion="icl")
-    curve = ax.get_lines()[1]
+    curve = ax.get_lines()[2]
     np.testing.assert_array_equal(curve.get_ydata(), search.results_["icl"][1::2])
     assert ax.get_ylabel().startswith("ICL")
 

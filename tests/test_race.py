@@ -466,3 +466,12 @@ def test_search__that_ends_on_a_sample_measures_its_choice_on_all_rows(monkeypat
     best = found.results_[found.results_.ranking("bic")[0]]
     assert best["finished"] and found.results_["finished"].sum() == 1
     assert found.bic(rows) == pytest.approx(best["bic"], rel=1e-12)
+
+
+def test_search__marks_what_it_has_left():
+    found = search().fit(load_iris().data)
+    K, name = next(fit for fit in found._fits if not found._fits[fit][0].finished)
+    text = found.results_.summary("bic", len(found.results_))
+    assert f"{K} {name}*" in " ".join(text.split()) and "* not completed" in text
+    assert found.compare().candidates[0].finished
+    assert "*" not in GaussianMixtureIC([1], covariance_types=FEW).fit(X).summary()

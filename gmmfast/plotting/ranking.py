@@ -69,6 +69,9 @@ def plot_criterion(
             results["n_components"][own], values[own], label=name, markersize=4, linewidth=1,
             **look(number),
         )  # fmt: skip
+        left = own & ~results["finished"]
+        hollow = look(number) | {"linestyle": "none", "markerfacecolor": "white"}
+        ax.plot(results["n_components"][left], values[left], markersize=4, **hollow)
     best = results[order[0]]
     ax.plot(
         best["n_components"], values[order[0]], "o", markersize=13, markerfacecolor="none",
@@ -79,7 +82,8 @@ def plot_criterion(
     ax.set_xlabel("number of components")
     ax.set_ylabel(f"{criterion.upper()} (lower is better)")
     ax.set_title(f"best: {best['covariance_type']}, K = {best['n_components']}")
-    draw_legend(ax, "model")
+    is_complete = bool(results["finished"][order].all())
+    draw_legend(ax, "model" if is_complete else "model (hollow: not completed)")
     return ax
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmmfast.reporting.table import table
-from gmmfast.search.results import Results
+from gmmfast.search.results import NOT_COMPLETED, Results, marked
 
 TIED = 2.0  # difference in BIC up to which two candidates are equally good
 GRADES = ((TIED, "tied"), (6.0, "positive"), (10.0, "strong"))  # differences up to these
@@ -31,6 +31,8 @@ class Compared(NamedTuple):
     evidence : str
         For the best, against this candidate: "tied", "positive", "strong" or "very strong"; "best"
         for the best itself.
+    finished : bool
+        Whether its fit was completed; else its BIC may be a little lower.
     """
 
     n_components: int
@@ -39,6 +41,7 @@ class Compared(NamedTuple):
     difference: float
     probability: float
     evidence: str
+    finished: bool
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Comparison:
                 float(difference),
                 float(share),
                 _grade(difference) if i else "best",
+                bool(row["finished"]),
             )
             for i, (row, difference, share) in enumerate(
                 zip(ranked, differences, shares, strict=True)
@@ -83,7 +87,7 @@ class Comparison:
     def __str__(self) -> str:
         shown = self.candidates[:LISTED]
         columns = [
-            ("model", [one.covariance_type for one in shown]),
+            ("model", [marked(one.covariance_type, one.finished) for one in shown]),
             ("BIC", [f"{one.bic:.2f}" for one in shown]),
             ("difference", [f"{one.difference:.2f}" for one in shown]),
             ("probability", [f"{one.probability:.3f}" for one in shown]),
@@ -94,7 +98,8 @@ class Comparison:
         if n_tied == 1:
             outcome = f"No other candidate is within {TIED:g} of the best BIC"
         lines = table("K", [str(one.n_components) for one in shown], columns)
-        return "\n".join([*lines, *([f"and {more} more"] if more else []), "", outcome])
+        notes = [outcome] + ([] if all(one.finished for one in shown) else [NOT_COMPLETED])
+        return "\n".join([*lines, *([f"and {more} more"] if more else []), "", *notes])
 
     __repr__ = __str__
 

@@ -17,6 +17,7 @@ from gmmfast.search.best import decimals
 from gmmfast.search.candidates import Candidate, CandidateFit
 
 NOT_REACHED = "not reached"
+NOT_COMPLETED = "* not completed: its likelihood may be higher"
 MEASURED = ("log_likelihood", *CRITERIA)
 
 FIELDS = [
@@ -147,7 +148,8 @@ class Results(np.ndarray):
         """
         best = self[self.ranking(criterion)[:n_best]].view(type(self))
         labels, columns = best._columns(criterion)
-        return Summary("\n".join([*table("K", labels, columns), "", *self._outcome(criterion)]))
+        notes = self._notes(best, criterion)
+        return Summary("\n".join([*table("K", labels, columns), "", *notes]))
 
     def _repr_html_(self) -> str | None:
         if self.dtype.names != tuple(name for name, _ in FIELDS):
@@ -159,13 +161,18 @@ class Results(np.ndarray):
     def _columns(self, criterion: Criterion) -> tuple[list[str], list[tuple[str, list[str]]]]:
         """Return K of each candidate, and the columns of a summary: headings and cells."""
         columns = [
-            ("model", [str(name) for name in self["covariance_type"]]),
+            ("model", list(map(marked, self["covariance_type"], self["finished"]))),
             ("log-likelihood", [f"{value:.2f}" for value in self["log_likelihood"]]),
             ("parameters", [str(count) for count in self["n_parameters"]]),
         ]
         for name in dict.fromkeys([criterion, "bic", "icl"]):
             columns.append((name.upper(), [decimals(name, value) for value in self[name]]))
         return [str(k) for k in self["n_components"]], columns
+
+    def _notes(self, shown: Results, criterion: Criterion) -> list[str]:
+        """Return the lines below a table of some candidates."""
+        marks = [] if shown["finished"].all() else [NOT_COMPLETED]
+        return [*marks, *self._outcome(criterion)]
 
     def _outcome(self, criterion: Criterion) -> list[str]:
         """Return how many candidates are ranked, and why others are not, in a line or two."""
@@ -187,6 +194,11 @@ class Results(np.ndarray):
         reasons, n_each = np.unique(self["failure"], return_counts=True)
         lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, n_each, strict=True) if why]
         return lines
+
+
+def marked(covariance_type: str, finished: bool) -> str:
+    """Return the name of a model, with a mark if its fit was not completed."""
+    return str(covariance_type) if finished else f"{covariance_type}*"
 
 
 def _plain(value: Any) -> Any:

@@ -114,6 +114,18 @@ def test_resumed__the_result_of_a_search_without_an_interruption(
     assert_same(GaussianMixtureIC.resume(path).fit(rows, **options), expected)
 
 
+def test_resumed__on_two_samples(path, monkeypatch):
+    """The first fit that ends has gone on from both, each after as many passes."""
+    monkeypatch.setattr("gmmfast.search.starts.SMALLEST_SAMPLE", 64)
+    monkeypatch.setattr("gmmfast.search.fitting.SAMPLE_PASSES", 4)
+    X = mixture(1100, 2, 3, separation=3.0, seed=1)[0]
+    expected = search().fit(X)
+    interrupt(search(), X, path, 1)
+    ((number, _),) = outcomes.read(path).outcomes
+    assert number == 2
+    assert_same(GaussianMixtureIC.resume(path).fit(X), expected)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_resumed__with_the_same_rows_from_another_source(X, path, tmp_path, dtype):
     """Sums in another order move the center by rounding."""

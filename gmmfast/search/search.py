@@ -163,17 +163,20 @@ class Search:
         for starts in self._starts:
             starts.make(counts)
 
-    @property
-    def _is_race(self) -> bool:
-        """Whether fits may be left before their end."""
-        return not self.exhaustive and self.criterion in RACED
+    def _may_pause(self, candidate: Candidate) -> bool:
+        """Whether the fit of a candidate may be left before its end."""
+        if self.exhaustive or self.criterion not in RACED:
+            return False
+        model = MODELS[candidate.covariance_type](self.reg_covar)
+        return self._fitting.is_small(model, candidate.n_components)
 
     def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
         """Fit all models with each of these numbers of components, as far as is worth it."""
         self.candidates += [Candidate(K, name) for K in counts for name in self.covariance_types]
         own = {K: list(self._twins) if K == 1 else self.covariance_types for K in counts}
         group = [Candidate(K, name) for K in counts for name in own[K]]
-        for contender in self._each(partial(self._opened, most), group, TASK, self._is_race):
+        is_short = all(map(self._may_pause, group))
+        for contender in self._each(partial(self._opened, most), group, TASK, is_short):
             yield from self._noted(contender)
         self.is_complete = True
         yield from self._heats(is_last=False)
@@ -275,9 +278,7 @@ class Search:
         if failure:
             return Contender(CandidateFit(candidate, time.perf_counter() - begin, failure))
         choice = self._starts[0].choices[K]
-        fit = self._fitting.complete
-        if self._is_race and self._fitting.is_small(model, K):
-            fit = self._fitting.begin
+        fit = self._fitting.begin if self._may_pause(candidate) else self._fitting.complete
         return self._contender(candidate, begin, lambda: fit(model, choice))
 
     def _go_on(self, contender: Contender) -> Contender:

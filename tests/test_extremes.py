@@ -43,7 +43,7 @@ GIVEN = {
 
 
 def fails_well(call):
-    """Whether a call ends with an error of ours; one that does not is let through."""
+    """Whether a call ends with an error of ours; another error is let through."""
     try:
         call()
     except ValueError as error:

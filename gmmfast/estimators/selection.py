@@ -497,10 +497,11 @@ class GaussianMixtureIC(Estimator):
         2    EVV  4064.74        2.70        0.183     positive
         2    VVV  4065.92        3.88        0.102     positive
         2    EVI  4070.67        8.63        0.009       strong
-        3    EVV  4078.24       16.20        0.000  very strong
-        3    VVV  4091.30       29.26        0.000  very strong
+        3   EVV*  4078.24       16.20        0.000  very strong
+        3   VVV*  4091.30       29.26        0.000  very strong
         <BLANKLINE>
         No other candidate is within 2 of the best BIC
+        * not completed: its likelihood may be higher
         """
         self._check_fitted()
         return Comparison.of(self.results_)

@@ -126,25 +126,27 @@ def test_whole__paused_fits_take_turns():
 
 def test_whole__benches_are_kept_until_they_are_large(monkeypatch):
     fits, choices, _ = whole(X, (2, 3), Control(1e-6, 5, "auto"))
-    benches = []
 
-    def of_thread():
-        for name, K in (("VEV", 3), ("EVV", 3), ("EVV", 2)):
-            fits.begin(MODELS[name](0.0), choices[K], 5)
-            benches.append(list(fits._own.benches.values()))
+    def free():
+        return [bench for benches in fits._free.values() for bench in benches]
 
-    of_thread()
-    assert [len(each) for each in benches] == [1, 1, 2]
-    assert benches[0][0] is benches[1][0] is benches[2][0]
-    monkeypatch.setattr(em_whole, "KEPT", 0)
-    fits.begin(MODELS["EVV"](0.0), choices[2], 5)
-    assert len(fits._own.benches) == 2  # one that fits is used
-    fits.begin(MODELS["VVI"](0.0), choices[2], 5)
-    assert len(fits._own.benches) == 1
-    other = threading.Thread(target=of_thread)
+    counts = []
+    for name, K in (("VEV", 3), ("EVV", 3), ("EVV", 2)):
+        fits.begin(MODELS[name](0.0), choices[K], 5)
+        counts.append(len(free()))
+    assert counts == [1, 1, 2]
+    first = free()
+    model = MODELS["EVV"](0.0)
+    other = threading.Thread(target=fits.begin, args=(model, choices[2], 5))
     other.start()
     other.join()
-    assert benches[-1][0] is not benches[0][0]
+    assert [*map(id, free())] == [*map(id, first)]  # another thread has used one of them
+    with fits._bench(model, 2, 1), fits._bench(model, 2, 1):
+        pass
+    assert len(free()) == 3  # two at the same time
+    monkeypatch.setattr(em_whole, "KEPT", 0)
+    fits.begin(model, choices[2], 5)
+    assert len(free()) == 1
 
 
 def test_whole__covariances_that_fail():

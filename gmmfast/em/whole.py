@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from gmmfast.em.loop import Control, EMResult, Status
 from gmmfast.em.state import BLOCK, load_start, new_fit, new_trials, restarted, rule_of, with_leap
 from gmmfast.em.trials import TRIAL, are_few, trial_rule_of
 from gmmfast.kernels.compiling import address_of
-from gmmfast.kernels.loop import CONVERGED, LOWER_BOUND, ROUNDED, STATUS, Fit
+from gmmfast.kernels.loop import CONVERGED, LOWER_BOUND, ROUNDED, STATUS, Fit, Rule
 from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.passes import Pass
 from gmmfast.kernels.threads import END, current_pace, current_stop, require_somebody, team
@@ -38,7 +38,7 @@ from gmmfast.rows.passes import parallel, work_of_loop
 from gmmfast.rows.trials import arguments
 
 TRIALS = 3  # that a bench has room for, at least
-KEPT = 1 << 26  # bytes of a thread's benches, about
+KEPT = 1 << 26  # bytes of benches, about
 ENDS = {CONVERGED: Status.CONVERGED, ROUNDED: Status.ROUNDED}
 
 
@@ -67,7 +67,6 @@ class Bench(NamedTuple):
     rows: Pass
     trial_rule: TrialRule
     seek: int  # address
-    extrapolate: int  # address
     work: int  # multiplications of a pass
 
     @property
@@ -102,7 +101,9 @@ class WholeFits:
     def __init__(self, rows: MemoryRows, control: Control) -> None:
         self._rows, self._control = rows, control
         self._floors: dict[Scatter, Floats] = {}
-        self._own = threading.local()  # the benches of a thread
+        self._rules: dict[Model, tuple[Rule, Rule]] = {}  # of trials and of EM
+        self._free: dict[Hashable, list[Bench]] = {}  # benches that nobody uses
+        self._n_bytes = 0  # of all benches, about
 
     def are_possible(self, model: Model, n_components: int) -> bool:
         """Whether passes and M steps are short enough: from the shapes alone."""
@@ -128,39 +129,42 @@ class WholeFits:
             None if compiled calls cannot fit these rows, or a covariance is not positive definite:
             another fit says why.
         """
-        bench = self._bench(model, len(ways[0].means), len(ways))
-        states = bench.trials.states
-        states.numbers[...], states.counts[...], states.failed[...] = -np.inf, 0, UNFINISHED
-        states.is_sound[...], bench.trials.is_chosen[...] = 1, 0
-        for p, way in enumerate(ways):
-            load_start(model, self._rows, way, bench.fit, bench.trials, p)
-        bench.hints.guesses[...] = self._rows.packed.labels[:, 0]
-        restarted(bench.fit)
-        return self._run(model, bench, np.zeros(3, np.int64), [], pause)
+        with self._bench(model, len(ways[0].means), len(ways)) as bench:
+            states = bench.trials.states
+            states.numbers[...], states.counts[...], states.failed[...] = -np.inf, 0, UNFINISHED
+            states.is_sound[...], bench.trials.is_chosen[...] = 1, 0
+            for p, way in enumerate(ways):
+                load_start(model, self._rows, way, bench.fit, bench.trials, p)
+            bench.hints.guesses[...] = self._rows.packed.labels[:, 0]
+            restarted(bench.fit)
+            return self._run(model, bench, np.zeros(3, np.int64), [], pause)
 
     def go_on(self, model: Model, rest: Rest, pause: int) -> Stage | None:
         """Go on with a paused fit; parameters and result as in `begin`."""
-        bench = self._bench(model, rest.n_components, 1)
-        for array, kept in zip(bench.moving(), rest.arrays, strict=True):
-            array[...] = kept
-        bench.fit.flat[...], bench.hints.guesses[...] = bench.paused
-        bench.fit.work.is_first[0] = 0
-        place = np.array([0, 0, FITTING])
-        return self._run(model, bench, place, list(rest.lower_bounds), pause)
+        with self._bench(model, rest.n_components, 1) as bench:
+            for array, kept in zip(bench.moving(), rest.arrays, strict=True):
+                array[...] = kept
+            bench.fit.flat[...], bench.hints.guesses[...] = bench.paused
+            bench.fit.work.is_first[0] = 0
+            place = np.array([0, 0, FITTING])
+            return self._run(model, bench, place, list(rest.lower_bounds), pause)
 
-    def _bench(self, model: Model, n_components: int, count: int) -> Bench:
-        """Return this thread's bench for models of these shapes, and at least so many trials."""
-        own = vars(self._own)
-        benches: dict[Hashable, Bench] = own.setdefault("benches", {})
+    @contextmanager
+    def _bench(self, model: Model, n_components: int, count: int) -> Iterator[Bench]:
+        """Lend a bench for models of these shapes, and at least so many trials."""
+        count = max(count, TRIALS)
         shapes = state_shapes(model, n_components, self._rows.n_features)
-        key = (*shapes, model.scatter)
-        if key not in benches or len(benches[key].trials.labels) < count:
-            if own.get("n_bytes", 0) > KEPT:
-                benches.clear()
-                own["n_bytes"] = 0
-            benches[key] = self._new_bench(model, n_components, max(count, TRIALS))
-            own["n_bytes"] = own.get("n_bytes", 0) + benches[key].n_bytes
-        return benches[key]
+        key = (*shapes, model.scatter, count)
+        if self._n_bytes > KEPT:
+            self._free, self._n_bytes = {}, 0
+        free = self._free.setdefault(key, [])
+        try:
+            bench = free.pop()
+        except IndexError:
+            bench = self._new_bench(model, n_components, count)
+            self._n_bytes += bench.n_bytes
+        yield bench
+        free.append(bench)
 
     def _new_bench(self, model: Model, n_components: int, count: int) -> Bench:
         rows, control = self._rows, self._control
@@ -168,17 +172,17 @@ class WholeFits:
         if control.is_accelerated:
             fit = with_leap(fit)
         hints, trials = rows.hints(), new_trials(fit, rows, count)
-        rule = rule_of(model, rows, fit, control.tol, 0.0, control.is_accelerated)
+        trying, _ = self._rules_of(model, fit)
         floors = self._floors_of(model)
         trial_rule = trial_rule_of(model, rows.n_rows, rows.variances, floors, 0)
-        seeking = arguments(rows, rule, trial_rule, fit, hints, trials)
+        seeking = arguments(rows, trying, trial_rule, fit, hints, trials)
         _, own, trial_rule, *_ = seeking
         density, mixture, scatter = own.density, fit.mixture, fit.totals.scatter
         kinds = density.factors.ndim, mixture.covariances.ndim, mixture.factors.ndim, scatter.ndim
         seek = address_of(seek_start, (*kinds, density.whitening is None), *seeking)
         work = work_of_loop(rows.n_rows, fit)
         paused = Paused(np.empty_like(fit.flat), np.empty_like(hints.guesses))
-        return Bench(fit, hints, trials, paused, own, trial_rule, seek, rule.extrapolate, work)
+        return Bench(fit, hints, trials, paused, own, trial_rule, seek, work)
 
     def _floors_of(self, model: Model) -> Floats:
         if model.scatter not in self._floors:
@@ -193,15 +197,9 @@ class WholeFits:
         lower_bounds: list[float],
         pause: int,
     ) -> Stage | None:
-        rows, fit, control, stop = self._rows, bench.fit, self._control, current_stop()
-        trying = rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False)
-        em = trying._replace(
-            extrapolate=bench.extrapolate,
-            is_accelerated=control.is_accelerated,
-            tol=float(control.tol),
-            share=float(control.share),
-        )
-        whole = WholeRule(em, pause, control.max_iter, bench.seek)
+        rows, fit, stop = self._rows, bench.fit, current_stop()
+        trying, em = self._rules_of(model, fit)
+        whole = WholeRule(em, pause, self._control.max_iter, bench.seek)
         n_passes = min(BLOCK, rows.passes_at_once(fit))
         rest = bench.trial_rule, n_passes, stop, place, fit, bench.trials, bench.paused
         while place[PHASE] in (SEEKING, FITTING):
@@ -216,6 +214,16 @@ class WholeFits:
                 lower_bounds += map(float, bounds)
         require_somebody()  # else the fit may have been cut off
         return self._stage(model, bench, place, lower_bounds)
+
+    def _rules_of(self, model: Model, fit: Fit) -> tuple[Rule, Rule]:
+        """Return the rules of trials and of EM, which do not depend on K."""
+        if model not in self._rules:
+            rows, control = self._rows, self._control
+            self._rules[model] = (
+                rule_of(model, rows, fit, TRIAL.tol, TRIAL.share, False),
+                rule_of(model, rows, fit, control.tol, control.share, control.is_accelerated),
+            )
+        return self._rules[model]
 
     def _stage(
         self, model: Model, bench: Bench, place: NDArray[np.int64], lower_bounds: list[float]

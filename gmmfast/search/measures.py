@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gmmfast import criteria
-from gmmfast.data.constraints import Criterion
+from gmmfast.data.constraints import CovarianceType, Criterion
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.models import MODELS, Model
+from gmmfast.models import Model
 from gmmfast.parameters import Parameters
 from gmmfast.rows import Rows
 from gmmfast.search.candidates import Candidate
@@ -25,8 +25,8 @@ class Measures:
     ----------
     criterion : str
         Criterion to minimize; "nec" and "cv" are computed only if they are it.
-    reg_covar : float
-        As in `Search`.
+    models : mapping of str to Model
+        The covariance models by name.
     fitting : Fitting
         Fits to all rows.
     folds : sequence of (Fitting, Rows)
@@ -36,11 +36,11 @@ class Measures:
     def __init__(
         self,
         criterion: Criterion,
-        reg_covar: float,
+        models: Mapping[CovarianceType, Model],
         fitting: Fitting,
         folds: Sequence[tuple[Fitting, Rows]],
     ) -> None:
-        self._criterion, self._reg_covar = criterion, reg_covar
+        self._criterion, self._models = criterion, models
         self._fitting, self._folds = fitting, folds
         self._of_one: dict[str, float] = {}  # log-likelihoods of one component, by model
 
@@ -48,7 +48,7 @@ class Measures:
         """Return the fields of a `CandidateFit`, except its time and cross-validation."""
         result, log_likelihood = progress.result, progress.log_likelihood
         rows, (K, covariance_type) = self._fitting.rows, candidate
-        model = MODELS[covariance_type](self._reg_covar)
+        model = self._models[covariance_type]
         n_parameters = model.n_parameters(K, rows.n_features)
         bic = criteria.bic(log_likelihood, n_parameters, rows.weight)
         return {
@@ -72,7 +72,7 @@ class Measures:
         if K == 1:
             return 1.0
         if name not in self._of_one:
-            self._of_one[name] = self._log_likelihood_of_one(MODELS[name](self._reg_covar))
+            self._of_one[name] = self._log_likelihood_of_one(self._models[name])
         entropy = self._fitting.rows.entropy(mixture)
         return criteria.nec(entropy, log_likelihood, self._of_one[name])
 
@@ -88,7 +88,7 @@ class Measures:
     def cross_validated(self, candidate: Candidate) -> float:
         """Return minus the mean log density of held-out rows; NaN without folds."""
         K, name = candidate
-        model, total, weight = MODELS[name](self._reg_covar), 0.0, 0.0
+        model, total, weight = self._models[name], 0.0, 0.0
         for fitting, held_out in self._folds:
             mixture = fitting.complete(model, fitting.starts.choices[K]).result.parameters
             total += held_out.expectation(mixture, model.scatter).log_likelihood

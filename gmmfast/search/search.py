@@ -17,7 +17,7 @@ from gmmfast.em.observers import Deadline
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
-from gmmfast.models import MODELS
+from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
@@ -98,6 +98,7 @@ class Search:
     candidates: list[Candidate] = field(init=False, default_factory=list)  # that were begun
     known: dict[Candidate, CandidateFit] = field(init=False, default_factory=dict)  # so far
     is_complete: bool = field(init=False, default=False)  # no candidate is left to try
+    _models: dict[CovarianceType, Model] = field(init=False)
     _starts: list[Starts] = field(init=False)  # of all rows, and of each fold
     _fitting: Fitting = field(init=False)
     _measures: Measures = field(init=False)
@@ -106,6 +107,7 @@ class Search:
     _twins: dict[CovarianceType, list[CovarianceType]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._models = {name: MODELS[name](self.reg_covar) for name in self.covariance_types}
         self._twins = twins_of(self.covariance_types, self.rows.n_features)
 
     def fits(self) -> Generator[CandidateFit]:
@@ -121,7 +123,7 @@ class Search:
         pairs = zip(all_rows, self._starts, strict=True)
         self._fitting, *fittings = (Fitting(*pair, self.control) for pair in pairs)
         folds = list(zip(fittings, (held_out for _, held_out in self.folds), strict=True))
-        self._measures = Measures(self.criterion, self.reg_covar, self._fitting, folds)
+        self._measures = Measures(self.criterion, self._models, self._fitting, folds)
         heat = 1 if self.rows.n_rows > MANY else 2
         self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples), heat)
         most = min(starts.points.n_rows for starts in self._starts)
@@ -167,7 +169,7 @@ class Search:
         """Whether the fit of a candidate may be left before its end."""
         if self.exhaustive or self.criterion not in RACED:
             return False
-        model = MODELS[candidate.covariance_type](self.reg_covar)
+        model = self._models[candidate.covariance_type]
         return self._fitting.is_small(model, candidate.n_components)
 
     def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
@@ -210,7 +212,7 @@ class Search:
         """Return a fit, and the others that it stands for."""
         K, name = fit.candidate
         others = self._twins[name] if K == 1 else []
-        return [fit, *(as_twin(fit, other, self.reg_covar) for other in others)]
+        return [fit, *(as_twin(fit, other, self._models[other]) for other in others)]
 
     def _each(
         self,
@@ -269,7 +271,7 @@ class Search:
         """Begin the fit of a candidate; complete it unless there is a race."""
         begin = time.perf_counter()
         K, covariance_type = candidate
-        model = MODELS[covariance_type](self.reg_covar)
+        model = self._models[covariance_type]
         failure = ""
         if most < K:
             failure = TOO_FEW
@@ -286,7 +288,7 @@ class Search:
         begin = time.perf_counter() - contender.fit.seconds
         candidate, progress = contender.fit.candidate, contender.progress
         assert progress is not None
-        model = MODELS[candidate.covariance_type](self.reg_covar)
+        model = self._models[candidate.covariance_type]
         pause = min(2 * len(progress.result.lower_bounds), self.control.max_iter)
         return self._contender(
             candidate, begin, lambda: self._fitting.go_on(model, progress, pause)
@@ -339,7 +341,7 @@ class Search:
             return
         fit = min(sound, key=lambda fit: float(getattr(fit, self.criterion)))
         assert fit.result is not None
-        scatter = MODELS[fit.candidate.covariance_type](self.reg_covar).scatter
+        scatter = self._models[fit.candidate.covariance_type].scatter
         statistics = self.rows.expectation(fit.mixture, scatter)
         progress = Progress(fit.result, statistics.log_likelihood, statistics.doubt, None)
         self._keep(replace(fit, **self._measures.of(fit.candidate, progress)))
@@ -360,7 +362,7 @@ class Search:
         """Fit a leader from its neighbors' partitions; return the likelier fit."""
         begin, (fit, neighbors) = time.perf_counter(), leader
         K, covariance_type = fit.candidate
-        model, starts = MODELS[covariance_type](self.reg_covar), self._starts[0]
+        model, starts = self._models[covariance_type], self._starts[0]
         partitions = partitions_from([fit, *neighbors], K, starts.points)
         rounds = n_rounds(model, starts.points.n_rows, K, self.rows.n_features)
         try:

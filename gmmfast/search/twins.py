@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gmmfast.data.constraints import SKLEARN_TYPES, CovarianceType
-from gmmfast.models import MODELS
+from gmmfast.models import MODELS, Model
 from gmmfast.search.candidates import Candidate, CandidateFit
 
 
@@ -29,12 +29,12 @@ def twins_of(
     return found
 
 
-def as_twin(fit: CandidateFit, covariance_type: CovarianceType, reg_covar: float) -> CandidateFit:
+def as_twin(fit: CandidateFit, covariance_type: CovarianceType, model: Model) -> CandidateFit:
     """Return the fit of one component as that of another model."""
     candidate = Candidate(fit.candidate.n_components, covariance_type)
     if fit.result is None:
         return replace(fit, candidate=candidate, seconds=0.0)
-    own, model = fit.mixture, MODELS[covariance_type](reg_covar)
+    own = fit.mixture
     mixture = model.of_covariances(own.weights, own.means, own.covariances)
     result = replace(fit.result, parameters=mixture)
     return replace(fit, candidate=candidate, seconds=0.0, result=result)

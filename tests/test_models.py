@@ -271,6 +271,22 @@ def test_acceleration_stays_in_the_family(code):
     np.testing.assert_allclose(step.covariances, ours.covariances_, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("code", ["VEE", "EVE", "VVE"])
+def test_a_step_from_earlier_axes__raises_the_likelihood_towards_the_whole_step(code):
+    X, labels, _ = STORED["iris"]
+    rows, model, whole = after_m_step(X, labels, code)
+    *_, other = after_m_step(X, np.arange(len(X)) % 3, code)  # another partition
+    means = np.array([X[labels == k].mean(axis=0) for k in range(3)]) - rows.center
+    statistics, values = rows.partition(rows.tiled(labels), means, model.scatter), []
+    for _ in range(30):
+        other = model.maximization(statistics, other)
+        values.append(complete_log_likelihood(X, labels, other.covariances))
+    most = complete_log_likelihood(X, labels, whole.covariances)
+    assert most - values[0] > 1e-6  # one step does not reach it
+    assert np.diff(values).min() > -1e-9
+    assert values[-1] == pytest.approx(most, rel=1e-12)
+
+
 @pytest.mark.parametrize("code", MODEL_CODES)
 def test_a_singular_scatter_has_one_clear_error(code):
     X = np.zeros((20, 2))

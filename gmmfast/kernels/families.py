@@ -18,6 +18,7 @@ from gmmfast.kernels.variances import ITERATIONS, PRECISION, fill_variances
 NO_MORE = 1e-16  # correlation below the rounding of p and q: no rotation reduces it
 AT_REST = 1e-10  # sine of an angle at convergence: the likelihood differs by its square
 TRIAL_ITERATIONS = 3  # that decide which initial axes are best
+LATER_ITERATIONS = 3  # of a step from earlier axes; EM does the rest
 
 
 @kernel
@@ -127,11 +128,12 @@ def fit_common_axes(
     axes,  # in, out (d, d): initial axes -> fitted ones
     work,  # scratch: rotated, spread; out: variances
 ):
-    """EVE, VVE and VEE: alternate variances along the axes and rotations until convergence.
+    """EVE, VVE and VEE: alternate variances along the axes and rotations, until convergence.
 
-    Neither step lowers the likelihood; rotations are exact in each plane, where Browne & McNicholas
-    (2014) use a bound. Returns ``sum_k mass_k log |covariance_k|``, which is smallest where the
-    likelihood is largest.
+    Neither lowers the likelihood, so EM also converges if a step ends early (generalized EM:
+    Dempster, Laird & Rubin 1977, section 1); rotations are exact in each plane, where Browne &
+    McNicholas (2014) use a bound. Returns ``sum_k mass_k log |covariance_k|``, which is smallest
+    where the likelihood is largest.
     """
     K, d = work.variances.shape
     for k in range(K):
@@ -320,9 +322,11 @@ def matrices_of_common_axes(
     covariances,  # out (K, d, d)
 ):
     """VEE, EVE and VVE: axes in common."""
+    iterations = np.int64(LATER_ITERATIONS)
     if is_first:
         find_common_axes(family, scatter, mass, work)
-    fit_common_axes(family, scatter, mass, is_first, np.int64(ITERATIONS), work.axes, work)
+        iterations = np.int64(ITERATIONS)
+    fit_common_axes(family, scatter, mass, is_first, iterations, work.axes, work)
     for k in range(scatter.shape[0]):
         compose(work.axes, work.variances[k], covariances[k])
     return 0

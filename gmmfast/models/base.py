@@ -52,8 +52,9 @@ class Model(ABC):
     ) -> Parameters:
         """M step: the parameters that maximize the expected complete log-likelihood.
 
-        Bishop 2006, equations 9.24-9.26. A component whose mass is below rounding keeps its mean
-        and gets weight zero and the covariance ``reg_covar * I``.
+        Bishop 2006, equations 9.24-9.26. From previous parameters, families with common axes take a
+        few turns only, which do not lower it. A component whose mass is below rounding keeps its
+        mean and gets weight zero and the covariance ``reg_covar * I``.
 
         Raises
         ------

@@ -24,6 +24,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import END, new_stop, obey
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
+from gmmfast.search import search as search_search
 from gmmfast.search import starts as search_starts
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.fitting import FASTEST, SLOWEST, Fitting, Progress, Sample, missing
@@ -366,6 +367,7 @@ def samples(monkeypatch):
     """Fits of more than 128 rows begin on samples of 128 and 512 rows."""
     monkeypatch.setattr(em_starts, "SMALLEST_SAMPLE", 128)
     monkeypatch.setattr(search_starts, "SMALLEST_SAMPLE", 128)
+    monkeypatch.setattr(search_search, "SMALLEST_SAMPLE", 128)
     monkeypatch.setattr(search_starts, "LARGEST_SAMPLE", 512)
 
 
@@ -377,6 +379,17 @@ def test_search__on_samples_chooses_as_if_all_fits_saw_all_rows(samples):
     found, complete = (search(exhaustive=exhaustive).fit(rows) for exhaustive in (False, True))
     total, expected = check(found, complete, rows)
     assert total == pytest.approx(expected, rel=0.1)  # expected of all rows, by a sample
+
+
+def test_search__solutions_start_larger_ones():
+    """Without a start from eleven components, twelve that overlap are taken for thirteen."""
+    rng = np.random.default_rng(1)
+    means, factors = rng.normal(size=(12, 6)), rng.normal(size=(12, 6, 6)) / 2
+    labels = rng.integers(12, size=6000)
+    rows = means[labels] + np.einsum("nij,nj->ni", factors[labels], rng.normal(size=(6000, 6)))
+    for counts in ("auto", range(1, 16)):
+        found = GaussianMixtureIC(counts, covariance_types=["VVV"], random_state=0).fit(rows)
+        assert found.best_n_components_ == 12
 
 
 def test_search__no_sample_makes_a_candidate_better_than_the_best(samples):

@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gmmfast.parameters import Parameters
+from gmmfast.em.kmeans import partition_of
+from gmmfast.em.trials import likeliest
+from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.models import Model
+from gmmfast.models.step import parameters_in
+from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.evaluation import labels_of, responsibilities_of
 from gmmfast.search.candidates import Candidate, CandidateFit
@@ -17,6 +23,7 @@ from gmmfast.search.starts import Labels
 
 OTHER_MODELS = 3  # with the same K: the likeliest
 MERGES = 3  # pairs of components to merge
+SPLITS = 4  # components to cut, where the solution with one component less is a start
 
 
 def neighbors_of(candidate: Candidate, fits: Sequence[CandidateFit]) -> list[CandidateFit]:
@@ -42,8 +49,22 @@ def partitions_from(
     return found
 
 
+def best_split(points: MemoryRows, mixture: Parameters, model: Model) -> list[Labels]:
+    """Return the partition after a few EM passes from the likeliest split; none if all fail."""
+    K = len(mixture.weights) + 1
+    ways = [partition_of(points, labels, K) for labels in splits(points, mixture)[:SPLITS]]
+    try:
+        fit = likeliest(points, model, ways).fit if ways else None
+    except IllDefinedCovarianceError:
+        return []
+    return [labels_of(points, parameters_in(model, fit.mixture))] if fit else []
+
+
 def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     """Return the partitions in which one component is cut in two, across its longest axis.
+
+    Those whose halves are heaviest and narrowest come first: by the log-likelihood that two normal
+    distributions along the axis gain over one, if they share a variance.
 
     Parameters
     ----------
@@ -60,17 +81,28 @@ def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     labels = labels_of(points, parameters)[points.sample_weight > 0]
     present, weights = points.present()
     K = len(parameters.weights)
-    found = []
+    found: list[tuple[float, int, Labels]] = []
     for k in range(K):
         own = np.flatnonzero(labels == k)
         if own.size < 2:
             continue
-        residuals = present[own] - np.average(present[own], axis=0, weights=weights[own])
-        longest = np.linalg.eigh((residuals * weights[own, None]).T @ residuals)[1][:, -1]
+        mass = weights[own]
+        residuals = present[own] - np.average(present[own], axis=0, weights=mass)
+        longest = np.linalg.eigh((residuals * mass[:, None]).T @ residuals)[1][:, -1]
+        along = residuals @ longest
+        beyond = along > 0
         cut = labels.copy()
-        cut[own[residuals @ longest > 0]] = K
-        found.append(points.of_all(cut))
-    return found
+        cut[own[beyond]] = K
+        found.append((-_gain(along, mass, beyond), len(found), points.of_all(cut)))
+    return [cut for *_, cut in sorted(found)]
+
+
+def _gain(along: Floats, mass: Floats, beyond: NDArray[np.bool_]) -> float:
+    """Return what two normal distributions of rows along an axis gain over one, in nats."""
+    sides = [part for part in (beyond, ~beyond) if part.any()]
+    within = sum(mass[s] @ (along[s] - np.average(along[s], weights=mass[s])) ** 2 for s in sides)
+    whole = mass @ along**2
+    return float(mass.sum() * np.log(whole / within) / 2) if within > 0 else 0.0
 
 
 def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:

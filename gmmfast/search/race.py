@@ -65,9 +65,9 @@ class Race:
         if self._value(contender) < self._value(self._best):
             self._best = contender
 
-    def least(self, waiting: Sequence[Contender]) -> float:
-        """Return the lowest criterion of candidates that have ended, or come as far as they may."""
-        far = [each for each in waiting if each.n_samples == self._n_samples or not each.is_sampled]
+    def least(self, waiting: Sequence[Contender], n_samples: int) -> float:
+        """Return the lowest criterion of candidates that have ended, or seen so many samples."""
+        far = [each for each in waiting if each.n_samples >= n_samples or not each.is_sampled]
         return min(map(self._value, [self._best, *far]))
 
     def heat(self, waiting: Sequence[Contender], is_last: bool) -> list[Contender]:

@@ -14,6 +14,7 @@ from gmmfast.data.constraints import CovarianceType, Criterion
 from gmmfast.em.kmeans import Random
 from gmmfast.em.loop import Control, EMResult, Status
 from gmmfast.em.observers import Deadline
+from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
@@ -24,7 +25,7 @@ from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
 from gmmfast.search.fitting import Fitting, Progress, Samples
 from gmmfast.search.folds import Fold
 from gmmfast.search.measures import Measures
-from gmmfast.search.neighbors import neighbors_of, partitions_from
+from gmmfast.search.neighbors import best_split, neighbors_of, partitions_from
 from gmmfast.search.race import Contender, Race
 from gmmfast.search.starts import Starts
 from gmmfast.search.store import Store
@@ -33,6 +34,7 @@ from gmmfast.search.twins import as_twin, twins_of
 
 LEADERS = 3  # candidates that are fitted again,
 ROUNDS = 5  # at most so often
+VAIN = 3  # numbers of components in a row without improvement: then solutions give no more starts
 TASK = 7  # fits that a thread takes over together
 RACED = ("bic", "icl")  # criteria for which fits may be left; AIC chooses large models, whose EM is
 # slow: of overlapping components one was left after 6 passes that gained most in the next 400
@@ -117,7 +119,8 @@ class Search:
         has ended. A candidate that fails records why, and the search goes on. Once the deadline has
         passed, the remaining candidates may be left out.
         """
-        counts = list(self.counts) if self.patience is None else []
+        is_stepwise = self.patience is not None or self.rows.n_rows > SMALLEST_SAMPLE
+        counts = [] if is_stepwise else list(self.counts)
         (self._starts,) = self._each(self._make_starts, [counts])
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
@@ -127,10 +130,11 @@ class Search:
         heat = 1 if self.rows.n_rows > MANY else 2
         self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples), heat)
         most = min(starts.points.n_rows for starts in self._starts)
-        if self.patience is None:
-            yield from self._group(counts, most)
+        if is_stepwise:
+            yield from self._groups(most)
         else:
-            yield from self._groups(self.patience, most)
+            yield from self._group(counts, most)
+            self.is_complete = True
         yield from self._heats(is_last=True)
         status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
         left = [self._race.left(contender, status) for contender in self._waiting]
@@ -140,17 +144,29 @@ class Search:
             yield from self._with_twins(fit)
         self.is_complete &= not self.deadline.passed()
 
-    def _groups(self, patience: int, most: int) -> Iterator[CandidateFit]:
-        """Fit all models with more and more components, until the patience ends."""
-        least, vain = math.inf, 0
-        for K in self.counts:
-            list(self._each(self._make_partitions, [[K]]))
+    def _groups(self, most: int) -> Iterator[CandidateFit]:
+        """Fit all models with more and more components, until there is no more patience, if any."""
+        counts, least, vain = iter(self.counts), math.inf, 0
+        for K in counts:
+            list(self._each(self._make_next_partitions, [K]))
             yield from self._group([K], most)
-            now = self._race.least(self._waiting)
+            far = 1
+            if self.patience is not None:
+                yield from self._heats(is_last=False)
+                far = len(self._starts[0].samples)
+            now = self._race.least(self._waiting, far)
             least, vain = min(now, least), 0 if now < least else vain + 1
-            self.is_complete = vain == patience or K >= most
-            if self.is_complete or self.deadline.passed():
+            if self.deadline.passed():
                 return
+            if self.patience is None:
+                if vain == VAIN:
+                    break
+            elif vain == self.patience or K >= most:
+                break
+        if self.patience is None:  # the rest at the same time
+            others = list(counts)
+            list(self._each(self._make_partitions, [others]))
+            yield from self._group(others, most)
         self.is_complete = True
 
     def _make_starts(self, counts: Sequence[int]) -> list[Starts]:
@@ -165,6 +181,18 @@ class Search:
         for starts in self._starts:
             starts.make(counts)
 
+    def _make_next_partitions(self, n_components: int) -> None:
+        """Make the partitions for K; of many rows also one from the best solution with K - 1."""
+        self._make_partitions([n_components])
+        first, fits = self._starts[0], self.known.values()
+        others = [fit for fit in fits if fit.candidate.n_components == n_components - 1]
+        sound = [fit for fit in others if fit.result is not None and not fit.degenerate]
+        if first.held_out and sound and n_components in first.choices:
+            best = min(sound, key=lambda fit: fit.bic)
+            model = self._models[best.candidate.covariance_type]
+            found = best_split(first.points, best.mixture, model)
+            first.choices[n_components] += first.choice(found, n_components)
+
     def _may_pause(self, candidate: Candidate) -> bool:
         """Whether the fit of a candidate may be left before its end."""
         if self.exhaustive or self.criterion not in RACED:
@@ -178,10 +206,9 @@ class Search:
         own = {K: list(self._twins) if K == 1 else self.covariance_types for K in counts}
         group = [Candidate(K, name) for K in counts for name in own[K]]
         is_short = all(map(self._may_pause, group))
-        for contender in self._each(partial(self._opened, most), group, TASK, is_short):
+        at_once = 1 if self._starts[0].held_out else TASK
+        for contender in self._each(partial(self._opened, most), group, at_once, is_short):
             yield from self._noted(contender)
-        self.is_complete = True
-        yield from self._heats(is_last=False)
 
     def _heats(self, is_last: bool) -> Iterator[CandidateFit]:
         """Go on with the candidates that may win; from samples to all rows in the last heats."""

@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.model_selection import KFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import Tree, standardized, whitened
@@ -251,6 +251,22 @@ def test_a_callback_sees_each_candidate_and_can_end_the_search(X):
     assert seen == [(1, "EII"), (1, "VVI"), (1, "VVV"), (2, "EII")]
     assert (search.results_["failure"] == NOT_REACHED).sum() == 5
     assert search.best_n_components_ in (1, 2)
+
+
+@pytest.mark.parametrize("is_read_in_pieces", [False, True])
+def test_a_callback__gets_the_mixture_where_the_rows_are(X, is_read_in_pieces):
+    far, seen = X + [1000.0, -50.0], {}
+
+    def callback(fit):
+        seen[fit.candidate] = fit
+
+    search = GaussianMixtureIC([1, 2], covariance_types=["VVV"], random_state=0)
+    search.fit(chunks(far, chunk_rows=170) if is_read_in_pieces else far, callback=callback)
+    own = seen[1, "VVV"]
+    np.testing.assert_allclose(own.mixture.means, [far.mean(axis=0)])
+    np.testing.assert_allclose(own.mixture.means, search.estimator(1, "VVV").means_)
+    if own.result.statistics is not None:
+        np.testing.assert_allclose(own.result.statistics.reference, own.mixture.means, atol=1e-6)
 
 
 def test_an_interrupt(X):

@@ -365,7 +365,9 @@ class GaussianMixtureIC(Estimator):
                 for fit in candidates:
                     best.add(fit)
                     bar.step(len(search.known), f"{named(fit.candidate)}; {best}")
-                    is_over = callback is not None and fit.has_ended and bool(callback(fit))
+                    is_over = False
+                    if callback is not None and fit.has_ended:
+                        is_over = bool(callback(fit.moved(search.rows.center)))
                     if is_over or deadline.passed():
                         break
                 else:

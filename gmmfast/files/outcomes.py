@@ -160,7 +160,7 @@ class SearchCheckpoint:
         self._require_settings(settings, before, now)
         shift = self._shift_to(rows)
         return {
-            (number, candidate): _moved(fit, shift)
+            (number, candidate): fit.moved(shift)
             for (number, candidate), fit in self.outcomes.items()
             if number >= 0 or now == before
         }
@@ -193,7 +193,7 @@ class SearchCheckpoint:
             self.seen.require_same(rows, 0.0)
             return shift
         fit = max(fits, key=lambda fit: _model_of(fit).n_parameters(fit.candidate.n_components, d))
-        model, mixture = _model_of(fit), _moved(fit, shift).mixture
+        model, mixture = _model_of(fit), fit.moved(shift).mixture
         variances = model.matrices(mixture.covariances, *mixture.means.shape)
         self.seen.require_same(rows, float(np.sqrt(variances.max())))
         found = rows.expectation(mixture, model.scatter).log_likelihood
@@ -205,12 +205,6 @@ class SearchCheckpoint:
 
 def _model_of(fit: CandidateFit) -> Model:
     return MODELS[fit.candidate.covariance_type]()
-
-
-def _moved(fit: CandidateFit, shift: Floats) -> CandidateFit:
-    if fit.result is None or not shift.any():
-        return fit
-    return replace(fit, result=replace(fit.result, parameters=fit.mixture.moved(shift)))
 
 
 def _other(name: str, before: Any, now: Any, remedy: str = SET_BACK) -> ValueError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from gmmfast.data.constraints import CovarianceType
 from gmmfast.em.loop import EMResult, Status
-from gmmfast.parameters import Parameters
+from gmmfast.parameters import Floats, Parameters
 
 TOO_FEW = "fewer rows than components"
 SINGULAR = "a covariance is not positive definite"  # why there is no mixture
@@ -53,7 +53,8 @@ class CandidateFit:
     is_stopped : bool
         Whether the end of the search has stopped it.
     mixture : Parameters
-        The fitted parameters.
+        The fitted `weights`, `means` and `covariances`. A callback gets them for X itself; inside
+        the search, means are relative to the center of the rows.
     """
 
     candidate: Candidate
@@ -85,3 +86,12 @@ class CandidateFit:
         """The fitted parameters."""
         assert self.result is not None
         return self.result.parameters
+
+    def moved(self, shift: Floats) -> Self:
+        """Return the fit for rows shifted by a vector (d,)."""
+        result = self.result
+        if result is None or not shift.any():
+            return self
+        statistics = None if result.statistics is None else result.statistics.moved(shift)
+        parameters = result.parameters.moved(shift)
+        return replace(self, result=replace(result, parameters=parameters, statistics=statistics))

@@ -137,3 +137,23 @@ def test_select__resumes_from_a_checkpoint(run, fails, customers, tmp_path):
         assert got in fails(*few, "--resume", *option)
     code, more, _ = run(*few, "--resume", "-k", "1:4")
     assert code == 0 and len(json.loads(more)["candidates"]) == 8
+
+
+def test_select__interrupted_writes_its_choice_and_ends_as_other_commands_do(
+    run, customers, tmp_path, monkeypatch
+):
+    seen, out = [], tmp_path / "best.npz"
+
+    def press(fit):
+        seen.append(fit.candidate)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmmfast.cli.selecting._printer", lambda criterion: press)
+    arguments = ("-k", "1:3", "--covariance", "EII,VVV", "--exhaustive", "--verbose")
+    few = ("select", customers, "--columns", "value,rate", *arguments, "--out", out)
+    code, text, notes = run(*few)
+    assert code == 130 and notes.splitlines()[-1] == "gmmfast: interrupted"
+    assert "The search ended after 3 of 6 candidates." in notes
+    assert "candidates ranked by BIC: lower is better" in text
+    assert (load(out).n_components, load(out).covariance_type) in seen

@@ -282,6 +282,8 @@ def test_an_interrupt(X):
     with pytest.warns(UserWarning, match="ended after 4 of 9"):
         search.fit(X, callback=interrupt)
     assert search.best_n_components_ in (1, 2)
+    assert search.interrupted_
+    assert not search.fit(X).interrupted_
 
 
 def test_a_time_budget(X):

@@ -72,6 +72,8 @@ def select(arguments: argparse.Namespace) -> int:
             draw_criterion(search, arguments.plot)
     if scaling is not None and not arguments.json:
         note("the ranking is of the standardized columns; the best is reported in the data's units")
+    if search.interrupted_:
+        raise KeyboardInterrupt  # everything is written: end as other commands do
     return NOT_CONVERGED if arguments.strict and not best.converged_ else 0
 
 

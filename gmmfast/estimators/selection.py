@@ -116,6 +116,8 @@ class GaussianMixtureIC(Estimator):
         Its covariance model.
     results_ : Results
         Structured array with one row per candidate; ``results_.to_pandas()`` returns a data frame.
+    interrupted_ : bool
+        Whether Ctrl-C ended the search, with ``on_interrupt="keep"``.
     n_features_in_ : int
         d.
     feature_names_in_ : ndarray of str of shape (d,)
@@ -153,6 +155,7 @@ class GaussianMixtureIC(Estimator):
     best_n_components_: int
     best_covariance_type_: str
     results_: Results
+    interrupted_: bool
     n_features_in_: int
     _fits: dict[Candidate, tuple[CandidateFit, Origin]]  # candidates that have a mixture
     _resumed: SearchCheckpoint | None = None  # from which the next fit continues
@@ -360,6 +363,7 @@ class GaussianMixtureIC(Estimator):
     ) -> list[CandidateFit]:
         """Fit the candidates until none is left or the search is ended."""
         best = Best(search.criterion)
+        self.interrupted_ = False
         try:
             with closing(search.fits()) as candidates:
                 for fit in candidates:
@@ -376,6 +380,7 @@ class GaussianMixtureIC(Estimator):
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not search.known:
                 raise
+            self.interrupted_ = True
         finally:
             search.store.close()
         search.settle()

@@ -284,6 +284,55 @@ def test_other_weights_are_refused(X, path):
         assert "is of other rows" in refusal(resumed.fit, X, sample_weight=other)
 
 
+@pytest.mark.parametrize(
+    ("settings", "change", "reason"),
+    [
+        ({"tol": 1e-3}, lambda X: X, "of a search with tol=1e-06; got 0.001"),
+        ({"counts": (1, 2)}, lambda X: X, "of a search with n_components=[1, 2, 3]; got [1, 2]"),
+        ({"random_state": None}, lambda X: X, "of a search with random_state=0; got None"),
+        ({}, lambda X: X[:-1], "of other rows: there are 299 of total weight 299"),
+        ({}, lambda X: X[:, ::-1], "of other rows: their mean log-likelihood is"),
+        ({}, lambda X: X[:, :1], "of other rows: they have 1 columns, and had 2"),
+    ],
+)
+def test_checkpoint__of_another_search_is_not_overwritten(
+    X, stopped, settings, change, reason, monkeypatch
+):
+    before, model = stopped.read_bytes(), search(**{"exhaustive": True} | settings)
+    monkeypatch.setattr(Search, "fits", lambda self: pytest.fail("has computed"))
+    text = refusal(model.fit, change(X), checkpoint=stopped)
+    assert text.startswith(f"{stopped} is the checkpoint {reason}")
+    assert text.endswith(". Remove the file, or write to another one.")
+    assert stopped.read_bytes() == before
+
+
+def test_checkpoint__is_not_written_over_another_kind_of_file(X, path):
+    GaussianMixture(2, random_state=0).fit(X).save(path)
+    before = path.read_bytes()
+    text = refusal(search().fit, X, checkpoint=path)
+    assert "is not a gmmfast search checkpoint, or is damaged: it is a gmmfast" in text
+    assert "Remove the file, or write to another one." in text and path.read_bytes() == before
+
+
+def test_checkpoint__of_one_search_is_not_overwritten_by_another_that_is_resumed(X, stopped, path):
+    search([1], covariance_types=["EII"]).fit(X, checkpoint=path)
+    before = path.read_bytes()
+    text = refusal(GaussianMixtureIC.resume(stopped).fit, X, checkpoint=path)
+    assert f"{path} is the checkpoint of a search with exhaustive=False; got True" in text
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("random_state", [0, None, np.random.default_rng])
+def test_checkpoint__of_the_same_search_is_begun_anew(X, path, random_state):
+    def make(counts, **settings):
+        seed = random_state(5) if callable(random_state) else random_state
+        return search(counts, random_state=seed, **settings)
+
+    interrupt(make([1, 2]), X, path, 2)
+    anew = make([1, 2, 3], n_jobs=1).fit(X, checkpoint=path)
+    assert len(GaussianMixtureIC.resume(path).results_) == len(anew.results_) == 9
+
+
 def test_names_of_columns_are_kept(X, path):
     import pandas
 

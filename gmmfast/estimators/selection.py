@@ -220,7 +220,8 @@ class GaussianMixtureIC(Estimator):
             Show a bar on stderr once the search takes longer than a second.
         checkpoint : path-like, optional
             File to write the fits to that have ended, about once a second and at the end, for
-            `resume`. It must not be the file of X.
+            `resume`. It must not be the file of X, nor hold anything but a checkpoint of the same
+            search, which a new one overwrites.
 
         Returns
         -------
@@ -229,7 +230,8 @@ class GaussianMixtureIC(Estimator):
         Raises
         ------
         ValueError
-            If X is not finite and two-dimensional, or if no candidate can be ranked.
+            If X is not finite and two-dimensional, if no candidate can be ranked, or if the
+            checkpoint is of other rows or settings.
         InvalidParameterError
             If a parameter of the constructor is out of range.
         KeyboardInterrupt
@@ -267,6 +269,8 @@ class GaussianMixtureIC(Estimator):
         helper = helped_fits(self.n_jobs, rows, most, models, control.is_accelerated)
         with SearchBar(total, progress) as bar, helper:
             known = {} if resumed is None else resumed.outcomes_for(settings, rows)
+            if checkpoint is not None:
+                outcomes.require_no_other(checkpoint, settings, rows)
             dependence = Dependence.of(rows)
             search = Search(
                 counts=counts,

@@ -17,7 +17,7 @@ from gmmfast.em.loop import EMResult, Status
 from gmmfast.files import archive
 from gmmfast.files.archive import Arrays, Form, Found, Header, plain, require
 from gmmfast.files.checkpoint import require_possible
-from gmmfast.files.seen import Seen, less_likely
+from gmmfast.files.seen import MismatchError, Seen, less_likely, other_rows
 from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import Rows
@@ -156,6 +156,9 @@ class SearchCheckpoint:
         ValueError
             If the search would not be the same, or the rows are not.
         """
+        d = len(self.seen.center)
+        if rows.n_features != d:
+            raise other_rows(f"they have {rows.n_features} columns, and had {d}")
         before, now = (Scope.of(own, rows.n_features) for own in (self.settings, settings))
         self._require_settings(settings, before, now)
         shift = self._shift_to(rows)
@@ -207,10 +210,8 @@ def _model_of(fit: CandidateFit) -> Model:
     return MODELS[fit.candidate.covariance_type]()
 
 
-def _other(name: str, before: Any, now: Any, remedy: str = SET_BACK) -> ValueError:
-    return ValueError(
-        f"The checkpoint is of a search with {name}={before!r}; got {now!r}. {remedy}"
-    )
+def _other(name: str, before: Any, now: Any, remedy: str = SET_BACK) -> MismatchError:
+    return MismatchError(f"a search with {name}={before!r}; got {now!r}", remedy)
 
 
 def _joined(parts: Iterator[Any], dtype: type) -> np.ndarray[Any, np.dtype[Any]]:
@@ -240,6 +241,27 @@ def check_possible(
             "or search without a checkpoint."
         )
     require_possible(path, data)
+
+
+def require_no_other(path: str | os.PathLike[str], settings: Mapping[str, Any], rows: Rows) -> None:
+    """Raise before a search of these rows would overwrite a file that it could not go on from.
+
+    Raises
+    ------
+    ValueError
+        If there is a file, and it is not a checkpoint of this search.
+    """
+    if not Path(path).exists():
+        return
+    try:
+        read(path).outcomes_for(kept(settings), rows)
+    except MismatchError as error:
+        reason = f"{path} is the checkpoint of {error.args[0]}"
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return
+    raise ValueError(f"{reason}. Remove the file, or write to another one.")
 
 
 def keeper(

@@ -14,6 +14,24 @@ from gmmfast.parameters import Floats
 from gmmfast.rows import Rows
 
 
+class MismatchError(ValueError):
+    """A checkpoint is of another fit.
+
+    Parameters
+    ----------
+    what : str
+        What it is of, and what was given.
+    remedy : str
+        A sentence.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what, remedy)
+
+    def __str__(self) -> str:
+        return "The checkpoint is of {}. {}".format(*self.args)
+
+
 @dataclass(frozen=True)
 class Seen:
     """Facts about rows."""
@@ -69,11 +87,11 @@ class Seen:
             )
 
 
-def other_rows(how: str) -> ValueError:
+def other_rows(how: str) -> MismatchError:
     """Return the error for rows other than the checkpoint's."""
-    return ValueError(f"The checkpoint is of other rows: {how}. Fit the same rows, or start anew.")
+    return MismatchError(f"other rows: {how}", "Fit the same rows, or start anew.")
 
 
-def less_likely(bound: float, before: float) -> ValueError:
+def less_likely(bound: float, before: float) -> MismatchError:
     """Return the error for rows of another mean log-likelihood."""
     return other_rows(f"their mean log-likelihood is {bound:.6g}, and was {before:.6g}")

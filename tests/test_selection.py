@@ -367,15 +367,49 @@ def test_progress__names_the_best_so_far_and_the_last(X, monkeypatch, has_tqdm):
         best = min(seen, key=lambda other: other.bic)
         name, (K, model) = best.candidate.covariance_type, fit.candidate
         best = f"best {name} K={best.candidate.n_components}, BIC {best.bic:.2f}"
-        begin = "/4 [" if has_tqdm else f"{len(seen)} of 4 candidates, "
+        begin = "/4 [" if has_tqdm else f"{min(len(seen), 3)} of 4 candidates, "
         wait_for(begin, stream)
         wait_for(f"{model} K={K}; {best}", stream)
 
     search.set_params(random_state=0).fit(X, progress=True, callback=callback)
     before = stream.getvalue()
     assert len(seen) == 4 and before.endswith("\r" if has_tqdm else "\n")
+    assert "4/4" not in before
     search.fit(X)
     assert stream.getvalue() == before
+
+
+def test_progress__counts_candidates_that_have_ended(monkeypatch):
+    """Fits that pause are not counted, nor is the last candidate while the best go on."""
+    X = mixture(300, 2, 3, separation=0.5, seed=1)[0]  # EM is slow
+    stream, go_on, improve = io.StringIO(), Search._gone_on, Search.improve
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setattr("gmmfast.em.observers.BAR_DELAY", 0.02)
+    monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
+    at_pauses = []
+
+    def slowly(self, contender):
+        n = stream.getvalue().count("\n")
+        for _ in range(500):
+            lines = stream.getvalue().splitlines()[n + 1 : -1]  # of now
+            if lines:
+                break
+            time.sleep(0.01)
+        at_pauses.append(int(lines[0].split()[0]))
+        return go_on(self, contender)
+
+    def watched(self):
+        wait_for("8 of 9 candidates, ", stream)
+        wait_for("fitting the best again; best ", stream)
+        improve(self)
+
+    monkeypatch.setattr(Search, "_gone_on", slowly)
+    monkeypatch.setattr(Search, "improve", watched)
+    search = GaussianMixtureIC(range(1, 4), covariance_types=FEW, random_state=0)
+    search.fit(X, progress=True)
+    counts = [int(line.split()[0]) for line in stream.getvalue().splitlines()]
+    assert counts == sorted(counts) and max(counts) == 8
+    assert at_pauses[0] < 8
 
 
 def test_progress__begins_before_the_first_candidate_and_ends_with_an_error(X, monkeypatch):

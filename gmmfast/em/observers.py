@@ -130,8 +130,12 @@ class SearchBar:
             print(line, file=sys.stderr, flush=True)
 
     def step(self, done: int, label: str) -> None:
-        """Show how many candidates have been fitted, if only in part."""
+        """Show how many candidates have ended.
+
+        The last one counts once the search has ended: the best are fitted again.
+        """
         with self._lock:
+            done = done if self._total is None else min(done, self._total - 1)
             n, self._done, self._label = done - self._done, done, label
             self._show(n)
 

@@ -366,13 +366,14 @@ class GaussianMixtureIC(Estimator):
         bar: SearchBar,
     ) -> list[CandidateFit]:
         """Fit the candidates until none is left or the search is ended."""
-        best = Best(search.criterion)
+        best, n_ended = Best(search.criterion), 0
         self.interrupted_ = False
         try:
             with closing(search.fits()) as candidates:
                 for fit in candidates:
                     best.add(fit)
-                    bar.step(len(search.known), f"{named(fit.candidate)}; {best}")
+                    n_ended += fit.has_ended
+                    bar.step(n_ended, f"{named(fit.candidate)}; {best}")
                     is_over = False
                     if callback is not None and fit.has_ended:
                         is_over = bool(callback(fit.moved(search.rows.center)))
@@ -380,6 +381,7 @@ class GaussianMixtureIC(Estimator):
                         break
                 else:
                     if not deadline.passed():
+                        bar.step(n_ended, f"fitting the best again; {best}")
                         search.improve()
         except KeyboardInterrupt:
             if self.on_interrupt == "raise" or not search.known:

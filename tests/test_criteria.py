@@ -110,6 +110,20 @@ def test_compare__of_a_search(X):
         GaussianMixtureIC().compare()
 
 
+def test_tables__have_one_line_for_models_that_are_the_same(X):
+    codes = ["VII", "EII", "VVI", "EEE", "VVV"]
+    search = GaussianMixtureIC([1, 2], covariance_types=codes, exhaustive=True, random_state=0)
+    results, note = search.fit(X).results_, "models that are the same with one component"
+    assert len(results) == results.ranking("bic").size == 10
+    text, comparison = results.summary("bic", 10), search.compare()
+    assert [line.split()[1] for line in text.splitlines()[6:9]] == ["EEE", "VVI", "VII"]
+    assert note in text and "10 of 10 candidates ranked" in text
+    assert note not in results.summary("bic", 5)  # of two components
+    assert str(comparison).count("\n1 ") == 3 and len(comparison.candidates) == 8
+    assert sum(one.probability for one in comparison.candidates) == pytest.approx(1)
+    assert results[:5].view(Results)._repr_html_().count('scope="row"') == 3
+
+
 # What a summary says
 
 

@@ -136,7 +136,7 @@ def _fit(estimator: Any) -> list[str]:
 
 
 def _ranking(results: Any, criterion: str) -> str:
-    best = results[results.ranking(criterion)[:N_BEST]]
+    best = results._listed(criterion)[:N_BEST]
     labels, columns = best._columns(criterion)
     return table("K", labels, columns, results._notes(best, criterion))
 

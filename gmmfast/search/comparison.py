@@ -27,7 +27,7 @@ class Compared(NamedTuple):
     difference : float
         Its BIC minus that of the best.
     probability : float
-        Posterior probability among all candidates, if they are equally likely before the data.
+        Posterior probability among all models, if they are equally likely before the data.
     evidence : str
         For the best, against this candidate: "tied", "positive", "strong" or "very strong"; "best"
         for the best itself.
@@ -51,7 +51,7 @@ class Comparison:
     Attributes
     ----------
     candidates : tuple of Compared
-        Those that can be ranked, the best first.
+        Those that can be ranked, the best first; of candidates that are the same model, the first.
     """
 
     candidates: tuple[Compared, ...]
@@ -59,7 +59,7 @@ class Comparison:
     @classmethod
     def of(cls, results: Results) -> Comparison:
         """Compare the candidates of a search that can be ranked."""
-        ranked = results[results.ranking("bic")]
+        ranked = results._listed("bic")
         differences = np.asarray(ranked["bic"] - ranked["bic"][:1])
         shares = np.exp(-differences / 2)
         shares /= shares.sum()

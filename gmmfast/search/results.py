@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,10 +15,13 @@ from gmmfast.reporting.report import Summary
 from gmmfast.reporting.table import table
 from gmmfast.search.best import decimals
 from gmmfast.search.candidates import Candidate, CandidateFit
+from gmmfast.search.twins import model_of
 
 NOT_REACHED = "not reached"
 NOT_COMPLETED = "* not completed: its likelihood may be higher"
+ONE_LINE = "models that are the same with one component share a line"
 MEASURED = ("log_likelihood", *CRITERIA)
+IDENTITY = ("n_components", "covariance_type", "n_parameters")
 
 FIELDS = [
     ("n_components", np.int64),
@@ -132,6 +135,14 @@ class Results(np.ndarray):
             values[left] = np.maximum(values[left], least)  # what a sample lets expect is not first
         return sound[np.lexsort((left, values))]
 
+    def _listed(self, criterion: Criterion) -> Self:
+        """Return the ranked candidates for a table; of those that are the same model, the first."""
+        firsts: dict[Hashable, int] = {}
+        for i in self.ranking(criterion).tolist():
+            K, name, n_parameters = (self[field][i] for field in IDENTITY)
+            firsts.setdefault(model_of(Candidate(K, name), n_parameters), i)
+        return self[np.array([*firsts.values()], np.int64)].view(type(self))
+
     def summary(self, criterion: Criterion, n_best: int = 5) -> str:
         """Return the best candidates, and the outcome of the others, as text.
 
@@ -146,7 +157,7 @@ class Results(np.ndarray):
         -------
         str
         """
-        best = self[self.ranking(criterion)[:n_best]].view(type(self))
+        best = self._listed(criterion)[:n_best].view(type(self))
         labels, columns = best._columns(criterion)
         notes = self._notes(best, criterion)
         return Summary("\n".join([*table("K", labels, columns), "", *notes]))
@@ -172,6 +183,9 @@ class Results(np.ndarray):
     def _notes(self, shown: Results, criterion: Criterion) -> list[str]:
         """Return the lines below a table of some candidates."""
         marks = [] if shown["finished"].all() else [NOT_COMPLETED]
+        have_twins = len(self._listed(criterion)) < self.ranking(criterion).size
+        if have_twins and (shown["n_components"] == 1).any():
+            marks.append(ONE_LINE)
         return [*marks, *self._outcome(criterion)]
 
     def _outcome(self, criterion: Criterion) -> list[str]:

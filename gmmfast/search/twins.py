@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from gmmfast.data.constraints import SKLEARN_TYPES, CovarianceType
@@ -13,20 +13,26 @@ from gmmfast.search.candidates import Candidate, CandidateFit
 def twins_of(
     covariance_types: Sequence[CovarianceType], n_features: int
 ) -> dict[CovarianceType, list[CovarianceType]]:
-    """Return the models to fit with one component, and which others each stands for.
-
-    Without other components to differ from, models differ by their free parameters alone.
-    scikit-learn's names store covariances in other shapes, so they stand for themselves.
-    """
-    firsts: dict[object, CovarianceType] = {}
+    """Return the models to fit with one component, and which others each stands for."""
+    firsts: dict[Hashable, CovarianceType] = {}
     found: dict[CovarianceType, list[CovarianceType]] = {}
     for name in covariance_types:
-        count = MODELS[name]().n_covariance_parameters(1, n_features)
-        first = firsts.setdefault(name if name in SKLEARN_TYPES else count, name)
+        count = MODELS[name]().n_parameters(1, n_features)
+        first = firsts.setdefault(model_of(Candidate(1, name), count), name)
         found.setdefault(first, [])
         if name != first:
             found[first].append(name)
     return found
+
+
+def model_of(candidate: Candidate, n_parameters: int) -> Hashable:
+    """Return an object that is equal for candidates that are one and the same model.
+
+    Without other components to differ from, models differ by their free parameters alone.
+    scikit-learn's names store covariances in other shapes, so they stand for themselves.
+    """
+    K, name = candidate
+    return candidate if K > 1 or name in SKLEARN_TYPES else n_parameters
 
 
 def as_twin(fit: CandidateFit, covariance_type: CovarianceType, model: Model) -> CandidateFit:

@@ -164,7 +164,7 @@ def test_a_failure_has_a_reason_and_ends_nothing():
     assert "a covariance is not positive definite" in results["failure"]
     failed = results["failure"] != ""
     assert np.isnan(results["bic"][failed]).all() and np.isfinite(results["bic"][~failed]).all()
-    assert "no mixture: 4, fewer rows than components" in search.summary()
+    assert "\nnot ranked: 4 without a mixture (fewer rows than components)\n" in search.summary()
 
 
 def test_a_spike_is_flagged_and_not_ranked(monkeypatch):
@@ -250,6 +250,9 @@ def test_a_callback_sees_each_candidate_and_can_end_the_search(X):
         search.fit(X, callback=callback)
     assert seen == [(1, "EII"), (1, "VVI"), (1, "VVV"), (2, "EII")]
     assert (search.results_["failure"] == NOT_REACHED).sum() == 5
+    assert "\nnot ranked: 5 that the search did not reach before it ended\n" in search.summary()
+    with pytest.raises(ValueError, match="has no mixture: the search ended before reaching it"):
+        search.estimator(3, "VVV")
     assert search.best_n_components_ in (1, 2)
 
 

@@ -8,7 +8,7 @@ from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows.dependence import IN_GENERAL
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
-from gmmfast.search.results import Results
+from gmmfast.search.results import NOT_REACHED, Results
 
 
 def are_all_singular(fits: Sequence[CandidateFit]) -> bool:
@@ -43,7 +43,9 @@ def why_not(candidate: Candidate, results: Results) -> str:
     K, name = candidate
     for row in results:
         if (row["n_components"], row["covariance_type"]) == candidate:
-            return f"The candidate {name} with {K} components has no mixture: {row['failure']}."
+            is_reached = row["failure"] != NOT_REACHED
+            why = row["failure"] if is_reached else "the search ended before reaching it"
+            return f"The candidate {name} with {K} components has no mixture: {why}."
     return (
         f"This search has no candidate {name!r} with n_components={K!r}. Its results_ list the "
         "candidates."

@@ -206,7 +206,11 @@ class Results(np.ndarray):
             completed = f"{n_completed} of {np.count_nonzero(has_mixture)} fits completed"
             lines.append(f"{completed}; the others could not win")
         reasons, n_each = np.unique(self["failure"], return_counts=True)
-        lines += [f"no mixture: {n}, {why}" for why, n in zip(reasons, n_each, strict=True) if why]
+        for why, n in zip(reasons, n_each, strict=True):
+            if why == NOT_REACHED:
+                lines.append(f"not ranked: {n} that the search did not reach before it ended")
+            elif why:
+                lines.append(f"not ranked: {n} without a mixture ({why})")
         return lines
 
 

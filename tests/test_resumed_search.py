@@ -9,7 +9,7 @@ from data import mixture, refusal
 from sklearn.exceptions import NotFittedError
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
-from gmmfast.files import outcomes
+from gmmfast.files import generators, outcomes
 from gmmfast.search import store
 from gmmfast.search.candidates import SINGULAR, Candidate, CandidateFit
 from gmmfast.search.search import Search
@@ -426,12 +426,12 @@ def test_candidates_without_a_mixture_are_kept(path):
         assert_same(GaussianMixtureIC.resume(path).fit(X), expected)
 
 
-@pytest.mark.parametrize("source", outcomes.SOURCES)
+@pytest.mark.parametrize("source", generators.SOURCES)
 def test_state__of_all_generators(source):
     for make in (np.random.Generator, np.random.RandomState):
         random = make(getattr(np.random, source)(3))
         random.normal(size=3)
-        again = outcomes._generator(json.loads(json.dumps(outcomes.state_of(random))))
+        again = generators.generator_of(json.loads(json.dumps(generators.state_of(random))))
         np.testing.assert_array_equal(again.normal(size=9), random.normal(size=9))
 
 

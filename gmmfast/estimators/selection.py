@@ -20,7 +20,7 @@ from gmmfast.data.constraints import (
     OnInterrupt,
     check_constructor,
 )
-from gmmfast.data.validation import check_features, check_random_state
+from gmmfast.data.validation import Random, check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
@@ -33,7 +33,7 @@ from gmmfast.kernels.threads import thread_count
 from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import Origin, open_rows
+from gmmfast.rows import Origin, Rows, open_rows
 from gmmfast.rows.dependence import Dependence
 from gmmfast.rows.sources import Source, path_of
 from gmmfast.search.best import Best, named
@@ -45,8 +45,6 @@ from gmmfast.search.results import Results
 from gmmfast.search.scope import Scope
 from gmmfast.search.search import MANY, Search
 from gmmfast.search.store import Store
-
-LIKELY = 32  # components, which a search without a largest number hardly goes beyond
 
 P = ParamSpec("P")  # arguments
 R = TypeVar("R")  # result
@@ -248,62 +246,82 @@ class GaussianMixtureIC(Estimator):
         check_constructor(self, SEARCH)
         for name in ("best_estimator_", "best_n_components_", "best_covariance_type_", "_fits"):
             self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
-        settings, resumed = self.get_params(deep=False), self._resumed
+        settings = self.get_params(deep=False)
         if checkpoint is not None:
             outcomes.check_possible(checkpoint, settings, path_of(X))
-        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
-        if resumed is not None:
-            check_features(self, names, rows.n_features, reset=False)
-        rng = check_random_state(self.random_state) if resumed is None else resumed.generator()
-        if rows.n_rows <= MANY:
-            rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
-        keep = None
-        if checkpoint is not None:
-            keep = outcomes.keeper(checkpoint, settings, Seen.of(rows, names), rng)
+        rows, names, rng = self._opened(X, sample_weight)
+        scope = Scope.of(settings, rows.n_features)
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
-        folds = folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else []
-        counts, models, patience = Scope.of(settings, rows.n_features)
-        total = len(counts) * len(models) if patience is None else None
-        most = counts[-1] if patience is None else min(counts[-1], LIKELY)
-        helper = helped_fits(self.n_jobs, rows, most, models, control.is_accelerated)
-        with SearchBar(total, progress) as bar, helper:
-            known = {} if resumed is None else resumed.outcomes_for(settings, rows)
-            if checkpoint is not None:
-                outcomes.require_no_other(checkpoint, settings, rows)
+        shape = rows, scope.likely_most, scope.models
+        helper = helped_fits(self.n_jobs, *shape, control.is_accelerated)
+        with SearchBar(scope.n_candidates, progress) as bar, helper:
+            store = self._store(checkpoint, rows, names, rng)
             dependence = Dependence.of(rows)
             search = Search(
-                counts=counts,
-                covariance_types=models,
-                patience=patience,
+                counts=scope.counts,
+                covariance_types=scope.models,
+                patience=scope.patience,
                 rows=rows,
                 criterion=self.criterion,
                 exhaustive=self.exhaustive,
-                folds=folds,
+                folds=folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else [],
                 reg_covar=self.reg_covar,
                 is_singular=self.reg_covar == 0 and dependence.is_certain,
                 control=control,
                 rng=rng,
                 n_threads=thread_count(self.n_jobs),
                 deadline=deadline,
-                store=Store(known, keep),
+                store=store,
             )
-            fits = self._run(search, callback, deadline, bar)
+            fits = self._run(search, callback, bar)
         self.results_ = Results.of(search.candidates, fits, rows.n_features)
         check_features(self, names, rows.n_features, reset=True)
-        order = self.results_.ranking(self.criterion)
-        remedy = dependence.remedy(names) if are_all_singular(fits) else ""
+        self._choose(search, dependence.remedy(names) if are_all_singular(fits) else "")
+        self.__dict__.pop("_resumed", None)
+        return self
+
+    def _opened(
+        self, X: ArrayLike | Source, sample_weight: ArrayLike | None
+    ) -> tuple[Rows, list[str] | None, Random]:
+        """Return the rows, the names of their columns, and the random generator of the search."""
+        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        if self._resumed is None:
+            rng = check_random_state(self.random_state)
+        else:
+            check_features(self, names, rows.n_features, reset=False)
+            rng = self._resumed.generator()
+        if rows.n_rows <= MANY:
+            rows = rows.all_or_sample(MANY, rng)  # of a source: into memory
+        return rows, names, rng
+
+    def _store(
+        self,
+        checkpoint: str | os.PathLike[str] | None,
+        rows: Rows,
+        names: list[str] | None,
+        rng: Random,
+    ) -> Store:
+        """Return the outcomes to go on from, and a place for others; `rng` has not been used."""
+        settings, resumed = self.get_params(deep=False), self._resumed
+        known = {} if resumed is None else resumed.outcomes_for(settings, rows)
+        if checkpoint is None:
+            return Store(known)
+        outcomes.require_no_other(checkpoint, settings, rows)
+        return Store(known, outcomes.keeper(checkpoint, settings, Seen.of(rows, names), rng))
+
+    def _choose(self, search: Search, remedy: str) -> None:
+        """Keep the best candidate, and warn; `remedy` is advice where columns are dependent."""
+        fits, order = list(search.known.values()), self.results_.ranking(self.criterion)
         if not order.size:
             raise ValueError(why_none(fits, remedy))
         if remedy:
             warn(f"No model with free correlations could be fitted. {remedy}")
-        best = search.known[search.candidates[order[0]]]
+        best, rows = search.known[search.candidates[order[0]]], search.rows
         self._set_fits(fits, best.candidate, Origin(rows.center, rows.dtype, rows.weight))
         assert best.result is not None
-        self.__dict__.pop("_resumed", None)
         self.best_estimator_._calibrate(rows)
         self.best_estimator_._warn(best.result)
-        return self
 
     def _set_fits(self, fits: Sequence[CandidateFit], best: Candidate, origin: Origin) -> None:
         self._fits = {fit.candidate: (fit, origin) for fit in fits if fit.result is not None}
@@ -362,7 +380,6 @@ class GaussianMixtureIC(Estimator):
         self,
         search: Search,
         callback: Callable[[CandidateFit], Any] | None,
-        deadline: Deadline,
         bar: SearchBar,
     ) -> list[CandidateFit]:
         """Fit the candidates until none is left or the search is ended."""
@@ -377,10 +394,10 @@ class GaussianMixtureIC(Estimator):
                     is_over = False
                     if callback is not None and fit.has_ended:
                         is_over = bool(callback(fit.moved(search.rows.center)))
-                    if is_over or deadline.passed():
+                    if is_over or search.deadline.passed():
                         break
                 else:
-                    if not deadline.passed():
+                    if not search.deadline.passed():
                         bar.step(n_ended, f"fitting the best again; {best}")
                         search.improve()
         except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 from gmmfast.data.constraints import MOST, CovarianceType, all_models, as_list, require_columns
 
 PATIENCE = 3  # of a search without a largest number of components
+LIKELY = 32  # components, which such a search hardly goes beyond
 
 
 class Scope(NamedTuple):
@@ -28,6 +29,17 @@ class Scope(NamedTuple):
         if isinstance(settings["n_components"], str):
             return cls(range(1, MOST), models, patience or PATIENCE)
         return cls(sorted({int(k) for k in as_list(settings["n_components"])}), models, patience)
+
+    @property
+    def n_candidates(self) -> int | None:
+        """Number of candidates; None if the patience decides."""
+        return len(self.counts) * len(self.models) if self.patience is None else None
+
+    @property
+    def likely_most(self) -> int:
+        """Number of components that the search hardly goes beyond."""
+        last = self.counts[-1]
+        return last if self.patience is None else min(last, LIKELY)
 
     def begins_with(self, counts: Sequence[int]) -> bool:
         """Whether these are the first numbers of components."""

@@ -6,7 +6,7 @@ Helpers (`reference`, `data`) are imported by name.
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fcntl import LOCK_EX, LOCK_SH, LOCK_UN, flock
 from pathlib import Path
 
@@ -94,7 +94,8 @@ def write(tmp_path):
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Run a command; return its exit code, standard output and standard error."""
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: True)  # no note of compiling
+    silent = nullcontext()  # no note of compiling
+    monkeypatch.setattr("gmmfast.cli.data.on_first_miss", lambda action: silent)
 
     def run_command(*arguments):
         code = cli.main([str(argument) for argument in arguments])

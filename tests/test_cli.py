@@ -14,6 +14,7 @@ from data import columns_of, load_unnamed
 
 from gmmfast import GaussianMixture, load
 from gmmfast.datasets import load_customers, load_sensors
+from gmmfast.kernels.caching import on_first_miss, report_miss
 from gmmfast.tables import read_table, write_table
 
 pytestmark = pytest.mark.plain
@@ -267,12 +268,18 @@ def test_fit__standardize_refuses_columns_and_weights_it_cannot_scale(fails, tmp
     assert "not all zero" in fails(*args)
 
 
-def test_fit__says_when_it_compiles(run, monkeypatch):
+def test_main__says_once_that_it_compiles(run, monkeypatch):
+    """Also in a later run, that needs other kernels than the first."""
+
+    def compile_two(*args):
+        report_miss()
+        report_miss()
+
+    monkeypatch.setattr("gmmfast.cli.data.on_first_miss", on_first_miss)
+    monkeypatch.setattr("gmmfast.cli.fitting.require_rows", compile_two)
     args = ("fit", "--example", "customers", "-k", 2)
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: False)
-    assert "compiling once" in run(*args)[2]
-    monkeypatch.setattr("gmmfast.cli.data.is_cached", lambda *kernels: True)
-    assert run(*args)[2] == ""
+    assert run(*args)[2].count("note: compiling code that no earlier run has needed") == 1
+    assert run(*args, "--quiet")[2] == ""
 
 
 def test_fit__warnings_are_notes(run):

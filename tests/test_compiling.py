@@ -10,6 +10,7 @@ from numba.core.caching import NullCache
 from numba.core.errors import TypingError
 
 from gmmfast.kernels import compiling
+from gmmfast.kernels.caching import on_first_miss
 from gmmfast.kernels.compiling import address_of, invoke
 from gmmfast.kernels.simd import lanes
 
@@ -48,6 +49,19 @@ def test_parts__have_no_machine_code():
     (compiled,) = part.overloads.values()
     assert isinstance(compiled.library, compiling._Part)
     assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name) == 0
+
+
+def test_kernels__without_a_cache_report_that_they_are_compiled(monkeypatch):
+    def refuse(*args):
+        raise RuntimeError("no folder is writable")
+
+    def twice(x):
+        return 2 * x
+
+    monkeypatch.setattr(compiling, "KernelCache", refuse)
+    kernel, seen = compiling.entry_kernel(twice), []
+    with on_first_miss(lambda: seen.append("compiles")):
+        assert kernel(3) == 6 and seen == ["compiles"]
 
 
 def test_libraries__override_what_numba_calls():

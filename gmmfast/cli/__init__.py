@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from gmmfast.cli.arguments import parser, require_files_apart
+from gmmfast.cli.data import compilation_as_note
 from gmmfast.cli.signals import Ended, raised_signals
 from gmmfast.cli.streams import shown, spooled_input
 from gmmfast.cli.words import in_own_words
@@ -54,7 +55,12 @@ def _run(argv: Sequence[str] | None) -> int:
             try:
                 arguments = parser().parse_args(argv)
                 require_files_apart(arguments)
-                with _quiet(arguments), _threads(arguments), spooled_input(arguments):
+                with (
+                    _quiet(arguments),
+                    _threads(arguments),
+                    compilation_as_note(),
+                    spooled_input(arguments),
+                ):
                     code = int(arguments.run(arguments) or 0)
             except Ended as end:
                 print(f"gmmfast: ended by {end.name}", file=sys.stderr)

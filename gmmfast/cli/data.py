@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.cli.progress import RowsSoFar
+from gmmfast.cli.progress import ERASE, RowsSoFar
 from gmmfast.cli.streams import shown, writes_rows
 from gmmfast.cli.words import in_own_words
 from gmmfast.data import free_memory as memory
 from gmmfast.datasets import EXAMPLES
 from gmmfast.estimators.mixture import GaussianMixture
-from gmmfast.kernels.caching import is_cached
+from gmmfast.kernels.caching import on_first_miss
 from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.sources import Chunk, Chunks, chunks
 from gmmfast.tables import (
@@ -271,10 +271,17 @@ def note(text: str) -> None:
     print(f"gmmfast: note: {shown(in_own_words(' '.join(text.split())))}", file=sys.stderr)
 
 
-def announce_compilation(kernels: str = "expectation", seconds: int = 30) -> None:
-    """Announce that kernels will be compiled, unless they have been."""
-    if not is_cached(kernels):
-        note(f"compiling once for this machine, which can take {seconds} seconds ...")
+@contextlib.contextmanager
+def compilation_as_note() -> Iterator[None]:
+    """Say so once kernels have to be compiled."""
+
+    def announce() -> None:
+        if sys.stderr.isatty():  # a bar may be on the line
+            print(ERASE, end="", file=sys.stderr)
+        note("compiling code that no earlier run has needed, which can take a minute ...")
+
+    with on_first_miss(announce):
+        yield
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.cli.data import Data, announce_compilation, read, source, warnings_as_notes
+from gmmfast.cli.data import Data, read, source, warnings_as_notes
 from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import in_own_words, own_warnings
@@ -59,7 +59,6 @@ def fit(arguments: argparse.Namespace) -> int:
         model = _resumed(arguments.checkpoint, settings)
         # rows in memory are an array without names, where those in pieces may have them
         check_features(model, getattr(rows, "names", None), model.n_features_in_, reset=True)
-    announce_compilation()
     model.set_params(verbose=2 if arguments.verbose else 0, verbose_interval=1)
     # iterations are printed to stdout, which is for results
     with warnings_as_notes(), own_warnings(), contextlib.redirect_stdout(sys.stderr):

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from gmmfast.cli.data import announce_compilation, note, read, source, warnings_as_notes
+from gmmfast.cli.data import note, read, source, warnings_as_notes
 from gmmfast.cli.fitting import NOT_CONVERGED, require_rows, resumes
 from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
@@ -48,7 +48,6 @@ def select(arguments: argparse.Namespace) -> int:
         on_interrupt="keep",
         random_state=arguments.seed,
     )
-    announce_compilation("linkage", 60)
     with warnings_as_notes(), own_warnings():
         search.fit(
             rows,

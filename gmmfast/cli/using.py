@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gmmfast.cli.data import (
     Data,
-    announce_compilation,
     feature_names,
     kept_columns,
     note,
@@ -103,10 +102,9 @@ def _results(
 
 
 def _prepare(model: GaussianMixture) -> None:
-    """Take rows without names, whose columns are in the order of the model; announce compiling."""
+    """Take rows without names, whose columns are in the order of the model."""
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_
-    announce_compilation()
 
 
 def _no_rows(

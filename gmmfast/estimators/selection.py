@@ -275,9 +275,9 @@ class GaussianMixtureIC(Estimator):
                 store=store,
             )
             fits = self._run(search, callback, bar)
-        self.results_ = Results.of(search.candidates, fits, rows.n_features)
-        check_features(self, names, rows.n_features, reset=True)
-        self._choose(search, dependence.remedy(names) if are_all_singular(fits) else "")
+            self.results_ = Results.of(search.candidates, fits, rows.n_features)
+            check_features(self, names, rows.n_features, reset=True)
+            self._choose(search, dependence.remedy(names) if are_all_singular(fits) else "")
         self.__dict__.pop("_resumed", None)
         return self
 

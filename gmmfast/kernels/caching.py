@@ -7,7 +7,6 @@ import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, cast
 
 import llvmlite
@@ -176,6 +175,14 @@ class KernelCache(caching.FunctionCache):
         return _claims_in(self._cache_path)
 
 
+class NoCache(caching.NullCache):
+    """What a kernel has where no folder is writable: every process compiles it anew."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        """Report that the caller has to compile."""
+        report_miss()
+
+
 def _claims_in(folder: str) -> Claims:
     return _known_claims.setdefault(folder, Claims(folder))
 
@@ -223,12 +230,3 @@ def cache_folder() -> str | None:
         return str(KernelCache(_digest).cache_path)
     except (RuntimeError, OSError):
         return None
-
-
-def is_cached(kernels: str = "expectation") -> bool:
-    """Whether the cache holds machine code of the current version of a file's kernels."""
-    folder = cache_folder()
-    if folder is None or DIGEST is None:
-        return False
-    stamp = DIGEST.encode()
-    return any(stamp in index.read_bytes() for index in Path(folder).glob(f"{kernels}.*.nbi"))

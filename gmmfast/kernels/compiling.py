@@ -14,7 +14,7 @@ from numba.core import cgutils, codegen, compiler, config, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.types.containers import BaseTuple
 
-from gmmfast.kernels.caching import KernelCache, give_claims_back
+from gmmfast.kernels.caching import KernelCache, NoCache, give_claims_back
 from gmmfast.kernels.lowering import compiled_as
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -114,7 +114,7 @@ def _compiled(function: Function, **options: Any) -> Function:
         try:
             dispatcher._cache = KernelCache(function, repr(sorted(options.items())))
         except (RuntimeError, OSError):  # no writable folder
-            pass
+            dispatcher._cache = NoCache()
     return cast(Function, dispatcher)
 
 

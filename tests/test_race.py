@@ -296,6 +296,19 @@ def test_race__differences_on_a_sample_count_from_three_standard_errors():
     assert ids(race(1).heat([near, far], is_last=True)) == [2, 3]
 
 
+def test_race__a_fit_on_all_rows_is_left_once_it_cannot_reach_the_bar():
+    own = race(n_samples=1)
+    own.note(contender(500.0, rest=False))
+    samples = [Sample(-260.0, 0.0, np.zeros(100))]
+    far, near = (contender(530.0, bounds)._replace(n_heats=1) for bounds in (SETTLED, RISING))
+    far, near = (c._replace(progress=c.progress._replace(samples=samples)) for c in (far, near))
+    assert own.bar() == 500 + MARGIN
+    assert own.may_win(near, own.bar()) and not own.may_win(far, own.bar())
+    left = own.outdone(far)
+    assert left.has_ended and not left.fit.finished and left.n_heats == 1
+    assert left.fit.result.status is Status.OUTDONE
+
+
 def test_race__a_sample_is_compared_with_the_same_sample_of_the_leader():
     """A sample of unlikely rows: on all rows the leader's BIC is 200 lower, as others' may be."""
     contest = race(1)

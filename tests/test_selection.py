@@ -391,7 +391,7 @@ def test_progress__counts_candidates_that_have_ended(monkeypatch):
     monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
     at_pauses = []
 
-    def slowly(self, contender):
+    def slowly(self, *arguments):
         n = stream.getvalue().count("\n")
         for _ in range(500):
             lines = stream.getvalue().splitlines()[n + 1 : -1]  # of now
@@ -399,7 +399,7 @@ def test_progress__counts_candidates_that_have_ended(monkeypatch):
                 break
             time.sleep(0.01)
         at_pauses.append(int(lines[0].split()[0]))
-        return go_on(self, contender)
+        return go_on(self, *arguments)
 
     def watched(self):
         wait_for("8 of 9 candidates, ", stream)

@@ -112,20 +112,25 @@ class Fitting:
         return self._on_all(model, likeliest(self.starts.points, model, ways), pause)
 
     def go_on(self, model: Model, progress: Progress, pause: int) -> Progress:
-        """Go on with a fit that has paused: after the last sample with all rows, to its end."""
-        rest, last, done = progress.rest, self._control.max_iter, progress.samples
+        """Go on with a fit that has paused, after the last sample with all rows.
+
+        Each sample is gone through at once, all rows until so many passes are done.
+        """
+        rest, done = progress.rest, progress.samples
         if isinstance(rest, Trial):
             if len(done) < len(self.starts.samples):
                 return self._on_sample(model, rest, done)
-            return self._on_all(model, rest, last)._replace(samples=done)
+            return self._on_all(model, rest, pause)._replace(samples=done)
         if isinstance(rest, Course):
-            return self._of_course(rest, pause)
+            return self._of_course(rest, pause)._replace(samples=done)
         assert rest is not None and self._whole is not None
         stage = self._whole.go_on(model, rest, pause)
         if stage is not None:
             return _of_stage(stage.result, stage.rest)
         ways = self.starts.choices[rest.n_components]
-        return self._on_all(model, likeliest(self.starts.points, model, ways), last)
+        return self._on_all(
+            model, likeliest(self.starts.points, model, ways), self._control.max_iter
+        )
 
     def refined(
         self, model: Model, ways: Sequence[Partition], n_rounds: int, mixture: Parameters

@@ -102,6 +102,21 @@ class Race:
             return likely[: self._n_at_once] if is_last else []
         return [each for each in likely if each.n_samples == fewest]
 
+    def bar(self) -> float:
+        """Return what the criterion of a candidate must be able to reach, to win."""
+        return self._value(self._best) + MARGIN
+
+    def may_win(self, contender: Contender, bar: float) -> bool:
+        """Whether a fit may still reach a bar."""
+        value, gain = self._outlook(contender)
+        return value - gain <= bar
+
+    def outdone(self, contender: Contender) -> Contender:
+        """Return the end of a candidate that is left on all rows."""
+        fit, progress = self.left(contender, Status.OUTDONE), contender.progress
+        assert progress is not None
+        return contender._replace(fit=fit, progress=progress._replace(rest=None))
+
     def left(self, contender: Contender, status: Status) -> CandidateFit:
         """Return the fit of a candidate that goes on no more.
 
@@ -133,7 +148,7 @@ class Race:
         if fit.degenerate or progress is None:
             return math.inf, 0.0
         value = float(fit.bic if self._criterion == "icl" else getattr(fit, self._criterion))
-        if not progress.samples:
+        if not contender.is_sampled:
             return value, 2 * self._weight * SAFETY * missing(progress.result.lower_bounds)
         assert leader is not None and leader.progress is not None
         own, others = progress.samples[-1], leader.progress.samples[contender.n_samples - 1]

@@ -22,7 +22,7 @@ from gmmfast.models import MODELS, Model
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
-from gmmfast.search.fitting import Fitting, Progress, Samples
+from gmmfast.search.fitting import FIRST, Fitting, Progress, Samples
 from gmmfast.search.folds import Fold
 from gmmfast.search.measures import Measures
 from gmmfast.search.neighbors import best_split, neighbors_of, partitions_from
@@ -219,7 +219,8 @@ class Search:
             candidates = [each.fit.candidate for each in going]
             self._waiting = [w for w in self._waiting if w.fit.candidate not in candidates]
             is_short = going[0].is_sampled and going[0].n_samples < len(self._starts[0].samples)
-            for contender in self._each(self._gone_on, going, is_short=is_short):
+            gone_on = partial(self._gone_on, self._race.bar())
+            for contender in self._each(gone_on, going, is_short=is_short):
                 yield from self._noted(contender)
 
     def _noted(self, contender: Contender) -> Iterator[CandidateFit]:
@@ -267,10 +268,10 @@ class Search:
     def _opened(self, most: int, candidate: Candidate) -> Contender:
         return self._kept(0, candidate, (), partial(self._open, most, candidate))
 
-    def _gone_on(self, contender: Contender) -> Contender:
+    def _gone_on(self, bar: float, contender: Contender) -> Contender:
         progress, number = contender.progress, contender.n_heats + 1
         assert progress is not None
-        go_on = partial(self._go_on, contender)
+        go_on = partial(self._go_on, bar, contender)
         kept = self._kept(number, contender.fit.candidate, progress.samples, go_on)
         return kept._replace(n_heats=number)
 
@@ -310,16 +311,26 @@ class Search:
         fit = self._fitting.begin if self._may_pause(candidate) else self._fitting.complete
         return self._contender(candidate, begin, lambda: fit(model, choice))
 
-    def _go_on(self, contender: Contender) -> Contender:
-        """Go on with a fit, for as many passes as it has had."""
-        begin = time.perf_counter() - contender.fit.seconds
-        candidate, progress = contender.fit.candidate, contender.progress
-        assert progress is not None
-        model = self._models[candidate.covariance_type]
-        pause = min(2 * len(progress.result.lower_bounds), self.control.max_iter)
-        return self._contender(
-            candidate, begin, lambda: self._fitting.go_on(model, progress, pause)
-        )
+    def _go_on(self, bar: float, contender: Contender) -> Contender:
+        """Go on with a fit, for as many passes as it has had.
+
+        On all rows, of which a fit that waits would keep a copy, as long as it may win.
+        """
+        begin, progress = time.perf_counter() - contender.fit.seconds, contender.progress
+        candidate, found = contender.fit.candidate, contender
+        model, pause = self._models[candidate.covariance_type], FIRST
+        while True:
+            assert progress is not None
+            if not found.is_sampled:
+                pause = 2 * len(progress.result.lower_bounds)
+            last = min(pause, self.control.max_iter)
+            go_on = partial(self._fitting.go_on, model, progress, last)
+            found = self._contender(candidate, begin, go_on)
+            progress = found.progress
+            if not contender.is_sampled or found.is_sampled or found.has_ended:
+                return found
+            if not self._race.may_win(found, bar):
+                return self._race.outdone(found)
 
     def _contender(
         self, candidate: Candidate, begin: float, fitted: Callable[[], Progress]

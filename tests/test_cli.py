@@ -278,7 +278,7 @@ def test_main__says_once_that_it_compiles(run, monkeypatch):
     monkeypatch.setattr("gmmfast.cli.data.on_first_miss", on_first_miss)
     monkeypatch.setattr("gmmfast.cli.fitting.require_rows", compile_two)
     args = ("fit", "--example", "customers", "-k", 2)
-    assert run(*args)[2].count("note: compiling code that no earlier run has needed") == 1
+    assert run(*args)[2].count("note: compiling code that is not in the cache") == 1
     assert run(*args, "--quiet")[2] == ""
 
 

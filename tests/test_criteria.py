@@ -94,6 +94,19 @@ def test_compare__grades_the_evidence():
     assert "2 candidates are practically tied" in str(found)
 
 
+def test_compare__says_nothing_of_better_fits_that_were_not_completed():
+    """Where a search has ended early."""
+    results = results_of([(2, "EII", 110.0), (3, "EII", 100.0), (4, "EII", 112.0)])
+    results["finished"] = [True, False, True]
+    results["log_likelihood"] = -50.0
+    found = Comparison.of(results)
+    assert [one.evidence for one in found.candidates] == ["best", "open", "tied"]
+    best, other, tied = (one.probability for one in found.candidates)
+    assert math.isnan(other) and best + tied == pytest.approx(1.0)
+    assert str(found).splitlines()[2].split() == ["3", "EII*", "100.00", "-10.00", "open"]
+    assert "the others may be better" in results.summary("bic")
+
+
 def test_compare__of_a_search(X):
     search = GaussianMixtureIC(range(1, 6), covariance_types=CODES, random_state=0).fit(X)
     found = search.compare()

@@ -21,10 +21,11 @@ from gmmfast.em.starts import on_all
 from gmmfast.em.trials import likeliest
 from gmmfast.em.whole import WholeFits
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.files import outcomes
 from gmmfast.kernels.threads import END, new_stop, obey
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
-from gmmfast.search import search as search_search
+from gmmfast.search import fitting
 from gmmfast.search import starts as search_starts
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.fitting import FASTEST, SLOWEST, Fitting, Progress, Sample, missing
@@ -147,6 +148,8 @@ def test_whole__benches_are_kept_until_they_are_large(monkeypatch):
     assert len(free()) == 3  # two at the same time
     monkeypatch.setattr(em_whole, "KEPT", 0)
     fits.begin(model, choices[2], 5)
+    assert len(free()) == 3  # one that fits is used
+    fits.begin(MODELS["VVI"](0.0), choices[2], 5)
     assert len(free()) == 1
 
 
@@ -296,14 +299,15 @@ def test_race__differences_on_a_sample_count_from_three_standard_errors():
     assert ids(race(1).heat([near, far], is_last=True)) == [2, 3]
 
 
-def test_race__a_fit_on_all_rows_is_left_once_it_cannot_reach_the_bar():
+def test_race__a_fit_on_all_rows_is_left_once_it_cannot_win():
     own = race(n_samples=1)
     own.note(contender(500.0, rest=False))
     samples = [Sample(-260.0, 0.0, np.zeros(100))]
     far, near = (contender(530.0, bounds)._replace(n_heats=1) for bounds in (SETTLED, RISING))
     far, near = (c._replace(progress=c.progress._replace(samples=samples)) for c in (far, near))
-    assert own.bar() == 500 + MARGIN
-    assert own.may_win(near, own.bar()) and not own.may_win(far, own.bar())
+    threshold = own.threshold()
+    assert threshold == 500 + MARGIN
+    assert own.may_win(near, threshold) and not own.may_win(far, threshold)
     left = own.outdone(far)
     assert left.has_ended and not left.fit.finished and left.n_heats == 1
     assert left.fit.result.status is Status.OUTDONE
@@ -380,8 +384,8 @@ def samples(monkeypatch):
     """Fits of more than 128 rows begin on samples of 128 and 512 rows."""
     monkeypatch.setattr(em_starts, "SMALLEST_SAMPLE", 128)
     monkeypatch.setattr(search_starts, "SMALLEST_SAMPLE", 128)
-    monkeypatch.setattr(search_search, "SMALLEST_SAMPLE", 128)
     monkeypatch.setattr(search_starts, "LARGEST_SAMPLE", 512)
+    monkeypatch.setattr(outcomes, "SMALLEST_SAMPLE", 128)
 
 
 def test_search__on_samples_chooses_as_if_all_fits_saw_all_rows(samples):
@@ -494,6 +498,43 @@ def test_search__that_ends_on_a_sample_measures_its_choice_on_all_rows(monkeypat
     best = found.results_[found.results_.ranking("bic")[0]]
     assert best["finished"] and found.results_["finished"].sum() == 1
     assert found.bic(rows) == pytest.approx(best["bic"], rel=1e-12)
+
+
+def test_search__of_models_that_may_pause_and_others(samples, monkeypatch):
+    monkeypatch.setattr(fitting, "KEPT", 6000)  # bytes: only diagonal covariances may wait
+    rows = mixture(2100, 4, 3, seed=2)[0]
+    found = GaussianMixtureIC([3, 4], covariance_types=["VVI", "VVV"], random_state=0).fit(rows)
+    assert found.best_n_components_ == 3
+    assert found.bic(rows) == pytest.approx(np.nanmin(found.results_["bic"]), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"n_components": [1, 2]}, {}), ({"patience": 9}, {"patience": None})],
+    ids=["longer", "without patience"],
+)
+@pytest.mark.parametrize("exhaustive", [False, True])
+def test_search__on_samples_that_goes_on_is_a_search_from_the_start(
+    samples, tmp_path, before, after, exhaustive
+):
+    rows, path = mixture(2100, 2, 3, separation=0.8, seed=4)[0], tmp_path / "search.npz"
+    settings = {"n_components": range(1, 7), "exhaustive": exhaustive} | after
+    search(**settings | before).fit(rows, checkpoint=path)
+    resumed = GaussianMixtureIC.resume(path).set_params(**settings).fit(rows)
+    whole = search(**settings).fit(rows)
+    for name in set(whole.results_.dtype.names) - {"seconds"}:
+        np.testing.assert_array_equal(resumed.results_[name], whole.results_[name], name)
+
+
+def test_search__leaves_fits_on_all_rows(samples):
+    rows = mixture(2100, 2, 3, separation=1.0, seed=2)[0]
+    found = search().fit(rows)
+    left = found.results_[~found.results_["finished"]]
+    exact = [
+        found.estimator(*row[["n_components", "covariance_type"]]).score(rows) * len(rows)
+        for row in left
+    ]
+    assert np.isclose(left["log_likelihood"], exact, rtol=1e-9).any()
 
 
 def test_search__marks_what_it_has_left():

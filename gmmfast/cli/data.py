@@ -278,7 +278,7 @@ def compilation_as_note() -> Iterator[None]:
     def announce() -> None:
         if sys.stderr.isatty():  # a bar may be on the line
             print(ERASE, end="", file=sys.stderr)
-        note("compiling code that no earlier run has needed, which can take a minute ...")
+        note("compiling code that is not in the cache, which can take a minute ...")
 
     with on_first_miss(announce):
         yield

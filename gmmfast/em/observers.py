@@ -132,7 +132,7 @@ class SearchBar:
     def step(self, done: int, label: str) -> None:
         """Show how many candidates have ended.
 
-        The last one counts once the search has ended: the best are fitted again.
+        The last one never counts: the best are fitted again.
         """
         with self._lock:
             done = done if self._total is None else min(done, self._total - 1)

@@ -155,16 +155,15 @@ class WholeFits:
         count = max(count, TRIALS)
         shapes = state_shapes(model, n_components, self._rows.n_features)
         key = (*shapes, model.scatter, count)
-        if self._n_bytes > KEPT:
-            self._free, self._n_bytes = {}, 0
-        free = self._free.setdefault(key, [])
         try:
-            bench = free.pop()
-        except IndexError:
+            bench = self._free[key].pop()
+        except (KeyError, IndexError):
+            if self._n_bytes > KEPT:
+                self._free, self._n_bytes = {}, 0
             bench = self._new_bench(model, n_components, count)
             self._n_bytes += bench.n_bytes
-        yield bench
-        free.append(bench)
+        yield bench  # after an error it is lost
+        self._free.setdefault(key, []).append(bench)
 
     def _new_bench(self, model: Model, n_components: int, count: int) -> Bench:
         rows, control = self._rows, self._control

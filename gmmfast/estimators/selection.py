@@ -275,9 +275,10 @@ class GaussianMixtureIC(Estimator):
                 store=store,
             )
             fits = self._run(search, callback, bar)
-            self.results_ = Results.of(search.candidates, fits, rows.n_features)
-            check_features(self, names, rows.n_features, reset=True)
-            self._choose(search, dependence.remedy(names) if are_all_singular(fits) else "")
+            remedy = dependence.remedy(names) if are_all_singular(fits) else ""
+        self.results_ = Results.of(search.candidates, fits, rows.n_features)
+        check_features(self, names, rows.n_features, reset=True)
+        self._choose(search, remedy)
         self.__dict__.pop("_resumed", None)
         return self
 
@@ -373,7 +374,7 @@ class GaussianMixtureIC(Estimator):
         if order.size:
             origin = Origin(seen.center, seen.dtype, seen.weight)
             search._set_fits(fits, fits[order[0]].candidate, origin)
-        search._resumed = point
+        search._resumed, search.interrupted_ = point, False
         return search
 
     def _run(

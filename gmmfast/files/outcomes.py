@@ -13,6 +13,7 @@ import numpy as np
 
 from gmmfast.data.constraints import SEARCH, as_list, check_parameters, is_int
 from gmmfast.data.validation import Random
+from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.files import archive
 from gmmfast.files.archive import Arrays, Form, Found, Header, plain, require
 from gmmfast.files.checkpoint import require_possible
@@ -81,7 +82,8 @@ class SearchCheckpoint:
     def outcomes_for(self, settings: Mapping[str, Any], rows: Rows) -> Outcomes:
         """Return the outcomes that a search of these rows with these parameters goes on from.
 
-        If it has other candidates or ends elsewhere, leaders are fitted again anew.
+        If it has other candidates or ends elsewhere, leaders are fitted again anew. So is what
+        began on samples: the best candidate decides how far, and the patience from which starts.
 
         Raises
         ------
@@ -94,10 +96,13 @@ class SearchCheckpoint:
         before, now = (Scope.of(own, rows.n_features) for own in (self.settings, settings))
         self._require_settings(settings, before, now)
         shift = self._shift_to(rows)
+        most = math.inf  # number of an outcome that depends on its candidate alone
+        if rows.n_rows > SMALLEST_SAMPLE:
+            most = -1 if (now.patience is None) != (before.patience is None) else 0
         return {
             (number, candidate): fit.moved(shift)
             for (number, candidate), fit in self.outcomes.items()
-            if number >= 0 or now == before
+            if 0 <= number <= most or now == before
         }
 
     def _require_settings(self, settings: Mapping[str, Any], before: Scope, now: Scope) -> None:
@@ -189,7 +194,7 @@ def require_no_other(path: str | os.PathLike[str], settings: Mapping[str, Any], 
         reason = str(error)
     else:
         return
-    raise ValueError(f"{reason}. Remove the file, or write to another one.")
+    raise ValueError(f"{reason.rstrip('.')}. Remove the file, or write to another one.")
 
 
 def keeper(

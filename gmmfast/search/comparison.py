@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,10 +28,11 @@ class Compared(NamedTuple):
     difference : float
         Its BIC minus that of the best.
     probability : float
-        Posterior probability among all models, if they are equally likely before the data.
+        Posterior probability among all models, if they are equally likely before the data; NaN
+        where the evidence is open.
     evidence : str
         For the best, against this candidate: "tied", "positive", "strong" or "very strong"; "best"
-        for the best itself.
+        for the best itself; "open" where the search ended before a fit that may be better.
     finished : bool
         Whether its fit was completed; else its BIC may be a little lower.
     """
@@ -61,8 +63,9 @@ class Comparison:
         """Compare the candidates of a search that can be ranked."""
         ranked = results._listed("bic")
         differences = np.asarray(ranked["bic"] - ranked["bic"][:1])
-        shares = np.exp(-differences / 2)
-        shares /= shares.sum()
+        is_open = ~np.asarray(ranked["finished"]) & (differences < 0)  # the search has ended early
+        shares = np.where(is_open, np.nan, np.exp(-np.where(is_open, 0.0, differences) / 2))
+        shares /= np.nansum(shares)
         found = [
             Compared(
                 int(row["n_components"]),
@@ -70,7 +73,7 @@ class Comparison:
                 float(row["bic"]),
                 float(difference),
                 float(share),
-                _grade(difference) if i else "best",
+                "open" if is_open[i] else _grade(difference) if i else "best",
                 bool(row["finished"]),
             )
             for i, (row, difference, share) in enumerate(
@@ -90,7 +93,7 @@ class Comparison:
             ("model", [marked(one.covariance_type, one.finished) for one in shown]),
             ("BIC", [f"{one.bic:.2f}" for one in shown]),
             ("difference", [f"{one.difference:.2f}" for one in shown]),
-            ("probability", [f"{one.probability:.3f}" for one in shown]),
+            ("probability", [_share(one.probability) for one in shown]),
             ("evidence", [one.evidence for one in shown]),
         ]
         n_tied, more = len(self.tied), len(self.candidates) - len(shown)
@@ -102,6 +105,10 @@ class Comparison:
         return "\n".join([*lines, *([f"and {more} more"] if more else []), "", *notes])
 
     __repr__ = __str__
+
+
+def _share(probability: float) -> str:
+    return "" if math.isnan(probability) else f"{probability:.3f}"
 
 
 def _grade(difference: float) -> str:

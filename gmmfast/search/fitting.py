@@ -98,9 +98,12 @@ class Fitting:
         if not self.starts.held_out:
             return self._on_few(model, ways, self._control.max_iter)
         trial = likeliest(self.starts.points, model, ways)
-        begun = self._on_sample(model, trial).rest
-        assert isinstance(begun, Trial)
-        return self._on_all(model, begun, self._control.max_iter)
+        done: Samples = ()
+        while len(done) < len(self.starts.samples):
+            begun = self._on_sample(model, trial, done)
+            assert isinstance(begun.rest, Trial)
+            trial, done = begun.rest, begun.samples
+        return self._on_all(model, trial, self._control.max_iter)._replace(samples=done)
 
     def _on_few(self, model: Model, ways: Sequence[Partition], pause: int) -> Progress:
         """Fit to rows without samples, until so many passes are done."""
@@ -114,7 +117,7 @@ class Fitting:
     def go_on(self, model: Model, progress: Progress, pause: int) -> Progress:
         """Go on with a fit that has paused, after the last sample with all rows.
 
-        Each sample is gone through at once, all rows until so many passes are done.
+        A sample is fitted in one call; all rows, up to pass `pause`.
         """
         rest, done = progress.rest, progress.samples
         if isinstance(rest, Trial):

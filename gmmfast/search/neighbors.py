@@ -5,6 +5,7 @@ A neighbor has the same K and another model, or the same model and one component
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ from gmmfast.search.starts import Labels
 
 OTHER_MODELS = 3  # with the same K: the likeliest
 MERGES = 3  # pairs of components to merge
-SPLITS = 4  # components to cut, where the solution with one component less is a start
+SPLITS = 4  # components to cut, where a solution with one component fewer is a start
 
 
 def neighbors_of(candidate: Candidate, fits: Sequence[CandidateFit]) -> list[CandidateFit]:
@@ -49,15 +50,17 @@ def partitions_from(
     return found
 
 
-def best_split(points: MemoryRows, mixture: Parameters, model: Model) -> list[Labels]:
-    """Return the partition after a few EM passes from the likeliest split; none if all fail."""
+def best_split(points: MemoryRows, mixture: Parameters, model: Model) -> Labels | None:
+    """Return the partition after a few EM passes from the likeliest split; None if all fail."""
     K = len(mixture.weights) + 1
     ways = [partition_of(points, labels, K) for labels in splits(points, mixture)[:SPLITS]]
+    if not ways:
+        return None
     try:
-        fit = likeliest(points, model, ways).fit if ways else None
+        fit = likeliest(points, model, ways).fit
     except IllDefinedCovarianceError:
-        return []
-    return [labels_of(points, parameters_in(model, fit.mixture))] if fit else []
+        return None
+    return labels_of(points, parameters_in(model, fit.mixture))
 
 
 def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
@@ -71,7 +74,7 @@ def splits(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     points : MemoryRows
         Rows to label.
     parameters : Parameters
-        A mixture with one component less.
+        A mixture with one component fewer.
 
     Returns
     -------
@@ -102,7 +105,9 @@ def _gain(along: Floats, mass: Floats, beyond: NDArray[np.bool_]) -> float:
     sides = [part for part in (beyond, ~beyond) if part.any()]
     within = sum(mass[s] @ (along[s] - np.average(along[s], weights=mass[s])) ** 2 for s in sides)
     whole = mass @ along**2
-    return float(mass.sum() * np.log(whole / within) / 2) if within > 0 else 0.0
+    if within > 0:
+        return float(mass.sum() * np.log(whole / within) / 2)
+    return math.inf if whole > 0 else 0.0
 
 
 def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:

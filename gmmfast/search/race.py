@@ -102,14 +102,14 @@ class Race:
             return likely[: self._n_at_once] if is_last else []
         return [each for each in likely if each.n_samples == fewest]
 
-    def bar(self) -> float:
-        """Return what the criterion of a candidate must be able to reach, to win."""
+    def threshold(self) -> float:
+        """Return the criterion that a candidate must be able to reach, to win."""
         return self._value(self._best) + MARGIN
 
-    def may_win(self, contender: Contender, bar: float) -> bool:
-        """Whether a fit may still reach a bar."""
+    def may_win(self, contender: Contender, threshold: float) -> bool:
+        """Whether the criterion of a fit may still come to a threshold."""
         value, gain = self._outlook(contender)
-        return value - gain <= bar
+        return value - gain <= threshold
 
     def outdone(self, contender: Contender) -> Contender:
         """Return the end of a candidate that is left on all rows."""

@@ -204,7 +204,10 @@ class Results(np.ndarray):
         if not finished[has_mixture].all():
             n_completed = np.count_nonzero(finished & has_mixture)
             completed = f"{n_completed} of {np.count_nonzero(has_mixture)} fits completed"
-            lines.append(f"{completed}; the others could not win")
+            values = np.asarray(self[criterion])
+            may_win = order.size and (values[~finished & has_mixture] < values[order[0]]).any()
+            others = "the others may be better" if may_win else "the others could not win"
+            lines.append(f"{completed}; {others}")
         reasons, n_each = np.unique(self["failure"], return_counts=True)
         for why, n in zip(reasons, n_each, strict=True):
             if why == NOT_REACHED:

@@ -14,7 +14,6 @@ from gmmfast.data.constraints import CovarianceType, Criterion
 from gmmfast.em.kmeans import Random
 from gmmfast.em.loop import Control, EMResult, Status
 from gmmfast.em.observers import Deadline
-from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
@@ -27,6 +26,7 @@ from gmmfast.search.folds import Fold
 from gmmfast.search.measures import Measures
 from gmmfast.search.neighbors import best_split, neighbors_of, partitions_from
 from gmmfast.search.race import Contender, Race
+from gmmfast.search.scope import PATIENCE
 from gmmfast.search.starts import Starts
 from gmmfast.search.store import Store
 from gmmfast.search.threads import in_threads
@@ -34,7 +34,6 @@ from gmmfast.search.twins import as_twin, twins_of
 
 LEADERS = 3  # candidates that are fitted again,
 ROUNDS = 5  # at most so often
-VAIN = 3  # numbers of components in a row without improvement: then solutions give no more starts
 TASK = 7  # fits that a thread takes over together
 RACED = ("bic", "icl")  # criteria for which fits may be left; AIC chooses large models, whose EM is
 # slow: of overlapping components one was left after 6 passes that gained most in the next 400
@@ -119,9 +118,7 @@ class Search:
         has ended. A candidate that fails records why, and the search goes on. Once the deadline has
         passed, the remaining candidates may be left out.
         """
-        is_stepwise = self.patience is not None or self.rows.n_rows > SMALLEST_SAMPLE
-        counts = [] if is_stepwise else list(self.counts)
-        (self._starts,) = self._each(self._make_starts, [counts])
+        (self._starts,) = self._each(lambda _: self._make_starts(), [None])
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
         self._fitting, *fittings = (Fitting(*pair, self.control) for pair in pairs)
@@ -130,10 +127,12 @@ class Search:
         heat = 1 if self.rows.n_rows > MANY else 2
         self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples), heat)
         most = min(starts.points.n_rows for starts in self._starts)
-        if is_stepwise:
-            yield from self._groups(most)
+        if self.patience is not None:
+            yield from self._upward(most)
+        elif self._starts[0].held_out:
+            yield from self._one_by_one(most)
         else:
-            yield from self._group(counts, most)
+            yield from self._group(list(self.counts), most)
             self.is_complete = True
         yield from self._heats(is_last=True)
         status = Status.STOPPED if self.deadline.passed() else Status.OUTDONE
@@ -144,46 +143,58 @@ class Search:
             yield from self._with_twins(fit)
         self.is_complete &= not self.deadline.passed()
 
-    def _groups(self, most: int) -> Iterator[CandidateFit]:
-        """Fit all models with more and more components, until there is no more patience, if any."""
-        counts, least, vain = iter(self.counts), math.inf, 0
-        for K in counts:
-            list(self._each(self._make_next_partitions, [K]))
-            yield from self._group([K], most)
-            far = 1
-            if self.patience is not None:
-                yield from self._heats(is_last=False)
-                far = len(self._starts[0].samples)
-            now = self._race.least(self._waiting, far)
+    def _upward(self, most: int) -> Iterator[CandidateFit]:
+        """Fit all models with more and more components, until the patience ends."""
+        least, vain = math.inf, 0
+        for K in self.counts:
+            yield from self._next_group(K, most)
+            yield from self._heats(is_last=False)
+            now = self._race.least(self._waiting, len(self._starts[0].samples))
             least, vain = min(now, least), 0 if now < least else vain + 1
-            if self.deadline.passed():
+            self.is_complete = vain == self.patience or K >= most
+            if self.is_complete or self.deadline.passed():
                 return
-            if self.patience is None:
-                if vain == VAIN:
-                    break
-            elif vain == self.patience or K >= most:
-                break
-        if self.patience is None:  # the rest at the same time
-            others = list(counts)
-            list(self._each(self._make_partitions, [others]))
-            yield from self._group(others, most)
         self.is_complete = True
 
-    def _make_starts(self, counts: Sequence[int]) -> list[Starts]:
-        """Make the partitions of all rows and of each fold, in one thread and in this order."""
-        found = []
+    def _one_by_one(self, most: int) -> Iterator[CandidateFit]:
+        """Fit all models with each number of components; those that hardly win together."""
+        counts, least, vain = iter(self.counts), math.inf, 0
+        for K in counts:
+            yield from self._next_group(K, most)
+            now = self._race.least(self._waiting, 1)
+            least, vain = min(now, least), 0 if now < least else vain + 1
+            if self.deadline.passed() or vain == PATIENCE:
+                break
+        others = list(counts)
+        list(self._each(self._make_partitions, [others]))
+        if not self.deadline.passed():
+            yield from self._group(others, most)
+            self.is_complete = True
+
+    def _next_group(self, n_components: int, most: int) -> Iterator[CandidateFit]:
+        list(self._each(self._make_next_partitions, [n_components]))
+        yield from self._group([n_components], most)
+
+    def _make_starts(self) -> list[Starts]:
+        """Make the partitions of all rows and of each fold, in one thread and in this order.
+
+        Those that wait for solutions with fewer components are made later.
+        """
+        found: list[Starts] = []
         for rows in [self.rows, *(seen for seen, _ in self.folds)]:
             found.append(Starts(rows, self.rng))
-            found[-1].make(counts, self.deadline.passed)
+            if self.patience is None and not found[0].held_out:
+                found[-1].make(self.counts, self.deadline.passed)
         return found
 
     def _make_partitions(self, counts: Sequence[int]) -> None:
         for starts in self._starts:
-            starts.make(counts)
+            starts.make(counts, self.deadline.passed)
 
     def _make_next_partitions(self, n_components: int) -> None:
-        """Make the partitions for K; of many rows also one from the best solution with K - 1."""
-        self._make_partitions([n_components])
+        """Make the partitions for K; with many rows also one from the best solution with K - 1."""
+        for starts in self._starts:
+            starts.make([n_components])
         first, fits = self._starts[0], self.known.values()
         others = [fit for fit in fits if fit.candidate.n_components == n_components - 1]
         sound = [fit for fit in others if fit.result is not None and not fit.degenerate]
@@ -191,7 +202,8 @@ class Search:
             best = min(sound, key=lambda fit: fit.bic)
             model = self._models[best.candidate.covariance_type]
             found = best_split(first.points, best.mixture, model)
-            first.choices[n_components] += first.choice(found, n_components)
+            if found is not None:
+                first.choices[n_components] += first.choice([found], n_components)
 
     def _may_pause(self, candidate: Candidate) -> bool:
         """Whether the fit of a candidate may be left before its end."""
@@ -219,7 +231,7 @@ class Search:
             candidates = [each.fit.candidate for each in going]
             self._waiting = [w for w in self._waiting if w.fit.candidate not in candidates]
             is_short = going[0].is_sampled and going[0].n_samples < len(self._starts[0].samples)
-            gone_on = partial(self._gone_on, self._race.bar())
+            gone_on = partial(self._gone_on, self._race.threshold())
             for contender in self._each(gone_on, going, is_short=is_short):
                 yield from self._noted(contender)
 
@@ -268,10 +280,10 @@ class Search:
     def _opened(self, most: int, candidate: Candidate) -> Contender:
         return self._kept(0, candidate, (), partial(self._open, most, candidate))
 
-    def _gone_on(self, bar: float, contender: Contender) -> Contender:
+    def _gone_on(self, threshold: float, contender: Contender) -> Contender:
         progress, number = contender.progress, contender.n_heats + 1
         assert progress is not None
-        go_on = partial(self._go_on, bar, contender)
+        go_on = partial(self._go_on, threshold, contender)
         kept = self._kept(number, contender.fit.candidate, progress.samples, go_on)
         return kept._replace(n_heats=number)
 
@@ -311,26 +323,27 @@ class Search:
         fit = self._fitting.begin if self._may_pause(candidate) else self._fitting.complete
         return self._contender(candidate, begin, lambda: fit(model, choice))
 
-    def _go_on(self, bar: float, contender: Contender) -> Contender:
-        """Go on with a fit, for as many passes as it has had.
+    def _go_on(self, threshold: float, contender: Contender) -> Contender:
+        """Go on with a fit, from the last sample to all rows as long as it may win.
 
-        On all rows, of which a fit that waits would keep a copy, as long as it may win.
+        While it waited, it would keep a sorted copy of the rows.
         """
-        begin, progress = time.perf_counter() - contender.fit.seconds, contender.progress
-        candidate, found = contender.fit.candidate, contender
-        model, pause = self._models[candidate.covariance_type], FIRST
-        while True:
-            assert progress is not None
-            if not found.is_sampled:
-                pause = 2 * len(progress.result.lower_bounds)
-            last = min(pause, self.control.max_iter)
-            go_on = partial(self._fitting.go_on, model, progress, last)
-            found = self._contender(candidate, begin, go_on)
-            progress = found.progress
-            if not contender.is_sampled or found.is_sampled or found.has_ended:
-                return found
-            if not self._race.may_win(found, bar):
+        found = self._one_step(contender)
+        while contender.is_sampled and not (found.is_sampled or found.has_ended):
+            if not self._race.may_win(found, threshold):
                 return self._race.outdone(found)
+            found = self._one_step(found)
+        return found
+
+    def _one_step(self, contender: Contender) -> Contender:
+        """Go on with a fit: over the next sample, or for as many passes as it has had."""
+        begin = time.perf_counter() - contender.fit.seconds
+        candidate, progress = contender.fit.candidate, contender.progress
+        assert progress is not None
+        pause = FIRST if contender.is_sampled else 2 * len(progress.result.lower_bounds)
+        model, last = self._models[candidate.covariance_type], min(pause, self.control.max_iter)
+        go_on = partial(self._fitting.go_on, model, progress, last)
+        return self._contender(candidate, begin, go_on)
 
     def _contender(
         self, candidate: Candidate, begin: float, fitted: Callable[[], Progress]
@@ -359,6 +372,9 @@ class Search:
             sound.sort(key=lambda fit: float(getattr(fit, self.criterion)))
             is_sampled = bool(self._starts[0].held_out)  # of others the likelihood is an estimate
             leaders = [fit for fit in sound if fit.finished or not is_sampled][:LEADERS]
+            if is_sampled:  # merging their components may lead to more than the samples did
+                smaller = [Candidate(K - 1, name) for K, name in (fit.candidate for fit in leaders)]
+                leaders += [f for f in sound if f.candidate in smaller and not f.finished]
             todo = []
             for fit in leaders:
                 neighbors = neighbors_of(fit.candidate, sound)

@@ -12,8 +12,9 @@ EVERY = 1.0  # seconds between two writes, at least,
 REST = 20  # and this many times as long as the last one took
 
 # Fits that have ended. By the number of heats of the race in which a candidate has gone on, and the
-# candidate: such an outcome depends on the candidate and its starts alone. Later,
-# where leaders are fitted again, by minus the number of the round: these depend on all candidates.
+# candidate: such an outcome depends on the candidate and its starts alone, unless it began on
+# samples. Later, where leaders are fitted again, by minus the number of the round: these depend on
+# all candidates.
 Outcomes = dict[tuple[int, Candidate], CandidateFit]
 
 

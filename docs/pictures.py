@@ -48,3 +48,30 @@ def draw_model(ax, code):
         xlim=(-7, 7),
         ylim=(-3.5, 3.5),
     )
+
+
+def missing():
+    """Means of groups from rows with gaps: by the likelihood, and after filling in column means."""
+    rows, gaps = gappy_rows()
+    filled = np.where(np.isnan(gaps), np.nanmean(gaps, axis=0), gaps)
+    known = GaussianMixture(2, missing_values="marginalize", random_state=0).fit(gaps)
+    guessed = GaussianMixture(2, random_state=0).fit(filled)
+    axes = plt.subplots(1, 2, figsize=(8.0, 3.6), sharex=True, sharey=True)[1]
+    cases = (
+        (known, gaps, "what is known"),
+        (guessed, filled, "column means filled in"),
+    )
+    for ax, (mixture, X, title) in zip(axes, cases, strict=True):
+        complete = X[~np.isnan(X).any(axis=1)]
+        plot_mixture(mixture, complete, ax=ax)
+        ax.set(title=title)
+
+
+def gappy_rows():
+    """Two groups of correlated columns, and the same rows without 40 % of their values."""
+    rng = np.random.default_rng(0)
+    covariance = [[1.0, 0.8], [0.8, 1.0]]
+    rows = np.concatenate([rng.multivariate_normal(m, covariance, 300) for m in ([0, 0], [5, 0])])
+    mask = rng.uniform(size=rows.shape) < 0.4
+    mask[mask.all(axis=1), 0] = False
+    return rows, np.where(mask, np.nan, rows)

@@ -222,15 +222,15 @@ class NonFinite(NamedTuple):
     where: tuple[int, ...]
 
 
-def first_non_finite(array: NDArray[Any]) -> NonFinite | None:
-    """Return the first NaN of an array (n, ...), else the first infinity, or None."""
+def first_non_finite(array: NDArray[Any], is_missing_allowed: bool = False) -> NonFinite | None:
+    """Return the first NaN of an array (n, ...), unless it is allowed, else the first infinity."""
     if _is_finite(array):
         return None
     step = max(1, BLOCK // max(1, math.prod(array.shape[1:])))
     infinite = None
     for start in range(0, len(array), step):
         block = array[start : start + step]
-        where = _first(np.isnan(block), start)
+        where = None if is_missing_allowed else _first(np.isnan(block), start)
         if where is not None:
             return NonFinite("NaN", where)
         if infinite is None:

@@ -30,6 +30,7 @@ CovarianceType = Literal[SklearnModel, ModelCode, ColumnCode]
 Start = Literal["kmeans", "k-means++", "random", "random_from_data", "hierarchical"]
 Criterion = Literal["bic", "aic", "aicc", "icl", "nec", "cv"]
 Acceleration = Literal["none", "auto"]
+MissingValues = Literal["raise", "marginalize"]
 OnInterrupt = Literal["raise", "keep"]
 Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]
 
@@ -40,6 +41,7 @@ COVARIANCE_TYPES: tuple[CovarianceType, ...] = get_args(CovarianceType)
 STARTS: tuple[Start, ...] = get_args(Start)
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
+MISSING: tuple[MissingValues, ...] = get_args(MissingValues)
 INTERRUPTS: tuple[OnInterrupt, ...] = get_args(OnInterrupt)
 MOST = (1 << 63) - 1  # what an array can count
 
@@ -193,6 +195,7 @@ MIXTURE = {
     "n_init": integer(1),
     "init_params": _or_memberships(one_of(*STARTS)),
     "acceleration": one_of(*ACCELERATIONS),
+    "missing_values": one_of(*MISSING),
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,
@@ -202,6 +205,8 @@ MIXTURE = {
     "verbose_interval": integer(1),
     "n_jobs": JOBS,
 }
+
+IMPUTE = {"kind": one_of("mean", "sample"), "random_state": RANDOM}
 
 SAMPLE = {"n_samples": integer(1, MOST)}
 

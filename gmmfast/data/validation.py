@@ -30,6 +30,7 @@ def check_rows(
     are_finite: bool = False,
     first: int = 0,
     columns: Sequence[str] | None = None,
+    is_missing_allowed: bool = False,
 ) -> tuple[NDArray[Any], list[str] | None]:
     """Turn X into an array of finite floats, and its column names if it has any.
 
@@ -47,11 +48,13 @@ def check_rows(
         Number of the first row, for messages.
     columns : sequence of str, optional
         Names of the columns of an array, for messages.
+    is_missing_allowed : bool
+        Whether values may be missing: NaN, or masked.
 
     Returns
     -------
     X : ndarray of shape (n, d)
-        float32 if it was, else float64.
+        float32 if it was, else float64. NaN where a value is missing.
     names : list of str or None
         Column names of a frame.
 
@@ -63,6 +66,8 @@ def check_rows(
         If X is not two-dimensional, not numeric, empty, masked, or not finite.
     """
     refuse_sparse(X, "X")
+    if is_missing_allowed and isinstance(X, np.ma.MaskedArray):
+        X = np.where(np.ma.getmaskarray(X), np.nan, np.ma.getdata(X))
     frame = from_frame(X)
     values, names = (X, None) if frame is None else frame
     place = Place(first, column_names(X) or columns)
@@ -79,7 +84,7 @@ def check_rows(
             f"Found array with {n_features} feature(s) (shape={array.shape}) while a minimum of 1 "
             f"is required by {name}."
         )
-    found = None if are_finite else first_non_finite(array)
+    found = None if are_finite else first_non_finite(array, is_missing_allowed)
     if found is not None:
         raise _not_finite(found, "X", place, name)
     return array, names
@@ -90,6 +95,8 @@ def _not_finite(found: NonFinite, what: str, place: Place, owner: str = "") -> V
     if owner and found.what == "NaN":
         sentence += f"\n{owner} does not accept missing values encoded as NaN natively."
         remedy = "Drop the rows that have them, or impute them first."
+        if owner == "GaussianMixture":
+            remedy = f"{remedy[:-1]}, or set missing_values='marginalize'."
     return ValueError(f"{sentence} The first is in {place.of(found.where)}. {remedy}")
 
 

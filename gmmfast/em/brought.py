@@ -43,9 +43,10 @@ def brought(
     """
     if not isinstance(rows, MemoryRows):
         raise ValueError(
-            "Labels, responsibilities or a callable in 'init_params' need rows in memory; got rows "
-            "that are read in pieces or lie on a cluster. Use init_params='kmeans' or another "
-            "name, or give weights_init, means_init and precisions_init."
+            "Labels, responsibilities or a callable in 'init_params' need complete rows in memory; "
+            "got rows that lack values, are read in pieces or lie on a cluster. Use "
+            "init_params='kmeans' or another name, or give weights_init, means_init and "
+            "precisions_init."
         )
     X, K, own, source = rows.array, n_components, init_params, "'init_params'"
     if callable(init_params):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import criteria
 from gmmfast.data.constraints import (
+    IMPUTE,
     MIXTURE,
     OUTLIERS,
     SAMPLE,
     CovarianceType,
+    MissingValues,
     check_parameters,
     is_int,
     require_columns,
@@ -41,6 +43,7 @@ from gmmfast.rows.evaluation import (
     log_densities_of,
     responsibilities_of,
 )
+from gmmfast.rows.incomplete import IncompleteRows, imputed
 from gmmfast.rows.sources import Source, is_elsewhere
 
 
@@ -51,6 +54,7 @@ class FittedMixture(Estimator):
     reg_covar: float
     random_state: Any
     n_jobs: int | None
+    missing_values: MissingValues
     weights_: NDArray[Any]
     means_: NDArray[Any]
     covariances_: NDArray[Any]
@@ -109,6 +113,47 @@ class FittedMixture(Estimator):
         """
         log_density: NDArray[Any] = map_rows(self, X, log_densities_of)
         return log_density
+
+    def impute(
+        self, X: ArrayLike, *, kind: Literal["mean", "sample"] = "mean", random_state: Any = None
+    ) -> Floats:
+        """Fill in missing values from the mixture, given the known values of their rows.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n, d)
+            Rows, with NaN, masked values or the missing values of frames.
+        kind : {"mean", "sample"}, default="mean"
+            "mean" fills in conditional means, which are nearest to the values on average, but vary
+            less. "sample" draws from the conditional distribution, so that several calls are
+            multiple imputations (Rubin 1987).
+        random_state : int, RandomState, Generator or None, default=None
+            Source of the draws.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            The rows, float64. Known values are unchanged.
+
+        References
+        ----------
+        Little, R. J. A., Rubin, D. B. (2019). Statistical analysis with missing data, third
+        edition, section 11.2: the conditional distribution.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixture
+        >>> covariances = [[[1.0, 2.0], [2.0, 5.0]]]
+        >>> mixture = GaussianMixture.from_parameters([1.0], [[0.0, 10.0]], covariances)
+        >>> mixture.impute([[1.0, np.nan], [np.nan, np.nan]])
+        array([[ 1., 12.],
+               [ 0., 10.]])
+        """
+        check_parameters("impute", {"kind": kind, "random_state": random_state}, IMPUTE)
+        rng = check_random_state(random_state) if kind == "sample" else None
+        rows, parameters = self._rows(X, may_miss=True)
+        return imputed(rows.array, parameters, rows.center, self.n_jobs, rng)
 
     def score(
         self, X: ArrayLike | Source, y: object = None, sample_weight: ArrayLike | None = None
@@ -205,9 +250,8 @@ class FittedMixture(Estimator):
             statistics = self._statistics(X, sample_weight)
             bic = criteria.bic(statistics.log_likelihood, self._n_parameters(), statistics.weight)
             return criteria.icl(bic, statistics.doubt)
-        rows, parameters = self._rows(X)
-        largest = certainties_of(rows, parameters)
-        weights = check_sample_weight(sample_weight, len(largest))
+        largest = map_rows(self, X, certainties_of)
+        weights = self._weights(X, sample_weight, len(largest))
         weights = np.ones(len(largest)) if weights is None else weights
         return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
 
@@ -326,6 +370,10 @@ class FittedMixture(Estimator):
 
     def _calibrate(self, rows: Rows) -> None:
         """Keep quantiles of the log densities of checked rows, as `score_samples` gives them."""
+        if isinstance(rows, IncompleteRows):
+            log_density = rows.log_densities(self._parameters(rows.center))
+            self.log_density_quantiles_ = quantiles(log_density, rows.sample_weight)
+            return
         rng = np.random.default_rng(0)  # not the generator of the fit, whose results stay
         kept = rows.all_or_sample(MOST_ROWS, rng)
         X, shift = kept.array, rows.center - kept.center
@@ -417,11 +465,17 @@ class FittedMixture(Estimator):
         return np.concatenate(parts) + means[y], y
 
     def _rows(
-        self, X: ArrayLike | Source, names: list[str] | None = None, first: int = 0
+        self,
+        X: ArrayLike | Source,
+        names: list[str] | None = None,
+        first: int = 0,
+        may_miss: bool = False,
     ) -> tuple[MemoryRows, Parameters]:
         """Rows to evaluate, and the fitted parameters about the same center."""
         means = self._attributes()[1]
-        X, own = check_rows(X, first=first, columns=names)
+        X, own = check_rows(
+            X, first=first, columns=names, is_missing_allowed=may_miss or self._may_miss
+        )
         names = names or own
         check_features(self, names, X.shape[1], reset=False)
         if X.shape[1] != means.shape[1]:
@@ -488,12 +542,20 @@ class FittedMixture(Estimator):
             statistics = self._statistics(X, sample_weight)
             return statistics.log_likelihood, statistics.weight
         log_density = self.score_samples(X)
-        weights = check_sample_weight(sample_weight, len(log_density))
+        weights = self._weights(X, sample_weight, len(log_density))
         with np.errstate(over="ignore"):  # rows infinitely far make a sum of minus infinity
             if weights is None:
                 return float(log_density.sum(dtype=np.float64)), float(len(log_density))
             present = weights > 0
             return float(weights[present] @ log_density[present]), float(weights.sum())
+
+    def _weights(self, X: Any, sample_weight: ArrayLike | None, n_rows: int) -> Floats | None:
+        """Return the weights of rows in memory; rows without any value have none."""
+        weights = check_sample_weight(sample_weight, n_rows)
+        if not self._may_miss:
+            return weights
+        present = (~np.isnan(self._rows(X)[0].array)).any(axis=1)
+        return np.where(present, 1.0 if weights is None else weights, 0.0)
 
     def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
         """Return the sufficient statistics of rows that are not in memory."""
@@ -503,10 +565,18 @@ class FittedMixture(Estimator):
     def _open(self, X: Any, sample_weight: ArrayLike | None) -> Rows:
         """Open rows with the features of the mixture."""
         self._check_fitted()
-        X, name = with_header(self, X), type(self).__name__
-        rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs)
+        rows, names = self._read(with_header(self, X), sample_weight)
         check_features(self, names, rows.n_features, reset=False)
         return rows
+
+    def _read(self, X: Any, sample_weight: ArrayLike | None) -> tuple[Rows, list[str] | None]:
+        """Return checked rows of any features, and the names of their columns."""
+        name, may_miss = type(self).__name__, self._may_miss
+        return open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs, may_miss=may_miss)
+
+    @property
+    def _may_miss(self) -> bool:
+        return self.missing_values == "marginalize"
 
 
 def _are_below(cut: float, rows: MemoryRows, parameters: Parameters) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from gmmfast.data.dask import array_of, is_dask, names_of
 from gmmfast.data.validation import check_features
 from gmmfast.parameters import Parameters
 from gmmfast.rows import MemoryRows
+from gmmfast.rows.incomplete import by_patterns
 from gmmfast.rows.sources import Chunks, chunks, is_source
 from gmmfast.tables import TEXT_SUFFIXES, column_names, kind_of
 
@@ -45,7 +46,21 @@ def map_rows(mixture: FittedMixture, X: Any, evaluate: Evaluate) -> Any:
         return _of_blocks(mixture, X, evaluate)
     if is_source(X):
         return _of_chunks(mixture, chunks(with_header(mixture, X)), evaluate)
-    return evaluate(*mixture._rows(X))
+    return _of_rows(mixture, evaluate, X)
+
+
+def _of_rows(
+    mixture: FittedMixture,
+    evaluate: Evaluate,
+    X: Any,
+    names: list[str] | None = None,
+    first: int = 0,
+) -> Any:
+    """Evaluate rows in memory; where values are missing, by the mixture of the others."""
+    rows, parameters = mixture._rows(X, names, first)
+    if mixture._may_miss and np.isnan(rows.array).any():
+        return by_patterns(evaluate, rows.array, parameters, rows.center, mixture.n_jobs)
+    return evaluate(rows, parameters)
 
 
 def with_header(mixture: FittedMixture, X: Any) -> Any:
@@ -59,7 +74,7 @@ def with_header(mixture: FittedMixture, X: Any) -> Any:
 
 def _of_chunks(mixture: FittedMixture, source: Chunks, evaluate: Evaluate) -> Iterator[Any]:
     for chunk in source:
-        yield evaluate(*mixture._rows(chunk.X, source.names, chunk.first))
+        yield _of_rows(mixture, evaluate, chunk.X, source.names, chunk.first)
 
 
 def _of_blocks(mixture: FittedMixture, X: Any, evaluate: Evaluate) -> Any:
@@ -67,10 +82,10 @@ def _of_blocks(mixture: FittedMixture, X: Any, evaluate: Evaluate) -> Any:
     names, blocks, serial = names_of(X), array_of(X), copy(mixture)
     serial.n_jobs = 1
     check_features(mixture, names, blocks.shape[1], reset=False)
-    meta = evaluate(*serial._rows(np.zeros((1, blocks.shape[1]), blocks.dtype), names))[:0]
+    meta = _of_rows(serial, evaluate, np.zeros((1, blocks.shape[1]), blocks.dtype), names)[:0]
 
     def of_block(block: Any) -> Any:
-        return evaluate(*serial._rows(block, names)) if len(block) else meta
+        return _of_rows(serial, evaluate, block, names) if len(block) else meta
 
     if meta.ndim == 1:
         return _by_rows(of_block, blocks, meta)

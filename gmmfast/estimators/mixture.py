@@ -19,6 +19,7 @@ from gmmfast.data.constraints import (
     Acceleration,
     CovarianceType,
     Memberships,
+    MissingValues,
     Start,
     check_constructor,
     check_parameters,
@@ -59,7 +60,7 @@ from gmmfast.files.attributes import FACTS, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
-from gmmfast.rows import MemoryRows, Origin, Rows, open_rows
+from gmmfast.rows import MemoryRows, Origin, Rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.sources import Source, is_elsewhere, path_of
 
@@ -138,6 +139,11 @@ class GaussianMixture(FittedMixture):
         has settled into its linear rate, which saves most iterations where components overlap and
         `tol` is small. It stops on the gain of an EM step, and no step gains less than EM's (see
         `gmmfast.kernels.anderson`).
+    missing_values : {"raise", "marginalize"}, default="raise"
+        What to do with NaN, masked values and the missing values of frames. "marginalize" maximizes
+        the likelihood of the values that are there (Little & Rubin 2019, section 11.2), of rows in
+        memory, in float64; labels, densities and probabilities follow from the mixture of a row's
+        known features. Rows without any value are left out of a fit.
 
     Attributes
     ----------
@@ -233,6 +239,7 @@ class GaussianMixture(FittedMixture):
         verbose_interval: int = 10,
         n_jobs: int | None = None,
         acceleration: Acceleration = "none",
+        missing_values: MissingValues = "raise",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -250,6 +257,7 @@ class GaussianMixture(FittedMixture):
         self.verbose_interval = verbose_interval
         self.n_jobs = n_jobs
         self.acceleration = acceleration
+        self.missing_values = missing_values
 
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
@@ -318,7 +326,7 @@ class GaussianMixture(FittedMixture):
         check_constructor(self)
         if checkpoint is not None:
             checkpoints.check_possible(checkpoint, self._n_starts(), path_of(X))
-        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        rows, names = self._read(X, sample_weight)
         warm = self.warm_start and hasattr(self, "converged_")
         goes_on = self._resumed is not None or warm
         if warm and self._resumed is None:
@@ -457,7 +465,7 @@ class GaussianMixture(FittedMixture):
                 "partial_fit needs rows in memory, one batch at a time; got "
                 f"{type(X).__name__}. Pass its pieces one after the other, or use fit."
             )
-        X, names = check_rows(X)
+        X, names = check_rows(X, name=f"{type(self).__name__}.partial_fit")
         weights = check_sample_weight(sample_weight, len(X))
         if hasattr(self, "weights_"):
             self._require_same_model()

@@ -16,7 +16,8 @@ def to_sklearn(mixture: Any) -> Any:
 
     mixture._check_fitted()
     params = mixture.get_params()
-    del params["n_jobs"], params["acceleration"]
+    for name in ("n_jobs", "acceleration", "missing_values"):
+        del params[name]
     if mixture.covariance_type not in SKLEARN_TYPES:
         params["covariance_type"] = "full"
     if not isinstance(mixture.init_params, str) or mixture.init_params == "hierarchical":

@@ -14,12 +14,13 @@ from gmmfast.errors import warn
 from gmmfast.rows.base import Rows
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
+from gmmfast.rows.incomplete import IncompleteRows
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.sources import chunks, is_source
 
 
 def open_rows(
-    X: Any, sample_weight: Any, *, name: str, n_jobs: int | None
+    X: Any, sample_weight: Any, *, name: str, n_jobs: int | None, may_miss: bool = False
 ) -> tuple[Rows, list[str] | None]:
     """Return rows to fit, checked, and the names of their columns.
 
@@ -34,7 +35,11 @@ def open_rows(
         Name of the estimator, for messages.
     n_jobs : int or None
         Threads.
+    may_miss : bool
+        Whether values may be missing, of rows in memory.
     """
+    if may_miss:
+        return _incomplete(X, sample_weight, name, n_jobs)
     if is_dask(X):
         partitions = partitions_of(X, sample_weight)
         client = _client()
@@ -59,6 +64,32 @@ def open_rows(
             warn(note, UserWarning)
     rows = ChunkRows(source, n_jobs=n_jobs)
     return rows, rows.names
+
+
+def _incomplete(
+    X: Any, sample_weight: Any, name: str, n_jobs: int | None
+) -> tuple[Rows, list[str] | None]:
+    """Return rows of which some may lack values."""
+    if is_dask(X) or is_source(X):
+        raise ValueError(
+            "missing_values='marginalize' needs rows in memory; got rows that are read in pieces "
+            "or lie on a cluster. Load them, or drop the rows that lack values."
+        )
+    array, names = check_rows(X, name=name, min_rows=2, is_missing_allowed=True)
+    weights, is_missing = check_sample_weight(sample_weight, len(array)), np.isnan(array)
+    if not is_missing.any():
+        return MemoryRows(array, weights, n_jobs=n_jobs), names
+    present = np.ones(len(array), bool) if weights is None else weights > 0
+    empty = np.flatnonzero(is_missing[present].all(axis=0))
+    if empty.size:
+        column = repr(names[empty[0]]) if names else empty[0]
+        raise ValueError(
+            f"A fit needs a value in each column; column {column} has none. Leave it out."
+        )
+    without = int(is_missing[present].all(axis=1).sum())
+    if without:
+        warn(f"{without} of {present.sum()} rows have no value; they are left out.", UserWarning)
+    return IncompleteRows(array, weights, n_jobs=n_jobs), names
 
 
 def _client() -> Any:

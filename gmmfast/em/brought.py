@@ -43,7 +43,7 @@ def brought(
     """
     if not isinstance(rows, MemoryRows):
         raise ValueError(
-            "Labels, responsibilities or a callable in 'init_params' need complete rows in memory; "
+            "Labels, responsibilities or a callable in 'init_params' need rows in memory; "
             "got rows that lack values, are read in pieces or lie on a cluster. Use "
             "init_params='kmeans' or another name, or give weights_init, means_init and "
             "precisions_init."

@@ -421,7 +421,7 @@ def test_progress__begins_before_the_first_candidate_and_ends_with_an_error(X, m
     monkeypatch.setattr("gmmfast.em.observers.BAR_DELAY", 0.02)
     monkeypatch.setattr("gmmfast.em.observers._tqdm", lambda **options: None)
 
-    def fail(self, counts):
+    def fail(self):
         wait_for("0 of 9 candidates, 0 s: none done yet", stream)
         raise ValueError("enough")
 

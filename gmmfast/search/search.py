@@ -118,7 +118,7 @@ class Search:
         has ended. A candidate that fails records why, and the search goes on. Once the deadline has
         passed, the remaining candidates may be left out.
         """
-        (self._starts,) = self._each(lambda _: self._make_starts(), [None])
+        (self._starts,) = self._each(operator.call, [self._make_starts])
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
         self._fitting, *fittings = (Fitting(*pair, self.control) for pair in pairs)

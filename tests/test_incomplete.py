@@ -230,7 +230,7 @@ def test_impute__means():
 
 
 def test_impute__draws_vary_about_the_means():
-    rows, rng, n = GAPS[:40], np.random.default_rng(0), 900
+    rows, rng, n = GAPS[:20], np.random.default_rng(0), 400
     lack = np.isnan(rows)
     draws = np.array(
         [FITTED.impute(rows, kind="sample", random_state=rng) for _ in range(n)]
@@ -240,6 +240,13 @@ def test_impute__draws_vary_about_the_means():
     assert (spread > 0.1).all()
     errors = (draws.mean(axis=0) - FITTED.impute(rows))[lack] / (spread / np.sqrt(n))
     assert np.abs(errors).max() < 5
+
+
+def test_impute__draws_where_a_feature_follows_from_another():
+    covariances = [[[1.0, 1.0], [1.0, 1.0 + 1e-12]]]
+    exact = GaussianMixture.from_parameters([1.0], [[0.0, 1.0]], covariances)
+    drawn = exact.impute([[2.0, np.nan], [np.nan, 0.5]], kind="sample", random_state=0)
+    np.testing.assert_allclose(drawn, [[2.0, 3.0], [-0.5, 0.5]], atol=1e-5)
 
 
 def test_missing_values__of_frames_and_masks():

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
-from gmmfast.models.base import inverse_cholesky, square_roots
+from gmmfast.models.base import inverse_cholesky
 from gmmfast.models.full import Full
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Mask, RowsElsewhere
@@ -27,6 +27,7 @@ from gmmfast.rows.extent import extent_of
 from gmmfast.rows.memory import MemoryRows
 
 NO_CONSTANT = -math.log(2 * math.pi)  # log determinant for which the density at a mean is one
+BLOCK = 1 << 18  # values of conditional means at once (2 MB)
 LEAST_EIGENVALUE = 1e-3  # of correlations that rows are filled in by, for starts
 
 
@@ -46,7 +47,7 @@ class Regression(NamedTuple):
     covariances: Floats  # (K, m, m)
 
     def means(self, mixture: Parameters, pattern: Pattern, reference: Floats) -> Floats:
-        """Means (K, m), about a reference (K, d), where the observed features are at it."""
+        """Return the means (K, m), from a reference (K, d), where the observed ones are at it."""
         gap = (mixture.means - reference)[:, pattern.observed]
         own = (mixture.means - reference)[:, pattern.missing]
         return np.asarray(own - (self.slopes @ gap[:, :, None])[:, :, 0])
@@ -229,9 +230,8 @@ def _matrices(mixture: Parameters) -> Floats:
     return np.where(absent[:, None, None], np.eye(d), matrices) if absent.any() else matrices
 
 
-def regression(mixture: Parameters, pattern: Pattern) -> Regression:
-    """Return the missing features of a pattern, given the observed ones."""
-    o, m = pattern.observed, pattern.missing
+def regression(mixture: Parameters, o: NDArray[np.int64], m: NDArray[np.int64]) -> Regression:
+    """Return the distribution of missing features m, given observed ones o."""
     if is_diagonal(mixture):
         variances = 1 / mixture.factors[:, m] ** 2
         slopes = np.zeros((*variances.shape, o.size))
@@ -264,7 +264,7 @@ def lifted(
     o, m = pattern.observed, pattern.missing
     if not m.size:
         return replace(sums, reference=about)
-    slopes, covariances = given = regression(mixture, pattern)
+    slopes, covariances = given = regression(mixture, o, m)
     (K, d), mass, f = about.shape, sums.mass, sums.first
     c = given.means(mixture, pattern, about)  # a missing feature is B (x - reference) + c
     first = np.empty((K, d))
@@ -356,23 +356,31 @@ def imputed(
     lacking = np.flatnonzero(~is_observed.all(axis=1))
     if not lacking.size:
         return filled
+    step = max(1, BLOCK // mixture.means.size)
     for observed, missing, indices in patterns_of(is_observed, lacking):
-        rows = _observed(X, observed, indices, center, n_jobs)
-        pattern = Pattern(observed, missing, indices, rows)
-        resp = responsibilities_of(rows, marginal(mixture, observed)).astype(np.float64)
-        slopes, covariances = regression(mixture, pattern)
-        residuals = (filled[np.ix_(indices, observed)] - center[observed])[:, None]
-        residuals = residuals - mixture.means[:, observed]  # (n, K, o)
-        means = mixture.means[:, missing] + np.einsum("kmo,nko->nkm", slopes, residuals)
-        if rng is None:
-            values = np.einsum("nk,nkm->nm", resp, means)
-        else:
-            cumulated = np.cumsum(resp, axis=1)
-            drawn = rng.uniform(size=len(indices)) * cumulated[:, -1]
-            labels = (cumulated <= drawn[:, None]).sum(axis=1).clip(max=resp.shape[1] - 1)
-            noise = rng.standard_normal(size=(len(indices), missing.size))
-            roots = square_roots(covariances)[labels]
-            values = means[np.arange(len(indices)), labels]
-            values = values + np.einsum("nij,nj->ni", roots, noise)
-        filled[np.ix_(indices, missing)] = values + center[missing]
+        given = regression(mixture, observed, missing)
+        for start in range(0, len(indices), step):
+            own = indices[start : start + step]
+            rows = _observed(X, observed, own, center, n_jobs)
+            resp = responsibilities_of(rows, marginal(mixture, observed)).astype(np.float64)
+            residuals = (filled[np.ix_(own, observed)] - center[observed])[:, None]
+            residuals = residuals - mixture.means[:, observed]  # (n, K, o)
+            means = mixture.means[:, missing] + np.einsum("kmo,nko->nkm", given.slopes, residuals)
+            values = (
+                _drawn(resp, means, given, rng) if rng else np.einsum("nk,nkm->nm", resp, means)
+            )
+            filled[np.ix_(own, missing)] = values + center[missing]
     return filled
+
+
+def _drawn(resp: Floats, means: Floats, given: Regression, rng: Random) -> Floats:
+    """Draw missing values (n, m), from components by their responsibilities (n, K)."""
+    n, K, m = means.shape
+    cumulated = np.cumsum(resp, axis=1)
+    drawn = rng.uniform(size=n) * cumulated[:, -1]
+    labels = (cumulated <= drawn[:, None]).sum(axis=1).clip(max=K - 1)
+    variances, axes = np.linalg.eigh(given.covariances)
+    deviations = np.sqrt(np.maximum(variances, 0.0))  # rounding may have made one negative
+    noise = deviations[labels] * rng.standard_normal(size=(n, m))
+    noise = np.einsum("nij,nj->ni", axes[labels], noise)
+    return np.asarray(means[np.arange(n), labels] + noise)

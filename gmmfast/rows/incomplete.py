@@ -108,10 +108,10 @@ class IncompleteRows(RowsElsewhere):
     ) -> SufficientStatistics:
         found = None
         for pattern in self.patterns:
-            own = marginal(parameters, pattern.observed)
+            known = marginal(parameters, pattern.observed)
             rows, reference = pattern.rows, about[:, pattern.observed]
-            sums = rows.sums(own, scatter, rows.hints(), cut, reference)
-            whole = lifted(sums, parameters, pattern, about)
+            sums = rows.sums(known, scatter, rows.hints(), cut, reference)
+            whole = lifted(sums, parameters, known, pattern, about)
             found = whole if found is None else found + whole
         assert found is not None
         return found
@@ -224,14 +224,17 @@ def is_diagonal(mixture: Parameters) -> bool:
 
 def _matrices(mixture: Parameters) -> Floats:
     """Return the covariances of correlated features (K, d, d)."""
-    K, d = mixture.means.shape
-    matrices = np.broadcast_to(mixture.covariances, (K, d, d))
+    (K, d), matrices = mixture.means.shape, mixture.covariances
+    if matrices.shape != (K, d, d):  # one for all components
+        matrices = np.broadcast_to(matrices, (K, d, d))
     absent = mixture.weights == 0  # its covariance may be zero
     return np.where(absent[:, None, None], np.eye(d), matrices) if absent.any() else matrices
 
 
-def regression(mixture: Parameters, o: NDArray[np.int64], m: NDArray[np.int64]) -> Regression:
-    """Return the distribution of missing features m, given observed ones o."""
+def regression(
+    mixture: Parameters, known: Parameters, o: NDArray[np.int64], m: NDArray[np.int64]
+) -> Regression:
+    """Return the distribution of missing features m, given observed ones o; `known` is theirs."""
     if is_diagonal(mixture):
         variances = 1 / mixture.factors[:, m] ** 2
         slopes = np.zeros((*variances.shape, o.size))
@@ -240,13 +243,17 @@ def regression(mixture: Parameters, o: NDArray[np.int64], m: NDArray[np.int64]) 
     across, own = matrices[:, o[:, None], m], matrices[:, m[:, None], m]
     if not o.size:
         return Regression(across.swapaxes(1, 2), own)
-    factors = inverse_cholesky(matrices[:, o[:, None], o])[0]
-    halves = factors @ across  # (K, o, m)
-    return Regression(halves.swapaxes(1, 2) @ factors, own - halves.swapaxes(1, 2) @ halves)
+    halves = known.factors @ across  # (K, o, m)
+    turned = halves.swapaxes(1, 2)
+    return Regression(turned @ known.factors, own - turned @ halves)
 
 
 def lifted(
-    sums: SufficientStatistics, mixture: Parameters, pattern: Pattern, about: Floats
+    sums: SufficientStatistics,
+    mixture: Parameters,
+    known: Parameters,
+    pattern: Pattern,
+    about: Floats,
 ) -> SufficientStatistics:
     """Return the expected statistics of whole rows, from the statistics of what is observed.
 
@@ -256,6 +263,8 @@ def lifted(
         Of the observed features, about ``about[:, pattern.observed]``.
     mixture : Parameters
         The mixture of the E step.
+    known : Parameters
+        The mixture of the observed features.
     pattern : Pattern
         Which features are observed.
     about : ndarray of shape (K, d)
@@ -264,7 +273,7 @@ def lifted(
     o, m = pattern.observed, pattern.missing
     if not m.size:
         return replace(sums, reference=about)
-    slopes, covariances = given = regression(mixture, o, m)
+    slopes, covariances = given = regression(mixture, known, o, m)
     (K, d), mass, f = about.shape, sums.mass, sums.first
     c = given.means(mixture, pattern, about)  # a missing feature is B (x - reference) + c
     first = np.empty((K, d))
@@ -358,11 +367,12 @@ def imputed(
         return filled
     step = max(1, BLOCK // mixture.means.size)
     for observed, missing, indices in patterns_of(is_observed, lacking):
-        given = regression(mixture, observed, missing)
+        known = marginal(mixture, observed)
+        given = regression(mixture, known, observed, missing)
         for start in range(0, len(indices), step):
             own = indices[start : start + step]
             rows = _observed(X, observed, own, center, n_jobs)
-            resp = responsibilities_of(rows, marginal(mixture, observed)).astype(np.float64)
+            resp = responsibilities_of(rows, known).astype(np.float64)
             residuals = (filled[np.ix_(own, observed)] - center[observed])[:, None]
             residuals = residuals - mixture.means[:, observed]  # (n, K, o)
             means = mixture.means[:, missing] + np.einsum("kmo,nko->nkm", given.slopes, residuals)

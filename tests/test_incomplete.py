@@ -119,7 +119,7 @@ def test_fit__never_lowers_the_likelihood(name):
 
 
 def test_fit__of_one_component_maximizes_the_likelihood_of_what_is_known():
-    rows = lacking(X[:60, :3], 0.3, seed=1)
+    rows = lacking(X[:30, :3], 0.3, seed=1)
     found = marginalizing(1, reg_covar=0.0, tol=1e-15, max_iter=5000).fit(rows)
     lower = np.tril_indices(3)
 

@@ -17,8 +17,6 @@ from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.kernels.caching import on_first_miss, report_miss
 from gmmfast.tables import read_table, write_table
 
-pytestmark = pytest.mark.plain
-
 COVARIANCES = ("full", "tied", "diag", "spherical")
 
 

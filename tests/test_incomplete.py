@@ -288,3 +288,21 @@ def test_errors__say_what_to_do():
         marginalizing(2).fit(gmmfast.chunks([GAPS]))
     with pytest.raises(ValueError, match="missing_values"):
         GaussianMixture(2, missing_values="drop").fit(X)
+
+
+def test_rows__masked_and_their_entropy():
+    rows = IncompleteRows(GAPS, WEIGHTS)
+    parameters = FITTED._parameters(rows.center)
+    first = rows.masked(lambda start, n: np.arange(start, start + n) < 100)
+    assert first.n_rows == 100 and first.weight == WEIGHTS[:100].sum()
+    resp = FITTED.predict_proba(GAPS[:100])
+    expected = -np.sum(WEIGHTS[:100, None] * resp * np.log(resp))
+    assert first.entropy(parameters) == pytest.approx(expected, rel=1e-9)
+
+
+def test_rows__a_sample_is_filled_in_and_keeps_what_is_known():
+    rows = IncompleteRows(GAPS)
+    points = rows.all_or_sample(50, np.random.default_rng(0))
+    assert points.n_rows == 50 and np.isfinite(points.array).all()
+    known = np.isin(points.array, GAPS).mean()
+    assert 0.6 < known < 0.85  # about 0.7

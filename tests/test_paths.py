@@ -11,7 +11,7 @@ from gmmfast import GaussianMixture, chunks
 from gmmfast.data.paths import require_apart
 from gmmfast.tables import read_table, write_table
 
-pytestmark = pytest.mark.quick
+pytestmark = [pytest.mark.quick, pytest.mark.plain]
 
 
 def one_file(path, way):

@@ -15,6 +15,8 @@ from data import EVERY, TYPES, mixture
 import gmmfast
 from gmmfast import GaussianMixture
 
+pytestmark = pytest.mark.plain
+
 X = mixture(90, 3, 2, seed=3)[0]
 ARRAYS = ("weights_", "means_", "covariances_", "precisions_cholesky_", "precisions_")
 FACTS = ("converged_", "stop_reason_", "n_iter_", "lower_bound_", "lower_bounds_", "n_features_in_")

@@ -148,7 +148,7 @@ def test_whole__benches_are_kept_until_they_are_large(monkeypatch):
     assert len(free()) == 3  # two at the same time
     monkeypatch.setattr(em_whole, "KEPT", 0)
     fits.begin(model, choices[2], 5)
-    assert len(free()) == 3  # one that fits is used
+    assert len(free()) == 3  # the second is lent again
     fits.begin(MODELS["VVI"](0.0), choices[2], 5)
     assert len(free()) == 1
 

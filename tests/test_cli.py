@@ -88,6 +88,7 @@ def test_fit__passes_every_option_on(run, monkeypatch):
     assert expected.items() <= seen.items()
 
 
+@pytest.mark.plain
 def test_fit__columns_and_weights_of_a_file(run, customers):
     args = ("fit", customers, "-k", 2, "--columns", "rate,value", "--weight-column", "w", "--json")
     code, out, _ = run(*args)
@@ -190,6 +191,7 @@ def test_fit__labels_need_a_file_in_memory(fails, tmp_path, monkeypatch):
     assert "read in pieces" in fails("fit", path, "--init-labels", "g")
 
 
+@pytest.mark.plain
 def test_fit__columns_of_an_example(run):
     args = ("fit", "--example", "sensors", "-k", 2, "--json", "--columns", "pressure")
     assert json.loads(run(*args)[1])["columns"] == ["pressure"]
@@ -417,6 +419,7 @@ def test_predict__prints_components_and_probabilities(run, customers, model):
     np.testing.assert_array_equal(found["probability_1"], expected[:, 1])
 
 
+@pytest.mark.plain
 def test_predict__picks_columns_by_name_in_any_order(run, customers, model, tmp_path):
     table = read_table(customers, columns=["rate", "w", "value"])
     other = tmp_path / "other.csv"
@@ -479,6 +482,7 @@ def test_score__prints_row_numbers_and_log_densities(run, customers, model):
     np.testing.assert_array_equal(found["log_density"], load_unnamed(model).score_samples(X))
 
 
+@pytest.mark.plain
 def test_score__finds_the_planted_anomalies_and_flags_no_clean_rows(run, tmp_path):
     path = tmp_path / "m.npz"
     assert run("fit", "--example", "sensors", "-k", 3, "--out", path)[0] == 0
@@ -661,6 +665,7 @@ def test_main__closed_output_is_silent(model):
         assert process.wait() == 141
 
 
+@pytest.mark.plain
 def test_main__as_a_module():
     command = [sys.executable, "-m", "gmmfast", "fit", "--example", "customers", "-k", "2"]
     done = subprocess.run(command, capture_output=True, text=True)

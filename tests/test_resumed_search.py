@@ -326,7 +326,7 @@ def test_checkpoint__of_one_search_is_not_overwritten_by_another_that_is_resumed
 def test_checkpoint__of_the_same_search_is_begun_anew(X, path, random_state):
     def make(counts, **settings):
         seed = random_state(5) if callable(random_state) else random_state
-        return search(counts, random_state=seed, **settings)
+        return search(counts, random_state=seed, exhaustive=True, **settings)
 
     interrupt(make([1, 2]), X, path, 2)
     anew = make([1, 2, 3], n_jobs=1).fit(X, checkpoint=path)

@@ -18,6 +18,7 @@ from benchmarks import (
     evaluations,
     everyday,
     fits,
+    gaps,
     growth,
     iterations,
     large_starts,
@@ -187,6 +188,17 @@ seeds minus the smallest one.""",
         """\
 Full covariances. The last column is the largest difference of the results of the two packages; for
 labels, the share of rows labeled otherwise.""",
+    ),
+    "gaps": Part(
+        "Missing values",
+        gaps,
+        """\
+One pass with full covariances, on the same rows complete and with values that are missing
+completely at random; *patterns* are the sets of missing columns that occur. Then fits with
+independent columns, of which a tenth of the values is missing, against `gaussian_diag_nan` of
+StepMix: from the same start, with the same number of iterations. StepMix's M step takes only the
+values that are known, a step of another EM algorithm with the same maxima, so log-likelihoods
+differ before convergence.""",
     ),
     "memory": Part(
         "Peak memory",

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from gmmfast.data.dask import array_of, is_dask, names_of
 from gmmfast.data.validation import check_features
 from gmmfast.parameters import Parameters
-from gmmfast.rows import MemoryRows
-from gmmfast.rows.incomplete import by_patterns
+from gmmfast.rows.evaluation import Evaluable
+from gmmfast.rows.incomplete import KnownValues
 from gmmfast.rows.sources import Chunks, chunks, is_source
 from gmmfast.tables import TEXT_SUFFIXES, column_names, kind_of
 
 if TYPE_CHECKING:
     from gmmfast.estimators.fitted import FittedMixture
 
-Evaluate = Callable[[MemoryRows, Parameters], Any]
+Evaluate = Callable[[Evaluable, Parameters], Any]
 
 
 def map_rows(mixture: FittedMixture, X: Any, evaluate: Evaluate) -> Any:
@@ -59,7 +59,8 @@ def _of_rows(
     """Evaluate rows in memory; where values are missing, by the mixture of the others."""
     rows, parameters = mixture._rows(X, names, first)
     if mixture._may_miss and np.isnan(rows.array).any():
-        return by_patterns(evaluate, rows.array, parameters, rows.center, mixture.n_jobs)
+        known = KnownValues(rows.array, rows.center, rows.sample_weight, mixture.n_jobs)
+        return evaluate(known, parameters)
     return evaluate(rows, parameters)
 
 

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
 from gmmfast.kernels.density import TILE, make_work
+from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_resp, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
 from gmmfast.kernels.moments import Sums, make_sums
 from gmmfast.kernels.passes import Pass, find_layout
-from gmmfast.kernels.separation import separated
+from gmmfast.kernels.separation import no_separation, separated
 from gmmfast.kernels.threads import (
     GO_ON,
     SLICE,
@@ -342,6 +343,26 @@ class MemoryRows:
     def entropy(self, parameters: Parameters) -> float:
         """Return the entropy of the components given the rows, in nats."""
         return entropy_of(self, parameters)
+
+    def evaluate(
+        self,
+        parameters: Parameters,
+        cut: float,
+        part: slice,
+        *,
+        log_density: NDArray[Any] | None = None,
+        resp: NDArray[Any] | None = None,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Fill the arrays that are given; densities `cut` below a row's best count as 0."""
+        X, dtype = self._X[part], parameters.dtype_for(self.dtype)
+        shards = shard_count(len(X), self.n_features * len(parameters.weights))
+        like = np.empty((1, TILE), dtype)
+        density = parameters.density(dtype)
+        # in the caller's order, rows of a tile are of all components: none is far
+        data = (X, self.center, density, no_separation(density.means), cut, like)
+        work, out = work_of(len(X), density), (log_density, resp, labels)
+        run_shards(evaluate, evaluate_shards, self.n_jobs, shards, work, *data, *out)
 
     def packed_in(self, dtype: np.dtype[Any]) -> Packed:
         """Return the packed copy, in float64 if requested."""

@@ -99,6 +99,11 @@ def _add_verbose(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--verbose", action="store_true", help=help)
 
 
+def _add_ratio(parser: argparse.ArgumentParser) -> None:
+    help = "bound, from 1 on, of the ratio of the largest variance along any axis to the smallest"
+    parser.add_argument("--covariance-ratio", type=float, metavar="R", help=help)
+
+
 def _add_control(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     _add_threads(parser)
@@ -135,6 +140,7 @@ def _add_fit(commands: Any) -> None:
         help="start from the groups in this column, not a feature; -k is their number",
     )
     add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
+    _add_ratio(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
@@ -170,6 +176,7 @@ def _add_select(commands: Any) -> None:
     add("--patience", type=_positive, metavar="N", help=help)
     add("--exhaustive", action="store_true", help="complete all fits, also those that cannot win")
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
+    _add_ratio(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")

@@ -48,6 +48,7 @@ def fit(arguments: argparse.Namespace) -> int:
         "n_init": arguments.n_init,
         "init_params": arguments.init,
         "reg_covar": arguments.reg_covar,
+        "covariance_ratio": arguments.covariance_ratio,
         "random_state": arguments.seed,
         "acceleration": "auto",
     }

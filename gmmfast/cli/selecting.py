@@ -41,6 +41,7 @@ def select(arguments: argparse.Namespace) -> int:
         criterion=arguments.criterion,
         tol=arguments.tol,
         reg_covar=arguments.reg_covar,
+        covariance_ratio=arguments.covariance_ratio,
         max_iter=arguments.max_iter,
         max_seconds=arguments.max_seconds,
         patience=arguments.patience,

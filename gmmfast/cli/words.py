@@ -21,6 +21,7 @@ OPTIONS = {  # of parameters
             "max_iter",
             "n_init",
             "reg_covar",
+            "covariance_ratio",
             "max_seconds",
             "patience",
             "exhaustive",

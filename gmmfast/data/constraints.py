@@ -43,6 +43,7 @@ CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
 MISSING: tuple[MissingValues, ...] = get_args(MissingValues)
 INTERRUPTS: tuple[OnInterrupt, ...] = get_args(OnInterrupt)
+BOUNDABLE: tuple[CovarianceType, ...] = ("full", "diag", "spherical", "VII", "VVI", "VVV", "V")
 MOST = (1 << 63) - 1  # what an array can count
 
 
@@ -150,6 +151,17 @@ def require_columns(covariance_types: Iterable[str], n_features: int) -> None:
             )
 
 
+def require_boundable(covariance_types: Iterable[str], covariance_ratio: float | None) -> None:
+    """Raise ValueError if a model has no variances whose ratio could be bounded."""
+    for covariance_type in covariance_types:
+        if covariance_ratio is not None and covariance_type not in BOUNDABLE:
+            raise ValueError(
+                f"covariance_ratio needs components with variances of their own: one of the models "
+                f"{', '.join(BOUNDABLE)}; got {covariance_type!r}. Use one of these, or leave "
+                "covariance_ratio out."
+            )
+
+
 def _is_folds(value: Any) -> bool:
     if is_int(value):
         return int(value) >= 2
@@ -185,12 +197,17 @@ JOBS = Constraint(
     "an int other than 0 or None",
     lambda value: value is None or (is_int(value) and int(value) != 0),
 )
+RATIO = Constraint(
+    "a float in the range [1.0, inf) or None",
+    lambda value: value is None or (_is_float(value) and 1 <= float(value) < math.inf),
+)
 
 MIXTURE = {
     "n_components": integer(1),
     "covariance_type": one_of(*COVARIANCE_TYPES),
     "tol": not_negative(),
     "reg_covar": not_negative(),
+    "covariance_ratio": RATIO,
     "max_iter": integer(0),
     "n_init": integer(1),
     "init_params": _or_memberships(one_of(*STARTS)),
@@ -232,6 +249,7 @@ SEARCH = {
     ),
     "tol": not_negative(),
     "reg_covar": not_negative(),
+    "covariance_ratio": RATIO,
     "max_iter": integer(1),
     "acceleration": one_of(*ACCELERATIONS),
     "max_seconds": Constraint(

@@ -222,8 +222,8 @@ class Course:
         if isinstance(start, Parameters):
             self._fit = new_fit(model, rows, len(start.weights), lower_bound)
             loaded = load_mixture(model, start, self._fit.mixture, self._fit.work)
-            # covariances may lie outside a family with axes, even if their factors fit
-            self._is_foreign = not loaded or (model.needs_axes and position is None)
+            # covariances may lie outside a constrained family, even if their factors fit
+            self._is_foreign = not loaded or (model.is_constrained and position is None)
         else:
             self._fit = start
         if control.is_accelerated:

@@ -31,7 +31,7 @@ from gmmfast.data.validation import (
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mapping import map_rows, with_header
-from gmmfast.models import MODELS, Model, square_roots
+from gmmfast.models import Model, model_of, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.reporting.outcome import described, feature_names, scored, whole
@@ -52,6 +52,7 @@ class FittedMixture(Estimator):
 
     covariance_type: CovarianceType
     reg_covar: float
+    covariance_ratio: float | None
     random_state: Any
     n_jobs: int | None
     missing_values: MissingValues
@@ -526,7 +527,7 @@ class FittedMixture(Estimator):
     def _model(self) -> Model:
         kind = {"covariance_type": self.covariance_type}
         check_parameters(type(self).__name__, kind, MIXTURE)
-        return MODELS[self.covariance_type](self.reg_covar)
+        return model_of(self.covariance_type, self.reg_covar, self.covariance_ratio)
 
     def _n_parameters(self) -> int:
         _, means, *covariances = self._attributes(*self._covariances())

@@ -144,6 +144,11 @@ class GaussianMixture(FittedMixture):
         the likelihood of the values that are there (Little & Rubin 2019, section 11.2), of rows in
         memory, in float64; labels, densities and probabilities follow from the mixture of a row's
         known features. Rows without any value are left out of a fit.
+    covariance_ratio : float or None, default=None
+        Bound, from 1 on, of the ratio of the largest variance along any axis to the smallest, over
+        all components: of the eigenvalues of the covariances (Fritz et al. 2013). No component can
+        then shrink onto a few nearly equal rows. For "full", "diag", "spherical", "VVV", "VVI",
+        "VII" and "V"; the ratio depends on the units of the columns. None is no bound.
 
     Attributes
     ----------
@@ -191,6 +196,9 @@ class GaussianMixture(FittedMixture):
 
     Dempster, A. P., Laird, N. M., Rubin, D. B. (1977). Maximum likelihood from incomplete data
     via the EM algorithm. JRSS B 39(1), 1-38.
+
+    Fritz, H., Garcia-Escudero, L. A., Mayo-Iscar, A. (2013). A fast algorithm for robust
+    constrained clustering. Computational Statistics & Data Analysis 61, 124-136.
 
     Kaukoranta, T., Franti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
     vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
@@ -240,6 +248,7 @@ class GaussianMixture(FittedMixture):
         n_jobs: int | None = None,
         acceleration: Acceleration = "none",
         missing_values: MissingValues = "raise",
+        covariance_ratio: float | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -258,6 +267,7 @@ class GaussianMixture(FittedMixture):
         self.n_jobs = n_jobs
         self.acceleration = acceleration
         self.missing_values = missing_values
+        self.covariance_ratio = covariance_ratio
 
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit

@@ -30,7 +30,6 @@ from gmmfast.files import outcomes
 from gmmfast.files.outcomes import SearchCheckpoint
 from gmmfast.files.seen import Seen
 from gmmfast.kernels.threads import thread_count
-from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Origin, Rows, open_rows
@@ -85,6 +84,9 @@ class GaussianMixtureIC(Estimator):
         A fit has converged once an EM step gains less, in nats per row.
     reg_covar : float, default=0.0
         Added to the diagonals of the covariances, in squared units of the data.
+    covariance_ratio : float or None, default=None
+        As in `GaussianMixture`; "all" are then the models that it goes with: VII, VVI and VVV, of
+        one column V.
     max_iter : int, default=1000
         EM iterations per fit, at most.
     acceleration : {"none", "auto"}, default="auto"
@@ -167,6 +169,7 @@ class GaussianMixtureIC(Estimator):
         cv: Any = 5,
         tol: float = 1e-6,
         reg_covar: float = 0.0,
+        covariance_ratio: float | None = None,
         max_iter: int = 1000,
         acceleration: Acceleration = "auto",
         max_seconds: float | None = None,
@@ -182,6 +185,7 @@ class GaussianMixtureIC(Estimator):
         self.cv = cv
         self.tol = tol
         self.reg_covar = reg_covar
+        self.covariance_ratio = covariance_ratio
         self.max_iter = max_iter
         self.acceleration = acceleration
         self.max_seconds = max_seconds
@@ -258,6 +262,8 @@ class GaussianMixtureIC(Estimator):
         with SearchBar(scope.n_candidates, progress) as bar, helper:
             store = self._store(checkpoint, rows, names, rng)
             dependence = Dependence.of(rows)
+            is_singular = dependence.is_certain and self.reg_covar == 0
+            is_singular &= self.covariance_ratio is None  # which bounds variances from below
             search = Search(
                 counts=scope.counts,
                 covariance_types=scope.models,
@@ -267,7 +273,8 @@ class GaussianMixtureIC(Estimator):
                 exhaustive=self.exhaustive,
                 folds=folds_of(self.cv, X, rows, rng) if self.criterion == "cv" else [],
                 reg_covar=self.reg_covar,
-                is_singular=self.reg_covar == 0 and dependence.is_certain,
+                covariance_ratio=self.covariance_ratio,
+                is_singular=is_singular,
                 control=control,
                 rng=rng,
                 n_threads=thread_count(self.n_jobs),
@@ -467,13 +474,14 @@ class GaussianMixtureIC(Estimator):
             covariance_type=covariance_type,
             tol=self.tol,
             reg_covar=self.reg_covar,
+            covariance_ratio=self.covariance_ratio,
             max_iter=self.max_iter,
             acceleration=self.acceleration,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
         )
         assert fit.result is not None
-        mixture._set_result(fit.result, MODELS[covariance_type](self.reg_covar), origin)
+        mixture._set_result(fit.result, mixture._model(), origin)
         names = getattr(self, "feature_names_in_", None)
         d = self.n_features_in_
         check_features(mixture, None if names is None else list(names), d, reset=True)

@@ -28,7 +28,7 @@ from gmmfast.files.archive import (
 )
 from gmmfast.files.seen import Seen, less_likely
 from gmmfast.kernels.density import TILE
-from gmmfast.models import MODELS, Model
+from gmmfast.models import Model, model_of
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
@@ -64,10 +64,10 @@ class Checkpoint:
 
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
-        for name in ("n_components", "covariance_type", "acceleration"):
-            if settings[name] != self.settings[name]:
+        for name in ("n_components", "covariance_type", "covariance_ratio", "acceleration"):
+            if settings[name] != self.settings.get(name):
                 raise ValueError(
-                    f"The checkpoint is of a fit with {name}={self.settings[name]!r}; got "
+                    f"The checkpoint is of a fit with {name}={self.settings.get(name)!r}; got "
                     f"{settings[name]!r}. Set it back, or begin a new fit."
                 )
 
@@ -162,25 +162,26 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
 def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     """Arrays of a file: what follows from the settings, and from the columns of the means."""
     settings = manifest["parameters"]
-    K, model = settings["n_components"], settings["covariance_type"]
+    K, kind = settings["n_components"], settings["covariance_type"]
     check_parameters("GaussianMixture", settings, CONSTRAINTS)
+    model = model_of(kind, settings["reg_covar"], settings.get("covariance_ratio"))
     n_rows = manifest["n_rows"]
     require(type(n_rows) is int and n_rows > 0, "the number of rows is damaged")
     shape = found[f"{MIXTURE}means"].shape
     require(len(shape) == 2 and 0 not in shape, "the means are not a matrix")
     d = shape[1]
-    require_columns([model], d)
+    require_columns([kind], d)
     mixture: dict[str, tuple[int, ...]] = {
         "weights": (K,),
         "means": (K, d),
-        "covariances": MODELS[model]().covariance_shape(K, d),
+        "covariances": model.covariance_shape(K, d),
         "log_dets": (K,),
     }
     shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "center": (d,)}
     shapes |= _named(MIXTURE, found, mixture, K, d)
     is_accelerated = settings["acceleration"] != "none"
     has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64"
-    steps = shapes_of_memory(MODELS[model](), K, d, is_accelerated, has_before)
+    steps = shapes_of_memory(model, K, d, is_accelerated, has_before)
     shapes |= {STEPS + name: shape for name, shape in steps.items()}
     if any(name.startswith(ORDER) for name in found):
         are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # the order of an untried start

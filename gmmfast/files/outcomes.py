@@ -37,6 +37,7 @@ FIXED = (
     "criterion",
     "tol",
     "reg_covar",
+    "covariance_ratio",
     "max_iter",
     "acceleration",
     "exhaustive",

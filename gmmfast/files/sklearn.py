@@ -16,7 +16,7 @@ def to_sklearn(mixture: Any) -> Any:
 
     mixture._check_fitted()
     params = mixture.get_params()
-    for name in ("n_jobs", "acceleration", "missing_values"):
+    for name in ("n_jobs", "acceleration", "missing_values", "covariance_ratio"):
         del params[name]
     if mixture.covariance_type not in SKLEARN_TYPES:
         params["covariance_type"] = "full"

@@ -7,6 +7,7 @@ Volumes and shapes together are the variances along the axes (`kernels.variances
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -238,6 +239,36 @@ def compose(
             covariance[i, j] = covariance[j, i] = total
 
 
+@kernel
+def divide_by_mass(
+    scatter,  # in (K, d, d)
+    mass,  # in (K,)
+    covariances,  # out (K, d, d)
+):
+    """Each component's own covariance matrix."""
+    for k in range(scatter.shape[0]):
+        for i in range(scatter.shape[1]):
+            for j in range(scatter.shape[1]):
+                covariances[k, i, j] = scatter[k, i, j] / mass[k]
+
+
+@kernel
+def find_own_axes(
+    is_first,  # in: whether to search for axes; else start from the earlier ones
+    scatter,  # in (K, d, d)
+    work,  # scratch; in, out: own axes; out: spread
+):
+    """Each component's own axes, and the scatter along them."""
+    K, d, _ = scatter.shape
+    for k in range(K):
+        if is_first:
+            set_identity(work.own_axes[k])
+        rotate_into(work.own_axes[k], scatter[k], work.rotated[k], work.one[0])
+        diagonalize(work.one, work.own_axes[k])
+        for j in range(d):
+            work.spread[k, j] = max(work.one[0, j, j], 0.0)
+
+
 # ------------------------------------------------------------------------------ the three together
 
 
@@ -246,6 +277,7 @@ class Family(NamedTuple):
 
     own_volumes: bool  # whether each component has its own
     shape: int  # ROUND, COMMON or OWN
+    ratio: float = math.inf  # of the largest variance along any axis to the smallest, at most
 
 
 class FamilyWork(NamedTuple):
@@ -272,10 +304,7 @@ def own_matrices(
     covariances,  # out (K, d, d)
 ):
     """VVV: each component's own."""
-    for k in range(scatter.shape[0]):
-        for i in range(scatter.shape[1]):
-            for j in range(scatter.shape[1]):
-                covariances[k, i, j] = scatter[k, i, j] / mass[k]
+    divide_by_mass(scatter, mass, covariances)
     return 0
 
 
@@ -342,17 +371,10 @@ def matrices_of_own_axes(
     covariances,  # out (K, d, d)
 ):
     """EEV, VEV and EVV: each component's own axes."""
-    K, d, _ = scatter.shape
-    for k in range(K):
-        if is_first:
-            set_identity(work.own_axes[k])
-        rotate_into(work.own_axes[k], scatter[k], work.rotated[k], work.one[0])
-        diagonalize(work.one, work.own_axes[k])
-        for j in range(d):
-            work.spread[k, j] = max(work.one[0, j, j], 0.0)
+    find_own_axes(is_first, scatter, work)
     fill_variances(
         family.own_volumes, family.shape, work.spread, mass, np.bool_(True), work.variances
     )
-    for k in range(K):
+    for k in range(scatter.shape[0]):
         compose(work.own_axes[k], work.variances[k], covariances[k])
     return 0

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN
+from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN, require_boundable
 from gmmfast.models.base import Model, square_roots
+from gmmfast.models.bounded import bounded
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
 from gmmfast.models.parsimonious import Parsimonious
@@ -21,4 +22,14 @@ MODELS: dict[str, Callable[..., Model]] = {
     **{code: partial(Parsimonious, same) for code, same in ONE_COLUMN.items()},
 }
 
-__all__ = ["MODELS", "Model", "square_roots"]
+
+def model_of(
+    covariance_type: str, reg_covar: float = 0.0, covariance_ratio: float | None = None
+) -> Model:
+    """Return the model that parameters of `GaussianMixture` mean."""
+    require_boundable([covariance_type], covariance_ratio)
+    model = MODELS[covariance_type](reg_covar)
+    return model if covariance_ratio is None else bounded(model, float(covariance_ratio))
+
+
+__all__ = ["MODELS", "Model", "model_of", "square_roots"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -46,6 +47,11 @@ class Model(ABC):
 
     def __init__(self, reg_covar: float = 0.0) -> None:
         self.reg_covar = reg_covar
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether covariances whose factors fit the family may still lie outside it."""
+        return self.needs_axes or self.family.ratio < math.inf
 
     def maximization(
         self, statistics: SufficientStatistics, previous: Parameters | None = None

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
-from gmmfast.data.constraints import MOST, CovarianceType, all_models, as_list, require_columns
+from gmmfast.data.constraints import (
+    BOUNDABLE,
+    MOST,
+    CovarianceType,
+    all_models,
+    as_list,
+    require_boundable,
+    require_columns,
+)
 
 PATIENCE = 3  # of a search without a largest number of components
 LIKELY = 32  # components, which such a search hardly goes beyond
@@ -24,6 +32,9 @@ class Scope(NamedTuple):
         models = as_list(settings["covariance_types"])
         if models == ["all"]:
             models = all_models(n_features)
+            if settings["covariance_ratio"] is not None:
+                models = [name for name in models if name in BOUNDABLE]
+        require_boundable(models, settings["covariance_ratio"])
         require_columns(models, n_features)
         models, patience = list(dict.fromkeys(models)), settings["patience"]
         if isinstance(settings["n_components"], str):

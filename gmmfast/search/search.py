@@ -17,7 +17,7 @@ from gmmfast.em.observers import Deadline
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
-from gmmfast.models import MODELS, Model
+from gmmfast.models import Model, model_of
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
@@ -66,6 +66,8 @@ class Search:
         For cross-validation: rows to fit to, and rows that are held out, about the same center.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
+    covariance_ratio : float or None
+        Bound of the ratio of variances along any axis, over all components.
     is_singular : bool
         Whether the covariance matrix of the rows is singular, so that only models without
         correlations can be fitted.
@@ -90,6 +92,7 @@ class Search:
     exhaustive: bool
     folds: list[Fold]
     reg_covar: float
+    covariance_ratio: float | None
     is_singular: bool
     control: Control
     rng: Random
@@ -108,7 +111,10 @@ class Search:
     _twins: dict[CovarianceType, list[CovarianceType]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._models = {name: MODELS[name](self.reg_covar) for name in self.covariance_types}
+        self._models = {
+            name: model_of(name, self.reg_covar, self.covariance_ratio)
+            for name in self.covariance_types
+        }
         self._twins = twins_of(self.covariance_types, self.rows.n_features)
 
     def fits(self) -> Generator[CandidateFit]:

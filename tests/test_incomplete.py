@@ -14,6 +14,7 @@ import gmmfast
 from gmmfast import GaussianMixture
 from gmmfast.data.constraints import COVARIANCE_TYPES
 from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.incomplete import IncompleteRows
 
@@ -183,6 +184,67 @@ def test_fit__accelerated_weighted_and_resumed(tmp_path):
     np.testing.assert_allclose(resumed.means_, whole.means_, rtol=1e-9)
 
 
+# ----------------------------------------------------------------------------- starts of users
+
+
+@pytest.mark.parametrize("name", MODEL_TYPES)
+def test_start__from_labels_with_integer_weights_repeats_rows(name):
+    counts = np.arange(len(X)) % 3
+    settings = {"covariance_type": name, "max_iter": 5, "tol": 0.0}
+    one = marginalizing(3, init_params=LABELS, **settings).fit(GAPS, sample_weight=counts)
+    other = marginalizing(3, init_params=np.repeat(LABELS, counts), **settings)
+    other.fit(np.repeat(GAPS, counts, axis=0))
+    np.testing.assert_allclose(one.lower_bounds_, other.lower_bounds_, rtol=1e-9)
+    np.testing.assert_allclose(one.covariances_, other.covariances_, rtol=1e-6, atol=1e-8)
+
+
+def test_start__from_memberships_takes_moments_by_the_rows_that_have_the_columns():
+    rows, groups = IncompleteRows(GAPS, WEIGHTS), np.eye(3)[LABELS]
+    found = rows.memberships(LABELS, 3, Scatter.FULL)
+    np.testing.assert_allclose(found.mass, WEIGHTS @ groups)
+    own = np.where(LABELS == 1, WEIGHTS, 0.0)
+    known = ~np.isnan(GAPS)
+    for j in range(4):
+        mean = np.average(GAPS[known[:, j], j], weights=own[known[:, j]])
+        assert found.reference[1, j] + rows.center[j] == pytest.approx(mean, rel=1e-12)
+    both = known[:, 0] & known[:, 2]
+    residuals = GAPS - (found.reference[1] + rows.center)
+    product = np.average((residuals[:, 0] * residuals[:, 2])[both], weights=own[both])
+    assert found.scatter[1, 0, 2] / found.mass[1] == pytest.approx(product, rel=0.02)
+    same = rows.memberships(groups, 3, Scatter.POOLED)
+    np.testing.assert_allclose(same.scatter[0], found.scatter.sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(
+        rows.memberships(groups, 3, Scatter.DIAGONAL).scatter,
+        np.einsum("kii->ki", found.scatter),
+        rtol=1e-12,
+    )
+
+
+def test_start__from_labels_callables_and_means_leads_to_the_same_mixture():
+    settings = {"tol": 1e-9, "max_iter": 2000}
+    one = marginalizing(3, init_params=LABELS, **settings).fit(GAPS)
+
+    def known(rows, n_components, rng):
+        assert np.isnan(rows).any() and n_components == 3
+        return np.eye(3)[LABELS]
+
+    other = marginalizing(3, init_params=known, **settings).fit(GAPS)
+    np.testing.assert_array_equal(one.means_, other.means_)
+    third = marginalizing(3, means_init=one.means_, **settings).fit(GAPS)
+    assert third.lower_bound_ == pytest.approx(one.lower_bound_, abs=1e-4)
+
+
+def test_start__from_labels_of_a_group_without_values_in_a_column():
+    rows = GAPS.copy()
+    rows[LABELS == 2, 3] = np.nan
+    rows = rows[~np.isnan(rows).all(axis=1)]
+    labels = LABELS[
+        ~np.isnan(np.where(LABELS[:, None] == 2, GAPS * [1, 1, 1, np.nan], GAPS)).all(1)
+    ]
+    found = marginalizing(3, init_params=labels, max_iter=20).fit(rows)
+    assert np.isfinite(found.means_).all() and not found.degenerate_.any()
+
+
 # ------------------------------------------------------------------------------ after the fit
 
 
@@ -302,7 +364,8 @@ def test_rows__masked_and_their_entropy():
 
 def test_rows__a_sample_is_filled_in_and_keeps_what_is_known():
     rows = IncompleteRows(GAPS)
-    points = rows.all_or_sample(50, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    points = rows.all_or_sample(50, rng).filled(rng)
     assert points.n_rows == 50 and np.isfinite(points.array).all()
     known = np.isin(points.array, GAPS).mean()
     assert 0.6 < known < 0.85  # about 0.7

@@ -96,7 +96,7 @@ def test_whole__is_the_same_fit_to_the_last_bit(case, monkeypatch):
         for name in names:
             model, ways = MODELS[name](0.0), choices[K]
             assert fits.are_possible(model, K)
-            begin = on_all(rows, rows, model, likeliest(rows, model, ways))
+            begin = on_all(rows, model, likeliest(rows, model, ways))
             course = Course(begin.rows, begin.begin, model, control, hints=begin.hints)
             try:
                 course.complete()

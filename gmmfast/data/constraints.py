@@ -261,6 +261,7 @@ SEARCH = {
         lambda value: value is None or integer(1).allows(value),
     ),
     "exhaustive": BOOLEAN,
+    "missing_values": one_of(*MISSING),
     "on_interrupt": one_of(*INTERRUPTS),
     "random_state": RANDOM,
     "n_jobs": JOBS,

@@ -17,6 +17,7 @@ from gmmfast.errors import warn
 Floats = NDArray[np.float64]
 Random = np.random.Generator | np.random.RandomState
 
+MARGINALIZING = "GaussianMixture", "GaussianMixtureIC"  # estimators with missing_values=
 LIGHTEST, HEAVIEST = 1e-250, 1e250  # sums of weights: scatter in their unit keeps its digits
 
 # ----------------------------------------------------------------------------------- the rows
@@ -95,7 +96,7 @@ def _not_finite(found: NonFinite, what: str, place: Place, owner: str = "") -> V
     if owner and found.what == "NaN":
         sentence += f"\n{owner} does not accept missing values encoded as NaN natively."
         remedy = "Drop the rows that have them, or impute them first."
-        if owner == "GaussianMixture":
+        if owner in MARGINALIZING:
             remedy = f"{remedy[:-1]}, or set missing_values='marginalize'."
     return ValueError(f"{sentence} The first is in {place.of(found.where)}. {remedy}")
 

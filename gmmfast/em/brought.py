@@ -8,17 +8,16 @@ import numpy as np
 
 from gmmfast.data.given import check_memberships
 from gmmfast.em.kmeans import Random
+from gmmfast.em.state import fit_after_m_step
 from gmmfast.errors import EmptyComponentError
+from gmmfast.kernels.loop import Fit
 from gmmfast.models import Model
 from gmmfast.models.step import EMPTY_MASS
-from gmmfast.parameters import SufficientStatistics
-from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows import IncompleteRows, MemoryRows, Rows
 
 
-def brought(
-    rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random
-) -> tuple[MemoryRows, SufficientStatistics]:
-    """Return all rows, and the statistics of the memberships to start from.
+def brought(rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random) -> Fit:
+    """Return a fit after the M step from the memberships to start from.
 
     Parameters
     ----------
@@ -41,24 +40,21 @@ def brought(
     EmptyComponentError
         If a component has no rows.
     """
-    if not isinstance(rows, MemoryRows):
+    if not isinstance(rows, MemoryRows | IncompleteRows):
         raise ValueError(
             "Labels, responsibilities or a callable in 'init_params' need rows in memory; "
-            "got rows that lack values, are read in pieces or lie on a cluster. Use "
-            "init_params='kmeans' or another name, or give weights_init, means_init and "
-            "precisions_init."
+            "got rows that are read in pieces or lie on a cluster. Use init_params='kmeans' or "
+            "another name, or give weights_init, means_init and precisions_init."
         )
     X, K, own, source = rows.array, n_components, init_params, "'init_params'"
     if callable(init_params):
         own, source = init_params(X, K, rng), "what init_params(X, n_components, rng) returned"
     memberships = check_memberships(own, len(X), K, source)
-    # of many rows the packed copy is needed only here: the fit sorts its own
-    points = rows.part(slice(None)) if rows.are_worth_sorting(K) else rows
-    statistics = points.memberships(memberships, K, model.scatter)
+    statistics = rows.memberships(memberships, K, model.scatter)
     empty = np.flatnonzero(statistics.mass < EMPTY_MASS * rows.weight / rows.n_rows)
     if empty.size:
         raise EmptyComponentError(
             f"Each of the {K} components needs a row of positive weight to start from; component "
             f"{empty[0]} has none in {source}. Assign rows to it, or lower n_components."
         )
-    return points, statistics
+    return fit_after_m_step(model, rows, statistics)

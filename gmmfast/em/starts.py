@@ -107,14 +107,11 @@ def start(
         if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
             if is_untried(rows, model, n_components, init_params):
                 return untried(rows, model, n_components, init_params, rng)
-        points, found = _tried_on_sample(
-            rows, model, n_components, init_params, rng, means, caution
-        )
+        found = _tried_on_sample(rows, model, n_components, init_params, rng, means, caution)
     else:
-        points, statistics = brought(rows, model, n_components, init_params, rng)
-        found = begun(points, model, statistics)
+        found = Trial(rows, brought(rows, model, n_components, init_params, rng))
     if is_free:
-        return on_all(rows, points, model, found)
+        return on_all(rows, model, found)
     estimate = parameters_from(model, found.fit.mixture)
     make = model.parameters if covariances is None else model.of_covariances
     own = zip(given, (estimate.weights, estimate.means, estimate.covariances), strict=True)
@@ -129,14 +126,14 @@ def _tried_on_sample(
     rng: Random,
     means: Floats | None,
     caution: float,
-) -> tuple[MemoryRows, Trial]:
-    """Return all rows or a sample, and a trial of them, which begins around any given means."""
-    points = rows.all_or_sample(_size(rows, model, n_components, init_params), rng)
+) -> Trial:
+    """Return a trial of all rows or a sample, which begins around any given means."""
+    points = rows.all_or_sample(_size(rows, model, n_components, init_params), rng).filled(rng)
     if means is not None:
-        return points, begun(points, model, partition_around(points, means))
+        return begun(points, model, partition_around(points, means))
     ways = memberships(points, model, n_components, init_params, rng)
     rounds = n_rounds(model, points.n_rows, n_components, points.n_features)
-    return points, likeliest(points, model, ways, rounds, caution)
+    return likeliest(points, model, ways, rounds, caution)
 
 
 def _size(rows: Rows, model: Model, n_components: int, init_params: str) -> int:
@@ -158,11 +155,12 @@ def _at(rows: Rows, parameters: Parameters) -> Start:
     return Start(rows.arranged_for(parameters), parameters)
 
 
-def on_all(rows: Rows, points: MemoryRows, model: Model, trial: Trial) -> Start:
-    """Return the start on all rows of a fit tried on `points`, which may be all rows."""
+def on_all(rows: Rows, model: Model, trial: Trial) -> Start:
+    """Return the start on all rows of a fit that was tried on some or all of them."""
     fit = restarted(trial.fit)
-    if trial.points is rows and not points.are_worth_sorting(len(fit.mixture.weights)):
-        return Start(points, fit, trial.hints)
+    if isinstance(rows, MemoryRows) and trial.points is rows:
+        if not rows.are_worth_sorting(len(fit.mixture.weights)):
+            return Start(rows, fit, trial.hints)
     arranged = rows.arranged_for(parameters_from(model, fit.mixture))
     return Start(arranged, fitting(fit, model, arranged))
 

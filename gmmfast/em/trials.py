@@ -21,7 +21,7 @@ from gmmfast.models import Model
 from gmmfast.models.base import few_rows, least_rows
 from gmmfast.models.step import parameters_in
 from gmmfast.parameters import Floats, SufficientStatistics
-from gmmfast.rows import Hints, MemoryRows
+from gmmfast.rows import Hints, MemoryRows, Rows
 from gmmfast.rows.trials import for_trials, run_trials
 
 STAGES = np.array([[2, 4], [5, 2], [10, 1]])  # passes of each trial, and how many then go on
@@ -38,7 +38,7 @@ WORTH = 1e-3  # nats per row, the default `tol`: a smaller gain ends the rounds
 class Trial(NamedTuple):
     """A fit to a sample after a few passes."""
 
-    points: MemoryRows  # in the order used by the trial
+    points: Rows  # in the order used by the trial
     fit: Fit
     is_sound: bool = False  # no component has collapsed; else the likelihood is meaningless
     lower_bound: float = -math.inf

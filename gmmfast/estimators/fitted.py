@@ -36,14 +36,14 @@ from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.reporting.outcome import described, feature_names, scored, whole
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import MemoryRows, Rows, center_near, open_rows
+from gmmfast.rows import Loaded, MemoryRows, Rows, center_near, open_rows
 from gmmfast.rows.evaluation import (
     certainties_of,
     labels_of,
     log_densities_of,
     responsibilities_of,
 )
-from gmmfast.rows.incomplete import IncompleteRows, imputed
+from gmmfast.rows.incomplete import imputed
 from gmmfast.rows.sources import Source, is_elsewhere
 
 
@@ -371,18 +371,16 @@ class FittedMixture(Estimator):
 
     def _calibrate(self, rows: Rows) -> None:
         """Keep quantiles of the log densities of checked rows, as `score_samples` gives them."""
-        if isinstance(rows, IncompleteRows):
-            log_density = rows.log_densities(self._parameters(rows.center))
-            self.log_density_quantiles_ = quantiles(log_density, rows.sample_weight)
-            return
         rng = np.random.default_rng(0)  # not the generator of the fit, whose results stay
         kept = rows.all_or_sample(MOST_ROWS, rng)
-        X, shift = kept.array, rows.center - kept.center
-        if shift.any():  # of a sample, which is about the center
-            X = (X + shift).astype(X.dtype)
-        center = center_near(self._attributes()[1], X.dtype)
-        same = MemoryRows(X, n_jobs=self.n_jobs, center=center)
-        log_density = log_densities_of(same, self._parameters(center))
+        same: Loaded = kept
+        if isinstance(kept, MemoryRows):
+            X, shift = kept.array, rows.center - kept.center
+            if shift.any():  # of a sample, which is about the center
+                X = (X + shift).astype(X.dtype)
+            center = center_near(self._attributes()[1], X.dtype)
+            same = MemoryRows(X, n_jobs=self.n_jobs, center=center)
+        log_density = log_densities_of(same, self._parameters(same.center))
         self.log_density_quantiles_ = quantiles(log_density, kept.sample_weight)
 
     def summary(

@@ -17,6 +17,7 @@ from gmmfast.data.constraints import (
     Acceleration,
     CovarianceType,
     Criterion,
+    MissingValues,
     OnInterrupt,
     check_constructor,
 )
@@ -105,6 +106,8 @@ class GaussianMixtureIC(Estimator):
         The only source of chance; an int gives the same choice each time.
     n_jobs : int or None, default=None
         Threads, as in `GaussianMixture`.
+    missing_values : {"raise", "marginalize"}, default="raise"
+        As in `GaussianMixture`. BIC counts the rows that have a value, whatever they lack.
 
     Attributes
     ----------
@@ -178,6 +181,7 @@ class GaussianMixtureIC(Estimator):
         on_interrupt: OnInterrupt = "raise",
         random_state: Any = None,
         n_jobs: int | None = None,
+        missing_values: MissingValues = "raise",
     ) -> None:
         self.n_components = n_components
         self.covariance_types = covariance_types
@@ -194,6 +198,7 @@ class GaussianMixtureIC(Estimator):
         self.on_interrupt = on_interrupt
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.missing_values = missing_values
 
     def fit(
         self,
@@ -293,7 +298,8 @@ class GaussianMixtureIC(Estimator):
         self, X: ArrayLike | Source, sample_weight: ArrayLike | None
     ) -> tuple[Rows, list[str] | None, Random]:
         """Return the rows, the names of their columns, and the random generator of the search."""
-        rows, names = open_rows(X, sample_weight, name=type(self).__name__, n_jobs=self.n_jobs)
+        name, may_miss = type(self).__name__, self.missing_values == "marginalize"
+        rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs, may_miss=may_miss)
         if self._resumed is None:
             rng = check_random_state(self.random_state)
         else:
@@ -479,6 +485,7 @@ class GaussianMixtureIC(Estimator):
             acceleration=self.acceleration,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
+            missing_values=self.missing_values,
         )
         assert fit.result is not None
         mixture._set_result(fit.result, mixture._model(), origin)
@@ -553,6 +560,7 @@ class GaussianMixtureIC(Estimator):
     aic = _of_best(GaussianMixture.aic)
     aicc = _of_best(GaussianMixture.aicc)
     icl = _of_best(GaussianMixture.icl)
+    impute = _of_best(GaussianMixture.impute)
     sample = _of_best(GaussianMixture.sample)
     log_density_quantile = _of_best(GaussianMixture.log_density_quantile)
     is_outlier = _of_best(GaussianMixture.is_outlier)

@@ -41,6 +41,7 @@ FIXED = (
     "max_iter",
     "acceleration",
     "exhaustive",
+    "missing_values",
     "random_state",
 )
 ROUNDING = 1e-4  # nats per row and feature: another order of sums changes a likelihood by less
@@ -244,7 +245,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
 
 FORM = Form(
     program="gmmfast search checkpoint",
-    versions=(1,),
+    versions=(2,),
     source="Checkpoints of searches are written by GaussianMixtureIC.fit(checkpoint=) and gmmfast "
     "select --checkpoint.",
     remedy="Rescale the columns, or search without a checkpoint",

@@ -1,9 +1,10 @@
 """Rows in memory, in chunks or on a cluster: each computes the sums of an EM pass."""
 
-from gmmfast.rows.base import Hints, Origin, Rows
+from gmmfast.rows.base import Hints, Loaded, Origin, Rows
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.extent import center_near
+from gmmfast.rows.incomplete import IncompleteRows
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.opening import open_rows
 
@@ -11,6 +12,8 @@ __all__ = [
     "ChunkRows",
     "ClusterRows",
     "Hints",
+    "IncompleteRows",
+    "Loaded",
     "MemoryRows",
     "Origin",
     "Rows",

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.data.validation import Random
 from gmmfast.kernels.density import TILE
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
 from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect, moments_are_far
+from gmmfast.kernels.threads import require_somebody
 from gmmfast.models.step import load_totals, new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.rows.evaluation import Evaluable
 from gmmfast.rows.extent import Extent
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ class Rows(Protocol):
     n_features: int
     weight: float  # sum of the row weights
     is_weighted: bool  # whether row weights were given
+    lack_values: bool  # whether values are missing in some rows
     center: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
     weight_unit: float  # unit of the weights in the sums of `iterate`
     arranged_by: Parameters | None  # mixture near which passes are cheap
@@ -113,8 +117,30 @@ class Rows(Protocol):
         """Return the same rows, ordered so that passes near given parameters are cheap."""
         ...
 
-    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """Return all rows, packed in memory, if at most `n`; else a sample of `n`."""
+    def all_or_sample(self, n: int, rng: Random) -> Loaded:
+        """Return all rows, in memory, if at most `n`; else a sample of `n`."""
+        ...
+
+
+class Loaded(Rows, Evaluable, Protocol):
+    """Rows in memory, of which some may lack values."""
+
+    def part(self, indices: Any) -> Loaded:
+        """Return some of the rows, about the same center."""
+        ...
+
+    def filled(self, rng: Random) -> MemoryRows:
+        """Return the rows for starts; values that are missing are filled in."""
+        ...
+
+    def complete(self) -> MemoryRows | None:
+        """Return the rows that lack no value, if there are any."""
+        ...
+
+    def memberships(
+        self, memberships: NDArray[Any], n_components: int, scatter: Scatter
+    ) -> SufficientStatistics:
+        """Statistics of labels (n,) or responsibilities (n, K)."""
         ...
 
 
@@ -168,6 +194,7 @@ class RowsElsewhere(ABC):
     n_features: int
     weight: float
     is_weighted: bool
+    lack_values = False
     extent: Extent
     center: Floats
     weight_unit = 1.0
@@ -206,6 +233,7 @@ class RowsElsewhere(ABC):
     def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
         """EM passes until the fit ends or pass `last` is done."""
         while fit.is_under_way and fit.n_passes < last:
+            require_somebody()
             iterate_here(self, rule, fit, hints)
 
     def e_step(self, rule: Rule, fit: Fit, hints: Hints) -> None:
@@ -229,8 +257,8 @@ class RowsElsewhere(ABC):
         """Return the same rows, ordered so that passes near given parameters are cheap."""
 
     @abstractmethod
-    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
-        """Return all rows, packed in memory, if at most `n`; else a sample of `n`."""
+    def all_or_sample(self, n: int, rng: Random) -> Loaded:
+        """Return all rows, in memory, if at most `n`; else a sample of `n`."""
 
     @abstractmethod
     def _sums(
@@ -268,6 +296,11 @@ def none_to_fit(is_weighted: bool) -> ValueError:
     """Return the error for data without rows, or without rows of positive weight."""
     which = " of positive weight" if is_weighted else ""
     return ValueError(f"A fit needs at least one row{which}; the data have none.")
+
+
+def empty_fold() -> ValueError:
+    """Return the error for a part of the rows without one of positive weight."""
+    return ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -9,8 +9,10 @@ from typing import Self
 import numpy as np
 
 from gmmfast.kernels.cholesky import EPS, LEAST_VARIANCE
+from gmmfast.models.base import few_rows
 from gmmfast.parameters import Floats, Parameters, Scatter
 from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows.base import RowsElsewhere
 
 IN_GENERAL = "Leave out columns that follow from others, or raise reg_covar."
 FEW = 100_000  # rows whose covariance is taken in one thread; of more, a pass takes it
@@ -34,6 +36,24 @@ class Dependence:
     @classmethod
     def of(cls, rows: Rows) -> Self:
         """Examine rows, in one or two passes."""
+        return cls._of_known(rows) if rows.lack_values else cls._of_complete(rows)
+
+    @classmethod
+    def _of_known(cls, rows: Rows) -> Self:
+        """Examine rows that lack values: each column, and rows that lack none if there are many."""
+        assert isinstance(rows, RowsElsewhere)
+        d, extent = rows.n_features, rows.extent
+        constant = np.flatnonzero(extent.low == extent.high)
+        if constant.size:
+            return cls(d, constant=constant.tolist())
+        whole = rows.all_or_sample(FEW, np.random.default_rng(0)).complete()
+        if whole is None or whole.n_rows < few_rows(d):
+            return cls(d)
+        found = cls._of_complete(whole)
+        return cls(d) if found.constant else found
+
+    @classmethod
+    def _of_complete(cls, rows: Rows) -> Self:
         covariance, d = covariance_of(rows), rows.n_features
         variances = covariance.diagonal()
         is_finite = np.isfinite(covariance).all()
@@ -123,7 +143,8 @@ def covariance_of(rows: Rows) -> Floats:
 
 def _some(rows: Rows) -> Floats:
     """Return all rows or a sample of them, about their center (n, d)."""
-    return rows.all_or_sample(SAMPLE, np.random.default_rng(0)).present()[0]
+    rng = np.random.default_rng(0)
+    return rows.all_or_sample(SAMPLE, rng).filled(rng).present()[0]
 
 
 def _between_neighbors(rows: Rows) -> bool:

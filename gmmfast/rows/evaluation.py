@@ -20,7 +20,7 @@ class Evaluable(Protocol):
 
     @property
     def array(self) -> NDArray[Any]:
-        """The rows (n, d)."""
+        """The rows (n, d), NaN where a value is missing."""
         ...
 
     @property

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from gmmfast.data.validation import Random
 from gmmfast.models.full import Full
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Mask, RowsElsewhere, unit_of
-from gmmfast.rows.evaluation import entropy_of, labels_of, log_densities_of, responsibilities_of
-from gmmfast.rows.extent import extent_of
+from gmmfast.rows.available import extent_of_known, normal_of_all, statistics_of_available
+from gmmfast.rows.base import Mask, RowsElsewhere, empty_fold, unit_of
+from gmmfast.rows.evaluation import entropy_of, labels_of, responsibilities_of
 from gmmfast.rows.memory import UNSORTED, MemoryRows
 from gmmfast.rows.patterns import (
     Patterns,
@@ -27,7 +27,6 @@ from gmmfast.rows.patterns import (
 )
 
 BLOCK = 1 << 18  # values of conditional means at once (2 MB)
-LEAST_EIGENVALUE = 1e-3  # of correlations that rows are filled in by, for starts
 
 
 class KnownValues(NamedTuple):
@@ -73,7 +72,7 @@ class IncompleteRows(RowsElsewhere):
     Parameters
     ----------
     X : ndarray of shape (n, d)
-        Each feature has a value.
+        At least one row has a value.
     sample_weight : ndarray of shape (n,), optional
         Non-negative float64. Rows without any value have no weight, whatever it says.
     n_jobs : int, optional
@@ -81,6 +80,8 @@ class IncompleteRows(RowsElsewhere):
     center : ndarray of shape (d,), optional
         Defaults to the weighted mean of the values.
     """
+
+    lack_values = True
 
     def __init__(
         self,
@@ -101,9 +102,7 @@ class IncompleteRows(RowsElsewhere):
         self.n_rows, self.weight = int(present.sum()), float(self._weights.sum())
         self._unit = unit_of(self.weight, self.n_rows)
         self._log_weight_spread = float(np.ptp(np.log(self._weights[present])))
-        mean = _means(self._X, self._weights)
-        filled = np.where(is_observed, self._X, mean)
-        self.extent = extent_of(filled, self._weights, self.weight)
+        self.extent = extent_of_known(self._X, self._weights)
         self.center = self.extent.center_for(self._dtype) if center is None else center
         self._packed = self._pack()
 
@@ -127,72 +126,84 @@ class IncompleteRows(RowsElsewhere):
         """The rows in the caller's order."""
         return KnownValues(self._X, self.center, self._weights, self._n_jobs)
 
-    def log_densities(self, parameters: Parameters) -> Floats:
-        """Return the log density (n,) of what is known of each row, in nats."""
-        return log_densities_of(self.values, parameters)
+    def evaluate(
+        self, parameters: Parameters, cut: float, part: slice, **out: NDArray[Any] | None
+    ) -> None:
+        """Fill the arrays that are given; densities `cut` below a row's best count as 0."""
+        self.values.evaluate(parameters, cut, part, **out)
+
+    @property
+    def array(self) -> Floats:
+        """The rows (n, d), NaN where a value is missing."""
+        return self._X
 
     @property
     def sample_weight(self) -> Floats:
         """Row weights (n,); of rows without any value zero."""
         return self._weights
 
+    def memberships(
+        self, memberships: NDArray[Any], n_components: int, scatter: Scatter
+    ) -> SufficientStatistics:
+        """Statistics of labels (n,) or responsibilities (n, K), by the values that are there."""
+        resp = memberships
+        if memberships.ndim == 1:
+            resp = memberships[:, None] == np.arange(n_components)
+        return statistics_of_available(self._X, self._weights, resp, self.center, scatter)
+
+    def part(self, indices: Any) -> IncompleteRows:
+        """Return some of the rows, about the same center."""
+        X, weights = self._X[indices], self._weights[indices]
+        if not weights.any():
+            raise empty_fold()
+        own = weights if self.is_weighted else None
+        return IncompleteRows(X, own, n_jobs=self._n_jobs, center=self.center)
+
     def masked(self, mask: Mask) -> IncompleteRows:
         """Return some of the rows, about the same center."""
-        kept = np.flatnonzero(self._weights)[mask(0, self.n_rows)]
-        weights = self._weights[kept] if self.is_weighted else None
-        return IncompleteRows(self._X[kept], weights, n_jobs=self._n_jobs, center=self.center)
+        return self.part(np.flatnonzero(self._weights)[mask(0, self.n_rows)])
+
+    def complete(self) -> MemoryRows | None:
+        """Return the rows that lack no value, if there are any."""
+        kept = ~np.isnan(self._X).any(axis=1) & (self._weights > 0)
+        if not kept.any():
+            return None
+        own = self._weights[kept] if self.is_weighted else None
+        return MemoryRows(self._X[kept], own, n_jobs=self._n_jobs, center=self.center)
 
     def entropy(self, parameters: Parameters) -> float:
         """Return the entropy of the components given the rows, in nats."""
-        return entropy_of(self.values, parameters)
+        return entropy_of(self, parameters)
 
     def arranged_for(self, parameters: Parameters) -> IncompleteRows:
         """Return the same rows, ordered so that passes near given parameters are cheap."""
         if self.n_rows * len(parameters.weights) * self.n_features**2 <= UNSORTED:
             return self
-        rows, labels = IncompleteRows.__new__(IncompleteRows), labels_of(self.values, parameters)
+        rows, labels = IncompleteRows.__new__(IncompleteRows), labels_of(self, parameters)
         rows.__dict__.update(self.__dict__, _packed=self._pack(labels), arranged_by=parameters)
         return rows
 
-    def all_or_sample(self, n: int, rng: Random) -> MemoryRows:
-        """Return all rows, if at most `n`, else a sample of `n`, filled in for starts.
+    def all_or_sample(self, n: int, rng: Random) -> IncompleteRows:
+        """Return all rows if at most `n`, else a sample of `n`; about the same center."""
+        if self.n_rows <= n:
+            return self
+        cumulated = np.cumsum(self._weights)
+        drawn = np.searchsorted(cumulated, rng.uniform(size=n) * cumulated[-1], side="right")
+        return IncompleteRows(self._X[drawn], n_jobs=self._n_jobs, center=self.center)
+
+    def filled(self, rng: Random) -> MemoryRows:
+        """Return the rows, filled in for starts.
 
         By draws from one normal distribution, given what is observed: its means would lie in planes
         that components collapse onto.
         """
-        X, weights = self._X, self._weights if self.is_weighted or not self._weights.all() else None
-        if self.n_rows > n:
-            cumulated = np.cumsum(self._weights)
-            drawn = np.searchsorted(cumulated, rng.uniform(size=n) * cumulated[-1], side="right")
-            X, weights = self._X[drawn], None
-        normal = _one_component(X, np.ones(len(X)) if weights is None else weights)
-        filled = imputed(X, normal.moved(-self.center), self.center, self._n_jobs, rng)
+        weights = self._weights if self.is_weighted or not self._weights.all() else None
+        whole = normal_of_all(self._X, self._weights, self.center)
+        normal = Full().of_covariances(
+            np.ones(1), (whole.mean - self.center)[None], whole.covariance[None]
+        )
+        filled = imputed(self._X, normal, self.center, self._n_jobs, rng)
         return MemoryRows(filled, weights, n_jobs=self._n_jobs, center=self.center)
-
-
-def _means(X: Floats, weights: Floats) -> Floats:
-    """Return the weighted means (d,) of the values that are there."""
-    is_observed = ~np.isnan(X)
-    shares = np.where(is_observed, weights[:, None], 0.0)
-    shares /= shares.sum(axis=0)
-    return np.asarray(np.einsum("nd,nd->d", shares, np.where(is_observed, X, 0.0)))
-
-
-def _one_component(X: Floats, weights: Floats) -> Parameters:
-    """Return one normal distribution by the means and correlations of the values that are there."""
-    is_observed, mean = ~np.isnan(X), _means(X, weights)
-    residuals = np.where(is_observed, X - mean, 0.0)
-    shares = is_observed * weights[:, None]
-    pairs = shares.T @ is_observed
-    variances = np.einsum("nd,nd->d", weights[:, None] * residuals, residuals) / np.diag(pairs)
-    deviations = np.sqrt(np.where(variances > 0, variances, 1.0))
-    scaled = residuals / deviations
-    products = (scaled * weights[:, None]).T @ scaled
-    correlations = np.divide(products, pairs, out=np.zeros_like(pairs), where=pairs > 0)
-    values, vectors = np.linalg.eigh(correlations)
-    definite = vectors * np.maximum(values, LEAST_EIGENVALUE) @ vectors.T
-    covariance = definite * deviations[:, None] * deviations
-    return Full().of_covariances(np.ones(1), mean[None], covariance[None])
 
 
 def imputed(

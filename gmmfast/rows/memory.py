@@ -35,6 +35,7 @@ from gmmfast.rows.base import (
     Mask,
     about_near_means,
     e_step_here,
+    empty_fold,
     in_tiles,
     iterate_here,
     read_only,
@@ -56,7 +57,7 @@ BLOCK = 1 << 16  # values: scratch of passes in NumPy (512 KB)
 
 
 class MemoryRows:
-    """Rows of an array.
+    """Rows of an array, which lack no value.
 
     Parameters
     ----------
@@ -71,6 +72,8 @@ class MemoryRows:
     labels : ndarray of shape (n,), optional
         Sort key of the packed copy.
     """
+
+    lack_values = False
 
     def __init__(
         self,
@@ -222,7 +225,7 @@ class MemoryRows:
         """Return some of the rows, about the same center."""
         own = None if self._sample_weight is None else self._sample_weight[indices]
         if own is not None and not own.any():
-            raise ValueError("Every fold needs a row of positive weight. Lower cv, or drop rows.")
+            raise empty_fold()
         return MemoryRows(self._X[indices], own, n_jobs=self.n_jobs, center=self.center)
 
     def masked(self, mask: Mask) -> MemoryRows:
@@ -436,12 +439,14 @@ class MemoryRows:
     ) -> SufficientStatistics:
         """Statistics of labels (n,) or responsibilities (n, K) of rows that are not sorted."""
         K, kept = n_components, self._kept
+        # of many rows the packed copy is needed only here: the fit sorts its own
+        points = self.part(slice(None)) if self.are_worth_sorting(K) else self
 
         def given(part: slice) -> Floats:
             rows = slice(part.start * TILE, part.stop * TILE)
             return in_tiles(memberships[rows] if kept is None else memberships[kept[rows]], K)
 
-        of = partial(self._of_memberships, given, scatter)
+        of = partial(points._of_memberships, given, scatter)
         return about_near_means(of(np.tile(self.mean - self.center, (K, 1))), FLOAT64, of)
 
     def _of_memberships(
@@ -472,6 +477,14 @@ class MemoryRows:
         if self.n_rows > n:
             drawn = self.sample(n, rng).astype(self._X.dtype)
             return MemoryRows(drawn, n_jobs=self.n_jobs, center=np.zeros(self.n_features))
+        return self
+
+    def filled(self, rng: Random) -> MemoryRows:
+        """Return the rows themselves: no value is missing."""
+        return self
+
+    def complete(self) -> MemoryRows:
+        """Return the rows themselves: no value is missing."""
         return self
 
     def _statistics(self, sums: Sums, means: NDArray[Any]) -> SufficientStatistics:

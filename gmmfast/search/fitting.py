@@ -167,7 +167,7 @@ class Fitting:
         """
         control, starts, rows = self._control, self.starts, self.rows
         points = starts.samples[len(done)]
-        arranged, begin, hints = on_all(points, starts.points, model, trial)
+        arranged, begin, hints = on_all(points, model, trial)
         assert not isinstance(begin, Parameters)
         passes, tol = min(control.max_iter, SAMPLE_PASSES), max(control.tol, SAMPLE_TOL)
         limits = Control(tol, passes, control.acceleration)
@@ -185,7 +185,7 @@ class Fitting:
         return Progress(result, log_likelihood, doubt, trial, (*done, sample))
 
     def _on_all(self, model: Model, trial: Trial, pause: int) -> Progress:
-        arranged, begin, hints = on_all(self.rows, self.starts.points, model, trial)
+        arranged, begin, hints = on_all(self.rows, model, trial)
         return self._of_course(Course(arranged, begin, model, self._control, hints=hints), pause)
 
     def _of_course(self, course: Course, pause: int) -> Progress:

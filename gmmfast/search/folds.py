@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.em.kmeans import Random
-from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows import IncompleteRows, MemoryRows, Rows
+from gmmfast.rows.base import RowsElsewhere
 from gmmfast.rows.sources import is_elsewhere
 
 BLOCK = 4096  # rows that are shuffled among themselves
@@ -37,8 +38,17 @@ def folds_of(cv: Any, X: Any, rows: Rows, rng: Random) -> list[Fold]:
     Raises
     ------
     ValueError
-        If there are fewer rows than folds, or if X is not in memory and `cv` is not a number.
+        If there are fewer rows than folds, if X is not in memory and `cv` is not a number, or if
+        the rows to fit to have a column without any value.
     """
+    found = _folds_of(cv, X, rows, rng)
+    for seen, _ in found:
+        if seen.lack_values:
+            _require_values(seen)
+    return found
+
+
+def _folds_of(cv: Any, X: Any, rows: Rows, rng: Random) -> list[Fold]:
     if isinstance(cv, numbers.Integral):
         count = int(cv)
         if count > rows.n_rows:
@@ -51,13 +61,23 @@ def folds_of(cv: Any, X: Any, rows: Rows, rng: Random) -> list[Fold]:
             (rows.masked(partial(shuffled.outside, f)), rows.masked(partial(shuffled.inside, f)))
             for f in range(count)
         ]
-    if is_elsewhere(X) or not isinstance(rows, MemoryRows):
+    if is_elsewhere(X) or not isinstance(rows, MemoryRows | IncompleteRows):
         raise ValueError(
             "A splitter or pairs of row indices as cv need X in memory; got rows that are read in "
             "pieces or lie on a cluster. Use a number of folds, such as cv=5."
         )
     pairs = cv.split(X) if hasattr(cv, "split") else cv
     return [(rows.part(seen), rows.part(held_out)) for seen, held_out in pairs]
+
+
+def _require_values(rows: Rows) -> None:
+    assert isinstance(rows, RowsElsewhere)
+    empty = np.flatnonzero(rows.extent.low > rows.extent.high)
+    if empty.size:
+        raise ValueError(
+            "The rows outside each fold need a value in each column; outside one fold there is "
+            f"none in column {empty[0]}. Raise cv, or leave the column out."
+        )
 
 
 @dataclass(frozen=True)

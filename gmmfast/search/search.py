@@ -19,7 +19,7 @@ from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
 from gmmfast.models import Model, model_of
 from gmmfast.parameters import Scatter
-from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows import IncompleteRows, MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
 from gmmfast.search.fitting import FIRST, Fitting, Progress, Samples
 from gmmfast.search.folds import Fold
@@ -272,7 +272,7 @@ class Search:
         Unless the calls are short, rows that are not in memory are read by this thread, as their
         source may require, and very many rows occupy all threads in one call.
         """
-        if is_short or isinstance(self.rows, MemoryRows):
+        if is_short or isinstance(self.rows, MemoryRows | IncompleteRows):
             n_threads = self.n_threads if is_short or self.rows.n_rows <= MANY else 1
             yield from in_threads(function, arguments, at_once, n_threads, self.deadline)
             return

@@ -33,12 +33,12 @@ class Starts:
 
     Attributes
     ----------
-    samples : list of MemoryRows
+    samples : list of Loaded
         The rows alone; or samples, each larger one begins with the rows of a smaller one.
-    held_out : list of MemoryRows
+    held_out : list of Loaded
         For each sample, as many rows drawn apart from it; empty without samples.
     points : MemoryRows
-        The first of them.
+        The first of the samples, filled in where values are missing.
     choices : dict of int to list of Partition
         The partitions by K.
     """
@@ -52,7 +52,7 @@ class Starts:
         if rows.n_rows > SMALLEST_SAMPLE:
             both = self.samples[0], rows.all_or_sample(sizes[-1], rng)
             self.samples, self.held_out = ([s.part(slice(m)) for m in sizes] for s in both)
-        self.points = self.samples[0]
+        self.points = self.samples[0].filled(rng)
         self._trees = trees(*self.points.present())
         self.choices: dict[int, list[Partition]] = {}
 

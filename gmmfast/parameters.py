@@ -41,6 +41,7 @@ class Density(NamedTuple):
     means: NDArray[Any]  # (K, d), whitened if there is a whitening
     factors: NDArray[Any]  # (K, d, d) lower inverse Cholesky, or (K, d) 1 / standard deviation
     whitening: NDArray[Any] | None  # (d, d) lower; applied to the rows first
+    noise: NDArray[Any]  # (1,) log of weight times density of the noise; -inf without
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Parameters:
 
     The log density of component k at x is ``-|factor_k (whitening x - whitening mean_k)|^2 / 2 -
     log_det_k / 2 - d log(2 pi) / 2``; without a whitening it is the identity, and factors of
-    shape (K, d) are diagonals.
+    shape (K, d) are diagonals. With noise, a uniform component whose weight is left over by the
+    others, its log density is the same everywhere.
     """
 
     weights: Floats  # (K,)
@@ -58,6 +60,7 @@ class Parameters:
     factors: Floats  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviations
     log_dets: Floats  # (K,) log determinants of the covariances
     whitening: Floats | None = None  # (d, d) lower, shared by all components
+    noise: Floats | None = None  # (2,) weight and log density of the noise
 
     def to_arrays(self) -> dict[str, Floats]:
         """Return the arrays by name."""
@@ -66,8 +69,10 @@ class Parameters:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
         """Make a mixture from the arrays of `to_arrays`; KeyError if one is missing."""
-        names = [field.name for field in fields(cls) if field.name != "whitening"]
-        return cls(**{name: arrays[name] for name in names}, whitening=arrays.get("whitening"))
+        optional = "whitening", "noise"
+        names = [field.name for field in fields(cls) if field.name not in optional]
+        whitening, noise = map(arrays.get, optional)
+        return cls(**{name: arrays[name] for name in names}, whitening=whitening, noise=noise)
 
     def triangles(self) -> Floats:
         """Return the lower inverse Cholesky factors (K, d, d) of the covariances."""
@@ -141,6 +146,11 @@ class Parameters:
         """Return the mixture for rows shifted by a vector (d,)."""
         return replace(self, means=self.means + shift)
 
+    def with_noise(self, noise: Floats) -> Self:
+        """Return the mixture with noise of given weight and log density (2,)."""
+        weights = self.weights * ((1 - noise[0]) / self.weights.sum())
+        return replace(self, weights=weights, noise=noise)
+
     def density(self, dtype: np.dtype[Any]) -> Density:
         """Return the kernels' input in an element type."""
         with np.errstate(divide="ignore"):  # a component of weight zero has density zero
@@ -153,11 +163,15 @@ class Parameters:
             means, whitening = means @ whitening.T, np.array(whitening, dtype, order="C")
         elif whitening is not None:
             factors, whitening = self.triangles(), None
+        noise = -math.inf
+        if self.noise is not None and self.noise[0] > 0:
+            noise = math.log(self.noise[0]) + self.noise[1]
         return Density(  # copies, writable and in C order: one array type to compile for
             constants.astype(dtype),
             np.array(means, dtype, order="C"),
             np.array(factors, dtype, order="C"),
             whitening,
+            np.full(1, noise, dtype),
         )
 
 

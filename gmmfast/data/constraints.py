@@ -202,6 +202,22 @@ RATIO = Constraint(
     lambda value: value is None or (_is_float(value) and 1 <= float(value) < math.inf),
 )
 
+
+def _is_noise(value: Any) -> bool:
+    is_share = _is_float(value) and 0 < float(value) < 1
+    return value is None or BOOLEAN.allows(value) or is_share or _is_array_like(value)
+
+
+NOISE = {
+    "noise": Constraint(
+        "None, a bool, a float in the range (0.0, 1.0) or an array-like", _is_noise
+    ),
+    "noise_volume": Constraint(
+        "a positive float or None",
+        lambda value: value is None or (_is_float(value) and 0 < float(value) < math.inf),
+    ),
+}
+
 MIXTURE = {
     "n_components": integer(1),
     "covariance_type": one_of(*COVARIANCE_TYPES),
@@ -213,6 +229,7 @@ MIXTURE = {
     "init_params": _or_memberships(one_of(*STARTS)),
     "acceleration": one_of(*ACCELERATIONS),
     "missing_values": one_of(*MISSING),
+    **NOISE,
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,
@@ -250,6 +267,7 @@ SEARCH = {
     "tol": not_negative(),
     "reg_covar": not_negative(),
     "covariance_ratio": RATIO,
+    **NOISE,
     "max_iter": integer(1),
     "acceleration": one_of(*ACCELERATIONS),
     "max_seconds": Constraint(

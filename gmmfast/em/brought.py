@@ -8,6 +8,7 @@ import numpy as np
 
 from gmmfast.data.given import check_memberships
 from gmmfast.em.kmeans import Random
+from gmmfast.em.noise import first_guess
 from gmmfast.em.state import fit_after_m_step
 from gmmfast.errors import EmptyComponentError
 from gmmfast.kernels.loop import Fit
@@ -18,6 +19,8 @@ from gmmfast.rows import IncompleteRows, MemoryRows, Rows
 
 def brought(rows: Rows, model: Model, n_components: int, init_params: Any, rng: Random) -> Fit:
     """Return a fit after the M step from the memberships to start from.
+
+    With noise, the memberships of rows that count as noise are not used.
 
     Parameters
     ----------
@@ -50,6 +53,10 @@ def brought(rows: Rows, model: Model, n_components: int, init_params: Any, rng: 
     if callable(init_params):
         own, source = init_params(X, K, rng), "what init_params(X, n_components, rng) returned"
     memberships = check_memberships(own, len(X), K, source)
+    if isinstance(rows, MemoryRows) and model.noise is not None:
+        is_noise = first_guess(rows, K, model.noise, rng)
+        memberships = memberships.copy()
+        memberships[is_noise] = -1 if memberships.ndim == 1 else 0
     statistics = rows.memberships(memberships, K, model.scatter)
     empty = np.flatnonzero(statistics.mass < EMPTY_MASS * rows.weight / rows.n_rows)
     if empty.size:

@@ -18,6 +18,7 @@ from gmmfast.em.kmeans import (
     partition_of,
     plus_plus,
 )
+from gmmfast.em.noise import first_guess, lifted, without
 from gmmfast.em.state import fit_after_m_step, fitting, restarted
 from gmmfast.em.trees import trees
 from gmmfast.em.trials import ROUNDS, Trial, begun, likeliest, n_rounds
@@ -101,7 +102,7 @@ def start(
     """
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None:
-        return _at(rows, model.of_covariances(weights, means, covariances))
+        return _at(rows, model.with_noise(model.of_covariances(weights, means, covariances)))
     is_free = weights is None and means is None and covariances is None
     if isinstance(init_params, str):
         if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
@@ -115,7 +116,10 @@ def start(
     estimate = parameters_from(model, found.fit.mixture)
     make = model.parameters if covariances is None else model.of_covariances
     own = zip(given, (estimate.weights, estimate.means, estimate.covariances), strict=True)
-    return _at(rows, make(*(fixed if fixed is not None else free for fixed, free in own)))
+    parameters = make(*(fixed if fixed is not None else free for fixed, free in own))
+    if estimate.noise is not None:
+        parameters = parameters.with_noise(estimate.noise)
+    return _at(rows, parameters)
 
 
 def _tried_on_sample(
@@ -129,9 +133,13 @@ def _tried_on_sample(
 ) -> Trial:
     """Return a trial of all rows or a sample, which begins around any given means."""
     points = rows.all_or_sample(_size(rows, model, n_components, init_params), rng).filled(rng)
+    is_noise = first_guess(points, n_components, model.noise, rng)
+    clean = without(points, is_noise)
     if means is not None:
-        return begun(points, model, partition_around(points, means))
-    ways = memberships(points, model, n_components, init_params, rng)
+        around = partition_around(clean, means)
+        return begun(points, model, lifted(around, points, is_noise))
+    ways = memberships(clean, model, n_components, init_params, rng)
+    ways = [lifted(way, points, is_noise) for way in ways]
     rounds = n_rounds(model, points.n_rows, n_components, points.n_features)
     return likeliest(points, model, ways, rounds, caution)
 
@@ -166,7 +174,12 @@ def on_all(rows: Rows, model: Model, trial: Trial) -> Start:
 
 
 def is_untried(rows: MemoryRows, model: Model, n_components: int, init_params: str) -> bool:
-    """Whether a start by seeds is not tried: it is the only one, and a sample would save little."""
+    """Whether a start by seeds is not tried: it is the only one, and a sample would save little.
+
+    With noise, whose first guess needs a sample, all starts are tried.
+    """
+    if model.noise is not None:
+        return False
     size, d = sample_size(model, n_components, rows.n_features), rows.n_features
     if n_rounds(model, min(rows.n_rows, size), n_components, d) > 0:
         return False

@@ -44,7 +44,6 @@ from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.kernels.trials import UNFINISHED, States, Trials
 from gmmfast.models import Model
 from gmmfast.models.step import (
-    EMPTY_MASS,
     address_of_maximize,
     new_state,
     new_totals,
@@ -134,8 +133,8 @@ def rule_of(
     model: Model, rows: Rows, fit: Fit, tol: float, share: float, is_accelerated: bool
 ) -> Rule:
     """Return the rule of steps and stopping, and compile its kernels."""
-    least_mass = EMPTY_MASS * rows.weight / rows.n_rows / rows.weight_unit
-    step_rule = step_rule_of(model, least_mass, fit.mixture, fit.work)
+    weight = rows.weight / rows.weight_unit
+    step_rule = step_rule_of(model, weight, rows.n_rows, fit.mixture, fit.work)
     step = address_of_maximize(model, step_rule, fit.totals, fit.mixture, fit.work)
     ends = float(tol), float(share), is_exact(model, rows)
     rule = Rule(step_rule, step, step, is_accelerated, *ends)
@@ -248,7 +247,7 @@ def shapes_of_memory(
     n_leap = leap_size(K, d, n_scatter, size) if is_accelerated else 0
     shapes: dict[str, tuple[int, ...]] = {"before": (size if has_before else 0,)}
     shapes |= {"numbers": (3,), "counts": (4,), "leap": (n_leap,), "leap_counts": (N_COUNTS,)}
-    shapes |= {"is_first": (1,), **dict(zip(_AXES, states[6:], strict=True))}
+    shapes |= {"is_first": (1,), **dict(zip(_AXES, states[7:], strict=True))}
     return {name: shape for name, shape in shapes.items() if math.prod(shape)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, Self
@@ -31,7 +32,7 @@ from gmmfast.data.validation import (
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mapping import map_rows, with_header
-from gmmfast.models import Model, model_of, square_roots
+from gmmfast.models import Model, Noise, model_of, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.reporting.outcome import described, feature_names, scored, whole
@@ -61,6 +62,9 @@ class FittedMixture(Estimator):
     covariances_: NDArray[Any]
     precisions_: NDArray[Any]
     precisions_cholesky_: NDArray[Any]
+    noise_weight_: float
+    noise_volume_: float
+    noise_box_: Floats
     log_density_quantiles_: NDArray[np.float64]
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -76,8 +80,8 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n,)
-            Component indices; the first of equals. Sources give an iterator over the labels of each
-            piece, Dask collections a lazy Dask array.
+            Component indices, the first of equals; -1 for noise. Sources give an iterator over the
+            labels of each piece, Dask collections a lazy Dask array.
         """
         labels: NDArray[np.int64] = map_rows(self, X, labels_of)
         return labels
@@ -93,7 +97,8 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of shape (n, K)
-            Each row sums to one. In pieces or lazy as by `predict`.
+            Each row sums to one. With noise, shape (n, K + 1): its probability is the last column.
+            In pieces or lazy as by `predict`.
         """
         resp: NDArray[Any] = map_rows(self, X, responsibilities_of)
         return resp
@@ -443,9 +448,9 @@ class FittedMixture(Estimator):
         Returns
         -------
         X : ndarray of shape (n_samples, d)
-            Rows, in the order of their components.
+            Rows, in the order of their components. Noise comes last, uniform in `noise_box_`.
         y : ndarray of shape (n_samples,)
-            Their components.
+            Their components; -1 for noise.
         """
         weights, means, covariances = self._attributes("covariances_")
         if is_int(n_samples) and n_samples < 1:
@@ -455,13 +460,29 @@ class FittedMixture(Estimator):
             )
         check_parameters("sample", {"n_samples": n_samples}, SAMPLE)
         rng = check_random_state(self.random_state)
+        n_noise = rng.binomial(n_samples, self.noise_weight_) if self._noise() else 0
+        if n_noise == n_samples:
+            return self._sampled_noise(n_noise, rng)
+        n_samples -= n_noise
         counts = rng.multinomial(n_samples, weights / weights.sum())
         y = np.repeat(np.arange(len(counts)), counts)
         matrices = self._model().matrices(covariances, *means.shape)
         noise = rng.standard_normal(size=(n_samples, means.shape[1]))
         noises = np.split(noise, np.cumsum(counts)[:-1])
         parts = [z @ R.T for z, R in zip(noises, square_roots(matrices), strict=True)]
-        return np.concatenate(parts) + means[y], y
+        X = np.concatenate(parts) + means[y]
+        if not n_noise:
+            return X, y
+        noise_X, noise_y = self._sampled_noise(n_noise, rng)
+        return np.concatenate([X, noise_X]), np.concatenate([y, noise_y])
+
+    def _sampled_noise(self, n: int, rng: Any) -> tuple[Floats, NDArray[np.int64]]:
+        if not hasattr(self, "noise_box_"):
+            raise ValueError(
+                "The box of the noise is not known before a resumed fit has gone on. Call fit."
+            )
+        corner, *edges = self.noise_box_
+        return corner + rng.uniform(size=(n, len(corner))) @ np.array(edges), np.full(n, -1)
 
     def _rows(
         self,
@@ -490,7 +511,17 @@ class FittedMixture(Estimator):
         covariances = given[0] if given else cholesky
         if means.shape[1] != len(center):
             raise _other_features(len(center), means.shape[1])
-        return self._model().from_cholesky(weights, means - center, covariances, cholesky)
+        own = self._model().from_cholesky(weights, means - center, covariances, cholesky)
+        noise = self._noise()
+        if noise is None:
+            return own
+        return replace(own, noise=np.array([noise.share, noise.log_density]))
+
+    def _noise(self) -> Noise | None:
+        """Return the noise of the fitted mixture, if there is any."""
+        if not hasattr(self, "noise_weight_"):
+            return None
+        return Noise(-math.log(self.noise_volume_), float(self.noise_weight_))
 
     def _covariances(self) -> list[str]:
         """Name of the covariances, which need not be set for densities."""
@@ -525,7 +556,8 @@ class FittedMixture(Estimator):
     def _model(self) -> Model:
         kind = {"covariance_type": self.covariance_type}
         check_parameters(type(self).__name__, kind, MIXTURE)
-        return model_of(self.covariance_type, self.reg_covar, self.covariance_ratio)
+        own = self.reg_covar, self.covariance_ratio, self._noise()
+        return model_of(self.covariance_type, *own)
 
     def _n_parameters(self) -> int:
         _, means, *covariances = self._attributes(*self._covariances())

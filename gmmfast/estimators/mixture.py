@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -52,13 +53,14 @@ from gmmfast.errors import (
     warn,
 )
 from gmmfast.estimators.fitted import FittedMixture
+from gmmfast.estimators.noise import noise_of
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import FACTS, QUANTILES
+from gmmfast.files.attributes import FACTS, NOISE, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
-from gmmfast.models import Model
+from gmmfast.models import MODELS, Model, Noise
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import MemoryRows, Origin, Rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
@@ -149,11 +151,20 @@ class GaussianMixture(FittedMixture):
         all components: of the eigenvalues of the covariances (Fritz et al. 2013). No component can
         then shrink onto a few nearly equal rows. For "full", "diag", "spherical", "VVV", "VVI",
         "VII" and "V"; the ratio depends on the units of the columns. None is no bound.
+    noise : None, bool, float or array-like of bool of shape (n,), default=None
+        A further component that is uniform over the volume of the data, for outliers (Banfield &
+        Raftery 1993). It starts from the rows that are farthest from their neighbors, twice as many
+        as the share that is given, or as 5 % for True; or from the rows that an array marks, by
+        position. Labels are -1 for noise, and `predict_proba` has a last column for it. Not with
+        missing values.
+    noise_volume : float or None, default=None
+        Volume of the noise, in the units of the data. None takes the smaller of the boxes along the
+        features and along the principal axes, as mclust does.
 
     Attributes
     ----------
     weights_ : ndarray of shape (K,)
-        Mixing weights; they sum to one.
+        Mixing weights; they sum to one, or with noise to one minus its weight.
     means_ : ndarray of shape (K, d)
         Means, in units of the data.
     covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
@@ -179,6 +190,12 @@ class GaussianMixture(FittedMixture):
         (1e-24 if they have more). Their density means nothing.
     n_samples_seen_ : float
         Total weight of the rows that the mixture has learned from.
+    noise_weight_ : float
+        Weight of the noise; like the next two only where there is noise.
+    noise_volume_ : float
+        Its volume, so that its density is ``1 / noise_volume_``.
+    noise_box_ : ndarray of shape (d + 1, d)
+        A corner of its box, and the d edges that begin there.
     log_density_quantiles_ : ndarray of shape (47,)
         Quantiles of the log densities of the rows of `fit`, for `log_density_quantile` and
         `is_outlier`. `partial_fit` keeps none; see `calibrate`.
@@ -189,6 +206,9 @@ class GaussianMixture(FittedMixture):
 
     References
     ----------
+    Banfield, J. D., Raftery, A. E. (1993). Model-based Gaussian and non-Gaussian clustering.
+    Biometrics 49(3), 803-821: the noise.
+
     Bishop, C. M. (2006). Pattern Recognition and Machine Learning, section 9.2.2.
 
     Celeux, G., Govaert, G. (1995). Gaussian parsimonious clustering models. Pattern Recognition
@@ -249,6 +269,8 @@ class GaussianMixture(FittedMixture):
         acceleration: Acceleration = "none",
         missing_values: MissingValues = "raise",
         covariance_ratio: float | None = None,
+        noise: float | ArrayLike | None = None,
+        noise_volume: float | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -268,6 +290,8 @@ class GaussianMixture(FittedMixture):
         self.acceleration = acceleration
         self.missing_values = missing_values
         self.covariance_ratio = covariance_ratio
+        self.noise = noise
+        self.noise_volume = noise_volume
 
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
@@ -343,9 +367,12 @@ class GaussianMixture(FittedMixture):
             self._require_same_model()
         check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_size(rows)
-        model, keep = self._model(), None
+        model, keep = self._model_for(rows), None
         if checkpoint is not None:
-            keep = checkpoints.keeper(checkpoint, kept_parameters(self), names, rows)
+            settings = kept_parameters(self)
+            if model.noise is not None:
+                settings["noise"] = model.noise.share  # labels belong to the start
+            keep = checkpoints.keeper(checkpoint, settings, names, rows)
         observers: list[em.Observer] = []
         if self.verbose:
             observers.append(Verbose(self.verbose, self.verbose_interval))
@@ -399,7 +426,8 @@ class GaussianMixture(FittedMixture):
         point = checkpoints.read(path)
         mixture = cls(**point.settings)
         check_constructor(mixture)
-        model, position = mixture._model(), point.position
+        position = point.position
+        model = MODELS[mixture.covariance_type](mixture.reg_covar, Noise.of(position.parameters))
         parameters = reached_by_em(model, position.parameters, position.memory)
         seen, means = point.seen, parameters.means + point.seen.center
         mixture._set_parameters(parameters, model, means, seen.dtype)
@@ -485,8 +513,9 @@ class GaussianMixture(FittedMixture):
 
     def _begin_with(self, X: NDArray[Any], weights: Floats | None, names: list[str] | None) -> Self:
         """Fit the first rows of a stream."""
-        rows, model = MemoryRows(X, weights, n_jobs=self.n_jobs), self._model()
+        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
         self._require_size(rows)
+        model = self._model_for(rows)
         with self._explained(rows, names):
             result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
             statistics = rows.expectation(result.parameters, model.scatter)
@@ -518,6 +547,11 @@ class GaussianMixture(FittedMixture):
             return self._stream
         parameters = self._parameters(np.zeros(self.means_.shape[1]))
         return Stream.of_mixture(parameters, model, self.n_samples_seen_)
+
+    def _model_for(self, rows: Rows) -> Model:
+        """Return the covariance model of a fit to rows, with its noise."""
+        noise = noise_of(self.noise, self.noise_volume, rows, self.n_components)
+        return MODELS[self.covariance_type](self.reg_covar, noise)
 
     @contextmanager
     def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:
@@ -557,7 +591,7 @@ class GaussianMixture(FittedMixture):
             self._resumed.require_settings(self.get_params(deep=False))
             return self._resumed.go_on(rows, model, control)
         if self.warm_start and hasattr(self, "converged_"):
-            parameters = self._parameters(rows.center)
+            parameters = model.with_noise(self._parameters(rows.center))
             arranged = rows.arranged_for(parameters)
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
@@ -613,6 +647,7 @@ class GaussianMixture(FittedMixture):
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
         self._learned_type = self.covariance_type
+        self._set_noise(Noise.of(parameters), model.noise)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)
@@ -621,6 +656,15 @@ class GaussianMixture(FittedMixture):
         if degenerate is None:
             degenerate = model.degenerate(parameters, None)
         self.degenerate_ = degenerate
+
+    def _set_noise(self, noise: Noise | None, begun: Noise | None) -> None:
+        """Set the attributes of the noise that a fit has begun with, or none."""
+        for name in NOISE:
+            self.__dict__.pop(name, None)
+        if noise is not None:
+            self.noise_weight_, self.noise_volume_ = noise.share, math.exp(-noise.log_density)
+            if begun is not None and begun.box is not None:
+                self.noise_box_ = begun.box
 
     def _warn(self, result: em.EMResult) -> None:
         if result.status is em.Status.MAX_ITER:

@@ -27,10 +27,12 @@ from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.estimators.noise import noise_of
 from gmmfast.files import outcomes
 from gmmfast.files.outcomes import SearchCheckpoint
 from gmmfast.files.seen import Seen
 from gmmfast.kernels.threads import thread_count
+from gmmfast.models import Noise, model_of
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Origin, Rows, open_rows
@@ -88,6 +90,9 @@ class GaussianMixtureIC(Estimator):
     covariance_ratio : float or None, default=None
         As in `GaussianMixture`; "all" are then the models that it goes with: VII, VVI and VVV, of
         one column V.
+    noise, noise_volume
+        As in `GaussianMixture`: a uniform component of all candidates. It adds two parameters, its
+        weight and its volume. Not with a checkpoint.
     max_iter : int, default=1000
         EM iterations per fit, at most.
     acceleration : {"none", "auto"}, default="auto"
@@ -161,6 +166,7 @@ class GaussianMixtureIC(Estimator):
     interrupted_: bool
     n_features_in_: int
     _fits: dict[Candidate, tuple[CandidateFit, Origin]]  # candidates that have a mixture
+    _begun_noise: Noise | None = None  # of the last fit
     _resumed: SearchCheckpoint | None = None  # from which the next fit continues
 
     def __init__(
@@ -173,6 +179,8 @@ class GaussianMixtureIC(Estimator):
         tol: float = 1e-6,
         reg_covar: float = 0.0,
         covariance_ratio: float | None = None,
+        noise: float | ArrayLike | None = None,
+        noise_volume: float | None = None,
         max_iter: int = 1000,
         acceleration: Acceleration = "auto",
         max_seconds: float | None = None,
@@ -190,6 +198,8 @@ class GaussianMixtureIC(Estimator):
         self.tol = tol
         self.reg_covar = reg_covar
         self.covariance_ratio = covariance_ratio
+        self.noise = noise
+        self.noise_volume = noise_volume
         self.max_iter = max_iter
         self.acceleration = acceleration
         self.max_seconds = max_seconds
@@ -257,9 +267,12 @@ class GaussianMixtureIC(Estimator):
             self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
         settings = self.get_params(deep=False)
         if checkpoint is not None:
+            if self.noise is not None:
+                raise ValueError("A checkpoint of a search has no noise. Leave out one of the two.")
             outcomes.check_possible(checkpoint, settings, path_of(X))
         rows, names, rng = self._opened(X, sample_weight)
         scope = Scope.of(settings, rows.n_features)
+        noise = noise_of(self.noise, self.noise_volume, rows, scope.counts[0])
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         shape = rows, scope.likely_most, scope.models
@@ -280,6 +293,7 @@ class GaussianMixtureIC(Estimator):
                 reg_covar=self.reg_covar,
                 covariance_ratio=self.covariance_ratio,
                 is_singular=is_singular,
+                noise=noise,
                 control=control,
                 rng=rng,
                 n_threads=thread_count(self.n_jobs),
@@ -288,8 +302,9 @@ class GaussianMixtureIC(Estimator):
             )
             fits = self._run(search, callback, bar)
             remedy = dependence.remedy(names) if are_all_singular(fits) else ""
-        self.results_ = Results.of(search.candidates, fits, rows.n_features)
+        self.results_ = Results.of(search.candidates, fits, rows.n_features, noise)
         check_features(self, names, rows.n_features, reset=True)
+        self._begun_noise = noise
         self._choose(search, remedy)
         self.__dict__.pop("_resumed", None)
         return self
@@ -481,6 +496,8 @@ class GaussianMixtureIC(Estimator):
             tol=self.tol,
             reg_covar=self.reg_covar,
             covariance_ratio=self.covariance_ratio,
+            noise=self.noise,
+            noise_volume=self.noise_volume,
             max_iter=self.max_iter,
             acceleration=self.acceleration,
             random_state=self.random_state,
@@ -488,7 +505,8 @@ class GaussianMixtureIC(Estimator):
             missing_values=self.missing_values,
         )
         assert fit.result is not None
-        mixture._set_result(fit.result, mixture._model(), origin)
+        own = self.reg_covar, self.covariance_ratio, self._begun_noise
+        mixture._set_result(fit.result, model_of(covariance_type, *own), origin)
         names = getattr(self, "feature_names_in_", None)
         d = self.n_features_in_
         check_features(mixture, None if names is None else list(names), d, reset=True)

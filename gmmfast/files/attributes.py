@@ -17,7 +17,8 @@ FACTS: dict[str, Any] = {  # with the values for a mixture whose attributes were
     "n_samples_seen_": 0.0,
 }
 QUANTILES = "log_density_quantiles_"  # of a mixture that was fitted, or calibrated
+NOISE = ("noise_weight_", "noise_volume_", "noise_box_")  # of a mixture with noise
 FEATURES = ("n_features_in_", "feature_names_in_")
-FITTED = (*PARAMETERS, "degenerate_", QUANTILES, *FACTS, *FEATURES)
+FITTED = (*PARAMETERS, "degenerate_", QUANTILES, *NOISE, *FACTS, *FEATURES)
 # scikit-learn's mixture has the others
-OURS = ("degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES)
+OURS = ("degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES, *NOISE)

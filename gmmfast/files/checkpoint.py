@@ -28,7 +28,7 @@ from gmmfast.files.archive import (
 )
 from gmmfast.files.seen import Seen, less_likely
 from gmmfast.kernels.density import TILE
-from gmmfast.models import Model, model_of
+from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
@@ -79,6 +79,11 @@ class Checkpoint:
         ValueError
             If the rows are not the same.
         """
+        if (model.noise is None) != (self.position.parameters.noise is None):
+            which = "without" if model.noise else "with"
+            raise ValueError(
+                f"The checkpoint is of a fit {which} noise. Set noise= back, or begin a new fit."
+            )
         position = self._position_about(rows, model)
         parameters, bounds = position.parameters, position.lower_bounds
         arranged = rows.arranged_for(position.arranged_by or parameters)
@@ -164,7 +169,8 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     settings = manifest["parameters"]
     K, kind = settings["n_components"], settings["covariance_type"]
     check_parameters("GaussianMixture", settings, CONSTRAINTS)
-    model = model_of(kind, settings["reg_covar"], settings.get("covariance_ratio"))
+    noise = Noise(0.0, 0.0) if f"{MIXTURE}noise" in found else None
+    model = model_of(kind, settings["reg_covar"], settings.get("covariance_ratio"), noise)
     n_rows = manifest["n_rows"]
     require(type(n_rows) is int and n_rows > 0, "the number of rows is damaged")
     shape = found[f"{MIXTURE}means"].shape
@@ -202,8 +208,9 @@ def _named(
     shapes = {prefix + name: shape for name, shape in mixture.items()}
     is_diagonal = found[f"{prefix}factors"].shape == (K, d)
     shapes[f"{prefix}factors"] = (K, d) if is_diagonal else (K, d, d)
-    if f"{prefix}whitening" in found:
-        shapes[f"{prefix}whitening"] = (d, d)
+    for name, shape in (("whitening", (d, d)), ("noise", (2,))):
+        if f"{prefix}{name}" in found:
+            shapes[f"{prefix}{name}"] = shape
     return shapes
 
 
@@ -217,8 +224,10 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     require(all(type(bound) is float for bound in lower_bounds), "lower_bounds are not floats")
     require(manifest["status"] in Status.__members__, "the status is unknown")
     parameters = Parameters.from_arrays(found_under(MIXTURE, arrays))
-    K = len(parameters.weights)
-    check_weights_init(parameters.weights, K)
+    K, weights = len(parameters.weights), parameters.weights
+    if parameters.noise is not None:
+        weights = np.append(weights, parameters.noise[0])
+    check_weights_init(weights, len(weights))
     order, guesses = found_under(ORDER, arrays), arrays.get(GUESSES, np.zeros(0))
     require(bool(((guesses >= 0) & (guesses < K)).all()), "the guesses are no components")
     steps = found_under(STEPS, arrays)

@@ -24,7 +24,7 @@ from gmmfast.files.archive import (
     require,
     under,
 )
-from gmmfast.files.attributes import COVARIANCES, FACTS, PARAMETERS, QUANTILES
+from gmmfast.files.attributes import COVARIANCES, FACTS, NOISE, PARAMETERS, QUANTILES
 from gmmfast.models import Model
 from gmmfast.quantiles import GRID
 
@@ -54,8 +54,9 @@ def contents_of(mixture: Any) -> tuple[dict[str, Any], archive.Arrays]:
     arrays = {name: np.asarray(getattr(mixture, name)) for name in present}
     sound = np.zeros(arrays["weights_"].shape, bool)
     arrays["degenerate_"] = np.asarray(getattr(mixture, "degenerate_", sound))
-    if hasattr(mixture, QUANTILES):
-        arrays[QUANTILES] = np.asarray(getattr(mixture, QUANTILES))
+    for name in (QUANTILES, *NOISE):
+        if hasattr(mixture, name):
+            arrays[name] = np.asarray(getattr(mixture, name))
     if mixture._stream is not None:
         arrays |= under(STREAM, mixture._stream.to_arrays())
     return manifest, arrays
@@ -89,6 +90,12 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
     }
     if QUANTILES in found:
         expected[QUANTILES] = Header(GRID.shape, np.dtype(float))
+    if any(name in found for name in NOISE):
+        shapes: list[tuple[int, ...]] = [(), (), (d + 1, d)]
+        own = (Header(shape, np.dtype(float)) for shape in shapes)
+        expected |= dict(zip(NOISE, own, strict=True))
+        if NOISE[2] not in found:  # of a resumed fit that has not gone on
+            del expected[NOISE[2]]
     if any(name.startswith(STREAM) for name in found):
         expected |= _stream_layout(mixture._model(), K, d)
     return expected
@@ -113,7 +120,15 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
     for name in (*PARAMETERS, "degenerate_"):
         setattr(mixture, name, contents[name])
     K, d = mixture.means_.shape
-    check_weights_init(mixture.weights_, K)
+    weights = mixture.weights_
+    if NOISE[0] in contents:
+        require(bool(contents[NOISE[1]] > 0), f"{NOISE[1]} is not positive")
+        for name in NOISE[:2]:
+            setattr(mixture, name, contents[name].item())
+        if NOISE[2] in contents:
+            setattr(mixture, NOISE[2], contents[NOISE[2]])
+        weights = np.append(weights, weights.dtype.type(mixture.noise_weight_))
+    check_weights_init(weights, len(weights))
     _require_matrices(mixture)
     mixture.n_features_in_, mixture._learned_type = d, mixture.covariance_type
     if manifest["feature_names"] is not None:

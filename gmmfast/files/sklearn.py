@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.constraints import SKLEARN_TYPES
-from gmmfast.files.attributes import FITTED, OURS, PARAMETERS
+from gmmfast.files.attributes import FITTED, NOISE, OURS, PARAMETERS
 
 
 def to_sklearn(mixture: Any) -> Any:
@@ -15,9 +15,12 @@ def to_sklearn(mixture: Any) -> Any:
     from sklearn.mixture import GaussianMixture as SklearnMixture
 
     mixture._check_fitted()
-    params = mixture.get_params()
-    for name in ("n_jobs", "acceleration", "missing_values", "covariance_ratio"):
-        del params[name]
+    if hasattr(mixture, NOISE[0]):
+        raise ValueError(
+            "scikit-learn's mixture has no noise. Fit without noise=, or keep this one with save()."
+        )
+    theirs = SklearnMixture().get_params()
+    params = {name: value for name, value in mixture.get_params().items() if name in theirs}
     if mixture.covariance_type not in SKLEARN_TYPES:
         params["covariance_type"] = "full"
     if not isinstance(mixture.init_params, str) or mixture.init_params == "hierarchical":

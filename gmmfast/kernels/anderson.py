@@ -249,7 +249,10 @@ def leap_ahead(
     is_possible = read_statistics(
         leap.inputs, leap.reference, ahead.scatter, ahead
     ) and are_semidefinite(ahead, ahead.scatter, fit.work.scatter)
-    rise = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter) - start
+    if fit.mixture.noise.size > 0:
+        is_possible = is_possible and ahead.mass.sum() < rule.step.weight
+    weight, mixture = rule.step.weight, fit.mixture
+    rise = expected(mixture, mixture.factors, totals, totals.scatter, weight) - start
     copy_flat(fit.flat, leap.fallback)
     if is_possible:
         step_work = rule.step, ahead, fit.mixture, fit.work
@@ -276,7 +279,8 @@ def extrapolate(
     if was_on_trial and not reached >= leap.required[0]:
         take_back(leap, fit)
         return FINE
-    start = expected(fit.mixture, fit.mixture.factors, totals, totals.scatter)
+    weight, mixture = rule.step.weight, fit.mixture
+    start = expected(mixture, mixture.factors, totals, totals.scatter, weight)
     failed = step(rule, fit, reached)
     if failed != FINE:
         return failed

@@ -38,12 +38,12 @@ class Work(NamedTuple):
     owned: NDArray  # (d, TILE) x - mean of the component that probably owns the tile
     residual: NDArray  # (d, TILE) x - mean
     weighted: NDArray  # (d, TILE) responsibility * residual
-    resp: NDArray  # (K, TILE) log densities of the active components, then their responsibilities
+    resp: NDArray  # (K + 1, TILE) log densities of the active components, then responsibilities
     distance: NDArray  # (TILE,) squared Mahalanobis distance, or its terms so far
     best: NDArray  # (TILE,) largest log density
     log_density: NDArray  # (TILE,) of the mixture
     inverse: NDArray  # (TILE,) 1 / sum of `resp`: normalizes the responsibilities
-    active: NDArray  # (K,) components that were not skipped, in the order of `resp`
+    active: NDArray  # (K + 1,) components that were not skipped, in the order of `resp`; K is noise
 
 
 @allocating_kernel
@@ -71,9 +71,9 @@ def make_work(
     rows = aligned(4, like)
     return Work(
         aligned(d, like), aligned(d, like), aligned(d, like), aligned(d, like),
-        aligned(n_components, like),
+        aligned(n_components + 1, like),
         rows[0], rows[1], rows[2], rows[3],
-        np.empty(n_components, np.int64),
+        np.empty(n_components + 1, np.int64),
     )  # fmt: skip
 
 
@@ -326,11 +326,14 @@ def log_densities(
     cut,  # in
     work,  # out: best (TILE,), active and resp[:n_active] = log weighted densities
 ):
-    """Log weighted densities of the components that matter to the tile; returns their number."""
+    """Log weighted densities of the components that matter to the tile; returns their number.
+
+    The noise has the same density everywhere: it is the best to begin with, and the last in `resp`.
+    """
     y = whiten(x, density.whitening, work.whitened)
     constants, gaps, directions = density.constants, separation.gaps, separation.directions
     for p in range(0, TILE, lanes(x)):
-        store(work.best, (p,), splat(-np.inf, x))  # so that the first component always matters
+        store(work.best, (p,), splat(density.noise[0], x))  # without noise, the first one matters
     n_active, has_radius, has_directions, radius = 0, False, False, np.inf
     for turn in range(constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)
@@ -363,6 +366,11 @@ def log_densities(
             has_directions = has_radius and directions.shape[0] > 0
             if has_directions:
                 subtract(y, density.means[k], work.owned)
+    if density.noise[0] > -np.inf:
+        for p in range(0, TILE, lanes(x)):
+            store(work.resp, (n_active, p), splat(density.noise[0], x))
+        work.active[n_active] = constants.size
+        n_active += 1
     return n_active
 
 

@@ -24,6 +24,7 @@ class Mixture(NamedTuple):
     log_dets: NDArray  # (K,)
     factors: NDArray  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviation
     whitening: NDArray  # (1, d, d) lower inverse Cholesky factor, applied first; or (0, d, d)
+    noise: NDArray  # (2,): weight of the uniform component, and its log density; or (0,)
 
 
 class Totals(NamedTuple):
@@ -44,6 +45,7 @@ class StepRule(NamedTuple):
     constrain: Any  # address of the family's kernel in `kernels.families`
     reg_covar: float  # added to the diagonal of every component's covariance
     least_mass: float  # below which a component is empty
+    weight: float  # of all rows: what the components leave of it is noise
 
 
 class StepWork(NamedTuple):
@@ -58,7 +60,7 @@ class StepWork(NamedTuple):
 
 @kernel
 def move_means(
-    least_mass,  # in: below which a component is empty
+    rule,  # in: StepRule
     totals,  # in: Totals
     mixture,  # in, out: weights and means
     mass,  # out (K,)
@@ -66,9 +68,12 @@ def move_means(
     """New weights and means; an empty component keeps its mean, and gets weight zero."""
     total = 0.0
     for k in range(mass.size):
-        is_empty = totals.mass[k] < least_mass
+        is_empty = totals.mass[k] < rule.least_mass
         mass[k] = 0.0 if is_empty else totals.mass[k]
         total += mass[k]
+    if mixture.noise.size > 0:
+        mixture.noise[0] = max(rule.weight - total, 0.0) / rule.weight
+        total = max(rule.weight, total)
     for k in range(mass.size):
         mixture.weights[k] = mass[k] / total
         if mass[k] == 0:
@@ -188,7 +193,7 @@ def maximize(
     work,  # in, out: StepWork
 ):
     """M step (Bishop 2006, equations 9.24-9.26); return FINE, SHARED or the failed component."""
-    move_means(rule.least_mass, totals, mixture, work.mass)
+    move_means(rule, totals, mixture, work.mass)
     move_scatter(totals, mixture.weights, mixture.means, work.mass, rule.reg_covar, work.scatter)
     is_first = work.is_first[0] != 0
     work.is_first[0] = 0

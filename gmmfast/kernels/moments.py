@@ -217,12 +217,14 @@ def weight_responsibilities(
     first,  # out (K, d): cleared for components that had no mass before
     scatter,  # out: likewise
 ):
-    """Responsibilities times row weights, and their sums.
+    """Responsibilities times row weights, and their sums; noise has no moments.
 
     Returns the number of components left, and the component with the largest share of the tile.
     """
     kept, largest = 0, 0.0
     for a in range(n_active):
+        if work.active[a] == mass.size:
+            continue
         s = splat(0.0, work.resp)
         for p in range(0, TILE, lanes(work.resp)):
             r = load(work.resp, (a, p)) * (load(work.inverse, (p,)) * load(row_weight, (p,)))

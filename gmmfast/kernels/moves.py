@@ -19,8 +19,8 @@ DISSOLVED, CUT, FEATURE = range(3)  # in a move
 class Halves(NamedTuple):
     """Rows by their likeliest component, and its two halves across each feature."""
 
-    labels: NDArray  # (n_tiles, TILE): likeliest component
-    seconds: NDArray  # (n_tiles, TILE): the component that a row joins without it
+    labels: NDArray  # (n_tiles, TILE): likeliest component; -1 for noise
+    seconds: NDArray  # (n_tiles, TILE): the component that a row joins without it; likewise
     losses: NDArray  # (K,): log-likelihood that the rows lose without each component
     sums: NDArray  # (3, 2, K, d): mass and moments about the component's mean, by half and feature
     gains: NDArray  # (K, d): classification log-likelihood gained by two halves
@@ -56,7 +56,8 @@ def find_owner(
 ):
     """Likeliest and second likeliest component of a row; -1 if no other has any probability.
 
-    The first of ties. ``1 - r`` of the likeliest is the sum of the others, with all its digits.
+    The first of ties; K for noise, which is never left out. ``1 - r`` of the likeliest is the sum
+    of the others, with all its digits.
     """
     label, largest = -1, 0.0
     for a in range(n_active):
@@ -68,10 +69,12 @@ def find_owner(
         k, r = work.active[a], work.resp[a, p] * work.inverse[p]
         if k != label and r > 0:
             rest += r
-            losses[k] -= row_weight * np.log1p(-r)
+            if k < losses.size:
+                losses[k] -= row_weight * np.log1p(-r)
             if r > largest or (r == largest and k < second):
                 second, largest = k, r
-    losses[label] -= row_weight * np.log(max(rest, DOUBT))
+    if label < losses.size:
+        losses[label] -= row_weight * np.log(max(rest, DOUBT))
     return label, second
 
 
@@ -142,7 +145,7 @@ def divide_in_halves(
     """
     halves.losses[:] = 0.0
     halves.sums[:] = 0.0
-    smallest = np.inf
+    smallest, K = np.inf, means.shape[0]
     for t in range(tiles.shape[0]):
         x, row_weight = tiles[t], row_weights[t]
         # no cut: of components far away, too, the likeliest is the second
@@ -153,11 +156,13 @@ def divide_in_halves(
             label, second = find_owner(p, w, n_active, work, halves.losses)
             if second < 0:
                 second = nearest_other(x, p, label, means, scales)
-            halves.labels[t, p], halves.seconds[t, p] = label, second
-            add_to_halves(x, p, w, label, means, halves.sums)
+            halves.labels[t, p] = label if label < K else -1
+            halves.seconds[t, p] = second if second < K else -1
+            if label < K:
+                add_to_halves(x, p, w, label, means, halves.sums)
             if 0 < w < smallest:
                 smallest = w
-    for k in range(means.shape[0]):
+    for k in range(K):
         for j in range(means.shape[1]):
             halves.gains[k, j] = gain_of_cut(halves.sums[:, :, k, j], least_rows * smallest)
 
@@ -243,7 +248,7 @@ def propose(
     means,  # in (K, d): of the mixture
     scales,  # in (d,): 1 / standard deviations of the features
     least_rows,  # in: fewest rows of a half
-    labels,  # out (P, n_tiles, TILE)
+    labels,  # out (P, n_tiles, TILE); -1 for noise
     new_means,  # out (P, K, d)
 ):
     """Partitions by the best P moves from a mixture; return their number.

@@ -34,7 +34,7 @@ def add_to_part(
 def add_parts(
     tiles,  # in (n_tiles, d, TILE) float64
     row_weights,  # in (n_tiles, TILE)
-    labels,  # in (n_tiles, TILE)
+    labels,  # in (n_tiles, TILE); noise is -1
     means,  # in (K, d): moments are taken about them
     residual,  # scratch (d,)
     scatter,  # out: of the totals
@@ -52,7 +52,7 @@ def add_parts(
     for t in range(tiles.shape[0]):
         for p in range(TILE):
             k, w = labels[t, p], row_weights[t, p]
-            if w > 0:  # not in the padding
+            if w > 0 and k >= 0:  # neither in the padding nor noise
                 totals.mass[k] += w
                 own = scatter[0 if pooled else k]
                 add_to_part(tiles[t], p, w, means[k], residual, totals.first[k], own)
@@ -63,7 +63,7 @@ def add_parts(
 def divide(
     tiles,  # in (n_tiles, d, TILE) float64
     row_weights,  # in (n_tiles, TILE)
-    labels,  # in (n_tiles, TILE): a partition
+    labels,  # in (n_tiles, TILE): a partition; noise is -1
     shifts,  # scratch (K, d)
     means,  # in, out (K, d): moments are taken about them; moved nearer if far away
     totals,  # out: Totals

@@ -176,6 +176,9 @@ def prepare(
         normalizer = 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
         weight = mixture.weights[k]
         density.constants[k] = np.log(weight) - normalizer if weight > 0 else -np.inf
+    density.noise[0] = -np.inf
+    if mixture.noise.size > 0 and mixture.noise[0] > 0:
+        density.noise[0] = np.log(mixture.noise[0]) + mixture.noise[1]
     set_means_and_factors(
         mixture, mixture.factors, density.means, density.factors, density.whitening
     )

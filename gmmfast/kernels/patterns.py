@@ -42,7 +42,7 @@ class Scratch(NamedTuple):
 
     of_means: NDArray  # (3 K d,)
     of_matrices: NDArray  # (3 K d d,), or (3 K d,) where features are independent
-    of_components: NDArray  # (3 K,)
+    of_components: NDArray  # (3 K + 1,)
     of_missing: NDArray  # (5 d d,)
     of_features: NDArray  # (2 d,)
 
@@ -53,6 +53,7 @@ class Share(NamedTuple):
     constants: NDArray  # (K,)
     log_dets: NDArray  # (K,)
     mass: NDArray  # (K,)
+    noise: NDArray  # (1,) minus infinity: there is none
     means: NDArray  # (K, o)
     about: NDArray  # (K, o)
     first: NDArray  # (K, o)
@@ -102,10 +103,12 @@ def make_scratch(
     """Allocate scratch."""
     K, d = means.shape
     size = K * d * d if covariances.ndim == 3 else K * d
-    return Scratch(
-        np.empty(3 * K * d), np.empty(3 * size), np.empty(3 * K), np.empty(5 * d * d),
+    scratch = Scratch(
+        np.empty(3 * K * d), np.empty(3 * size), np.empty(3 * K + 1), np.empty(5 * d * d),
         np.empty(2 * d),
     )  # fmt: skip
+    scratch.of_components[3 * K] = -np.inf
+    return scratch
 
 
 @kernel
@@ -126,7 +129,8 @@ def share_in(
     return Share(
         scratch.of_components[:K],
         scratch.of_components[K : 2 * K],
-        scratch.of_components[2 * K :],
+        scratch.of_components[2 * K : 3 * K],
+        scratch.of_components[3 * K :],
         of_means[:n].reshape(K, o),
         of_means[n : 2 * n].reshape(K, o),
         of_means[2 * n : 3 * n].reshape(K, o),
@@ -193,7 +197,7 @@ def density_of(
         if weights[k] > 0:
             constant = np.log(weights[k]) - 0.5 * (share.log_dets[k] + o * LOG_TWO_PI)
         share.constants[k] = constant if failed < 0 else np.nan
-    return Density(share.constants, own, factors, None)
+    return Density(share.constants, own, factors, None, share.noise)
 
 
 @kernel

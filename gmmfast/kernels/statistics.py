@@ -172,10 +172,13 @@ def expected(
     factors,  # in: of the mixture
     totals,  # in: Totals
     scatter,  # in: of the totals
+    weight,  # in: of all rows
 ):
     """Expected complete log-likelihood, up to a constant (Bishop 2006, 9.40)."""
     K, d = mixture.means.shape
     total = 0.0
+    if mixture.noise.size > 0 and mixture.noise[0] > 0:
+        total = max(weight - totals.mass.sum(), 0.0) * np.log(mixture.noise[0])
     for k in range(K):
         mass = totals.mass[k]
         if mixture.weights[k] > 0:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN, require_boundable
-from gmmfast.models.base import Model, square_roots
+from gmmfast.models.base import Model, Noise, square_roots
 from gmmfast.models.bounded import bounded
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
@@ -24,12 +24,15 @@ MODELS: dict[str, Callable[..., Model]] = {
 
 
 def model_of(
-    covariance_type: str, reg_covar: float = 0.0, covariance_ratio: float | None = None
+    covariance_type: str,
+    reg_covar: float = 0.0,
+    covariance_ratio: float | None = None,
+    noise: Noise | None = None,
 ) -> Model:
     """Return the model that parameters of `GaussianMixture` mean."""
     require_boundable([covariance_type], covariance_ratio)
-    model = MODELS[covariance_type](reg_covar)
+    model = MODELS[covariance_type](reg_covar, noise)
     return model if covariance_ratio is None else bounded(model, float(covariance_ratio))
 
 
-__all__ = ["MODELS", "Model", "model_of", "square_roots"]
+__all__ = ["MODELS", "Model", "Noise", "model_of", "square_roots"]

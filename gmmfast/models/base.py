@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +30,32 @@ SPIKE = 1e-6  # of the data's smallest variance: few rows can shrink to it by ch
 ROUNDING = 1e-24  # likewise: the rounding error of a variance of zero
 
 
+class Noise(NamedTuple):
+    """A uniform component beside the others (Banfield & Raftery 1993)."""
+
+    log_density: float  # minus the log of the volume over which it is uniform
+    share: float  # of the rows, to begin with
+    labels: NDArray[np.bool_] | None = None  # (n,) first guess of the rows that are noise
+    box: Floats | None = None  # (d + 1, d): a corner of the volume, and the edges that begin there
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> Noise | None:
+        """Return the noise of a mixture, if there is any."""
+        if parameters.noise is None:
+            return None
+        share, log_density = parameters.noise.tolist()
+        return cls(log_density, share)
+
+
 class Model(ABC):
-    """A family of covariances.
+    """A family of covariances, with or without noise.
 
     Parameters
     ----------
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
+    noise : Noise, optional
+        A uniform component beside the others.
     """
 
     scatter: Scatter  #: the second moments that the family needs
@@ -45,8 +65,8 @@ class Model(ABC):
     is_whitened = False  #: whether one matrix whitens the rows, which makes components round
     needs_axes = False  #: whether `constrain` iterates over axes
 
-    def __init__(self, reg_covar: float = 0.0) -> None:
-        self.reg_covar = reg_covar
+    def __init__(self, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
+        self.reg_covar, self.noise = reg_covar, noise
 
     @property
     def is_constrained(self) -> bool:
@@ -150,6 +170,19 @@ class Model(ABC):
             least = smallest_variance(total)
         return np.asarray(np.maximum([SPIKE * least, ROUNDING * least], 1.001 * self.reg_covar))
 
+    def with_noise(self, parameters: Parameters) -> Parameters:
+        """Return a mixture with the noise of this model, of the weight that it has or begins with.
+
+        Without noise in the model, the components take its weight.
+        """
+        if self.noise is None:
+            if parameters.noise is None:
+                return parameters
+            weights = parameters.weights / parameters.weights.sum()
+            return replace(parameters, weights=weights, noise=None)
+        share = self.noise.share if parameters.noise is None else float(parameters.noise[0])
+        return parameters.with_noise(np.array([share, self.noise.log_density]))
+
     @abstractmethod
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
         """Return the mixture with its factors; IllDefinedCovarianceError if there are none."""
@@ -201,12 +234,16 @@ class Model(ABC):
         """Return the shape of the covariances in the family's structure."""
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return the number of free parameters: covariances, means and weights."""
+        """Return the number of free parameters: covariances, means and weights.
+
+        Noise has two, as in mclust: its weight and its volume.
+        """
         return (
             self.n_covariance_parameters(n_components, n_features)
             + n_components * n_features
             + n_components
             - 1
+            + (0 if self.noise is None else 2)
         )
 
 
@@ -231,11 +268,15 @@ def smallest_eigenvalues(factors: Floats) -> Floats:
 
 
 def total_of(parameters: Parameters, statistics: SufficientStatistics) -> Floats:
-    """Return the covariance of all rows (d, d), or the variances of their features (d,)."""
-    mean = parameters.weights @ parameters.means
+    """Return the covariance of all rows (d, d), or the variances of their features (d,).
+
+    With noise, of the rows that are not.
+    """
+    share = 1.0 if parameters.noise is None else float(parameters.weights.sum())
+    mean = parameters.weights @ parameters.means / share
     with np.errstate(over="ignore", invalid="ignore"):
         moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))
-        return np.asarray(moments.scatter.sum(axis=0) / statistics.weight)
+        return np.asarray(moments.scatter.sum(axis=0) / (share * statistics.weight))
 
 
 def smallest_variance(total: Floats) -> float:

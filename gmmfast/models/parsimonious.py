@@ -19,6 +19,7 @@ from gmmfast.kernels.families import (
 from gmmfast.kernels.variances import COMMON, OWN, ROUND
 from gmmfast.models.base import (
     Model,
+    Noise,
     inverse_cholesky,
     inverse_deviations,
     inverse_of_precisions,
@@ -38,6 +39,8 @@ class Parsimonious(Model):
         mclust's code, such as ``"VEV"``.
     reg_covar : float
         Added to the diagonal of every component's covariance, before the family's constraint.
+    noise : Noise, optional
+        A uniform component beside the others.
 
     References
     ----------
@@ -51,8 +54,8 @@ class Parsimonious(Model):
     has_triangles = True
     family: Family
 
-    def __init__(self, code: str, reg_covar: float = 0.0) -> None:
-        super().__init__(reg_covar)
+    def __init__(self, code: str, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
+        super().__init__(reg_covar, noise)
         self._axes = code[2]
         self.family = Family(code[0] == "V", SHAPES[code[1]])
         self.is_whitened = self._axes == "E" and self.family.shape == COMMON

@@ -35,14 +35,18 @@ def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple
     K, d, axes = n_components, n_features, n_components if model.needs_axes else 0
     matrices = model.scatter.shape(K, d)
     factors = (K, d) if model.is_whitened else matrices
-    mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d)]
+    noise = 0 if model.noise is None else 2
+    mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d), (noise,)]
     return [*mixture, (d if axes else 0, d), (axes, d, d), (axes, d)]
 
 
 def new_state(model: Model, n_components: int, n_features: int) -> State:
     """Allocate a state."""
     shapes = state_shapes(model, n_components, n_features)
-    return state_in(np.zeros(sum(map(math.prod, shapes))), shapes)
+    state = state_in(np.zeros(sum(map(math.prod, shapes))), shapes)
+    if model.noise is not None:
+        state.mixture.noise[1] = model.noise.log_density
+    return state
 
 
 def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
@@ -52,7 +56,7 @@ def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
         end = begin + math.prod(shape)
         views.append(flat[begin:end].reshape(shape))
         begin = end
-    return State(flat, Mixture(*views[:6]), *views[6:])
+    return State(flat, Mixture(*views[:7]), *views[7:])
 
 
 def new_totals(means: NDArray[Any], scatter: tuple[int, ...]) -> Totals:
@@ -76,13 +80,16 @@ def new_work(model: Model, state: State) -> StepWork:
     )  # fmt: skip
 
 
-def step_rule_of(model: Model, least_mass: float, mixture: Mixture, work: StepWork) -> StepRule:
-    """Return the M step's rule for a family, and compile its kernel."""
+def step_rule_of(
+    model: Model, weight: float, n_rows: int, mixture: Mixture, work: StepWork
+) -> StepRule:
+    """Return the M step's rule for a family and rows of a total weight; compile its kernel."""
     address = address_of(
         model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
         work.mass, work.family, mixture.covariances,
     )  # fmt: skip
-    return StepRule(model.family, address, float(model.reg_covar), least_mass)
+    least_mass = EMPTY_MASS * weight / n_rows
+    return StepRule(model.family, address, float(model.reg_covar), least_mass, weight)
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:
@@ -117,6 +124,7 @@ def parameters_in(model: Model, mixture: Mixture) -> Parameters:
         mixture.factors,
         mixture.log_dets,
         mixture.whitening[0] if model.is_whitened else None,
+        None if model.noise is None else mixture.noise,
     )
 
 
@@ -133,6 +141,8 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
     """
     d = mixture.means.shape[1]
     mixture.weights[...], mixture.means[...] = parameters.weights, parameters.means
+    if model.noise is not None and parameters.noise is not None:
+        mixture.noise[...] = parameters.noise
     work.is_first[0] = 1
     if model.needs_axes:
         work.is_first[0] = 0
@@ -170,8 +180,7 @@ def take_m_step(
         In: the initial state of the step. Scratch.
     """
     load_totals(statistics, totals)
-    least_mass = EMPTY_MASS * statistics.weight / statistics.n_rows
-    rule = step_rule_of(model, least_mass, mixture, work)
+    rule = step_rule_of(model, statistics.weight, statistics.n_rows, mixture, work)
     return int(maximize(rule, totals, mixture, work))
 
 

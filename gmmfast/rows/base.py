@@ -113,6 +113,10 @@ class Rows(Protocol):
         """Return the entropy of the components given the rows, in nats."""
         ...
 
+    def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
+        """Return the smallest and largest values (m,) along axes (d, m), about the center."""
+        ...
+
     def arranged_for(self, parameters: Parameters) -> Rows:
         """Return the same rows, ordered so that passes near given parameters are cheap."""
         ...
@@ -253,6 +257,10 @@ class RowsElsewhere(ABC):
         """Return the entropy of the components given the rows, in nats."""
 
     @abstractmethod
+    def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
+        """Return the smallest and largest values (m,) along axes (d, m), about the center."""
+
+    @abstractmethod
     def arranged_for(self, parameters: Parameters) -> Rows:
         """Return the same rows, ordered so that passes near given parameters are cheap."""
 
@@ -279,9 +287,8 @@ def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
     own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
     scatter = next(kind for kind in Scatter if kind.shape(K, d) == fit.totals.scatter.shape)
-    load_totals(
-        rows.expectation(Parameters(*own, whitening), scatter, hints), fit.totals, rows.weight_unit
-    )
+    parameters = Parameters(*own, whitening, mixture.noise if mixture.noise.size else None)
+    load_totals(rows.expectation(parameters, scatter, hints), fit.totals, rows.weight_unit)
 
 
 def changed() -> ValueError:

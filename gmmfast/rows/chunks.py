@@ -29,7 +29,7 @@ from gmmfast.rows.base import (
     unit_of,
 )
 from gmmfast.rows.evaluation import entropy_of, labels_of
-from gmmfast.rows.extent import Extent, widened
+from gmmfast.rows.extent import Extent, extremes_along, widened
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.sources import Chunk, Chunks
 
@@ -165,6 +165,15 @@ class ChunkRows(RowsElsewhere):
             return entropy_of(rows, parameters)
 
         return math.fsum(self._each(entropy_in))
+
+    def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
+        """Return the smallest and largest values (m,) along axes (d, m), about the center."""
+
+        def of_chunk(chunk: Chunk) -> tuple[Floats, Floats]:
+            return extremes_along(chunk.X, chunk.weights, self.center, axes)
+
+        lows, highs = zip(*self._each(of_chunk), strict=True)
+        return np.min(lows, axis=0), np.max(highs, axis=0)
 
     def arranged_for(self, parameters: Parameters) -> ChunkRows:
         """Return the same rows, sorted by likeliest component within each chunk.

@@ -133,6 +133,11 @@ def entropy(parameters: Parameters, *share: Any) -> float:
     return entropy_of(share_of(*share), parameters)
 
 
+def extremes(axes: Floats, *share: Any) -> tuple[Floats, Floats]:
+    """Return the extremes of some rows along axes."""
+    return share_of(*share).extremes(axes)
+
+
 def sums(
     rows: MemoryRows, scatter: Scatter, cut: float, about: Floats, parameters: Parameters
 ) -> SufficientStatistics:
@@ -233,14 +238,14 @@ class ClusterRows(RowsElsewhere):
                     f"{self.n_features}; got {len(own.extent.mean)}."
                 )
 
-    def _tasks(self, work: Callable[..., Any], parameters: Parameters | None) -> list[Any]:
-        """Return lazy tasks, one for each share."""
+    def _tasks(self, work: Callable[..., Any], first: Parameters | Floats | None) -> list[Any]:
+        """Return lazy tasks, one for each share, given their first argument."""
         from dask import delayed
 
-        mixture = delayed(parameters, traverse=False)
+        first = delayed(first, traverse=False)
         return [
             delayed(work)(
-                mixture,
+                first,
                 self._loaded[share.partitions],
                 share.rows,
                 self.center,
@@ -303,6 +308,11 @@ class ClusterRows(RowsElsewhere):
     def entropy(self, parameters: Parameters) -> float:
         """Return the entropy of the components given the rows, in nats."""
         return math.fsum(self._compute(self._tasks(entropy, parameters)))
+
+    def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
+        """Return the smallest and largest values (m,) along axes (d, m), about the center."""
+        lows, highs = zip(*self._compute(self._tasks(extremes, axes)), strict=True)
+        return np.min(lows, axis=0), np.max(highs, axis=0)
 
     def arranged_for(self, parameters: Parameters) -> ClusterRows:
         """Return the same rows, packed in the order of their likely components."""

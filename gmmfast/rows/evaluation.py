@@ -48,9 +48,11 @@ class Evaluable(Protocol):
 
 
 def labels_of(rows: Evaluable, parameters: Parameters) -> NDArray[np.int64]:
-    """Return the likeliest component of each row (n,), the first of ties."""
+    """Return the likeliest component of each row (n,), the first of ties; -1 for noise."""
     labels = np.empty(len(rows.array), np.int64)
     rows.evaluate(parameters, 0.0, ALL, labels=labels)  # only the best counts; ties are kept
+    if parameters.noise is not None:
+        labels[labels == len(parameters.weights)] = -1
     return labels
 
 
@@ -63,8 +65,12 @@ def log_densities_of(rows: Evaluable, parameters: Parameters) -> NDArray[Any]:
 
 
 def responsibilities_of(rows: Evaluable, parameters: Parameters, part: slice = ALL) -> NDArray[Any]:
-    """Return the posterior probability of each component for each row of a part (m, K)."""
-    resp = np.empty((len(rows.array[part]), len(parameters.weights)), rows.dtype)
+    """Return the posterior probability of each component for each row of a part (m, K).
+
+    With noise there is one column more, the last.
+    """
+    n_columns = len(parameters.weights) + (parameters.noise is not None)
+    resp = np.empty((len(rows.array[part]), n_columns), rows.dtype)
     rows.evaluate(parameters, -np.inf, part, resp=resp)
     return resp
 

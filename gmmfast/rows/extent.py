@@ -75,6 +75,20 @@ def extent_of(X: NDArray[Any], sample_weight: Floats | None, weight: float) -> E
     return Extent(mean, low, high)
 
 
+def extremes_along(
+    X: NDArray[Any], sample_weight: Floats | None, center: Floats, axes: Floats
+) -> tuple[Floats, Floats]:
+    """Return the extremes (m,) of the rows of positive weight along axes (d, m), about a center."""
+    d, m = axes.shape
+    low, high, step = np.full(m, np.inf), np.full(m, -np.inf), max(1, BLOCK // d)
+    for start in range(0, len(X), step):
+        block = X[start : start + step]
+        if sample_weight is not None:
+            block = block[sample_weight[start : start + step] > 0]
+        low, high = widened(low, high, np.ascontiguousarray((block - center) @ axes))
+    return low, high
+
+
 def widened(low: Floats, high: Floats, rows: NDArray[Any]) -> tuple[Floats, Floats]:
     """Return the extremes (d,), updated by more rows (in C order)."""
     n, d = rows.shape

@@ -175,6 +175,13 @@ class IncompleteRows(RowsElsewhere):
         """Return the entropy of the components given the rows, in nats."""
         return entropy_of(self, parameters)
 
+    def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
+        """Raise ValueError: rows that lack values have no place along an axis."""
+        raise ValueError(
+            "noise= needs rows without missing values; got missing_values='marginalize' and rows "
+            "that lack values. Drop these rows, fill them in, or leave out noise=."
+        )
+
     def arranged_for(self, parameters: Parameters) -> IncompleteRows:
         """Return the same rows, ordered so that passes near given parameters are cheap."""
         if self.n_rows * len(parameters.weights) * self.n_features**2 <= UNSORTED:

@@ -44,7 +44,7 @@ from gmmfast.rows.base import (
     whole_statistics,
 )
 from gmmfast.rows.evaluation import entropy_of, labels_of
-from gmmfast.rows.extent import extent_of
+from gmmfast.rows.extent import extent_of, extremes_along
 from gmmfast.rows.packing import Packed, packed_rows, shard_count
 from gmmfast.rows.partitions import statistics_of_parts
 from gmmfast.rows.passes import new_pass, parallel, work_of, work_of_loop
@@ -93,6 +93,7 @@ class MemoryRows:
         self._covariance: Floats | None = None
         self._wide: Packed | None = None
         self.arranged_by: Parameters | None = None
+        self.drawn: NDArray[np.int64] | None = None  # of a sample: indices in the rows it is of
         self.n_jobs = n_jobs
         self.is_weighted = sample_weight is not None
         self.n_features = X.shape[1]
@@ -226,7 +227,9 @@ class MemoryRows:
         own = None if self._sample_weight is None else self._sample_weight[indices]
         if own is not None and not own.any():
             raise empty_fold()
-        return MemoryRows(self._X[indices], own, n_jobs=self.n_jobs, center=self.center)
+        part = MemoryRows(self._X[indices], own, n_jobs=self.n_jobs, center=self.center)
+        part.drawn = None if self.drawn is None else self.drawn[indices]
+        return part
 
     def masked(self, mask: Mask) -> MemoryRows:
         """Return some of the rows, about the same center."""
@@ -263,7 +266,7 @@ class MemoryRows:
 
     def hints(self) -> Hints:
         """Return new scratch for one fit."""
-        return Hints(self.packed.labels[:, 0].astype(np.int64))
+        return Hints(self.packed.labels[:, 0].astype(np.int64).clip(0))  # noise is -1
 
     def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
         """EM passes until the fit ends or pass `last` is done."""
@@ -409,10 +412,17 @@ class MemoryRows:
         """Return the variances of the features if a family needs no more, else the covariance."""
         return self.variances if scatter is Scatter.DIAGONAL else self.covariance
 
+    def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
+        """Return the smallest and largest values (m,) along axes (d, m), about the center."""
+        return extremes_along(self._X, self._sample_weight, self.center, axes)
+
     def means_of(self, labels: NDArray[np.integer], n_labels: int) -> Floats:
-        """Return the means of the rows of each label (n_labels, d), about the center."""
-        weights = self.sample_weight
-        mass = np.bincount(labels, weights, n_labels)
+        """Return the means of the rows of each label (n_labels, d), about the center.
+
+        Rows of label -1 do not count.
+        """
+        weights = np.where(labels < 0, 0.0, self.sample_weight)
+        mass = np.bincount(labels.clip(0), weights, n_labels)
         step = max(1, BLOCK // self.n_features)
         sums = np.zeros((n_labels, self.n_features))
         for start in range(0, len(labels), step):
@@ -464,19 +474,24 @@ class MemoryRows:
 
     def sample(self, n: int, rng: Random) -> Floats:
         """Draw `n` rows about the center by the inverse CDF of the weights, with replacement."""
+        return np.asarray(self._X[self._drawn(n, rng)] - self.center, np.float64)
+
+    def _drawn(self, n: int, rng: Random) -> NDArray[np.int64]:
         u = rng.uniform(size=n)
         if self._sample_weight is None:
-            drawn = (u * len(self._X)).astype(np.int64)
-        else:
-            cumulated = np.cumsum(self._sample_weight)
-            drawn = np.searchsorted(cumulated, u * cumulated[-1], side="right")
-        return np.asarray(self._X[drawn] - self.center, np.float64)
+            return (u * len(self._X)).astype(np.int64)
+        cumulated = np.cumsum(self._sample_weight)
+        drawn: NDArray[np.int64] = np.searchsorted(cumulated, u * cumulated[-1], side="right")
+        return drawn
 
     def all_or_sample(self, n: int, rng: Random) -> MemoryRows:
         """Return all rows if at most `n`, else a sample of `n`; about the center."""
         if self.n_rows > n:
-            drawn = self.sample(n, rng).astype(self._X.dtype)
-            return MemoryRows(drawn, n_jobs=self.n_jobs, center=np.zeros(self.n_features))
+            drawn = self._drawn(n, rng)
+            X = np.asarray(self._X[drawn] - self.center, np.float64).astype(self._X.dtype)
+            sample = MemoryRows(X, n_jobs=self.n_jobs, center=np.zeros(self.n_features))
+            sample.drawn = drawn
+            return sample
         return self
 
     def filled(self, rng: Random) -> MemoryRows:

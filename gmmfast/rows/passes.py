@@ -96,7 +96,8 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
             shape = (K, d, d)
         else:
             whitening = np.empty((d, d), dtype)
-    return Density(np.empty(K, dtype), np.empty((K, d), dtype), np.empty(shape, dtype), whitening)
+    constants, means, factors = (np.empty(own, dtype) for own in (K, (K, d), shape))
+    return Density(constants, means, factors, whitening, np.empty(1, dtype))
 
 
 def work_of_loop(n_rows: int, fit: Fit) -> int:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from gmmfast import criteria
 from gmmfast.data.constraints import CovarianceType, Criterion
 from gmmfast.errors import IllDefinedCovarianceError
@@ -78,10 +76,8 @@ class Measures:
 
     def _log_likelihood_of_one(self, model: Model) -> float:
         """Return the log-likelihood of one component; NaN if it has no covariance."""
-        starts = self._fitting.starts
-        whole = starts.points.of_all(np.zeros(starts.points.n_rows, np.int64))
         try:
-            return self._fitting.complete(model, starts.choice([whole], 1)).log_likelihood
+            return self._fitting.complete(model, self._fitting.starts.of_one()).log_likelihood
         except IllDefinedCovarianceError:
             return math.nan
 

@@ -130,8 +130,9 @@ def merges(points: MemoryRows, parameters: Parameters) -> list[Labels]:
     Neural Computation 12, 2109-2128, section 3: what two components share is the inner product of
     their responsibilities.
     """
-    resp = responsibilities_of(points, parameters)
-    labels, last = resp.argmax(axis=1), resp.shape[1] - 1
+    resp, last = responsibilities_of(points, parameters), len(parameters.weights) - 1
+    labels = resp.argmax(axis=1)
+    labels[labels > last] = -1  # noise
     first, second = np.triu_indices(last + 1, 1)
     shared = np.einsum("n,nk,nk->k", points.sample_weight, resp[:, first], resp[:, second])
     found = []

@@ -17,7 +17,7 @@ from gmmfast.em.observers import Deadline
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
-from gmmfast.models import Model, model_of
+from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Scatter
 from gmmfast.rows import IncompleteRows, MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
@@ -68,6 +68,8 @@ class Search:
         Added to the diagonal of every component's covariance, before the family's constraint.
     covariance_ratio : float or None
         Bound of the ratio of variances along any axis, over all components.
+    noise : Noise or None
+        A uniform component of all candidates.
     is_singular : bool
         Whether the covariance matrix of the rows is singular, so that only models without
         correlations can be fitted.
@@ -93,6 +95,7 @@ class Search:
     folds: list[Fold]
     reg_covar: float
     covariance_ratio: float | None
+    noise: Noise | None
     is_singular: bool
     control: Control
     rng: Random
@@ -112,7 +115,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self._models = {
-            name: model_of(name, self.reg_covar, self.covariance_ratio)
+            name: model_of(name, self.reg_covar, self.covariance_ratio, self.noise)
             for name in self.covariance_types
         }
         self._twins = twins_of(self.covariance_types, self.rows.n_features)
@@ -132,7 +135,7 @@ class Search:
         self._measures = Measures(self.criterion, self._models, self._fitting, folds)
         heat = 1 if self.rows.n_rows > MANY else 2
         self._race = Race(self.criterion, self.rows.weight, len(self._starts[0].samples), heat)
-        most = min(starts.points.n_rows for starts in self._starts)
+        most = min(starts.clean.n_rows for starts in self._starts)
         if self.patience is not None:
             yield from self._upward(most)
         elif self._starts[0].held_out:
@@ -186,9 +189,10 @@ class Search:
 
         Those that wait for solutions with fewer components are made later.
         """
-        found: list[Starts] = []
+        found, noise = list[Starts](), self.noise
         for rows in [self.rows, *(seen for seen, _ in self.folds)]:
-            found.append(Starts(rows, self.rng))
+            found.append(Starts(rows, self.rng, noise))
+            noise = noise and noise._replace(labels=None)  # labels are of all rows
             if self.patience is None and not found[0].held_out:
                 found[-1].make(self.counts, self.deadline.passed)
         return found

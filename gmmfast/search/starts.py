@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.em.kmeans import Partition, Random, k_means, partition_of
+from gmmfast.em.noise import first_guess, labels_of_all, without
 from gmmfast.em.starts import SMALLEST_SAMPLE
 from gmmfast.em.trees import trees
-from gmmfast.rows import Rows
+from gmmfast.models import Noise
+from gmmfast.rows import MemoryRows, Rows
 
 Labels = NDArray[np.int64]  # (n,)
 
@@ -30,6 +32,8 @@ class Starts:
         The data.
     rng : Generator or RandomState
         Draws samples of many rows, and the seeds of k-means.
+    noise : Noise, optional
+        Rows that count as noise are in no part.
 
     Attributes
     ----------
@@ -39,11 +43,13 @@ class Starts:
         For each sample, as many rows drawn apart from it; empty without samples.
     points : MemoryRows
         The first of the samples, filled in where values are missing.
+    clean : MemoryRows
+        Those that are no noise to begin with.
     choices : dict of int to list of Partition
         The partitions by K.
     """
 
-    def __init__(self, rows: Rows, rng: Random) -> None:
+    def __init__(self, rows: Rows, rng: Random, noise: Noise | None = None) -> None:
         self._rng = rng
         sizes = [SMALLEST_SAMPLE]
         while sizes[-1] < LARGEST_SAMPLE and FACTOR**2 * sizes[-1] <= rows.n_rows:
@@ -53,7 +59,9 @@ class Starts:
             both = self.samples[0], rows.all_or_sample(sizes[-1], rng)
             self.samples, self.held_out = ([s.part(slice(m)) for m in sizes] for s in both)
         self.points = self.samples[0].filled(rng)
-        self._trees = trees(*self.points.present())
+        self._is_noise = first_guess(self.points, 1, noise, rng)
+        self.clean: MemoryRows = without(self.points, self._is_noise)
+        self._trees = trees(*self.clean.present())
         self.choices: dict[int, list[Partition]] = {}
 
     def make(self, counts: Iterable[int], is_late: Callable[[], bool] = lambda: False) -> None:
@@ -66,14 +74,25 @@ class Starts:
         is_late : callable
             Whether there is no time left for any K but the first.
         """
-        points = self.points
+        points = self.clean
         for k in sorted({k for k in counts if k <= points.n_rows}):
             if self.choices and is_late():
                 break
             labels = [points.of_all(tree.labels(k)) for tree in self._trees]
             found = k_means(points, k, self._rng).labels
             labels.append(points.of_all(found.ravel()[: points.n_rows]))
-            self.choices[k] = self.choice(labels, k)
+            self.choices[k] = self.choice(self._of_points(labels), k)
+
+    def of_one(self) -> list[Partition]:
+        """Return the partition for one component."""
+        whole = np.zeros(len(self.clean.array), np.int64)
+        return self.choice(self._of_points([whole]), 1)
+
+    def _of_points(self, partitions: Sequence[Labels]) -> list[Labels]:
+        """Return partitions of the rows that are no noise as partitions of all points."""
+        if self.clean is self.points:
+            return list(partitions)
+        return [labels_of_all(own, self._is_noise) for own in partitions]
 
     def choice(self, partitions: Sequence[Labels], n_components: int) -> list[Partition]:
         """Return the partitions of the sample to choose among, without duplicates."""

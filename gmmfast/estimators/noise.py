@@ -1,0 +1,66 @@
+"""Noise as users describe it, for the model of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmfast.models import Noise
+from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows.volume import region_of
+
+SHARE = 0.05  # of the rows, where the user does not say
+
+
+def noise_of(noise: Any, volume: float | None, rows: Rows, n_components: int) -> Noise | None:
+    """Return the noise of a fit to rows; None without.
+
+    Parameters
+    ----------
+    noise : None, bool, float or array-like of shape (n,)
+        Of the constructor.
+    volume : float or None
+        Its `noise_volume`.
+    rows : Rows
+        The data.
+    n_components : int
+        K, or the smallest one.
+
+    Raises
+    ------
+    ValueError
+        If labels are not of the rows, or the rows have no volume.
+    """
+    if noise is None or noise is False:
+        return None
+    share, labels = SHARE if noise is True else noise, None
+    if not np.isscalar(noise):
+        labels = _checked(noise, rows, n_components)
+        share = float(rows.sample_weight[labels].sum() / rows.weight)  # type: ignore[attr-defined]
+    region = region_of(rows, volume)
+    return Noise(-region.log_volume, float(share), labels, region.box)
+
+
+def _checked(noise: Any, rows: Rows, n_components: int) -> NDArray[np.bool_]:
+    """Return a first guess of the rows that are noise."""
+    if not isinstance(rows, MemoryRows):
+        raise ValueError(
+            "Labels in noise= need rows in memory; got rows that are read in pieces or lie on a "
+            "cluster. Give noise=True or a share."
+        )
+    labels, n = np.asarray(noise), len(rows.array)
+    if labels.shape != (n,) or labels.dtype != bool:
+        raise ValueError(
+            f"Labels in noise= must be bool, of shape ({n},), one per row; got {labels.dtype} of "
+            f"shape {labels.shape}. True marks a row that is noise."
+        )
+    present = rows.sample_weight > 0
+    n_noise, n_others = int(labels[present].sum()), int((~labels[present]).sum())
+    if not n_noise or n_others < n_components:
+        raise ValueError(
+            f"Labels in noise= must mark at least one row of positive weight, and leave "
+            f"{n_components} for the components; got {n_noise} and {n_others}."
+        )
+    return labels

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from gmmfast.data.prior import Prior
 from gmmfast.errors import CollapsedComponentWarning, ConvergenceWarning, NotFittedError
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -15,6 +16,7 @@ __all__ = [
     "GaussianMixture",
     "GaussianMixtureIC",
     "NotFittedError",
+    "Prior",
     "__version__",
     "chunks",
     "from_dict",

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.data.prior import Prior
 from gmmfast.errors import InvalidParameterError
 
 
@@ -32,6 +33,7 @@ Criterion = Literal["bic", "aic", "aicc", "icl", "nec", "cv"]
 Acceleration = Literal["none", "auto"]
 MissingValues = Literal["raise", "marginalize"]
 OnInterrupt = Literal["raise", "keep"]
+GivenPrior = Literal["mclust"] | Prior
 Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]
 
 SKLEARN_TYPES: tuple[SklearnModel, ...] = get_args(SklearnModel)
@@ -183,6 +185,12 @@ VERBOSE = Constraint(
     "an int in the range [0, inf), an instance of 'bool' or an instance of 'numpy.bool'",
     lambda value: isinstance(value, int | np.integer | np.bool_) and bool(value >= 0),
 )
+PRIOR = Constraint(
+    "'mclust', a gmmfast.Prior or None",
+    lambda value: (
+        value is None or isinstance(value, Prior) or (isinstance(value, str) and value == "mclust")
+    ),
+)
 ARRAY = Constraint("an array-like or None", lambda value: value is None or _is_array_like(value))
 RANDOM = Constraint(
     "an int in the range [0, 4294967295], an instance of 'numpy.random.mtrand.RandomState', an "
@@ -230,6 +238,7 @@ MIXTURE = {
     "acceleration": one_of(*ACCELERATIONS),
     "missing_values": one_of(*MISSING),
     **NOISE,
+    "prior": PRIOR,
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,
@@ -280,6 +289,7 @@ SEARCH = {
     ),
     "exhaustive": BOOLEAN,
     "missing_values": one_of(*MISSING),
+    "prior": PRIOR,
     "on_interrupt": one_of(*INTERRUPTS),
     "random_state": RANDOM,
     "n_jobs": JOBS,

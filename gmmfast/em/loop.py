@@ -37,7 +37,13 @@ from gmmfast.kernels.loop import (
 from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.threads import END, current_stop
 from gmmfast.models import Model
-from gmmfast.models.step import load_mixture, load_totals, parameters_from, statistics_from
+from gmmfast.models.step import (
+    load_mixture,
+    load_totals,
+    parameters_from,
+    parameters_in,
+    statistics_from,
+)
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Hints, Rows
 
@@ -69,7 +75,7 @@ class EMResult:
     """Result of a fit from one start."""
 
     parameters: Parameters
-    lower_bounds: list[float]  # mean log density before each M step, in nats per row
+    lower_bounds: list[float]  # objective before each M step, in nats per row
     status: Status
     lower_bound: float  # the last one; before any, the lower bound of the earlier fit
     statistics: SufficientStatistics | None  # of the last E step
@@ -287,7 +293,12 @@ class Course:
         assert isinstance(start, Parameters)
         statistics = rows.expectation(start, self._model.scatter)
         load_totals(statistics, fit.totals, rows.weight_unit)
+        loaded = parameters_in(self._model, fit.mixture)
+        missing = self._model.log_prior(start) - self._model.log_prior(loaded)
+        missing *= rows.weight / rows.weight_unit
+        fit.totals.log_likelihood[0] += missing
         advance_elsewhere(self._rule, rows.weight_unit / rows.weight, fit)
+        fit.totals.log_likelihood[0] -= missing
         fit.counts[HAS_BEFORE], self._is_foreign = 0, False
 
     def show(self) -> None:

@@ -19,6 +19,7 @@ from gmmfast.data.constraints import (
     STEPWISE,
     Acceleration,
     CovarianceType,
+    GivenPrior,
     Memberships,
     MissingValues,
     Start,
@@ -42,6 +43,7 @@ from gmmfast.data.validation import (
 )
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Callback, Progress, Verbose
+from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.starts import Given, may_move, start
 from gmmfast.em.state import reached_by_em
 from gmmfast.em.stepwise import Stream
@@ -60,7 +62,7 @@ from gmmfast.files import model as files
 from gmmfast.files.archive import kept_parameters
 from gmmfast.files.attributes import FACTS, NOISE, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
-from gmmfast.models import MODELS, Model, Noise
+from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import MemoryRows, Origin, Rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
@@ -160,6 +162,10 @@ class GaussianMixture(FittedMixture):
     noise_volume : float or None, default=None
         Volume of the noise, in the units of the data. None takes the smaller of the boxes along the
         features and along the principal axes, as mclust does.
+    prior : {"mclust"}, gmmfast.Prior or None, default=None
+        Fit the most probable parameters under a prior instead of the likeliest: no component can
+        collapse then. "mclust" is ``Prior()``, with mclust's defaults. `lower_bound_` includes the
+        log density of the prior; `score` and the criteria do not. Not for `partial_fit`.
 
     Attributes
     ----------
@@ -181,7 +187,8 @@ class GaussianMixture(FittedMixture):
     n_iter_ : int
         EM iterations of the best start.
     lower_bound_ : float
-        Mean log-likelihood per row before the last M step.
+        Mean log-likelihood per row before the last M step; with a prior, plus the log density of
+        the parameters, up to a constant, per row.
     lower_bounds_ : list of float
         The same before each M step.
     degenerate_ : ndarray of bool of shape (K,)
@@ -271,6 +278,7 @@ class GaussianMixture(FittedMixture):
         covariance_ratio: float | None = None,
         noise: float | ArrayLike | None = None,
         noise_volume: float | None = None,
+        prior: GivenPrior | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -292,6 +300,7 @@ class GaussianMixture(FittedMixture):
         self.covariance_ratio = covariance_ratio
         self.noise = noise
         self.noise_volume = noise_volume
+        self.prior = prior
 
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
@@ -427,7 +436,8 @@ class GaussianMixture(FittedMixture):
         mixture = cls(**point.settings)
         check_constructor(mixture)
         position = point.position
-        model = MODELS[mixture.covariance_type](mixture.reg_covar, Noise.of(position.parameters))
+        own = mixture.reg_covar, mixture.covariance_ratio, Noise.of(position.parameters)
+        model = model_of(mixture.covariance_type, *own)
         parameters = reached_by_em(model, position.parameters, position.memory)
         seen, means = point.seen, parameters.means + point.seen.center
         mixture._set_parameters(parameters, model, means, seen.dtype)
@@ -498,6 +508,11 @@ class GaussianMixture(FittedMixture):
         check_constructor(self)
         steps = {"decay": decay, "forgetting": forgetting}
         check_parameters("partial_fit", steps, STEPWISE)
+        if self.prior is not None:
+            raise ValueError(
+                "partial_fit takes no prior, whose weight depends on the number of all rows. Use "
+                "fit, or set prior=None."
+            )
         if is_elsewhere(X):
             raise TypeError(
                 "partial_fit needs rows in memory, one batch at a time; got "
@@ -549,9 +564,11 @@ class GaussianMixture(FittedMixture):
         return Stream.of_mixture(parameters, model, self.n_samples_seen_)
 
     def _model_for(self, rows: Rows) -> Model:
-        """Return the covariance model of a fit to rows, with its noise."""
+        """Return the covariance model of a fit to rows, with its noise and its prior."""
         noise = noise_of(self.noise, self.noise_volume, rows, self.n_components)
-        return MODELS[self.covariance_type](self.reg_covar, noise)
+        own = self.reg_covar, self.covariance_ratio, noise
+        model = model_of(self.covariance_type, *own)
+        return PriorOfRows(self.prior, rows, [model]).of(model, self.n_components)
 
     @contextmanager
     def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:

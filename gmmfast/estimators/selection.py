@@ -17,6 +17,7 @@ from gmmfast.data.constraints import (
     Acceleration,
     CovarianceType,
     Criterion,
+    GivenPrior,
     MissingValues,
     OnInterrupt,
     check_constructor,
@@ -105,6 +106,9 @@ class GaussianMixtureIC(Estimator):
     exhaustive : bool, default=False
         Fit every candidate to full precision. By default a fit ends once its criterion is not
         expected to come within 10 of the best one; see Notes.
+    prior : {"mclust"}, gmmfast.Prior or None, default=None
+        As in `GaussianMixture`: all candidates are fitted under it. The criteria are of the
+        likelihood, as mclust's.
     on_interrupt : {"raise", "keep"}, default="raise"
         What Ctrl-C does: raise, or choose among the candidates so far.
     random_state : int, RandomState, Generator or None, default=None
@@ -186,6 +190,7 @@ class GaussianMixtureIC(Estimator):
         max_seconds: float | None = None,
         patience: int | None = None,
         exhaustive: bool = False,
+        prior: GivenPrior | None = None,
         on_interrupt: OnInterrupt = "raise",
         random_state: Any = None,
         n_jobs: int | None = None,
@@ -205,6 +210,7 @@ class GaussianMixtureIC(Estimator):
         self.max_seconds = max_seconds
         self.patience = patience
         self.exhaustive = exhaustive
+        self.prior = prior
         self.on_interrupt = on_interrupt
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -280,8 +286,8 @@ class GaussianMixtureIC(Estimator):
         with SearchBar(scope.n_candidates, progress) as bar, helper:
             store = self._store(checkpoint, rows, names, rng)
             dependence = Dependence.of(rows)
-            is_singular = dependence.is_certain and self.reg_covar == 0
-            is_singular &= self.covariance_ratio is None  # which bounds variances from below
+            has_floor = self.covariance_ratio is not None or self.prior is not None
+            is_singular = dependence.is_certain and self.reg_covar == 0 and not has_floor
             search = Search(
                 counts=scope.counts,
                 covariance_types=scope.models,
@@ -294,6 +300,7 @@ class GaussianMixtureIC(Estimator):
                 covariance_ratio=self.covariance_ratio,
                 is_singular=is_singular,
                 noise=noise,
+                prior=self.prior,
                 control=control,
                 rng=rng,
                 n_threads=thread_count(self.n_jobs),
@@ -500,6 +507,7 @@ class GaussianMixtureIC(Estimator):
             noise_volume=self.noise_volume,
             max_iter=self.max_iter,
             acceleration=self.acceleration,
+            prior=self.prior,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
             missing_values=self.missing_values,

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.paths import naming, require_folder
+from gmmfast.data.prior import Prior
 
 Arrays = dict[str, NDArray[Any]]
 T = TypeVar("T")
@@ -228,6 +229,9 @@ def _manifest(text: bytes, form: Form[Any]) -> dict[str, Any]:
         "Use the version that wrote it",
     )
     require(isinstance(manifest["parameters"], dict), "the manifest is incomplete")
+    prior = manifest["parameters"].get("prior")
+    if isinstance(prior, dict):
+        manifest["parameters"]["prior"] = Prior(**prior)
     return manifest  # type: ignore[no-any-return]
 
 
@@ -256,16 +260,18 @@ def found_under(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
 
 
 def plain(value: Any) -> Any:
-    """Return NumPy's numbers as Python's."""
+    """Return NumPy's numbers as Python's, and a prior as JSON can hold it."""
     if isinstance(value, list):
         return [plain(item) for item in value]
+    if isinstance(value, Prior):
+        return value.to_dict()
     return value.item() if isinstance(value, np.generic) else value
 
 
 def kept_parameters(estimator: Any) -> dict[str, Any]:
     """Parameters of a constructor that a manifest can hold: no arrays, no random generators."""
     values = {name: plain(value) for name, value in estimator.get_params(deep=False).items()}
-    kinds = bool | int | float | str | None
+    kinds = bool, int, float, str, dict, type(None)
     return {name: value for name, value in values.items() if isinstance(value, kinds)}
 
 

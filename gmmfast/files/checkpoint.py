@@ -64,7 +64,13 @@ class Checkpoint:
 
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
-        for name in ("n_components", "covariance_type", "covariance_ratio", "acceleration"):
+        for name in (
+            "n_components",
+            "covariance_type",
+            "covariance_ratio",
+            "acceleration",
+            "prior",
+        ):
             if settings[name] != self.settings.get(name):
                 raise ValueError(
                     f"The checkpoint is of a fit with {name}={self.settings.get(name)!r}; got "
@@ -89,7 +95,7 @@ class Checkpoint:
         arranged = rows.arranged_for(position.arranged_by or parameters)
         reached = reached_by_em(model, parameters, position.memory)
         statistics = arranged.expectation(reached, model.scatter)
-        self._require_likelihood(statistics)
+        self._require_objective(statistics, model.log_prior(reached))
         if position.status.is_end:
             return EMResult(
                 parameters=parameters,
@@ -102,9 +108,10 @@ class Checkpoint:
             )
         return run(arranged, parameters, model, control, position=position)
 
-    def _require_likelihood(self, statistics: SufficientStatistics) -> None:
+    def _require_objective(self, statistics: SufficientStatistics, log_prior: float) -> None:
         """Raise ValueError if the rows are less likely than the same rows can be after EM."""
-        bound, before = statistics.log_likelihood / statistics.weight, self.position.lower_bound
+        bound = statistics.log_likelihood / statistics.weight + log_prior
+        before = self.position.lower_bound
         slack = SLACK * len(self.seen.center)
         is_more = bound > before + slack and self.position.status.is_end
         if bound < before - slack or is_more:

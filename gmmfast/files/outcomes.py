@@ -42,6 +42,7 @@ FIXED = (
     "acceleration",
     "exhaustive",
     "missing_values",
+    "prior",
     "random_state",
 )
 ROUNDING = 1e-4  # nats per row and feature: another order of sums changes a likelihood by less
@@ -111,7 +112,7 @@ class SearchCheckpoint:
         """Raise ValueError unless a search with `settings` would come by the same outcomes."""
         has_folds = self.settings["criterion"] == "cv"  # drawn after the starts of all counts
         for name in (*FIXED, *(["cv"] if has_folds else [])):
-            if plain(settings[name]) != self.settings[name]:
+            if plain(settings[name]) != plain(self.settings[name]):
                 raise _other(name, self.settings[name], settings[name])
         if now.models != before.models:
             raise _other("covariance_types", before.models, now.models)
@@ -227,7 +228,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
 
 
 def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
-    settings, state = manifest["parameters"], manifest["state"]
+    settings, state = {"prior": None} | manifest["parameters"], manifest["state"]
     require(settings.keys() == SEARCH.keys(), "its parameters are incomplete")
     check_parameters("GaussianMixtureIC", settings, SEARCH)
     for name in ("mean", "center"):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.cholesky import factorize
 from gmmfast.kernels.compiling import addressed_kernel, invoke, kernel
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
-from gmmfast.kernels.maximization import FINE, Totals
+from gmmfast.kernels.maximization import FINE, Totals, log_prior
 from gmmfast.kernels.statistics import (
     are_semidefinite,
     expected,
@@ -231,11 +231,25 @@ def has_settled(
 
 
 @kernel
+def expectation_of(
+    rule,  # in: Rule
+    fit,  # in: Fit, with the totals of an earlier E pass
+):
+    """What an EM step maximizes: the expected objective, as a sum over rows, up to a constant."""
+    mixture = fit.mixture
+    weight = rule.step.weight
+    total = expected(mixture, mixture.factors, fit.totals, fit.totals.scatter, weight)
+    if rule.step.prior.is_present:
+        total += log_prior(rule.step.prior, mixture, mixture.factors)
+    return total
+
+
+@kernel
 def leap_ahead(
     rule,  # in: Rule
     scale,  # in: factor from a sum over rows to their mean
-    reached,  # in: mean log-likelihood of the mixture before the EM step
-    start,  # in: expected log-likelihood of that mixture
+    reached,  # in: objective of the mixture before the EM step
+    start,  # in: its expectation
     leap,  # in, out: Leap
     fit,  # in, out: Fit, after the EM step
 ):
@@ -251,8 +265,7 @@ def leap_ahead(
     ) and are_semidefinite(ahead, ahead.scatter, fit.work.scatter)
     if fit.mixture.noise.size > 0:
         is_possible = is_possible and ahead.mass.sum() < rule.step.weight
-    weight, mixture = rule.step.weight, fit.mixture
-    rise = expected(mixture, mixture.factors, totals, totals.scatter, weight) - start
+    rise = expectation_of(rule, fit) - start
     copy_flat(fit.flat, leap.fallback)
     if is_possible:
         step_work = rule.step, ahead, fit.mixture, fit.work
@@ -269,7 +282,7 @@ def extrapolate(
     rule,  # in: Rule
     scale,  # in: factor from a sum over rows to their mean
     fit,  # in, out: Fit, with the totals of an E pass
-    reached,  # in: mean log-likelihood of the mixture
+    reached,  # in: objective of the mixture
 ):
     """EM step or leap; return FINE, SHARED or the failed component."""
     counts, totals = fit.leap_counts, fit.totals
@@ -279,8 +292,7 @@ def extrapolate(
     if was_on_trial and not reached >= leap.required[0]:
         take_back(leap, fit)
         return FINE
-    weight, mixture = rule.step.weight, fit.mixture
-    start = expected(mixture, mixture.factors, totals, totals.scatter, weight)
+    start = expectation_of(rule, fit)
     failed = step(rule, fit, reached)
     if failed != FINE:
         return failed

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
-from gmmfast.kernels.maximization import FINE, Mixture, StepRule, StepWork, Totals
+from gmmfast.kernels.maximization import FINE, Mixture, StepRule, StepWork, Totals, log_prior
 from gmmfast.kernels.passes import e_step, layout_of
 
 UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3
@@ -74,10 +74,23 @@ def copy_flat(
 
 
 @kernel
+def objective(
+    rule,  # in: Rule
+    scale,  # in: factor from a sum over rows to their mean
+    fit,  # in: Fit, with the totals of an E pass
+):
+    """Mean log-likelihood of the mixture; with a prior, plus its log density per row."""
+    total = fit.totals.log_likelihood[0]
+    if rule.step.prior.is_present:
+        total += log_prior(rule.step.prior, fit.mixture, fit.mixture.factors)
+    return total * scale
+
+
+@kernel
 def step(
     rule,  # in: Rule
     fit,  # in, out: Fit
-    reached,  # in: mean log-likelihood of the mixture
+    reached,  # in: objective of the mixture
 ):
     """EM step; return FINE, SHARED or the failed component."""
     fit.numbers[GAIN] = reached - fit.numbers[LOWER_BOUND]
@@ -108,7 +121,7 @@ def advance(
     fit,  # in, out: Fit, with the totals of an E pass
 ):
     """Step and stopping test after an E pass, wherever the rows are stored."""
-    reached, before = fit.totals.log_likelihood[0] * scale, fit.numbers[LOWER_BOUND]
+    reached, before = objective(rule, scale, fit), fit.numbers[LOWER_BOUND]
     has_fallen = reached < before - FALL * abs(before)
     is_on_trial = fit.leap_counts[ON_TRIAL] != 0  # a leap, which may be rejected
     if has_fallen and rule.is_exact and fit.counts[HAS_BEFORE] != 0 and not is_on_trial:

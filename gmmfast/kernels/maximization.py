@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize
-from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
+from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.families import Family, FamilyWork
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
@@ -38,14 +38,26 @@ class Totals(NamedTuple):
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
 
 
+class PriorTerms(NamedTuple):
+    """Conjugate prior, as rows that each component has seen before: in the unit of the weights."""
+
+    is_present: bool
+    mean: NDArray  # (d,) of the means, relative to the rows' center
+    shrinkage: float  # rows at `mean`
+    scatter: NDArray  # (d, d), or (1, d) of independent features
+    mass: float  # rows that the scatter is of
+    concentration: float  # rows that count for the weight alone
+
+
 class StepRule(NamedTuple):
-    """A family of covariances, and their regularization."""
+    """A family of covariances, their regularization, and a prior."""
 
     family: Family
     constrain: Any  # address of the family's kernel in `kernels.families`
     reg_covar: float  # added to the diagonal of every component's covariance
     least_mass: float  # below which a component is empty
     weight: float  # of all rows: what the components leave of it is noise
+    prior: PriorTerms
 
 
 class StepWork(NamedTuple):
@@ -124,6 +136,87 @@ def move_scatter(
 
 
 @kernel
+def add_prior(
+    rule,  # in: StepRule
+    mixture,  # in, out: weights and means
+    mass,  # in, out (K,)
+    scatter,  # in, out: second moments about the means, of the shape of the totals'
+):
+    """From the most likely to the most probable mixture (Fraley & Raftery 2007, section 2)."""
+    prior, reg_covar, weights, means = rule.prior, rule.reg_covar, mixture.weights, mixture.means
+    (K, d), total = means.shape, 0.0
+    if mixture.noise.size > 0:  # it has no prior
+        mixture.noise[0] *= rule.weight
+        total = mixture.noise[0]
+    for k in range(K):
+        n = mass[k] if weights[k] > 0 else 0.0
+        share = prior.shrinkage / (n + prior.shrinkage) if prior.shrinkage > 0 else 0.0
+        to, mass[k] = min(k, scatter.shape[0] - 1), mass[k] + prior.mass
+        for i in range(d):
+            s = prior.mean[i] - means[k, i]
+            if scatter.ndim == 2:
+                scatter[k, i] += n * share * s * s + prior.scatter[0, i] + prior.mass * reg_covar
+                continue
+            for j in range(d):
+                t = prior.mean[j] - means[k, j]
+                scatter[to, i, j] += n * share * (s * t) + prior.scatter[i, j]
+            scatter[to, i, i] += prior.mass * reg_covar
+        for i in range(d):
+            means[k, i] += share * (prior.mean[i] - means[k, i])
+        weights[k] = n + prior.concentration
+        total += weights[k]
+    for k in range(K):
+        weights[k] /= total
+    if mixture.noise.size > 0:
+        mixture.noise[0] /= total
+
+
+@called_kernel
+def log_prior(
+    prior,  # in: PriorTerms
+    mixture,  # in: Mixture
+    factors,  # in: of the mixture
+):
+    """Log density of the prior, up to a constant, in the unit of the row weights."""
+    (K, d), total = mixture.means.shape, 0.0
+    for k in range(K):
+        squares = 0.0
+        for r in range(d):
+            # row r of the triangle u: u @ scatter @ u, and u @ (mean - prior.mean)
+            along = 0.0
+            for i in range(r + 1):
+                u = triangle(mixture, factors, k, r, i)
+                along += u * (mixture.means[k, i] - prior.mean[i])
+                if prior.scatter.shape[0] < d:
+                    squares += u * u * prior.scatter[0, i]
+                else:
+                    for j in range(r + 1):
+                        v = triangle(mixture, factors, k, r, j)
+                        squares += u * v * prior.scatter[i, j]
+            squares += prior.shrinkage * along * along
+        total -= 0.5 * (prior.mass * mixture.log_dets[k] + squares)
+        if prior.concentration > 0:
+            total += prior.concentration * np.log(mixture.weights[k])
+    return total
+
+
+@kernel
+def triangle(
+    mixture,  # in: Mixture
+    factors,  # in: of the mixture
+    k,  # in: component
+    r,  # in: row
+    i,  # in: column, at most `r`
+):
+    """Entry of the lower inverse Cholesky factor of a covariance."""
+    if factors.ndim == 3:
+        return factors[k, r, i]
+    if mixture.whitening.shape[0] > 0:
+        return factors[k, r] * mixture.whitening[0, r, i]
+    return factors[k, r] if i == r else 0.0
+
+
+@kernel
 def set_factors(
     mixture,  # in: covariances; out: factors, log_dets, whitening
     covariances,  # in: the mixture's
@@ -195,6 +288,8 @@ def maximize(
     """M step (Bishop 2006, equations 9.24-9.26); return FINE, SHARED or the failed component."""
     move_means(rule, totals, mixture, work.mass)
     move_scatter(totals, mixture.weights, mixture.means, work.mass, rule.reg_covar, work.scatter)
+    if rule.prior.is_present:
+        add_prior(rule, mixture, work.mass, work.scatter)
     is_first = work.is_first[0] != 0
     work.is_first[0] = 0
     invoke(

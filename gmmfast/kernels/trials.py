@@ -53,7 +53,7 @@ class TrialRule(NamedTuple):
     same: float  # nats per row: smaller gains may be rounding
     worth: float  # nats per row: a smaller gain ends the rounds
     n_rounds: int  # of moves, at most
-    floors: NDArray  # (2,): smallest variances of components of few and of many rows
+    floors: NDArray  # (2,): smallest variances of components of few and of many rows, or negative
     small: float  # weight below which a component has few rows
     scales: NDArray  # (d,): 1 / standard deviations of the features
     least_rows: int  # of a half of a component
@@ -131,10 +131,12 @@ def has_collapsed(
     factors,  # in (K, d, d) lower, or (K, d)
     whitening,  # in (1, d, d) lower, or (0, d, d)
     small,  # in: weight below which a component has few rows
-    floors,  # in (2,): smallest variances of components of few and of many rows
+    floors,  # in (2,): smallest variances of components of few and of many rows; negative: none
     scratch,  # scratch (d, d)
 ):
     """Whether a component has collapsed, as `gmmfast.models.Model.collapsed` says."""
+    if floors[0] < 0:
+        return False
     for k in range(weights.size):
         floor = floors[0 if weights[k] < small else 1]
         if weights[k] == 0:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.data.prior import Prior
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.families import Family
 from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.kernels.variances import OWN
+from gmmfast.models.prior import NO_PRIOR, Moments, log_density, terms_of
 from gmmfast.models.step import (
     load_mixture,
     new_state,
@@ -56,8 +59,14 @@ class Model(ABC):
         Added to the diagonal of every component's covariance, before the family's constraint.
     noise : Noise, optional
         A uniform component beside the others.
+
+    Attributes
+    ----------
+    prior : PriorTerms
+        What the M step adds for a prior, per unit of the total weight of the rows.
     """
 
+    code: str  #: mclust's
     scatter: Scatter  #: the second moments that the family needs
     has_triangles = False  #: whether ``precisions_cholesky_`` holds triangles, not scalars
     family: Family  #: what its components share
@@ -66,12 +75,22 @@ class Model(ABC):
     needs_axes = False  #: whether `constrain` iterates over axes
 
     def __init__(self, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
-        self.reg_covar, self.noise = reg_covar, noise
+        self.reg_covar, self.noise, self.prior = reg_covar, noise, NO_PRIOR
 
     @property
     def is_constrained(self) -> bool:
         """Whether covariances whose factors fit the family may still lie outside it."""
         return self.needs_axes or self.family.ratio < math.inf
+
+    def with_prior(self, prior: Prior, n_components: int, rows: Moments) -> Self:
+        """Return the model with a prior, for K components and rows with given moments."""
+        model, is_diagonal = copy(self), self.scatter is Scatter.DIAGONAL
+        model.prior = terms_of(prior, self.code, is_diagonal, n_components, rows)
+        return model
+
+    def log_prior(self, parameters: Parameters) -> float:
+        """Return the log density of the prior at a mixture, up to a constant, in nats per row."""
+        return log_density(self.prior, parameters)
 
     def maximization(
         self, statistics: SufficientStatistics, previous: Parameters | None = None
@@ -119,7 +138,7 @@ class Model(ABC):
         Their smallest variance in any direction is at the floor set by `reg_covar`, or far below
         the smallest variance of all rows (with independent features, of the feature that varies
         least): below the share `SPIKE` if the component has few rows, `few_rows`, and below
-        `ROUNDING` if it has many, which may form a narrow cluster.
+        `ROUNDING` if it has many, which may form a narrow cluster. With a prior none can.
         """
         if statistics is None:
             return self.collapsed(parameters, 0, np.zeros(1))
@@ -145,6 +164,8 @@ class Model(ABC):
         total : ndarray of shape (d, d) or (d,)
             Covariance of all rows, or the variances of their features.
         """
+        if self.prior.is_present:
+            return np.zeros(len(parameters.weights), np.bool_)
         few = parameters.weights * n_rows < few_rows(parameters.means.shape[1])
         share, least = np.where(few, SPIKE, ROUNDING), total.min()
         if total.ndim == 2:
@@ -160,11 +181,15 @@ class Model(ABC):
     def floors(self, total: Floats) -> Floats:
         """Return the variances below which components of few and of many rows have collapsed.
 
+        They are negative if none can.
+
         Parameters
         ----------
         total : ndarray of shape (d, d) or (d,)
             As in `collapsed`.
         """
+        if self.prior.is_present:
+            return -np.ones(2)
         least = total.min() if total.ndim == 1 else total.diagonal().min()  # an upper bound
         if SPIKE * least > 1.001 * self.reg_covar:
             least = smallest_variance(total)
@@ -255,6 +280,7 @@ def few_rows(n_features: int) -> int:
 def least_rows(model: Model, n_features: int) -> int:
     """Return how many rows a component needs for variances in all directions of its own."""
     has_own = model.scatter is Scatter.FULL and model.family.shape == OWN
+    has_own &= not model.prior.is_present  # which has variances in all directions
     return n_features + 1 if has_own else 2
 
 

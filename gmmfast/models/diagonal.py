@@ -13,6 +13,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 class Diagonal(Model):
     """Variances (K, d): ``diag(W_k) / mass_k``."""
 
+    code = "VVI"
     scatter = Scatter.DIAGONAL
     family = Family(True, OWN)
     constrain = staticmethod(variances_of_features)

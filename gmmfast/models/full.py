@@ -18,6 +18,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 class Full(Model):
     """Covariances (K, d, d): ``W_k / mass_k``, Bishop 2006, equation 9.25."""
 
+    code = "VVV"
     has_triangles = True
     scatter = Scatter.FULL
     family = Family(True, OWN)

@@ -56,7 +56,7 @@ class Parsimonious(Model):
 
     def __init__(self, code: str, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
         super().__init__(reg_covar, noise)
-        self._axes = code[2]
+        self.code, self._axes = code, code[2]
         self.family = Family(code[0] == "V", SHAPES[code[1]])
         self.is_whitened = self._axes == "E" and self.family.shape == COMMON
         self.needs_axes = False

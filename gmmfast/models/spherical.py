@@ -13,6 +13,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 class Spherical(Model):
     """Variances (K,): ``trace(W_k) / (d mass_k)``."""
 
+    code = "VII"
     scatter = Scatter.DIAGONAL
     family = Family(True, ROUND)
     constrain = staticmethod(variances_of_features)

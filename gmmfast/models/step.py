@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.families import FamilyWork, diagonalize
 from gmmfast.kernels.maximization import Mixture, StepRule, StepWork, Totals, maximize
+from gmmfast.models.prior import times
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def step_rule_of(
         model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
         work.mass, work.family, mixture.covariances,
     )  # fmt: skip
-    least_mass = EMPTY_MASS * weight / n_rows
-    return StepRule(model.family, address, float(model.reg_covar), least_mass, weight)
+    prior, least_mass = times(model.prior, weight), EMPTY_MASS * weight / n_rows
+    reg_covar = float(model.reg_covar)
+    return StepRule(model.family, address, reg_covar, least_mass, weight, prior)
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:

@@ -14,6 +14,7 @@ from gmmfast.parameters import Floats, Parameters, Scatter
 class Tied(Model):
     """Covariance (d, d): ``sum_k W_k / sum_k mass_k``. It whitens the rows once."""
 
+    code = "EEE"
     has_triangles = True
     scatter = Scatter.POOLED
     family = Family(False, COMMON)

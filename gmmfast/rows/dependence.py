@@ -128,15 +128,16 @@ def dependent_columns(covariance: Floats, share: float | None = None) -> dict[in
     return found
 
 
-def covariance_of(rows: Rows) -> Floats:
-    """Return the covariance matrix (d, d) of all rows, in one pass over them."""
+def covariance_of(rows: Rows, scatter: Scatter = Scatter.FULL) -> Floats:
+    """Return the covariance matrix (d, d) of all rows, or variances (d,), in one pass over them."""
     with np.errstate(over="ignore", invalid="ignore"):
         if isinstance(rows, MemoryRows) and rows.n_rows <= FEW:
-            return rows.covariance
+            return rows.total(scatter)
         d = rows.n_features
         mean = (rows.mean - rows.center)[None]
-        whole = Parameters(np.ones(1), mean, np.eye(d)[None], np.eye(d)[None], np.zeros(1))
-        statistics = rows.expectation(whole, Scatter.FULL)
+        unit = np.ones((1, d)) if scatter is Scatter.DIAGONAL else np.eye(d)[None]
+        whole = Parameters(np.ones(1), mean, unit, unit, np.zeros(1))
+        statistics = rows.expectation(whole, scatter)
         about_mean = statistics.about(statistics.reference + statistics.first / statistics.weight)
         return np.asarray(about_mean.scatter[0] / statistics.weight)
 

@@ -159,6 +159,11 @@ class IncompleteRows(RowsElsewhere):
         own = weights if self.is_weighted else None
         return IncompleteRows(X, own, n_jobs=self._n_jobs, center=self.center)
 
+    @property
+    def covariance(self) -> Floats:
+        """Covariance matrix (d, d), by the correlations of the values that are there."""
+        return normal_of_all(self._X, self._weights, self.center).covariance
+
     def masked(self, mask: Mask) -> IncompleteRows:
         """Return some of the rows, about the same center."""
         return self.part(np.flatnonzero(self._weights)[mask(0, self.n_rows)])

@@ -11,6 +11,7 @@ import numpy as np
 
 from gmmfast.em.kmeans import Partition
 from gmmfast.em.loop import Control, Course, EMResult, Status
+from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.starts import on_all
 from gmmfast.em.trials import Trial, likeliest
 from gmmfast.em.whole import Rest, WholeFits
@@ -62,10 +63,13 @@ class Fitting:
         Their partitions.
     control : Control
         Tolerance, iterations, acceleration, and a deadline as the only observer.
+    prior : PriorOfRows
+        Of all models, which are given without it.
     """
 
-    def __init__(self, rows: Rows, starts: Starts, control: Control) -> None:
-        self.rows, self.starts, self._control = rows, starts, control
+    def __init__(self, rows: Rows, starts: Starts, control: Control, prior: PriorOfRows) -> None:
+        self.rows, self.starts, self._control, self._prior = rows, starts, control, prior
+        self._with_prior: dict[tuple[Model, int], Model] = {}
         self._whole = WholeFits(starts.points, control) if starts.points is rows else None
 
     def is_small(self, model: Model, n_components: int) -> bool:
@@ -73,6 +77,13 @@ class Fitting:
         K, d = n_components, self.rows.n_features
         n_scatter = math.prod(model.scatter.shape(K, d))
         return 8 * (MEMORY + 3) * 2 * (K + K * d + n_scatter) <= KEPT
+
+    def with_prior(self, model: Model, n_components: int) -> Model:
+        """Return a model with the prior: the same object each time, as `WholeFits` needs it."""
+        key = model, n_components
+        if key not in self._with_prior:
+            self._with_prior[key] = self._prior.of(model, n_components)
+        return self._with_prior[key]
 
     def begin(self, model: Model, ways: Sequence[Partition]) -> Progress:
         """Begin a fit from the likeliest partition, and pause: after the first sample, if any.
@@ -89,12 +100,14 @@ class Fitting:
         IllDefinedCovarianceError
             If a covariance is not positive definite.
         """
+        model = self.with_prior(model, len(ways[0].means))
         if self.starts.held_out:
             return self._on_sample(model, likeliest(self.starts.points, model, ways))
         return self._on_few(model, ways, min(FIRST, self._control.max_iter))
 
     def complete(self, model: Model, ways: Sequence[Partition]) -> Progress:
         """Fit from the likeliest partition to the end; parameters and errors as in `begin`."""
+        model = self.with_prior(model, len(ways[0].means))
         if not self.starts.held_out:
             return self._on_few(model, ways, self._control.max_iter)
         trial = likeliest(self.starts.points, model, ways)
@@ -120,6 +133,7 @@ class Fitting:
         A sample is fitted in one call; all rows, up to pass `pause`.
         """
         rest, done = progress.rest, progress.samples
+        model = self.with_prior(model, len(progress.result.parameters.weights))
         if isinstance(rest, Trial):
             if len(done) < len(self.starts.samples):
                 return self._on_sample(model, rest, done)
@@ -142,6 +156,7 @@ class Fitting:
 
         Return None if a sample says that this is not likelier than a mixture.
         """
+        model = self.with_prior(model, len(ways[0].means))
         trial = likeliest(self.starts.points, model, ways, n_rounds)
         if self.starts.held_out:
             progress = self._on_sample(model, trial)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from gmmfast.data.constraints import CovarianceType, Criterion
+from gmmfast.data.constraints import CovarianceType, Criterion, GivenPrior
 from gmmfast.em.kmeans import Random
 from gmmfast.em.loop import Control, EMResult, Status
 from gmmfast.em.observers import Deadline
+from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
@@ -70,6 +71,8 @@ class Search:
         Bound of the ratio of variances along any axis, over all components.
     noise : Noise or None
         A uniform component of all candidates.
+    prior : Prior, "mclust" or None
+        Of all candidates.
     is_singular : bool
         Whether the covariance matrix of the rows is singular, so that only models without
         correlations can be fitted.
@@ -96,6 +99,7 @@ class Search:
     reg_covar: float
     covariance_ratio: float | None
     noise: Noise | None
+    prior: GivenPrior | None
     is_singular: bool
     control: Control
     rng: Random
@@ -119,6 +123,8 @@ class Search:
             for name in self.covariance_types
         }
         self._twins = twins_of(self.covariance_types, self.rows.n_features)
+        if self.prior is not None:  # which differs between models of one component
+            self._twins = {name: [] for name in self.covariance_types}
 
     def fits(self) -> Generator[CandidateFit]:
         """Fit the candidates, the smallest K first; all, or until the patience ends.
@@ -130,7 +136,7 @@ class Search:
         (self._starts,) = self._each(operator.call, [self._make_starts])
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
-        self._fitting, *fittings = (Fitting(*pair, self.control) for pair in pairs)
+        self._fitting, *fittings = (self._fitting_of(*pair) for pair in pairs)
         folds = list(zip(fittings, (held_out for _, held_out in self.folds), strict=True))
         self._measures = Measures(self.criterion, self._models, self._fitting, folds)
         heat = 1 if self.rows.n_rows > MANY else 2
@@ -151,6 +157,10 @@ class Search:
         for fit in left:
             yield from self._with_twins(fit)
         self.is_complete &= not self.deadline.passed()
+
+    def _fitting_of(self, rows: Rows, starts: Starts) -> Fitting:
+        prior = PriorOfRows(self.prior, rows, self._models.values())
+        return Fitting(rows, starts, self.control, prior)
 
     def _upward(self, most: int) -> Iterator[CandidateFit]:
         """Fit all models with more and more components, until the patience ends."""
@@ -211,6 +221,7 @@ class Search:
         if first.held_out and sound and n_components in first.choices:
             best = min(sound, key=lambda fit: fit.bic)
             model = self._models[best.candidate.covariance_type]
+            model = self._fitting.with_prior(model, n_components)
             found = best_split(first.points, best.mixture, model)
             if found is not None:
                 first.choices[n_components] += first.choice([found], n_components)

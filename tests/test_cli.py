@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from data import columns_of, load_unnamed
 
-from gmmfast import GaussianMixture, load
+from gmmfast import GaussianMixture, Prior, load
 from gmmfast.datasets import load_customers, load_sensors
 from gmmfast.kernels.caching import on_first_miss, report_miss
 from gmmfast.tables import read_table, write_table
@@ -71,7 +71,8 @@ def test_fit__passes_every_option_on(run, monkeypatch):
 
     monkeypatch.setattr("gmmfast.cli.fitting.GaussianMixture", Recorder)
     options = "--covariance diag --tol 1e-5 --max-iter 50 --n-init 2 --init random_from_data"
-    options += " --reg-covar 1e-4 --seed 5"
+    options += " --reg-covar 1e-4 --seed 5 --prior mclust --prior-shrinkage 0.1 --prior-dof 9"
+    options += " --prior-scale 2 --prior-concentration 3"
     assert run("fit", "--example", "customers", "-k", 2, *options.split())[0] == 0
     expected = dict(
         n_components=2,
@@ -83,6 +84,7 @@ def test_fit__passes_every_option_on(run, monkeypatch):
         reg_covar=1e-4,
         random_state=5,
         acceleration="auto",
+        prior=Prior(None, 0.1, 9, 2, 3),
         progress=False,  # standard error is not a terminal here
     )
     assert expected.items() <= seen.items()
@@ -307,6 +309,7 @@ def test_fit__warnings_are_notes(run):
         (["--example", "customers", "-k", "2", "--covariance", "round"], "invalid choice"),
         (["--example", "customers", "-k", "2", "--columns", "city"], "no column 'city'"),
         (["--example", "customers", "-k", "2", "--weight-column", "w"], "--weight-column"),
+        (["--example", "customers", "-k", "2", "--prior-dof", "9"], "--prior-dof needs --prior"),
         (["--example", "customers", "-k", "2", "--out", "m.csv"], ".npz"),
         (["--example", "customers", "-k", "2", "--out", "none/m.npz"], "folder"),
         (["none.csv", "-k", "2"], "no such file"),

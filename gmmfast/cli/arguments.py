@@ -95,6 +95,20 @@ def _add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_positive, metavar="N", help=help)
 
 
+def _add_prior(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    help = "fit under a prior, so that no component collapses; mclust has the defaults"
+    add("--prior", choices=("mclust",), help=help)
+    help = "with --prior: rows that the mean of all rows counts for (0.01)"
+    add("--prior-shrinkage", type=float, metavar="N", help=help)
+    help = "with --prior: degrees of freedom of the covariances (columns + 2)"
+    add("--prior-dof", type=float, metavar="N", help=help)
+    help = "with --prior: sum of squares it adds per column (from the covariance of the rows)"
+    add("--prior-scale", type=float, metavar="S", help=help)
+    help = "with --prior: rows by which each weight counts more, plus 1 (1)"
+    add("--prior-concentration", type=float, metavar="N", help=help)
+
+
 def _add_verbose(parser: argparse.ArgumentParser, help: str) -> None:
     parser.add_argument("--verbose", action="store_true", help=help)
 
@@ -141,6 +155,7 @@ def _add_fit(commands: Any) -> None:
     )
     add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
     _add_ratio(parser)
+    _add_prior(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
@@ -177,6 +192,7 @@ def _add_select(commands: Any) -> None:
     add("--exhaustive", action="store_true", help="complete all fits, also those that cannot win")
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     _add_ratio(parser)
+    _add_prior(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")

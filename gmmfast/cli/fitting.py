@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import in_own_words, own_warnings
 from gmmfast.data.constraints import require_columns
+from gmmfast.data.prior import Prior
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.reporting.outcome import report_of, saved_form
@@ -51,6 +52,7 @@ def fit(arguments: argparse.Namespace) -> int:
         "covariance_ratio": arguments.covariance_ratio,
         "random_state": arguments.seed,
         "acceleration": "auto",
+        "prior": prior_of(arguments),
     }
     model = GaussianMixture(**settings)
     if labels is not None:
@@ -81,6 +83,20 @@ def fit(arguments: argparse.Namespace) -> int:
             in_memory = None if isinstance(data.rows, Chunks) else data.rows
             draw_components(saved, in_memory, arguments.plot)
     return NOT_CONVERGED if arguments.strict and not model.converged_ else 0
+
+
+def prior_of(arguments: argparse.Namespace) -> Prior | Literal["mclust"] | None:
+    """Return the prior of a fit, from its options."""
+    options = {
+        "--prior-shrinkage": ("shrinkage", arguments.prior_shrinkage),
+        "--prior-dof": ("degrees_of_freedom", arguments.prior_dof),
+        "--prior-scale": ("scale", arguments.prior_scale),
+        "--prior-concentration": ("concentration", arguments.prior_concentration),
+    }
+    given = {option: own for option, own in options.items() if own[1] is not None}
+    if arguments.prior is None and given:
+        raise ValueError(f"{next(iter(given))} needs --prior mclust, whose number it replaces.")
+    return Prior(**dict(given.values())) if given else arguments.prior
 
 
 def resumes(arguments: argparse.Namespace) -> bool:

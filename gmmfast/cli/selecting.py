@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from gmmfast.cli.data import note, read, source, warnings_as_notes
-from gmmfast.cli.fitting import NOT_CONVERGED, require_rows, resumes
+from gmmfast.cli.fitting import NOT_CONVERGED, prior_of, require_rows, resumes
 from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
@@ -46,6 +46,7 @@ def select(arguments: argparse.Namespace) -> int:
         max_seconds=arguments.max_seconds,
         patience=arguments.patience,
         exhaustive=arguments.exhaustive,
+        prior=prior_of(arguments),
         on_interrupt="keep",
         random_state=arguments.seed,
     )

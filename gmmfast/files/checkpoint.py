@@ -37,6 +37,10 @@ GUESSES = "guesses"
 SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by less than this
 
 
+# parameters that a fit must have to go on
+SAME = ("n_components", "covariance_type", "covariance_ratio", "acceleration", "prior")
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """The state of a fit between two iterations, and facts about its rows."""
@@ -64,13 +68,7 @@ class Checkpoint:
 
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
-        for name in (
-            "n_components",
-            "covariance_type",
-            "covariance_ratio",
-            "acceleration",
-            "prior",
-        ):
+        for name in SAME:
             if settings[name] != self.settings.get(name):
                 raise ValueError(
                     f"The checkpoint is of a fit with {name}={self.settings.get(name)!r}; got "

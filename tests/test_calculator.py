@@ -80,6 +80,7 @@ NAMES = ["a", "b", "c"]
         ({"tol": 10**400}, "tolerance (tol) must be a number"),
         ({"reg_covar": True}, "(reg_covar) must be a number"),
         ({"standardize": 1}, "(standardize) must be true or false; got 1."),
+        ({"prior": "mclust"}, "few rows (prior) must be true or false; got 'mclust'."),
         ({"random_state": 2**32}, "The seed (random_state) must be a whole number"),
         ({"covariance_type": "E"}, "The model E is for one column; got 3 columns."),
         ({"n_components": [1, 2], "n_init": 3}, "Restarts are for one number of components"),
@@ -624,9 +625,10 @@ def test_a_constant_column_cannot_be_standardized(tmp_path):
         ("sensors", {"n_components": 2, "columns": ["pressure"], "standardize": True}),
         ("rows.csv", {"n_components": 2, "covariance_type": "VEV", "columns": ["b", "a"]}),
         ("rows.csv", {"n_components": [1, 2, 3], "covariance_type": "all", "criterion": "aic"}),
+        ("rows.csv", {"n_components": [2, 3], "covariance_type": "VVI", "prior": True}),
         ("rows.csv", {"n_components": 2, "left_out": ["who"]}),
         ("rows.csv", {"n_components": 2, "names": ["7", "3"]}),
-        ("typed.csv", {"n_components": 2, "n_init": 3, "random_state": 7}),
+        ("typed.csv", {"n_components": 2, "n_init": 3, "random_state": 7, "prior": True}),
     ],
 )
 def test_the_lines_reproduce_the_result(source, body, tmp_path, monkeypatch, capsys):

@@ -319,6 +319,8 @@ def test_reset(page):
     page.fill("#k", "5")
     page.fill("#tol", "0.5")
     page.check("#standardize")
+    page.check("#prior")
+    expect(page.locator("#more-summary")).to_contain_text("standardized, prior")
     page.click("#other-models > summary")
     page.locator("label", has=page.locator("input[value=VEV]")).click()
     expect(page.locator("input[value=VEV]")).to_be_checked()
@@ -328,6 +330,7 @@ def test_reset(page):
     for name, value in (("#k", "2"), ("#tol", "0.0001")):
         expect(page.locator(name)).to_have_value(value)
     expect(page.locator("#standardize")).not_to_be_checked()
+    expect(page.locator("#prior")).not_to_be_checked()
 
 
 def test_copies_and_downloads(page, tmp_path):

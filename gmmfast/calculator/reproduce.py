@@ -27,6 +27,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
         f"max_iter={settings.max_iter}",
         'acceleration="auto"',
         f"random_state={settings.random_state}",
+        *(['prior="mclust"'] if settings.prior else []),
     ]
     if settings.is_choice:
         imports.append("from gmmfast import GaussianMixtureIC")
@@ -98,4 +99,6 @@ def command_line(settings: Settings, origin: Origin) -> str:
         command.append("--drop-missing")
     if settings.standardize:
         command.append("--standardize")
+    if settings.prior:
+        command += ["--prior", "mclust"]
     return shlex.join(command)

@@ -32,6 +32,8 @@ class Settings:
         As in `GaussianMixture`.
     standardize : bool
         Whether to fit to columns of mean 0 and standard deviation 1.
+    prior : bool
+        Whether to fit under mclust's prior.
     """
 
     columns: tuple[str, ...]
@@ -43,6 +45,7 @@ class Settings:
     n_init: int
     reg_covar: float
     standardize: bool
+    prior: bool
     random_state: int
 
     @property
@@ -60,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "n_init": 1,
     "reg_covar": 1e-6,
     "standardize": False,
+    "prior": False,
     "random_state": 0,
 }
 CHOICE = {"from": 1, "to": 6}  # numbers of components that the page tries
@@ -74,6 +78,7 @@ LABELS = {  # names on the page, and in programs
     "n_init": "Restarts (n_init)",
     "reg_covar": "Regularization (reg_covar)",
     "standardize": "Standardize columns (standardize)",
+    "prior": "Prior for few rows (prior)",
     "random_state": "The seed (random_state)",
 }
 
@@ -115,6 +120,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
         n_init=_whole(asked, "n_init", 1, 1000),
         reg_covar=_number(asked, "reg_covar"),
         standardize=_flag(asked, "standardize"),
+        prior=_flag(asked, "prior"),
         random_state=_whole(asked, "random_state", 0, 2**32 - 1),
     )
     require_columns([settings.covariance_type], len(columns))

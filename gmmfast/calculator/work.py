@@ -150,6 +150,7 @@ def _fit(
         "reg_covar": settings.reg_covar,
         "random_state": settings.random_state,
         "acceleration": "auto",
+        "prior": "mclust" if settings.prior else None,
     }
     if not settings.is_choice:
         curve: list[float] = []

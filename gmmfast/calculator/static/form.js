@@ -55,8 +55,9 @@ export class Form {
   summarize() {
     const restarts = this.mode === "fixed" ? `restarts ${$("n-init").value}, ` : "";
     const standardized = $("standardize").checked ? ", standardized" : "";
+    const prior = $("prior").checked ? ", prior" : "";
     $("more-summary").textContent =
-      `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${standardized}`;
+      `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${standardized}${prior}`;
   }
 
   showMode() {
@@ -80,6 +81,7 @@ export class Form {
     $("criterion").value = defaults.criterion;
     this.form.elements.covariance.value = defaults.covariance_type;
     $("standardize").checked = defaults.standardize;
+    $("prior").checked = defaults.prior;
     for (const [id, name] of NUMBERS) $(id).value = defaults[name];
     for (const input of $("settings").querySelectorAll("input")) showError(input, "");
     this.summarize();
@@ -151,6 +153,7 @@ export class Form {
       n_dimensions: this.number("d"),
       covariance_type: this.form.elements.covariance.value,
       standardize: $("standardize").checked,
+      prior: $("prior").checked,
     };
     if (this.mode === "fixed") {
       settings.n_components = this.number("k");

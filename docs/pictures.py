@@ -1,9 +1,11 @@
 """The pictures of the pages, drawn when they are built."""
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast import GaussianMixture, GaussianMixtureIC, Prior
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers
 from gmmfast.plotting import plot_criterion, plot_mixture
@@ -75,3 +77,41 @@ def gappy_rows():
     mask = rng.uniform(size=rows.shape) < 0.4
     mask[mask.all(axis=1), 0] = False
     return rows, np.where(mask, np.nan, rows)
+
+
+def small_samples():
+    """Three groups of six rows with and without a prior, and what more rows make of both."""
+    axes = plt.subplots(1, 3, figsize=(9.6, 3.3))[1]
+    rows = groups(18, [[-3, -2], [0, 3], [3, -2]], seed=8)
+    for ax, prior in zip(axes, (None, "mclust"), strict=False):
+        mixture = GaussianMixture(3, prior=prior, random_state=0, max_iter=1000)
+        plot_mixture(mixture.fit(rows), rows, ax=ax)
+        ax.get_legend().remove()
+        ax.set(title=f"prior={prior!r}", xlim=(-9, 9), ylim=(-9, 9))
+    counts = 18, 24, 30, 45, 60, 100, 200, 500
+    centers = 3 * np.random.default_rng(0).normal(size=(3, 4))
+    new = groups(3000, centers, seed=1)
+    priors = {"None": None, "'mclust'": "mclust", "Prior(scale=2)": Prior(scale=2.0)}
+    for label, prior in priors.items():
+        fits = [[fitted(groups(n, centers, s), prior) for s in range(10, 20)] for n in counts]
+        scores = [np.median([mixture.score(new) for mixture in own]) for own in fits]
+        axes[2].plot(counts, scores, ".-", label=label)
+    axes[2].set(title="log density of new rows", xlabel="rows", xscale="log", ylim=(-13, -6))
+    axes[2].set_xticks([20, 50, 100, 200, 500], [20, 50, 100, 200, 500])
+    axes[2].minorticks_off()
+    axes[2].legend(title="prior")
+    plt.tight_layout()
+
+
+def fitted(rows, prior):
+    """Three components, whether or not some collapse."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return GaussianMixture(3, prior=prior, random_state=0).fit(rows)
+
+
+def groups(n, centers, seed):
+    """Rows about centers, in turn."""
+    centers = np.asarray(centers, float)
+    noise = np.random.default_rng(seed).normal(size=(n, centers.shape[1]))
+    return centers[np.arange(n) % len(centers)] + noise

@@ -70,6 +70,13 @@ def is_vev(mixture):
     np.testing.assert_allclose(ours, means, atol=1e-3)
 
 
+def is_vev_with_prior(mixture):
+    theirs = stored("iris-prior")["prior"]["VEV"]["em"]
+    assert mixture.score(X) * len(X) == pytest.approx(theirs["loglik"], abs=1e-2)
+    for key in ("weights", "means", "covariances"):
+        np.testing.assert_allclose(getattr(mixture, f"{key}_"), theirs[key], atol=1e-3)
+
+
 def is_m_step(mixture):
     for key in ("weights", "means", "covariances"):
         np.testing.assert_allclose(getattr(mixture, f"{key}_"), VEV["mstep"][key], atol=1e-6)
@@ -151,6 +158,7 @@ CHECKS = {
     'me(X, modelName = "VEV", z = unmap(labels))': is_vev,
     'me.weighted(X, modelName = "VEV", z = z, weights = weights)': is_weighted,
     'mstep(X, modelName = "VEV", z = z)': is_m_step,
+    'me(X, modelName = "VEV", z = z, prior = priorControl())': is_vev_with_prior,
     "mclustBIC(X), mclustICL(X)": is_icl,
     "fit$G, fit$modelName": is_chosen,
     "fit$bic, fit$icl": is_near(BIC, ICL, atol=2e-3),

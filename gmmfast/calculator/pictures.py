@@ -46,17 +46,17 @@ def plane(
     values : ndarray of shape (n, 2)
         The rows.
     labels : ndarray of shape (n,)
-        The likeliest component of each.
+        The likeliest component of each; -1 for noise.
     mixture : Mixture
         Of the two columns.
     with_density : bool
         Whether the density is wanted.
     """
     drawn = sampled(len(values))
-    K = len(mixture.weights)
-    points = [values[drawn[labels[drawn] == k]].T.tolist() for k in range(K)]
+    picked = groups(labels, drawn, len(mixture.weights))
     found: dict[str, Any] = {
-        "points": points,
+        "points": [values[rows].T.tolist() for rows in picked],
+        "n_components": len(mixture.weights),
         "n_drawn": len(drawn),
         "n_rows": len(values),
         "means": mixture.means.tolist(),
@@ -71,6 +71,12 @@ def plane(
         shade = np.cbrt(z / max(z.max(), 1e-300))  # of 0 to 1; small densities can be seen too
         found["density"] = {"x": x.tolist(), "y": y.tolist(), "z": shade.tolist()}
     return found
+
+
+def groups(labels: NDArray[Any], drawn: NDArray[np.int64], K: int) -> list[NDArray[np.int64]]:
+    """Return the drawn rows of each component; then those of the noise, if there are any."""
+    found = [drawn[labels[drawn] == k] for k in [*range(K), -1]]
+    return found if len(found[-1]) else found[:-1]
 
 
 def ellipses(mixture: Mixture, sigmas: Sequence[float]) -> list[list[list[list[float]]]]:
@@ -99,7 +105,8 @@ def pairs(values: NDArray[Any], labels: NDArray[Any], mixture: Mixture) -> dict[
     d, K = values.shape[1], len(mixture.weights)
     drawn = sampled(len(values), PAIRED_POINTS)
     return {
-        "points": [values[drawn[labels[drawn] == k]].T.tolist() for k in range(K)],
+        "points": [values[rows].T.tolist() for rows in groups(labels, drawn, K)],
+        "n_components": K,
         "n_drawn": len(drawn),
         "n_rows": len(values),
         "histograms": [histogram(values[:, j]) for j in range(d)],
@@ -131,8 +138,9 @@ def uncertainty(
     """
     drawn = sampled(len(values))
     doubt = 1.0 - probabilities
-    picked = [drawn[labels[drawn] == k] for k in range(K)]
+    picked = groups(labels, drawn, K)
     return {
+        "n_components": K,
         "points": [values[rows].T.tolist() for rows in picked],
         "uncertainty": [doubt[rows].tolist() for rows in picked],
         "n_drawn": len(drawn),

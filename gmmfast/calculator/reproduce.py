@@ -28,6 +28,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
         'acceleration="auto"',
         f"random_state={settings.random_state}",
         *(['prior="mclust"'] if settings.prior else []),
+        *(["noise=0.05"] if settings.noise else []),
     ]
     if settings.is_choice:
         imports.append("from gmmfast import GaussianMixtureIC")
@@ -97,6 +98,8 @@ def command_line(settings: Settings, origin: Origin) -> str:
         command += ["--columns", ",".join(settings.columns)]
     if origin.drop_missing:
         command.append("--drop-missing")
+    if settings.noise:
+        command.append("--noise")
     if settings.standardize:
         command.append("--standardize")
     if settings.prior:

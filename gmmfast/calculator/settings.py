@@ -34,6 +34,8 @@ class Settings:
         Whether to fit to columns of mean 0 and standard deviation 1.
     prior : bool
         Whether to fit under mclust's prior.
+    noise : bool
+        Whether there is a uniform component for outliers.
     """
 
     columns: tuple[str, ...]
@@ -46,6 +48,7 @@ class Settings:
     reg_covar: float
     standardize: bool
     prior: bool
+    noise: bool
     random_state: int
 
     @property
@@ -64,6 +67,7 @@ DEFAULTS: dict[str, Any] = {
     "reg_covar": 1e-6,
     "standardize": False,
     "prior": False,
+    "noise": False,
     "random_state": 0,
 }
 CHOICE = {"from": 1, "to": 6}  # numbers of components that the page tries
@@ -79,6 +83,7 @@ LABELS = {  # names on the page, and in programs
     "reg_covar": "Regularization (reg_covar)",
     "standardize": "Standardize columns (standardize)",
     "prior": "Prior for few rows (prior)",
+    "noise": "Outliers as noise (noise)",
     "random_state": "The seed (random_state)",
 }
 
@@ -121,6 +126,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
         reg_covar=_number(asked, "reg_covar"),
         standardize=_flag(asked, "standardize"),
         prior=_flag(asked, "prior"),
+        noise=_flag(asked, "noise"),
         random_state=_whole(asked, "random_state", 0, 2**32 - 1),
     )
     require_columns([settings.covariance_type], len(columns))

@@ -60,16 +60,26 @@ def sentences(findings: Findings) -> list[str]:
     K = len(report.weights)
     if K == 1:
         rows = "The only row is" if report.n_rows == 1 else f"All {report.n_rows} rows are"
-        return [f"{rows} described by one component."]
+        return [f"{rows} described by one component.", *_noise(findings)]
     said = [f"The {report.n_rows} rows fall into {K} components."]
     parts = [
         f"component {k} has {100 * weight:.0f} % of the weight ({counted(size, 'row')})"
         for k, (weight, size) in enumerate(zip(report.weights[:6], sizes, strict=False))
     ]
     said.append(_capital(_listed(parts)) + ("." if K <= 6 else "; the others have less."))
+    said += _noise(findings)
     said += _widths(report)
     said += _overlaps(findings.overlaps)
     return said
+
+
+def _noise(findings: Findings) -> list[str]:
+    """How much of the data is noise."""
+    weight = findings.report.noise_weight
+    if weight is None:
+        return []
+    rows = counted(findings.report.n_rows - int(findings.sizes.sum()), "row")
+    return [f"{100 * weight:.1f} % of the weight is noise; {rows} most likely belong to it."]
 
 
 def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:
@@ -182,7 +192,7 @@ def _widths(report: FitReport) -> list[str]:
 
 def _spreads(report: FitReport) -> NDArray[Any]:
     """Standard deviation of each column, of the whole mixture."""
-    weights, means = report.weights, report.means
+    weights, means = report.weights / report.weights.sum(), report.means
     within = np.einsum("kii->ki", full_matrices(report))
     return np.asarray(np.sqrt(weights @ (within + (means - weights @ means) ** 2)))
 

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from gmmfast.calculator.words import Columns, Findings, advice, portraits, sente
 from gmmfast.data.constraints import all_models
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
-from gmmfast.models import MODELS
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text, full_matrices
 from gmmfast.reporting.scaling import Scaling
@@ -79,8 +79,8 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
     saved = saved_form(report, mixture, scaling, has_names=table.has_names)
     saved.save(folder / "model.npz")
     labels, overlaps = _use(folder, saved, table)
-    sizes = np.bincount(labels, minlength=len(report.weights))
-    n_parameters = MODELS[report.covariance_type]().n_parameters(*report.means.shape)
+    sizes = np.bincount(labels[labels >= 0], minlength=len(report.weights))
+    n_parameters = mixture._n_parameters()
     rows = Columns.of(table.values)
     findings = Findings(report, sizes, overlaps, n_parameters, settings)
     return {
@@ -151,6 +151,7 @@ def _fit(
         "random_state": settings.random_state,
         "acceleration": "auto",
         "prior": "mclust" if settings.prior else None,
+        "noise": settings.noise,
     }
     if not settings.is_choice:
         curve: list[float] = []
@@ -190,18 +191,17 @@ def _use(
     folder: Path, saved: GaussianMixture, table: Table
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Label the rows and write the files; return the labels, and the overlaps of components."""
-    model = GaussianMixture.from_parameters(
-        saved.weights_, saved.means_, saved.covariances_, covariance_type=saved.covariance_type
-    )
-    resp = model.predict_proba(table.values)
+    model = copy(saved)
+    vars(model).pop("feature_names_in_", None)  # the columns are in order: an array needs no names
+    resp, K = model.predict_proba(table.values), len(model.weights_)
     labels = resp.argmax(axis=1)
+    labels[labels == K] = -1  # noise
     probabilities, log_densities = resp.max(axis=1), model.score_samples(table.values)
     np.save(folder / "labels.npy", labels.astype(np.int16))
     np.save(folder / "probabilities.npy", probabilities)
     np.save(folder / "log_densities.npy", log_densities)
     step = max(1, len(resp) // OVERLAP_ROWS)
-    some = np.asarray(resp[::step], np.float64)
-    K = some.shape[1]
+    some = np.asarray(resp[::step, :K], np.float64)
     shared = np.array(
         [[np.minimum(some[:, i], some[:, j]).sum() for j in range(K)] for i in range(K)]
     )

@@ -156,6 +156,7 @@ def _add_fit(commands: Any) -> None:
     add("--reg-covar", type=float, default=1e-6, metavar="R", help="added to variances (1e-6)")
     _add_ratio(parser)
     _add_prior(parser)
+    _add_noise(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
@@ -193,6 +194,7 @@ def _add_select(commands: Any) -> None:
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     _add_ratio(parser)
     _add_prior(parser)
+    _add_noise(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
@@ -292,6 +294,11 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add("--sheet", metavar="NAME", help="sheet of a spreadsheet (the first with numbers)")
     help = f"format of standard input: {', '.join(FORMATS)} (csv)"
     add("--format", choices=FORMATS, default="csv", metavar="FORMAT", help=help)
+
+
+def _add_noise(parser: argparse.ArgumentParser) -> None:
+    help = "add a uniform component for outliers; F: expected fraction of the rows (0.05)"
+    parser.add_argument("--noise", type=_fraction, nargs="?", const=0.05, metavar="F", help=help)
 
 
 def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:

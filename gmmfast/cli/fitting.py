@@ -50,6 +50,7 @@ def fit(arguments: argparse.Namespace) -> int:
         "init_params": arguments.init,
         "reg_covar": arguments.reg_covar,
         "covariance_ratio": arguments.covariance_ratio,
+        "noise": arguments.noise,
         "random_state": arguments.seed,
         "acceleration": "auto",
         "prior": prior_of(arguments),

@@ -42,6 +42,7 @@ def select(arguments: argparse.Namespace) -> int:
         tol=arguments.tol,
         reg_covar=arguments.reg_covar,
         covariance_ratio=arguments.covariance_ratio,
+        noise=arguments.noise,
         max_iter=arguments.max_iter,
         max_seconds=arguments.max_seconds,
         patience=arguments.patience,

@@ -32,11 +32,14 @@ def predict(arguments: argparse.Namespace) -> None:
     """Write components, their probabilities and log densities."""
 
     def assign(model: GaussianMixture, rows: NDArray[Any]) -> Columns:
-        resp = model.predict_proba(rows)
-        columns = {"component": resp.argmax(axis=1), "probability": resp.max(axis=1)}
+        resp, K = model.predict_proba(rows), len(model.weights_)
+        labels = resp.argmax(axis=1)
+        labels[labels == K] = -1  # noise
+        columns = {"component": labels, "probability": resp.max(axis=1)}
         columns["log_density"] = model.score_samples(rows)
         if arguments.probabilities:
-            columns |= {f"probability_{k}": column for k, column in enumerate(resp.T)}
+            names = [*range(K), "noise"]
+            columns |= {f"probability_{name}": p for name, p in zip(names, resp.T, strict=False)}
         return columns
 
     _write_rows(arguments, assign)

@@ -22,6 +22,7 @@ OPTIONS = {  # of parameters
             "n_init",
             "reg_covar",
             "covariance_ratio",
+            "noise",
             "max_seconds",
             "patience",
             "exhaustive",

@@ -65,6 +65,7 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
         n_iter=int(getattr(mixture, "n_iter_", 0)),
         converged=bool(getattr(mixture, "converged_", False)),
         stop_reason=str(getattr(mixture, "stop_reason_", "Not fitted.")),
+        noise_weight=getattr(mixture, "noise_weight_", None),
     )
 
 
@@ -114,8 +115,9 @@ def _label(group: Any) -> str:
 
 def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_names: bool) -> Any:
     """Make the mixture of the report, which remembers how the fit went."""
+    is_noisy = report.noise_weight is not None
     mixture = type(model).from_parameters(
-        report.weights,
+        report.weights / report.weights.sum() if is_noisy else report.weights,
         report.means,
         report.covariances,
         covariance_type=report.structure,
@@ -130,4 +132,8 @@ def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_na
     mixture.log_density_quantiles_ = model.log_density_quantiles_ - shift
     mixture.lower_bounds_ = [float(bound) - shift for bound in model.lower_bounds_]
     mixture.lower_bound_ = report.lower_bound
+    if is_noisy:
+        mixture.weights_, mixture.noise_weight_ = report.weights, report.noise_weight
+        mixture.noise_volume_ = model.noise_volume_ * math.exp(shift)
+        mixture.noise_box_ = model.noise_box_ if scaling is None else scaling.box(model.noise_box_)
     return mixture

@@ -54,6 +54,8 @@ class FitReport:
         Mean log-likelihood per row before the last M step.
     groups : tuple of str
         Label of the group of rows that each component started from; empty without labels.
+    noise_weight : float or None
+        Weight of the noise; None without.
     """
 
     source: str
@@ -75,6 +77,7 @@ class FitReport:
     stop_reason: str
     lower_bound: float = math.nan
     groups: tuple[str, ...] = ()
+    noise_weight: float | None = None
 
 
 class Advice(NamedTuple):
@@ -133,6 +136,7 @@ def fit_as_json(report: FitReport) -> str:
         "covariance_structure": report.structure,
         "standardized": report.standardized,
         "weights": _plain(report.weights),
+        **({} if report.noise_weight is None else {"noise_weight": report.noise_weight}),
         "means": _plain(report.means),
         "covariances": _plain(report.covariances),
         "degenerate": report.degenerate.tolist(),
@@ -262,6 +266,8 @@ def _outcome(report: FitReport, advice: Advice) -> list[str]:
     if report.groups:
         began = [f"{k} from {group}" for k, group in enumerate(report.groups)]
         lines.append(f"started         {', '.join(began)}")
+    if report.noise_weight is not None:
+        lines.append(f"noise           weight {significant(report.noise_weight, 4)}")
     collapsed = [str(k) for k in np.flatnonzero(report.degenerate)]
     if collapsed:
         which = ("component " if len(collapsed) == 1 else "components ") + ", ".join(collapsed)

@@ -70,6 +70,10 @@ class Scaling:
         """Return means in the units of the data."""
         return means * self.scale + self.center
 
+    def box(self, box: Array) -> Array:
+        """Return a corner and the edges of a box (d + 1, d) in the units of the data."""
+        return np.vstack([self.means(box[:1]), box[1:] * self.scale])
+
     def covariances(self, structure: str, covariances: Array) -> tuple[str, Array]:
         """Structure and covariances in the units of the data.
 

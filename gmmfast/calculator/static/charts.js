@@ -119,7 +119,7 @@ export function drawPlane(id, data, axes) {
       line: { width: 0.5 },
     });
   }
-  traces.push(...rowsOf(data.points));
+  traces.push(...rowsOf(data));
   data.ellipses.forEach((outlines, k) =>
     outlines.forEach(([ex, ey], i) => {
       traces.push({
@@ -155,16 +155,21 @@ export function drawPlane(id, data, axes) {
   return draw(id, traces, { xaxis: title(x), yaxis: title(y), hovermode: "closest" });
 }
 
-// The rows of each component, as points.
-function rowsOf(points, extra = {}) {
+// The rows of each component, as points; after them those of the noise, in gray.
+function rowsOf({ points, n_components: n }, extra = {}) {
   return points.map(([x, y], k) => ({
     x,
     y,
-    name: `component ${k}`,
+    name: k < n ? `component ${k}` : "noise",
     legendgroup: `${k}`,
     mode: "markers",
     type: "scatter",
-    marker: { color: color(k), symbol: symbol(k)[0], size: x.length > 500 ? 4 : 7, opacity: 0.65 },
+    marker: {
+      color: k < n ? color(k) : style("--soft"),
+      symbol: k < n ? symbol(k)[0] : "x-thin-open",
+      size: x.length > 500 ? 4 : 7,
+      opacity: 0.65,
+    },
     ...extra,
   }));
 }
@@ -202,10 +207,8 @@ export function drawPairs(id, data, columns) {
   };
   columns.forEach((_, i) => cell(i, i, [bars(data.histograms[i])]));
   for (const { x, y, ellipses } of data.pairs) {
-    const own = rowsOf(
-      data.points.map((columns) => [columns[x], columns[y]]),
-      { hoverinfo: "skip" },
-    );
+    const points = data.points.map((columns) => [columns[x], columns[y]]);
+    const own = rowsOf({ ...data, points }, { hoverinfo: "skip" });
     own.forEach((trace) => Object.assign(trace, { showlegend: x === 0 && y === 1 }));
     own.push(
       ...ellipses.map(([ex, ey], k) => ({
@@ -242,7 +245,8 @@ export function drawProfile(id, profiles, columns) {
 /** Rows, the larger the less certain their component is. */
 export function drawUncertainty(id, data, axes) {
   const isLine = axes.length === 1;
-  const traces = rowsOf(data.points.map((own, k) => (isLine ? [own[0], data.uncertainty[k]] : own)));
+  const points = data.points.map((own, k) => (isLine ? [own[0], data.uncertainty[k]] : own));
+  const traces = rowsOf({ ...data, points });
   traces.forEach((trace, k) => {
     const doubt = data.uncertainty[k];
     trace.text = doubt.map((value) => `uncertainty ${value.toFixed(3)}`);

@@ -56,8 +56,10 @@ export class Form {
     const restarts = this.mode === "fixed" ? `restarts ${$("n-init").value}, ` : "";
     const standardized = $("standardize").checked ? ", standardized" : "";
     const prior = $("prior").checked ? ", prior" : "";
+    const noise = $("noise").checked ? ", noise" : "";
+    const options = standardized + prior + noise;
     $("more-summary").textContent =
-      `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${standardized}${prior}`;
+      `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${options}`;
   }
 
   showMode() {
@@ -82,6 +84,7 @@ export class Form {
     this.form.elements.covariance.value = defaults.covariance_type;
     $("standardize").checked = defaults.standardize;
     $("prior").checked = defaults.prior;
+    $("noise").checked = defaults.noise;
     for (const [id, name] of NUMBERS) $(id).value = defaults[name];
     for (const input of $("settings").querySelectorAll("input")) showError(input, "");
     this.summarize();
@@ -154,6 +157,7 @@ export class Form {
       covariance_type: this.form.elements.covariance.value,
       standardize: $("standardize").checked,
       prior: $("prior").checked,
+      noise: $("noise").checked,
     };
     if (this.mode === "fixed") {
       settings.n_components = this.number("k");

@@ -611,6 +611,27 @@ def test_fewer_rows_than_components(tmp_path):
         computed(tmp_path, np.eye(3), NAMES, n_components=5)
 
 
+def test_noise_is_told_and_drawn_and_its_rows_are_outliers(tmp_path):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(100, 2)), 6 + rng.normal(size=(100, 2))])
+    X = np.concatenate([X, rng.uniform(-50, 50, size=(10, 2))])
+    found, _ = computed(tmp_path, X, ["a", "b"], n_components=2, noise=True)
+    weight = found["report"]["noise_weight"]
+    assert 0.03 < weight < 0.06
+    n_noise = 210 - sum(found["sizes"])
+    told = f"{100 * weight:.1f} % of the weight is noise; {n_noise} rows most likely belong to it."
+    assert told in found["sentences"]
+    assert "noise=0.05" in found["python"] and found["command"].endswith("--noise")
+    rows = written(tmp_path, X, ["a", "b"])
+    assert (rows["component"] == -1).sum() == n_noise > 5
+    assert rows["outlier"][rows["component"] == -1].all()
+    labels = np.load(tmp_path / "labels.npy")
+    model = Mixture(np.array([0.5, 0.5]), np.zeros((2, 2)), np.stack([np.eye(2)] * 2))
+    for drawn in (pictures.plane(X, labels, model, False), pictures.pairs(X, labels, model)):
+        assert drawn["n_components"] == 2 and len(drawn["points"]) == 3
+        assert len(drawn["points"][2][0]) == n_noise
+
+
 def test_a_constant_column_cannot_be_standardized(tmp_path):
     with pytest.raises(ValueError, match="^Standardizing needs columns that vary; column 'b'") as e:
         X = np.column_stack([np.arange(9.0), np.ones(9)])

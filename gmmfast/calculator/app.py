@@ -326,17 +326,17 @@ def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
     if hasattr(model, "feature_names_in_"):
         del model.feature_names_in_  # the columns are in order: an array needs no names
     cut = model.log_density_quantile(rate)
-    log_density = model.score_samples(values)
-    shown = slice(MOST_NEW_ROWS)
+    log_density, labels = model.score_samples(values), model.predict(values)
+    outlier, shown = (log_density < cut) | (labels < 0), slice(MOST_NEW_ROWS)
     return {
         "n_rows": len(values),
         "notes": notes,
         "cut": cut,
-        "label": model.predict(values[shown]).tolist(),
+        "label": labels[shown].tolist(),
         "probabilities": model.predict_proba(values[shown]).tolist(),
         "log_density": log_density[shown].tolist(),
-        "outlier": (log_density[shown] < cut).tolist(),
-        "n_outliers": int(np.count_nonzero(log_density < cut)),
+        "outlier": outlier[shown].tolist(),
+        "n_outliers": int(np.count_nonzero(outlier)),
     }
 
 

@@ -98,7 +98,8 @@ def rows_with_results(job: Job) -> Iterator[Columns]:
     labels = np.load(folder / "labels.npy")
     probabilities = np.load(folder / "probabilities.npy")
     log_densities = np.load(folder / "log_densities.npy")
-    outlier = log_densities < load(folder / "model.npz").log_density_quantile(OUTLIER_RATE)
+    cut = load(folder / "model.npz").log_density_quantile(OUTLIER_RATE)
+    outlier = (log_densities < cut) | (labels < 0)  # noise has the same density everywhere
     results = {
         "component": labels,
         "probability": probabilities,

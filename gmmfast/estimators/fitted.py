@@ -322,8 +322,8 @@ class FittedMixture(Estimator):
         Returns
         -------
         ndarray of bool of shape (n,)
-            Where the log density is below ``log_density_quantile(rate)``. In pieces or lazy as by
-            `predict`.
+            Where the log density is below ``log_density_quantile(rate)``; with noise, which has the
+            same density everywhere, also its rows. In pieces or lazy as by `predict`.
 
         Raises
         ------
@@ -611,7 +611,8 @@ class FittedMixture(Estimator):
 
 
 def _are_below(cut: float, rows: MemoryRows, parameters: Parameters) -> NDArray[np.bool_]:
-    return np.asarray(log_densities_of(rows, parameters) < cut)
+    below = np.asarray(log_densities_of(rows, parameters) < cut)
+    return below if parameters.noise is None else below | (labels_of(rows, parameters) < 0)
 
 
 def _other_features(given: int, own: int) -> ValueError:

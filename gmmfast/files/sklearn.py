@@ -17,7 +17,8 @@ def to_sklearn(mixture: Any) -> Any:
     mixture._check_fitted()
     if hasattr(mixture, NOISE[0]):
         raise ValueError(
-            "scikit-learn's mixture has no noise. Fit without noise=, or keep this one with save()."
+            "scikit-learn's mixture cannot hold a uniform component. Fit without one, or keep this "
+            "mixture with save()."
         )
     theirs = SklearnMixture().get_params()
     params = {name: value for name, value in mixture.get_params().items() if name in theirs}

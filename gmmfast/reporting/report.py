@@ -199,13 +199,14 @@ def _means(report: FitReport) -> list[list[str]]:
     labels, shown = _labels(report), report.weights[report.weights > 0]
     few = shown.size > 0 and shown.min() < 1e-3
     weights = align(report.weights, digits=4) if few else [f"{w:.4f}" for w in report.weights]
+    noise = [] if report.noise_weight is None else [f"noise      {report.noise_weight:.4f}"]
     if report.means.shape[1] > MAX_FEATURES:
         return [
-            table("component", labels, [("weight", weights)]),
+            table("component", labels, [("weight", weights)]) + noise,
             ["means of components", *_by_component("column", report.names, report.means)],
         ]
     columns = [("weight", weights), *_by_feature(report.names, report.means)]
-    return [table("component", labels, columns)]
+    return [table("component", labels, columns) + noise]
 
 
 def _covariances(report: FitReport, advice: Advice) -> list[list[str]]:
@@ -266,8 +267,6 @@ def _outcome(report: FitReport, advice: Advice) -> list[str]:
     if report.groups:
         began = [f"{k} from {group}" for k, group in enumerate(report.groups)]
         lines.append(f"started         {', '.join(began)}")
-    if report.noise_weight is not None:
-        lines.append(f"noise           weight {significant(report.noise_weight, 4)}")
     collapsed = [str(k) for k in np.flatnonzero(report.degenerate)]
     if collapsed:
         which = ("component " if len(collapsed) == 1 else "components ") + ", ".join(collapsed)

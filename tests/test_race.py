@@ -17,6 +17,7 @@ from gmmfast.em import whole as em_whole
 from gmmfast.em.kmeans import partition_of
 from gmmfast.em.loop import Control, Course, EMResult, Status
 from gmmfast.em.observers import Deadline
+from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.starts import on_all
 from gmmfast.em.trials import likeliest
 from gmmfast.em.whole import WholeFits
@@ -161,7 +162,7 @@ def test_whole__covariances_that_fail():
     assert fits.begin(model, failing, 6) is None
     starts = Starts(rows, np.random.default_rng(0))
     with pytest.raises(IllDefinedCovarianceError):
-        Fitting(rows, starts, control).begin(model, failing)
+        Fitting(rows, starts, control, PriorOfRows(None, rows, [])).begin(model, failing)
     found = fits.begin(model, choices[3], 1000)  # the bench can be used again
     new = whole(X, (3,), control)[0].begin(model, choices[3], 1000)
     expected = values(new.result, new.result.statistics)

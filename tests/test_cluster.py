@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from data import TYPES, mixture
 from distributed import Client, LocalCluster
+from test_incomplete import lacking
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks
 from gmmfast.parameters import Scatter, equal_spheres
@@ -98,6 +99,26 @@ def test_tasks_are_neither_small_nor_large(client, X, monkeypatch):
         packed = [task.compute() for task in rows._packed]
         lengths[most] = [part.n_rows for part in packed]
     assert lengths == {1 << 20: [1000, 1000], 5000: [200] * 10}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_missing_values__are_marginalized_in_any_partitions(client, X, w, weighted):
+    gaps, own = lacking(X, 0.3), w if weighted else None
+    gaps[1:700, 0] = np.nan  # no value in a partition
+    gaps[[3, 2999]] = np.nan  # rows without any value
+    params = {"missing_values": "marginalize", "means_init": X[[0, 700, 1500, 2000]]}
+    params |= {"weights_init": np.full(4, 0.25), "precisions_init": np.tile(np.eye(3), (4, 1, 1))}
+    with pytest.warns(UserWarning, match="rows have no value; they are left out"):
+        inside = fitted(gaps, own, **params)
+    with pytest.warns(UserWarning, match="rows have no value; they are left out"):
+        outside = fitted(
+            divided(gaps, UNEQUAL), divided(w, UNEQUAL) if weighted else None, **params
+        )
+    assert_same(outside, inside, rtol=1e-6)
+    labels = outside.predict(divided(gaps, UNEQUAL)).compute()
+    np.testing.assert_array_equal(labels, outside.predict(gaps))
+    with pytest.raises(ValueError, match="or set missing_values='marginalize'"):
+        GaussianMixture(4).fit(divided(np.where(X > 0, np.nan, X), UNEQUAL))
 
 
 def test_float32(client, X):

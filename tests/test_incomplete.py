@@ -346,8 +346,6 @@ def test_errors__say_what_to_do():
     empty = np.column_stack([GAPS, np.full(len(GAPS), np.nan)])
     with pytest.raises(ValueError, match="column 4 has none. Leave it out"):
         marginalizing(2).fit(empty)
-    with pytest.raises(ValueError, match="needs rows in memory"):
-        marginalizing(2).fit(gmmfast.chunks([GAPS]))
     with pytest.raises(ValueError, match="missing_values"):
         GaussianMixture(2, missing_values="drop").fit(X)
 

@@ -96,7 +96,7 @@ def _not_finite(found: NonFinite, what: str, place: Place, owner: str = "") -> V
     if owner and found.what == "NaN":
         sentence += f"\n{owner} does not accept missing values encoded as NaN natively."
         remedy = "Drop the rows that have them, or impute them first."
-        if owner in MARGINALIZING:
+        if owner.removesuffix(".partial_fit") in MARGINALIZING:
             remedy = f"{remedy[:-1]}, or set missing_values='marginalize'."
     return ValueError(f"{sentence} The first is in {place.of(found.where)}. {remedy}")
 

@@ -74,7 +74,7 @@ def with_header(mixture: FittedMixture, X: Any) -> Any:
 
 
 def _of_chunks(mixture: FittedMixture, source: Chunks, evaluate: Evaluate) -> Iterator[Any]:
-    for chunk in source:
+    for chunk in source.read(may_miss=mixture._may_miss):
         yield _of_rows(mixture, evaluate, chunk.X, source.names, chunk.first)
 
 

@@ -64,8 +64,10 @@ from gmmfast.files.attributes import FACTS, NOISE, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Floats, Parameters
-from gmmfast.rows import MemoryRows, Origin, Rows
+from gmmfast.rows import Origin, Rows
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
+from gmmfast.rows.incomplete import in_memory
+from gmmfast.rows.opening import checked
 from gmmfast.rows.sources import Source, is_elsewhere, path_of
 
 
@@ -145,8 +147,8 @@ class GaussianMixture(FittedMixture):
         `gmmfast.kernels.anderson`).
     missing_values : {"raise", "marginalize"}, default="raise"
         What to do with NaN, masked values and the missing values of frames. "marginalize" maximizes
-        the likelihood of the values that are there (Little & Rubin 2019, section 11.2), of rows in
-        memory, in float64; labels, densities and probabilities follow from the mixture of a row's
+        the likelihood of the values that are there (Little & Rubin 2019, section 11.2), in float64;
+        labels, densities and probabilities follow from the mixture of a row's
         known features. Rows without any value are left out of a fit.
     covariance_ratio : float or None, default=None
         Bound, from 1 on, of the ratio of the largest variance along any axis to the smallest, over
@@ -518,37 +520,36 @@ class GaussianMixture(FittedMixture):
                 "partial_fit needs rows in memory, one batch at a time; got "
                 f"{type(X).__name__}. Pass its pieces one after the other, or use fit."
             )
-        X, names = check_rows(X, name=f"{type(self).__name__}.partial_fit")
-        weights = check_sample_weight(sample_weight, len(X))
+        name = f"{type(self).__name__}.partial_fit"
+        X, names = check_rows(X, name=name, is_missing_allowed=self._may_miss)
+        rows = in_memory(X, check_sample_weight(sample_weight, len(X)), n_jobs=self.n_jobs)
         if hasattr(self, "weights_"):
             self._require_same_model()
-            check_features(self, names, X.shape[1], reset=False)
-            return self._go_on_with(X, weights, names, **steps)
-        return self._begin_with(X, weights, names)
+            check_features(self, names, rows.n_features, reset=False)
+            return self._go_on_with(rows, names, **steps)
+        return self._begin_with(*checked(rows, names))
 
-    def _begin_with(self, X: NDArray[Any], weights: Floats | None, names: list[str] | None) -> Self:
+    def _begin_with(self, rows: Rows, names: list[str] | None) -> Self:
         """Fit the first rows of a stream."""
-        rows = MemoryRows(X, weights, n_jobs=self.n_jobs)
         self._require_size(rows)
         model = self._model_for(rows)
         with self._explained(rows, names):
             result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
             statistics = rows.expectation(result.parameters, model.scatter)
-        check_features(self, names, X.shape[1], reset=True)
+        check_features(self, names, rows.n_features, reset=True)
         self._set_result(result, model, rows)
         self._stream = Stream.of(statistics.moved(rows.center))
         return self
 
     def _go_on_with(
-        self,
-        X: NDArray[Any],
-        weights: Floats | None,
-        names: list[str] | None,
-        decay: float,
-        forgetting: float,
+        self, rows: Rows, names: list[str] | None, decay: float, forgetting: float
     ) -> Self:
         """Take one step with the next rows of a stream."""
-        model, rows = self._model(), MemoryRows(X, weights, n_jobs=self.n_jobs)
+        if not rows.n_rows:
+            raise ValueError(
+                "A batch needs a row that has a value; this one has none. Leave it out."
+            )
+        model = self._model()
         before, n_iter = self._parameters(np.zeros_like(rows.center)), self.n_iter_ + 1
         with self._explained(rows, names):
             stream, result = self._stream_so_far(model).step(rows, before, model, decay, forgetting)

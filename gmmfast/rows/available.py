@@ -41,6 +41,11 @@ def extent_of_known(X: Floats, weights: Floats) -> Extent:
     return Extent(np.where(mass > 0, np.clip(mean, low, high), 0.0), low, high)
 
 
+def without_values(X: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Return which rows have no value at all (n,)."""
+    return np.asarray(np.isnan(X).all(axis=1))
+
+
 def normal_of(X: Floats, weights: Floats, otherwise: Normal) -> Normal:
     """Return the mean and the correlations of the values that are there.
 

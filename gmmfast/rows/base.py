@@ -129,6 +129,14 @@ class Rows(Protocol):
 class Loaded(Rows, Evaluable, Protocol):
     """Rows in memory, of which some may lack values."""
 
+    def arranged_for(self, parameters: Parameters) -> Loaded:
+        """Return the same rows, ordered so that passes near given parameters are cheap."""
+        ...
+
+    def packed_alone(self) -> Loaded:
+        """Return the same rows for EM alone, with less memory where possible."""
+        ...
+
     def part(self, indices: Any) -> Loaded:
         """Return some of the rows, about the same center."""
         ...
@@ -145,6 +153,12 @@ class Loaded(Rows, Evaluable, Protocol):
         self, memberships: NDArray[Any], n_components: int, scatter: Scatter
     ) -> SufficientStatistics:
         """Statistics of labels (n,) or responsibilities (n, K)."""
+        ...
+
+    def sums(
+        self, parameters: Parameters, scatter: Scatter, hints: Hints, cut: float, about: Floats
+    ) -> SufficientStatistics:
+        """One pass: densities `cut` below a row's best count as 0; moments are around `about`."""
         ...
 
 
@@ -199,6 +213,7 @@ class RowsElsewhere(ABC):
     weight: float
     is_weighted: bool
     lack_values = False
+    n_without = 0  # rows that would have weight if they had a value
     extent: Extent
     center: Floats
     weight_unit = 1.0

@@ -7,19 +7,22 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.free_memory import rows_of
-from gmmfast.data.validation import require_total_weight
+from gmmfast.data.validation import Random, require_total_weight
 from gmmfast.kernels.expectation import em_rows
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.separation import separated
 from gmmfast.kernels.threads import thread_count
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
+from gmmfast.rows.available import without_values
 from gmmfast.rows.base import (
+    Loaded,
     Mask,
     RowsElsewhere,
     changed,
@@ -28,9 +31,9 @@ from gmmfast.rows.base import (
     statistics_of,
     unit_of,
 )
-from gmmfast.rows.evaluation import entropy_of, labels_of
+from gmmfast.rows.evaluation import labels_of
 from gmmfast.rows.extent import Extent, extremes_along, widened
-from gmmfast.rows.memory import MemoryRows
+from gmmfast.rows.incomplete import IncompleteRows, in_memory
 from gmmfast.rows.sources import Chunk, Chunks
 
 LABELS = 1 << 26  # bytes, at most, for the component of each row
@@ -51,19 +54,31 @@ class ChunkRows(RowsElsewhere):
         Can be iterated over repeatedly.
     n_jobs : int, optional
         Threads; None is all that Numba allows.
+    may_miss : bool
+        Whether values may be missing. Rows without any value have no weight then.
     """
 
-    def __init__(self, source: Chunks | MaskedChunks, *, n_jobs: int | None = None) -> None:
-        self._source, self._n_jobs = source, n_jobs
+    def __init__(
+        self,
+        source: Chunks | MaskedChunks,
+        *,
+        n_jobs: int | None = None,
+        may_miss: bool = False,
+    ) -> None:
+        self._source, self._n_jobs, self._may_miss = source, n_jobs, may_miss
         self._labels: NDArray[np.unsignedinteger] | None = None  # (n_all,) to sort chunks by
         self.n_rows, self.n_all, self.weight, self.is_weighted = 0, 0, 0.0, False
         self._dtype: np.dtype[Any] = np.dtype(np.float32)  # until a chunk has another type
-        shift = total = None
+        shift = total = mass = np.empty(0)
         low = high = np.empty(0)
         lightest, heaviest = math.inf, 0.0
-        for chunk in source:
-            weights = np.ones(len(chunk.X)) if chunk.weights is None else chunk.weights
+        for chunk in source.read(may_miss=may_miss):
             self.is_weighted |= chunk.weights is not None
+            if may_miss:
+                before = _weights(chunk)
+                chunk = _with_values(chunk)
+                self.n_without += int(np.count_nonzero(before) - np.count_nonzero(_weights(chunk)))
+            weights = _weights(chunk)
             self.n_all += len(chunk.X)
             self.n_rows += int(np.count_nonzero(weights))
             self.weight += float(weights.sum())
@@ -75,18 +90,34 @@ class ChunkRows(RowsElsewhere):
             present = chunk.X if weights.all() else chunk.X[weights > 0]
             if not len(present):
                 continue
-            if shift is None or total is None:
-                shift, total = present[0].astype(np.float64), np.zeros(present.shape[1])
+            if not shift.size:
+                shift = np.full(present.shape[1], np.nan)
+                total, mass = np.zeros(shift.size), np.zeros(shift.size)
                 low, high = np.full_like(total, np.inf), np.full_like(total, -np.inf)
+            is_known = ~np.isnan(present)
+            firsts = present[is_known.argmax(axis=0), np.arange(shift.size)].astype(np.float64)
+            shift, own = np.where(np.isnan(shift), firsts, shift), weights[weights > 0]
             with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
-                total += weights[weights > 0] @ (present - shift)
-            low, high = widened(low, high, np.ascontiguousarray(present))
-        if shift is None or total is None or not self.n_rows:
+                residuals = present - shift
+                if is_known.all():
+                    total, mass = total + own @ residuals, mass + weights.sum()
+                    low, high = widened(low, high, np.ascontiguousarray(present))
+                    continue
+                total += own @ np.where(is_known, residuals, 0.0)
+            mass += own @ is_known
+            low = np.minimum(low, np.where(is_known, present, np.inf).min(axis=0))
+            high = np.maximum(high, np.where(is_known, present, -np.inf).max(axis=0))
+            self.lack_values = True
+        self.lack_values |= self.n_without > 0
+        if not self.n_rows:
             raise none_to_fit(self.is_weighted)
         require_total_weight(self.weight)
         self._log_weight_spread = math.log(heaviest) - math.log(lightest)
-        self.extent = Extent(shift + total / self.weight, low, high)
+        mean = np.where(mass > 0, shift + total / np.where(mass > 0, mass, 1.0), 0.0)
+        self.extent = Extent(mean, low, high)
         self._dtype = self.extent.dtype_for(self._dtype)
+        if self.lack_values:
+            self._dtype = np.dtype(np.float64)
         self.center = self.extent.center_for(self._dtype)
         self.n_features = len(self.center)
         self.names = source.names
@@ -95,12 +126,19 @@ class ChunkRows(RowsElsewhere):
         """Results of `work` for the chunks with rows, in order."""
         return in_order(work, self._parts(), thread_count(self._n_jobs))
 
+    def _again(self) -> Iterator[Chunk]:
+        """All rows once more; they are checked, because their source may have changed."""
+        chunks = self._source.read(may_miss=self._may_miss)
+        return map(_with_values, chunks) if self.lack_values else chunks
+
     def _parts(self) -> Iterator[Chunk]:
         """Chunks in the type to compute in, large ones in parts."""
         step = rows_of(self.n_features, self.dtype)
         for chunk in self._source.again():
             if chunk.first + len(chunk.X) > self.n_all:
                 raise changed()
+            if self.lack_values:
+                chunk = _with_values(chunk)
             for start in range(0, len(chunk.X), step):
                 part = slice(start, start + step)
                 weights = None if chunk.weights is None else chunk.weights[part]
@@ -130,6 +168,9 @@ class ChunkRows(RowsElsewhere):
         unit = unit_of(self.weight, self.n_rows)
 
         def sums_of(chunk: Chunk) -> SufficientStatistics:
+            if self.lack_values and np.isnan(chunk.X).any():
+                rows = IncompleteRows(chunk.X, chunk.weights, n_jobs=1, center=self.center)
+                return rows.sums(parameters, scatter, rows.hints(), cut, means)
             sums, order = make_sums(1, K, d, scatter.shape(K, d)), self._order(chunk)
             weights = None if chunk.weights is None else read_only(chunk.weights / unit)
             em_rows(
@@ -153,7 +194,8 @@ class ChunkRows(RowsElsewhere):
 
     def masked(self, mask: Mask) -> ChunkRows:
         """Return some of the rows, about the same center and in the same element type."""
-        rows = ChunkRows(MaskedChunks(self._source, mask, self.n_rows), n_jobs=self._n_jobs)
+        source = MaskedChunks(self._source, mask, self.n_rows, self.lack_values)
+        rows = ChunkRows(source, n_jobs=self._n_jobs, may_miss=self._may_miss)
         rows.center, rows._dtype = self.center, self.dtype
         return rows
 
@@ -161,8 +203,8 @@ class ChunkRows(RowsElsewhere):
         """Return the entropy of the components given the rows, in nats."""
 
         def entropy_in(chunk: Chunk) -> float:
-            rows = MemoryRows(chunk.X, chunk.weights, n_jobs=1, center=self.center)
-            return entropy_of(rows, parameters)
+            rows = in_memory(chunk.X, chunk.weights, n_jobs=1, center=self.center)
+            return rows.entropy(parameters)
 
         return math.fsum(self._each(entropy_in))
 
@@ -186,8 +228,9 @@ class ChunkRows(RowsElsewhere):
         labels = np.zeros(self.n_all, kind)
 
         def label(chunk: Chunk) -> None:
-            rows = MemoryRows(chunk.X, n_jobs=1, center=self.center)
-            labels[chunk.first : chunk.first + len(chunk.X)] = labels_of(rows, parameters)
+            rows = in_memory(chunk.X, n_jobs=1, center=self.center)
+            own = labels_of(rows, parameters)
+            labels[chunk.first : chunk.first + len(chunk.X)] = own
 
         deque(self._each(label), maxlen=0)
         arranged = copy(self)
@@ -195,26 +238,26 @@ class ChunkRows(RowsElsewhere):
         arranged._labels = labels
         return arranged
 
-    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
+    def all_or_sample(self, n: int, rng: Random) -> Loaded:
         """Return all rows, in memory, if at most `n`; else a sample of `n`."""
         if self.n_rows <= n:
-            chunks = list(self._source)
+            chunks = list(self._again())
             if sum(len(chunk.X) for chunk in chunks) != self.n_all:
                 raise changed()
             X = np.concatenate([chunk.X.astype(self.dtype) for chunk in chunks])
             weights = None
             if any(chunk.weights is not None for chunk in chunks):
                 weights = np.concatenate([_weights(chunk) for chunk in chunks])
-            return MemoryRows(X, weights, n_jobs=self._n_jobs, center=self.center)
+            return in_memory(X, weights, n_jobs=self._n_jobs, center=self.center)
         drawn = (self._drawn(rng.uniform(size=n)) - self.center).astype(self.dtype)
-        return MemoryRows(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
+        return in_memory(drawn, n_jobs=self._n_jobs, center=np.zeros(self.n_features))
 
     def _drawn(self, u: Floats) -> Floats:
         """Draw rows by the inverse CDF of the weights, independent of the size of chunks."""
         order = u.argsort(kind="stable")
         targets, rows = u[order] * self.weight, np.empty((len(u), self.n_features))
         done, before = 0, 0.0
-        for chunk in self._source:
+        for chunk in self._again():
             weights = _weights(chunk)
             if not weights.any():
                 continue
@@ -238,25 +281,32 @@ class MaskedChunks:
         Which rows to keep.
     n_rows : int
         Number of rows of positive weight in the source.
+    lack_values : bool
+        Whether values are missing in some rows of the source.
     """
 
     names: list[str] | None
 
-    def __init__(self, source: Chunks | MaskedChunks, mask: Mask, n_rows: int) -> None:
+    def __init__(
+        self, source: Chunks | MaskedChunks, mask: Mask, n_rows: int, lack_values: bool
+    ) -> None:
         self._source, self._mask, self._n_rows = source, mask, n_rows
+        self._lack_values = lack_values
         self.names = source.names
 
-    def __iter__(self) -> Iterator[Chunk]:
-        """Read all rows."""
-        return self._kept(iter(self._source))
+    def read(self, *, may_miss: bool = False) -> Iterator[Chunk]:
+        """Read all rows; `may_miss` says whether values may be missing."""
+        return self._kept(self._source.read(may_miss=may_miss))
 
     def again(self) -> Iterator[Chunk]:
-        """Read all rows again, without checking that they are finite."""
+        """Read all rows again, without checking their values."""
         return self._kept(self._source.again())
 
     def _kept(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
         number = first = 0
         for chunk in chunks:
+            if self._lack_values:
+                chunk = _with_values(chunk)
             present = np.flatnonzero(_weights(chunk))
             if not present.size:
                 continue
@@ -275,6 +325,14 @@ def picked_by_weight(weights: Floats, before: float, targets: Floats) -> NDArray
     last = np.flatnonzero(weights)[-1]
     picked: NDArray[np.int64] = np.minimum(np.searchsorted(cumulated, targets, "right"), last)
     return picked
+
+
+def _with_values(chunk: Chunk) -> Chunk:
+    """Return a chunk in which rows without any value have no weight."""
+    empty = without_values(chunk.X)
+    if not empty.any():
+        return chunk
+    return replace(chunk, weights=np.where(empty, 0.0, _weights(chunk)))
 
 
 def _weights(chunk: Chunk) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -20,13 +20,18 @@ from numpy.typing import NDArray
 
 from gmmfast.data.arrays import require_length
 from gmmfast.data.dask import Partitions
-from gmmfast.data.validation import check_rows, check_sample_weight, require_total_weight
+from gmmfast.data.validation import (
+    Random,
+    check_rows,
+    check_sample_weight,
+    require_total_weight,
+)
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows.base import Mask, RowsElsewhere, none_to_fit
+from gmmfast.rows.available import extent_of_known, without_values
+from gmmfast.rows.base import Loaded, Mask, RowsElsewhere, none_to_fit
 from gmmfast.rows.chunks import picked_by_weight
-from gmmfast.rows.evaluation import entropy_of
 from gmmfast.rows.extent import Extent, widened
-from gmmfast.rows.memory import MemoryRows
+from gmmfast.rows.incomplete import in_memory
 
 TASK_BYTES = 64 << 20  # neighboring partitions are joined up to this size,
 TASKS = 16  # unless that leaves fewer tasks than this;
@@ -42,11 +47,14 @@ class Facts:
 
     n_rows: int  # of positive weight
     weight: float
+    known: Floats  # (d,) weight of the rows that have each feature
     extent: Extent  # mean and extremes of each feature
     dtype: np.dtype[Any]
     lightest: float  # positive weight
     heaviest: float
     n_bytes: int
+    lack_values: bool
+    n_without: int  # rows left out because they have no value
 
 
 @dataclass(frozen=True)
@@ -57,72 +65,79 @@ class Share:
     rows: slice
 
 
-Loaded = tuple[NDArray[Any], Floats | None]  # rows (m, d) and their positive weights (m,)
+class Part(NamedTuple):
+    """Rows of a partition that have weight and a value."""
+
+    X: NDArray[Any]  # (m, d)
+    weights: Floats | None  # (m,), positive
+    n_without: int = 0  # rows left out because they have no value
 
 
 # ------------------------------------------------------------------------- tasks of the workers
 
 
-def load(number: int, part: Any, weights: Any) -> Loaded:
+def load(number: int, part: Any, weights: Any, may_miss: bool) -> Part:
     """Check a partition, and leave out rows of weight zero; ValueError names it."""
     try:
         if not require_length(part):
             width = np.shape(part)[1] if np.ndim(part) > 1 else 1
-            return np.empty((0, width)), None
-        X, _ = check_rows(part, name="GaussianMixture")
+            return Part(np.empty((0, width)), None)
+        X, _ = check_rows(part, name="GaussianMixture", is_missing_allowed=may_miss)
         checked = check_sample_weight(weights, len(X), are_all=False)
     except (ValueError, TypeError) as error:
         raise ValueError(f"partition {number}: {error}") from error
-    if checked is None or checked.all():
-        return X, checked
-    return X[checked > 0], checked[checked > 0]
+    kept = np.ones(len(X), bool) if checked is None else checked > 0
+    empty = kept & without_values(X)
+    kept &= ~empty
+    if kept.all():
+        return Part(X, checked)
+    return Part(X[kept], None if checked is None else checked[kept], int(empty.sum()))
 
 
-def describe(loaded: Loaded) -> Facts:
+def describe(part: Part) -> Facts:
     """Return facts about a partition."""
-    X, weights = loaded
-    own = _weights(X, weights)
-    weight = float(own.sum())
-    d = X.shape[1]
-    mean = np.zeros(d)
-    if own.size:
-        shift = X[0].astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
-            mean = shift + own / weight @ (X - shift)
-    low, high = widened(np.full(d, np.inf), np.full(d, -np.inf), np.ascontiguousarray(X))
-    extent = Extent(mean, low, high)
-    lightest, heaviest = own.min(initial=math.inf), own.max(initial=0.0)
-    return Facts(own.size, weight, extent, X.dtype, float(lightest), float(heaviest), X.nbytes)
+    X, own, d = part.X, _weights(part), part.X.shape[1]
+    weight, lack_values = float(own.sum()), bool(np.isnan(X).any())
+    mean, known = np.zeros(d), np.full(d, weight)
+    if lack_values:
+        extent, known = extent_of_known(X.astype(np.float64), own), own @ ~np.isnan(X)
+    else:
+        if own.size:
+            shift = X[0].astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):  # overflow: the center is 0 then
+                mean = shift + own / weight @ (X - shift)
+        low, high = widened(np.full(d, np.inf), np.full(d, -np.inf), np.ascontiguousarray(X))
+        extent = Extent(mean, low, high)
+    dtype = np.dtype(np.float64) if lack_values else X.dtype
+    lightest, heaviest = float(own.min(initial=math.inf)), float(own.max(initial=0.0))
+    counted = extent, dtype, lightest, heaviest, X.nbytes, lack_values, part.n_without
+    return Facts(own.size, weight, known, *counted)
 
 
-def keep(loaded: Loaded, mask: Mask, first: int) -> Loaded:
+def keep(part: Part, mask: Mask, first: int) -> Part:
     """Return some rows of a partition; `first` is the number of its first row."""
-    X, weights = loaded
-    kept = mask(first, len(X))
-    return X[kept], None if weights is None else weights[kept]
+    kept = mask(first, len(part.X))
+    return Part(part.X[kept], None if part.weights is None else part.weights[kept])
 
 
-def together(loaded: Sequence[Loaded], dtype: np.dtype[Any]) -> Loaded:
+def together(parts: Sequence[Part], dtype: np.dtype[Any]) -> Part:
     """Concatenate neighboring partitions."""
-    if len(loaded) == 1:
-        rows, own = loaded[0]
-        return rows.astype(dtype, copy=False), own
-    X = np.concatenate([rows.astype(dtype, copy=False) for rows, _ in loaded])
-    if all(own is None for _, own in loaded):
-        return X, None
-    return X, np.concatenate([_weights(rows, own) for rows, own in loaded])
+    if len(parts) == 1:
+        return parts[0]._replace(X=parts[0].X.astype(dtype, copy=False))
+    X = np.concatenate([part.X.astype(dtype, copy=False) for part in parts])
+    if all(part.weights is None for part in parts):
+        return Part(X, None)
+    return Part(X, np.concatenate([_weights(part) for part in parts]))
 
 
-def share_of(
-    loaded: Sequence[Loaded], part: slice, center: Floats, dtype: np.dtype[Any]
-) -> MemoryRows:
+def share_of(parts: Sequence[Part], share: slice, center: Floats, dtype: np.dtype[Any]) -> Loaded:
     """Return some rows of neighboring partitions."""
-    X, weights = together(loaded, dtype)
-    own = None if weights is None else weights[part]
-    return MemoryRows(X[part], own, n_jobs=1, center=center)
+    whole = together(parts, dtype)
+    own = None if whole.weights is None else whole.weights[share]
+    return in_memory(whole.X[share], own, n_jobs=1, center=center)
 
 
-def pack(parameters: Parameters | None, *share: Any) -> MemoryRows:
+def pack(parameters: Parameters | None, *share: Any) -> Loaded:
     """Pack some rows, sorted by likely component if there is a mixture."""
     rows = share_of(*share)
     return (rows if parameters is None else rows.arranged_for(parameters)).packed_alone()
@@ -130,7 +145,7 @@ def pack(parameters: Parameters | None, *share: Any) -> MemoryRows:
 
 def entropy(parameters: Parameters, *share: Any) -> float:
     """Return the entropy of the components given some rows."""
-    return entropy_of(share_of(*share), parameters)
+    return share_of(*share).entropy(parameters)
 
 
 def extremes(axes: Floats, *share: Any) -> tuple[Floats, Floats]:
@@ -139,7 +154,7 @@ def extremes(axes: Floats, *share: Any) -> tuple[Floats, Floats]:
 
 
 def sums(
-    rows: MemoryRows, scatter: Scatter, cut: float, about: Floats, parameters: Parameters
+    rows: Loaded, scatter: Scatter, cut: float, about: Floats, parameters: Parameters
 ) -> SufficientStatistics:
     """The sums of one pass over packed partitions."""
     return rows.sums(parameters, scatter, rows.hints(), cut, about)
@@ -153,15 +168,14 @@ def add(parts: Sequence[SufficientStatistics]) -> SufficientStatistics:
     return total
 
 
-def draw(loaded: Loaded, before: float, targets: Floats) -> Floats:
+def draw(part: Part, before: float, targets: Floats) -> Floats:
     """Rows at given values of the cumulative weights; earlier partitions add up to `before`."""
-    X, weights = loaded
-    picked = picked_by_weight(_weights(X, weights), before, targets)
-    return np.asarray(X[picked], np.float64)
+    picked = picked_by_weight(_weights(part), before, targets)
+    return np.asarray(part.X[picked], np.float64)
 
 
-def _weights(X: NDArray[Any], weights: Floats | None) -> Floats:
-    return np.ones(len(X)) if weights is None else weights
+def _weights(part: Part) -> Floats:
+    return np.ones(len(part.X)) if part.weights is None else part.weights
 
 
 # ------------------------------------------------------------------------------------- the rows
@@ -177,20 +191,22 @@ class ClusterRows(RowsElsewhere):
     client : distributed.Client
         Client of the workers. If they have the memory, partitions are loaded once, and packed once
         per start; else they are loaded in every pass.
+    may_miss : bool, default=False
+        Whether values may be missing. Rows without any value are left out then.
     """
 
     _numbers: list[int]  # of the partitions with rows,
     _loaded: list[Any]  # which are tasks or futures,
     _facts: list[Facts]
 
-    def __init__(self, partitions: Partitions, client: Any) -> None:
+    def __init__(self, partitions: Partitions, client: Any, may_miss: bool = False) -> None:
         from dask import delayed
 
         self._client = client
         self.is_weighted = any(weights is not None for weights in partitions.weights)
         pairs = zip(partitions.rows, partitions.weights, strict=True)
         loaded = [
-            delayed(load)(i, rows, weights, dask_key_name=_key("load", i))
+            delayed(load)(i, rows, weights, may_miss, dask_key_name=_key("load", i))
             for i, (rows, weights) in enumerate(pairs)
         ]
         self._take(range(len(loaded)), loaded)
@@ -221,6 +237,12 @@ class ClusterRows(RowsElsewhere):
         weights = np.array([own.weight for own in self._facts])
         means, lows, highs = zip(*(own.extent for own in self._facts), strict=True)
         mean = weights / self.weight @ means
+        self.lack_values = any(own.lack_values for own in self._facts)
+        if self.lack_values:
+            known = np.array([own.known for own in self._facts])
+            mass = known.sum(axis=0)
+            mean = np.einsum("pd,pd->d", known / np.where(mass > 0, mass, 1.0), means)
+        self.n_without = sum(own.n_without for own in facts)
         self.extent = Extent(mean, np.min(lows, axis=0), np.max(highs, axis=0))
         heaviest = max(own.heaviest for own in self._facts)
         lightest = min(own.lightest for own in self._facts)
@@ -323,13 +345,13 @@ class ClusterRows(RowsElsewhere):
             arranged._packed = self._client.compute(arranged._packed, optimize_graph=False)
         return arranged
 
-    def all_or_sample(self, n: int, rng: np.random.Generator | np.random.RandomState) -> MemoryRows:
+    def all_or_sample(self, n: int, rng: Random) -> Loaded:
         """Return all rows, in local memory, if at most `n`; else a sample of `n`."""
         from dask import delayed
 
         if self.n_rows <= n:
             whole = together(self._compute(self._loaded), self.dtype)
-            return MemoryRows(*whole, center=self.center)
+            return in_memory(whole.X, whole.weights, center=self.center)
         u = rng.uniform(size=n)
         order = u.argsort(kind="stable")
         targets = u[order] * self.weight
@@ -344,7 +366,7 @@ class ClusterRows(RowsElsewhere):
         rows = np.empty((n, self.n_features))
         rows[order] = np.concatenate(self._compute(tasks))
         drawn = (rows - self.center).astype(self.dtype)
-        return MemoryRows(drawn, center=np.zeros(self.n_features))
+        return in_memory(drawn, center=np.zeros(self.n_features))
 
     def _compute(self, tasks: list[Any]) -> list[Any]:
         """Return results of tasks; RuntimeError with the reason if they end early."""

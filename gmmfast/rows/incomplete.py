@@ -14,7 +14,7 @@ from gmmfast.data.validation import Random
 from gmmfast.models.full import Full
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.available import extent_of_known, normal_of_all, statistics_of_available
-from gmmfast.rows.base import Mask, RowsElsewhere, empty_fold, unit_of
+from gmmfast.rows.base import Hints, Mask, RowsElsewhere, empty_fold, unit_of
 from gmmfast.rows.evaluation import entropy_of, labels_of, responsibilities_of
 from gmmfast.rows.memory import UNSORTED, MemoryRows
 from gmmfast.rows.patterns import (
@@ -93,15 +93,15 @@ class IncompleteRows(RowsElsewhere):
     ) -> None:
         self._X, self._n_jobs = np.asarray(X, np.float64), n_jobs
         is_observed = ~np.isnan(self._X)
-        self._weights = np.where(is_observed.any(axis=1), 1.0, 0.0)
-        self.is_weighted = sample_weight is not None
-        if sample_weight is not None:
-            self._weights *= sample_weight
-        present = self._weights > 0
+        given = np.ones(len(X)) if sample_weight is None else sample_weight
+        self._weights = np.where(is_observed.any(axis=1), given, 0.0)
+        self.is_weighted, present = sample_weight is not None, self._weights > 0
+        self.n_without = int(np.count_nonzero(given) - np.count_nonzero(present))
         self.n_features, self._dtype = X.shape[1], np.dtype(np.float64)
         self.n_rows, self.weight = int(present.sum()), float(self._weights.sum())
-        self._unit = unit_of(self.weight, self.n_rows)
-        self._log_weight_spread = float(np.ptp(np.log(self._weights[present])))
+        self._unit = unit_of(self.weight, self.n_rows) if self.n_rows else 1.0
+        logs = np.log(self._weights[present])
+        self._log_weight_spread = float(np.ptp(logs)) if present.any() else 0.0
         self.extent = extent_of_known(self._X, self._weights)
         self.center = self.extent.center_for(self._dtype) if center is None else center
         self._packed = self._pack()
@@ -132,6 +132,12 @@ class IncompleteRows(RowsElsewhere):
         """Fill the arrays that are given; densities `cut` below a row's best count as 0."""
         self.values.evaluate(parameters, cut, part, **out)
 
+    def sums(
+        self, parameters: Parameters, scatter: Scatter, hints: Hints, cut: float, about: Floats
+    ) -> SufficientStatistics:
+        """One pass, as of rows that lack no value; there is no scratch."""
+        return self._sums(parameters, scatter, cut, about)
+
     @property
     def array(self) -> Floats:
         """The rows (n, d), NaN where a value is missing."""
@@ -150,6 +156,10 @@ class IncompleteRows(RowsElsewhere):
         if memberships.ndim == 1:
             resp = memberships[:, None] == np.arange(n_components)
         return statistics_of_available(self._X, self._weights, resp, self.center, scatter)
+
+    def packed_alone(self) -> IncompleteRows:
+        """Return the rows themselves."""
+        return self
 
     def part(self, indices: Any) -> IncompleteRows:
         """Return some of the rows, about the same center."""
@@ -216,6 +226,18 @@ class IncompleteRows(RowsElsewhere):
         )
         filled = imputed(self._X, normal, self.center, self._n_jobs, rng)
         return MemoryRows(filled, weights, n_jobs=self._n_jobs, center=self.center)
+
+
+def in_memory(
+    X: NDArray[Any],
+    sample_weight: Floats | None = None,
+    *,
+    n_jobs: int | None = None,
+    center: Floats | None = None,
+) -> Loaded:
+    """Return rows in memory, with or without missing values; parameters as of `MemoryRows`."""
+    kind = IncompleteRows if np.isnan(X).any() else MemoryRows
+    return kind(X, sample_weight, n_jobs=n_jobs, center=center)
 
 
 def imputed(

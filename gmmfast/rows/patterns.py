@@ -86,10 +86,11 @@ def packed_patterns(
     patterns = np.repeat(np.arange(sets.size), n_tiles)
     within = np.arange(patterns.size) - np.repeat(np.cumsum(n_tiles) - n_tiles, n_tiles)
     first_rows = first_of_pattern[patterns] + TILE * within
-    lines = np.cumsum(counts[patterns])
+    of_tiles = counts[patterns]
+    values, weights_of_tiles = aligned(int(of_tiles.sum()), LIKE), aligned(patterns.size, LIKE)
     tiles = Tiles(
-        aligned(int(lines[-1]), LIKE), aligned(patterns.size, LIKE), lines - counts[patterns],
-        patterns, np.append(first_rows, indices.size), features, counts,
+        values, weights_of_tiles, np.cumsum(of_tiles) - of_tiles, patterns,
+        np.append(first_rows, indices.size), features, counts,
     )  # fmt: skip
     pack_patterns(X, center, weights, indices[order], tiles)
     return Patterns(indices[order], own[order][first_rows], tiles)

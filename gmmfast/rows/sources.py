@@ -31,8 +31,9 @@ from gmmfast.tables.base import Watch, unwatched
 
 MOST_ROWS = 1 << 31  # per chunk: the limit of file readers
 END = object()  # sentinel after the last piece
-# Tables or user data, of a given number of rows; whether all have been read and checked before
-Pieces = Callable[[int | None, bool], Iterator[Any]]
+# Tables or user data, of a given number of rows; whether all have been read and checked before, and
+# whether values may be missing
+Pieces = Callable[[int | None, bool, bool], Iterator[Any]]
 Pieced: TypeAlias = tuple[NDArray[Any], Any, list[str] | None]  # rows, weights, names
 
 
@@ -86,21 +87,25 @@ class Chunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Read all rows; ValueError or OSError names the row of a failure."""
-        return self._read(are_finite=False)
+        return self.read()
+
+    def read(self, *, may_miss: bool = False) -> Iterator[Chunk]:
+        """Read all rows as by iterating; `may_miss` says whether values may be missing."""
+        return self._read(are_checked=False, may_miss=may_miss)
 
     def again(self) -> Iterator[Chunk]:
-        """Read all rows again, without checking that they are finite."""
-        return self._read(are_finite=True)
+        """Read all rows again, without checking their values."""
+        return self._read(are_checked=True, may_miss=True)
 
-    def _read(self, are_finite: bool) -> Iterator[Chunk]:
+    def _read(self, are_checked: bool, may_miss: bool) -> Iterator[Chunk]:
         try:
-            yield from self._checked(are_finite)
+            yield from self._checked(are_checked, may_miss)
         finally:
             self.watch(0)
 
-    def _checked(self, are_finite: bool) -> Iterator[Chunk]:
+    def _checked(self, are_checked: bool, may_miss: bool) -> Iterator[Chunk]:
         first, width = 0, None
-        pieces = self._pieces(self._chunk_rows, are_finite)
+        pieces = self._pieces(self._chunk_rows, are_checked, may_miss)
         for number in itertools.count():
             try:
                 piece = next(pieces, END)
@@ -109,7 +114,7 @@ class Chunks:
                     return
                 if not _length(piece):
                     continue
-                chunk = self._chunk(piece, first, are_finite)
+                chunk = self._chunk(piece, first, are_checked, may_miss)
             except (ValueError, TypeError, OSError) as error:
                 kind = OSError if isinstance(error, OSError) else ValueError
                 is_placed = str(error).startswith(self._what)  # by the file reader
@@ -125,13 +130,13 @@ class Chunks:
             yield chunk
             first += len(chunk.X)
 
-    def _chunk(self, piece: Any, first: int, are_finite: bool) -> Chunk:
+    def _chunk(self, piece: Any, first: int, are_checked: bool, may_miss: bool) -> Chunk:
         rows, kept = None, {}
         if isinstance(piece, Table):
             names = None if self.names is None else piece.names
             X, weights, rows, kept = piece.values, piece.weights, piece.rows, piece.kept
         else:
-            X, weights, names = self._of_rows(piece, first, are_finite)
+            X, weights, names = self._of_rows(piece, first, are_checked, may_miss)
         if self.names is None:
             self.names = names
         elif names is not None and names != self.names:
@@ -142,13 +147,13 @@ class Chunks:
         weights = check_sample_weight(weights, len(X), are_all=False, first=first)
         return Chunk(X, weights, first, rows, kept)
 
-    def _of_rows(self, piece: Any, first: int, are_finite: bool) -> Pieced:
+    def _of_rows(self, piece: Any, first: int, are_checked: bool, may_miss: bool) -> Pieced:
         """Rows, weights and names of a piece that is no table."""
         weights, names = None, self._columns
         if isinstance(piece, tuple):
             piece, weights = piece
         if column_names(piece) is None:
-            piece, _ = check_rows(piece, are_finite=True, first=first)
+            piece, _ = check_rows(piece, are_finite=True, first=first, is_missing_allowed=may_miss)
         if self._weight_column is not None:
             if weights is not None:
                 raise ValueError("the rows come with weights; got a weight_column= too.")
@@ -156,7 +161,13 @@ class Chunks:
             names = names or [n for n in _names_of(piece) if n != self._weight_column]
         if names is not None:
             piece = _picked(piece, names)
-        X, own = check_rows(piece, are_finite=are_finite, first=first, columns=names)
+        X, own = check_rows(
+            piece,
+            are_finite=are_checked,
+            first=first,
+            columns=names,
+            is_missing_allowed=may_miss,
+        )
         return X, weights, names or own
 
 
@@ -291,7 +302,7 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
     if is_dask(data):
         data = partitions_of(data, sample_weight)
     elif is_array and from_frame(data) is None:
-        return lambda rows, _: _slices(data, rows, sample_weight)
+        return lambda rows, *_: _slices(data, rows, sample_weight)
     elif sample_weight is not None:
         raise ValueError(
             "sample_weight goes with arrays and Dask's collections; weights of files are in a "
@@ -304,7 +315,7 @@ def _pieces_of(data: Any, sample_weight: NDArray[Any] | None) -> Pieces:
         )
     is_bag = isinstance(data, bytes | Mapping | Set)  # of items that are not chunks
     if isinstance(data, Iterable) and not is_bag and from_frame(data) is None:
-        return lambda rows, _: iter(data)
+        return lambda rows, *_: iter(data)
     is_lazy = hasattr(data, "collect")
     remedy = "Pass what its collect() returns" if is_lazy else "Fit data in memory directly"
     raise TypeError(
@@ -333,8 +344,9 @@ def _of_files(
     choice = choose_columns(path, columns, weight_column, **options)
     names, has_names = choice.names, choice.source.has_names
 
-    def pieces(rows: int | None, are_checked: bool) -> Iterator[Any]:
-        return read_pieces(path, names, weight_column, rows, is_checked=are_checked, **options)
+    def pieces(rows: int | None, are_checked: bool, may_miss: bool) -> Iterator[Any]:
+        own = {"is_checked": are_checked, "keep_missing": may_miss, **options}
+        return read_pieces(path, names, weight_column, rows, **own)
 
     return pieces, names if has_names or columns or weight_column else None, choice.notes
 

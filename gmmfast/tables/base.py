@@ -59,7 +59,10 @@ DROP = "or leave the rows out with --drop-missing (drop_missing=True in Python)"
 DIALECT = "To change that, use --delimiter, --decimal or --encoding (the same names in Python)."
 DECIMAL = "If that is wrong, use --decimal (decimal= in Python)."
 SHEET = "To read another one, use --sheet (sheet= in Python)."
-_FILL = f"gmmfast does not fit missing values: fill the cells, {DROP}."
+_FILL = (
+    f"Fill the cells, {DROP}, or fit what is known with --missing marginalize "
+    "(missing_values= in Python)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

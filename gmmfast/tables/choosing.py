@@ -51,7 +51,9 @@ class Choice:
     label : str or None
         Column of labels, one of `aside`.
     drop_missing : bool
-        Whether rows with missing values are left out; otherwise they are an error.
+        Whether rows with missing values are left out; otherwise they are an error,
+    keep_missing : bool
+        unless missing values are read as NaN.
     file_notes : list of str
         Notes on the file as such, and on an index of the rows.
     left_out : list of str
@@ -65,6 +67,7 @@ class Choice:
     is_asked: bool
     label: str | None
     drop_missing: bool
+    keep_missing: bool
     file_notes: list[str]
     left_out: list[str]
 
@@ -154,9 +157,16 @@ class Choice:
     def _kept(self) -> list[int]:
         return [self.source.names.index(name) for name in self.aside[self.has_weights :]]
 
+    def _absent(self, piece: Piece) -> NDArray[np.bool_]:
+        """Whether each value is missing that must not be (m, n_numeric)."""
+        absent: NDArray[np.bool_] = np.isnan(piece.values)
+        if self.keep_missing and not self.drop_missing:
+            absent[:, : len(self.names)] = False
+        return absent
+
     def _gaps(self, piece: Piece) -> NDArray[np.bool_]:
         """Whether each row has a missing value, or no label (m,)."""
-        gaps: NDArray[np.bool_] = np.asarray(np.isnan(piece.values).any(axis=1))
+        gaps: NDArray[np.bool_] = np.asarray(self._absent(piece).any(axis=1))
         if self.label is not None:
             gaps |= np.array([is_gap(cell) for cell in self._labels(piece)], bool)
         return gaps
@@ -178,7 +188,7 @@ class Choice:
         """Count missing values from the row `first` on, in all pieces that are left."""
         counts, n, total, place = np.zeros(len(self._numeric), np.int64), 0, first, ""
         for piece in pieces:
-            absent = np.isnan(piece.values)
+            absent = self._absent(piece)
             gaps: NDArray[np.bool_] = np.asarray(absent.any(axis=1))
             if gaps.any() and not place:
                 at = int(gaps.argmax())
@@ -240,6 +250,7 @@ def choose_columns(
     exclude: Sequence[str] = (),
     keep: Sequence[str] = (),
     drop_missing: bool = False,
+    keep_missing: bool = False,
     reading: Reading = FIND_OUT,
 ) -> Choice:
     """Open a file or several, and name the columns to read.
@@ -281,6 +292,7 @@ def choose_columns(
         columns is not None,
         label_column,
         drop_missing,
+        keep_missing,
         notes,
         left_out,
     )

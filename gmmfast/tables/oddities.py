@@ -40,7 +40,10 @@ def odd_columns(
     found: dict[str, list[str]] = {}
     if len(values) < 3 or len(names) < 2:
         return found
-    for name, column in zip(names, values.T, strict=True):
+    for name, whole in zip(names, values.T, strict=True):
+        column = whole[~np.isnan(whole)]
+        if len(column) < 3:
+            continue
         text = "has numbers with leading zeros, as codes do"
         if name not in padded:
             text = _oddity(column[:HEAD], name)

@@ -15,6 +15,7 @@ def read_table(
     label_column: str | None = None,
     exclude: Sequence[str] = (),
     drop_missing: bool = False,
+    keep_missing: bool = False,
     header: bool | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
@@ -47,6 +48,9 @@ def read_table(
         Leave out rows with missing values; by default they are an error. Missing are empty cells,
         ``NA``, ``N/A``, ``NaN``, ``null``, ``none``, ``?``, ``-`` and similar, and the null values
         of Arrow.
+    keep_missing : bool, optional
+        Read missing values as NaN, unless rows that have some are left out. Weights and labels
+        must not be missing.
     header : bool, optional
         Whether the first line of a text file, or row of a sheet, holds the names of the columns. By
         default it does where it holds all the names in `columns`; where none of its cells is a
@@ -69,7 +73,7 @@ def read_table(
     Returns
     -------
     Table
-        Finite numbers only.
+        Finite numbers only, unless missing values are kept.
 
     Raises
     ------
@@ -105,6 +109,7 @@ def read_table(
         label_column=label_column,
         exclude=exclude,
         drop_missing=drop_missing,
+        keep_missing=keep_missing,
         reading=reading,
     )
     return choice.table()
@@ -119,6 +124,7 @@ def read_pieces(
     keep: Sequence[str] = (),
     exclude: Sequence[str] = (),
     drop_missing: bool = False,
+    keep_missing: bool = False,
     reading: Reading = FIND_OUT,
     is_checked: bool = False,
 ) -> Iterator[Table]:
@@ -126,7 +132,7 @@ def read_pieces(
 
     Parameters
     ----------
-    path, columns, weight_column, exclude, drop_missing
+    path, columns, weight_column, exclude, drop_missing, keep_missing
         As for :func:`read_table`.
     n_rows : int, optional
         Rows per piece.
@@ -148,6 +154,7 @@ def read_pieces(
         exclude=exclude,
         keep=keep,
         drop_missing=drop_missing,
+        keep_missing=keep_missing,
         reading=reading,
     )
     yield from choice.tables(n_rows, is_checked=is_checked)

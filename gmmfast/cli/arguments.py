@@ -157,6 +157,8 @@ def _add_fit(commands: Any) -> None:
     _add_ratio(parser)
     _add_prior(parser)
     _add_noise(parser)
+    help = "leave out this share of the rows, the least likely ones (0)"
+    add("--trim", type=float, default=0.0, metavar="SHARE", help=help)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")

@@ -51,6 +51,7 @@ def fit(arguments: argparse.Namespace) -> int:
         "reg_covar": arguments.reg_covar,
         "covariance_ratio": arguments.covariance_ratio,
         "noise": arguments.noise,
+        "trim": arguments.trim,
         "random_state": arguments.seed,
         "acceleration": "auto",
         "prior": prior_of(arguments),

@@ -23,6 +23,7 @@ OPTIONS = {  # of parameters
             "reg_covar",
             "covariance_ratio",
             "noise",
+            "trim",
             "max_seconds",
             "patience",
             "exhaustive",

@@ -239,6 +239,7 @@ MIXTURE = {
     "missing_values": one_of(*MISSING),
     **NOISE,
     "prior": PRIOR,
+    "trim": fraction("[0.0, 0.5)", lambda value: 0 <= value < 0.5),
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,

@@ -28,7 +28,7 @@ from gmmfast.models import Model
 from gmmfast.models.base import least_rows
 from gmmfast.models.step import parameters_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics, equal_spheres
-from gmmfast.rows import Hints, MemoryRows, Rows
+from gmmfast.rows import Hints, MemoryRows, Rows, TrimmedRows
 
 ROWS_PER_COMPONENT = 128  # starts are tried on a sample of this many rows per component,
 ROWS_PER_FEATURE = 4  # or this many per component and feature for full covariances,
@@ -110,7 +110,8 @@ def start(
                 return untried(rows, model, n_components, init_params, rng)
         found = _tried_on_sample(rows, model, n_components, init_params, rng, means, caution)
     else:
-        found = Trial(rows, brought(rows, model, n_components, init_params, rng))
+        whole = rows.whole if isinstance(rows, TrimmedRows) else rows
+        found = Trial(whole, brought(whole, model, n_components, init_params, rng))
     if is_free:
         return on_all(rows, model, found)
     estimate = parameters_from(model, found.fit.mixture)

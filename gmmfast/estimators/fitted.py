@@ -37,7 +37,7 @@ from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.reporting.outcome import described, feature_names, scored, whole
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import Loaded, MemoryRows, Rows, center_near, open_rows
+from gmmfast.rows import Loaded, MemoryRows, Rows, TrimmedRows, center_near, open_rows, trimmed
 from gmmfast.rows.evaluation import (
     certainties_of,
     labels_of,
@@ -46,6 +46,7 @@ from gmmfast.rows.evaluation import (
 )
 from gmmfast.rows.incomplete import imputed
 from gmmfast.rows.sources import Source, is_elsewhere
+from gmmfast.rows.trimmed import kept_weights
 
 
 class FittedMixture(Estimator):
@@ -57,6 +58,7 @@ class FittedMixture(Estimator):
     random_state: Any
     n_jobs: int | None
     missing_values: MissingValues
+    trim: float
     weights_: NDArray[Any]
     means_: NDArray[Any]
     covariances_: NDArray[Any]
@@ -66,6 +68,7 @@ class FittedMixture(Estimator):
     noise_volume_: float
     noise_box_: Floats
     log_density_quantiles_: NDArray[np.float64]
+    trimmed_: NDArray[np.bool_]
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
@@ -258,6 +261,8 @@ class FittedMixture(Estimator):
             return criteria.icl(bic, statistics.doubt)
         largest = map_rows(self, X, certainties_of)
         weights = self._weights(X, sample_weight, len(largest))
+        if self.trim:
+            weights = self._kept(X, sample_weight, self.score_samples(X))
         weights = np.ones(len(largest)) if weights is None else weights
         return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
 
@@ -376,6 +381,12 @@ class FittedMixture(Estimator):
 
     def _calibrate(self, rows: Rows) -> None:
         """Keep quantiles of the log densities of checked rows, as `score_samples` gives them."""
+        if isinstance(rows, TrimmedRows):
+            log_density = rows.log_densities(self._parameters(rows.center))
+            weights = rows.kept_weights(log_density)
+            self.log_density_quantiles_ = quantiles(log_density, weights)
+            self.trimmed_ = weights < rows.whole.sample_weight / 2
+            return
         rng = np.random.default_rng(0)  # not the generator of the fit, whose results stay
         kept = rows.all_or_sample(MOST_ROWS, rng)
         same: Loaded = kept
@@ -573,12 +584,22 @@ class FittedMixture(Estimator):
             statistics = self._statistics(X, sample_weight)
             return statistics.log_likelihood, statistics.weight
         log_density = self.score_samples(X)
-        weights = self._weights(X, sample_weight, len(log_density))
+        weights = self._kept(X, sample_weight, log_density)
         with np.errstate(over="ignore"):  # rows infinitely far make a sum of minus infinity
             if weights is None:
                 return float(log_density.sum(dtype=np.float64)), float(len(log_density))
             present = weights > 0
             return float(weights[present] @ log_density[present]), float(weights.sum())
+
+    def _kept(
+        self, X: Any, sample_weight: ArrayLike | None, log_density: NDArray[Any]
+    ) -> Floats | None:
+        """Return the weights of rows in memory, of which the least likely may be left out."""
+        weights = self._weights(X, sample_weight, len(log_density))
+        if not self.trim:
+            return weights
+        weights = np.ones(len(log_density)) if weights is None else weights
+        return kept_weights(log_density, weights, self.trim)
 
     def _weights(self, X: Any, sample_weight: ArrayLike | None, n_rows: int) -> Floats | None:
         """Return the weights of rows in memory; rows without any value have none."""
@@ -590,7 +611,7 @@ class FittedMixture(Estimator):
 
     def _statistics(self, X: Any, sample_weight: ArrayLike | None) -> SufficientStatistics:
         """Return the sufficient statistics of rows that are not in memory."""
-        rows = self._open(X, sample_weight)
+        rows = trimmed(self._open(X, sample_weight), self.trim)
         return rows.expectation(self._parameters(rows.center), self._model().scatter)
 
     def _open(self, X: Any, sample_weight: ArrayLike | None) -> Rows:

@@ -64,7 +64,7 @@ from gmmfast.files.attributes import FACTS, NOISE, QUANTILES
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Floats, Parameters
-from gmmfast.rows import Origin, Rows
+from gmmfast.rows import Origin, Rows, trimmed
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.incomplete import in_memory
 from gmmfast.rows.opening import checked
@@ -168,6 +168,10 @@ class GaussianMixture(FittedMixture):
         Fit the most probable parameters under a prior instead of the likeliest: no component can
         collapse then. "mclust" is ``Prior()``, with mclust's defaults. `lower_bound_` includes the
         log density of the prior; `score` and the criteria do not. Not for `partial_fit`.
+    trim : float, default=0.0
+        Share of the rows, by weight and below 0.5, that each pass leaves out: the least likely ones
+        (Garcia-Escudero et al. 2008). `lower_bound_`, `score` and the criteria are means and sums
+        over the other rows, and n is their weight. It needs complete rows in memory; see Notes.
 
     Attributes
     ----------
@@ -208,10 +212,19 @@ class GaussianMixture(FittedMixture):
     log_density_quantiles_ : ndarray of shape (47,)
         Quantiles of the log densities of the rows of `fit`, for `log_density_quantile` and
         `is_outlier`. `partial_fit` keeps none; see `calibrate`.
+    trimmed_ : ndarray of bool of shape (n,)
+        With `trim`: the rows of `fit` that were left out (of the row at the threshold, more than
+        half of its weight). `predict` labels such rows like all others. Not kept by `save`.
     n_features_in_ : int
         Number of features d.
     feature_names_in_ : ndarray of str of shape (d,)
         Column names, where X was a frame with names.
+
+    Notes
+    -----
+    With `trim`, starts are made, tried and moved without the same share of rows: those farthest
+    from their neighbors. Each start draws other neighbors, so that several (`n_init`) may differ.
+    The first M step from labels or responsibilities takes all rows.
 
     References
     ----------
@@ -228,6 +241,9 @@ class GaussianMixture(FittedMixture):
 
     Fritz, H., Garcia-Escudero, L. A., Mayo-Iscar, A. (2013). A fast algorithm for robust
     constrained clustering. Computational Statistics & Data Analysis 61, 124-136.
+
+    Garcia-Escudero, L. A., Gordaliza, A., Matran, C., Mayo-Iscar, A. (2008). A general trimming
+    approach to robust cluster analysis. Annals of Statistics 36(3), 1324-1345.
 
     Kaukoranta, T., Franti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
     vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
@@ -281,6 +297,7 @@ class GaussianMixture(FittedMixture):
         noise: float | ArrayLike | None = None,
         noise_volume: float | None = None,
         prior: GivenPrior | None = None,
+        trim: float = 0.0,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -303,6 +320,7 @@ class GaussianMixture(FittedMixture):
         self.noise = noise
         self.noise_volume = noise_volume
         self.prior = prior
+        self.trim = trim
 
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
@@ -372,6 +390,7 @@ class GaussianMixture(FittedMixture):
         if checkpoint is not None:
             checkpoints.check_possible(checkpoint, self._n_starts(), path_of(X))
         rows, names = self._read(X, sample_weight)
+        rows = trimmed(rows, self.trim)
         warm = self.warm_start and hasattr(self, "converged_")
         goes_on = self._resumed is not None or warm
         if warm and self._resumed is None:
@@ -515,6 +534,11 @@ class GaussianMixture(FittedMixture):
                 "partial_fit takes no prior, whose weight depends on the number of all rows. Use "
                 "fit, or set prior=None."
             )
+        if self.trim:
+            raise ValueError(
+                f"partial_fit sees each row once and leaves none out; got trim={self.trim}. Set "
+                "trim=0, or use fit."
+            )
         if is_elsewhere(X):
             raise TypeError(
                 "partial_fit needs rows in memory, one batch at a time; got "
@@ -644,7 +668,7 @@ class GaussianMixture(FittedMixture):
         self._set_parameters(parameters, model, means, rows.dtype, result.degenerate)
         self._set_progress(result)
         self.n_samples_seen_ = rows.weight
-        for name in ("_stream", "_resumed", QUANTILES):
+        for name in ("_stream", "_resumed", "trimmed_", QUANTILES):
             self.__dict__.pop(name, None)
 
     def _set_progress(self, result: em.EMResult | em.Position) -> None:

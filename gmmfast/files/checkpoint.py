@@ -38,7 +38,7 @@ SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by
 
 
 # parameters that a fit must have to go on
-SAME = ("n_components", "covariance_type", "covariance_ratio", "acceleration", "prior")
+SAME = ("n_components", "covariance_type", "covariance_ratio", "trim", "acceleration", "prior")
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,11 @@ class Checkpoint:
 
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
+        before = {"covariance_ratio": None, "trim": 0.0, "prior": None} | self.settings
         for name in SAME:
-            if settings[name] != self.settings.get(name):
+            if settings[name] != before[name]:
                 raise ValueError(
-                    f"The checkpoint is of a fit with {name}={self.settings.get(name)!r}; got "
+                    f"The checkpoint is of a fit with {name}={before[name]!r}; got "
                     f"{settings[name]!r}. Set it back, or begin a new fit."
                 )
 

@@ -122,6 +122,7 @@ def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_na
         report.covariances,
         covariance_type=report.structure,
         feature_names=report.names if has_names else None,
+        trim=model.trim,
     )
     shift = 0.0 if scaling is None else scaling.log_volume()
     mixture.degenerate_ = report.degenerate

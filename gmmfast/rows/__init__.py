@@ -7,6 +7,7 @@ from gmmfast.rows.extent import center_near
 from gmmfast.rows.incomplete import IncompleteRows
 from gmmfast.rows.memory import MemoryRows
 from gmmfast.rows.opening import open_rows
+from gmmfast.rows.trimmed import TrimmedRows, trimmed
 
 __all__ = [
     "ChunkRows",
@@ -17,6 +18,8 @@ __all__ = [
     "MemoryRows",
     "Origin",
     "Rows",
+    "TrimmedRows",
     "center_near",
     "open_rows",
+    "trimmed",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
-from gmmfast.kernels.density import TILE, make_work
+from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_resp, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
@@ -89,6 +89,7 @@ class MemoryRows:
         self._labels = labels
         self._places: NDArray[np.uint16] | None = None  # second sort key
         self._packed: Packed | None = None
+        self._packed_order: NDArray[np.int64] | None = None
         self._mean: Floats | None = None
         self._covariance: Floats | None = None
         self._wide: Packed | None = None
@@ -168,6 +169,28 @@ class MemoryRows:
         order = sorted_order(labels, None if places is None else places[own])
         return order if kept is None else kept[order], labels[order].astype(np.int32)
 
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Indices (m,) of the rows of the packed copy."""
+        if self._packed_order is None:
+            self._packed_order = self._order()[0]
+        return self._packed_order
+
+    def reweighted(self, weights: Floats, dtype: np.dtype[Any]) -> MemoryRows:
+        """Return the same packed copy, of an element type, with other weights (n,) of all rows.
+
+        Rows without weight stay in it, and count in `n_rows`: where passes are cut does not change.
+        """
+        packed = self.packed_in(dtype)
+        row_weights = aligned(len(packed.tiles), packed.row_weights[0])
+        row_weights.ravel()[: self.n_rows] = weights[self.order] / self.weight_unit
+        row_weights.ravel()[self.n_rows :] = 0.0
+        place = "_packed" if dtype == self.dtype else "_wide"
+        rows = MemoryRows.__new__(MemoryRows)
+        own = {place: packed._replace(row_weights=row_weights), "_sample_weight": weights}
+        rows.__dict__.update(self.__dict__, **own, weight=float(weights.sum()))
+        return rows
+
     def packed_alone(self) -> MemoryRows:
         """Return the same rows for EM alone, with only their packed copy."""
         rows = MemoryRows.__new__(MemoryRows)
@@ -206,6 +229,7 @@ class MemoryRows:
         """Return the same rows with a packed copy that is sorted by `labels` and `places` (n,)."""
         rows = MemoryRows.__new__(MemoryRows)
         own = {"_labels": labels, "_places": places, "_packed": None, "_wide": None}
+        own["_packed_order"] = None
         rows.__dict__.update(self.__dict__, **own)
         return rows
 

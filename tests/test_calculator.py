@@ -79,6 +79,8 @@ NAMES = ["a", "b", "c"]
         ({"tol": None}, "got None"),
         ({"tol": 10**400}, "tolerance (tol) must be a number"),
         ({"reg_covar": True}, "(reg_covar) must be a number"),
+        ({"trim": 0.5}, "to leave out (trim) must be below 0.5; got 0.5."),
+        ({"n_components": [1, 2], "trim": 0.1}, "Rows are left out for one number of components"),
         ({"standardize": 1}, "(standardize) must be true or false; got 1."),
         ({"prior": "mclust"}, "few rows (prior) must be true or false; got 'mclust'."),
         ({"random_state": 2**32}, "The seed (random_state) must be a whole number"),
@@ -650,6 +652,7 @@ def test_a_constant_column_cannot_be_standardized(tmp_path):
         ("rows.csv", {"n_components": 2, "left_out": ["who"]}),
         ("rows.csv", {"n_components": 2, "names": ["7", "3"]}),
         ("typed.csv", {"n_components": 2, "n_init": 3, "random_state": 7, "prior": True}),
+        ("typed.csv", {"n_components": 2, "random_state": 7, "trim": 0.1}),
     ],
 )
 def test_the_lines_reproduce_the_result(source, body, tmp_path, monkeypatch, capsys):

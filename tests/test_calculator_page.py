@@ -318,6 +318,7 @@ def test_reset(page):
     open_settings(page)
     page.fill("#k", "5")
     page.fill("#tol", "0.5")
+    page.fill("#trim", "0.1")
     page.check("#standardize")
     page.check("#prior")
     expect(page.locator("#more-summary")).to_contain_text("standardized, prior")
@@ -325,12 +326,26 @@ def test_reset(page):
     page.locator("label", has=page.locator("input[value=VEV]")).click()
     expect(page.locator("input[value=VEV]")).to_be_checked()
     expect(page.locator("#more-summary")).to_contain_text("tolerance 0.5")
+    expect(page.locator("#more-summary")).to_contain_text("share left out 0.1")
     page.click("#reset")
     expect(page.locator("input[value=full]")).to_be_checked()
-    for name, value in (("#k", "2"), ("#tol", "0.0001")):
+    for name, value in (("#k", "2"), ("#tol", "0.0001"), ("#trim", "0")):
         expect(page.locator(name)).to_have_value(value)
     expect(page.locator("#standardize")).not_to_be_checked()
     expect(page.locator("#prior")).not_to_be_checked()
+
+
+def test_trim__leaves_rows_out_of_one_fit_but_not_of_a_choice(page):
+    open_settings(page)
+    page.fill("#trim", "0.6")
+    page.click("#calculate")
+    expect(page.locator("#trim")).to_have_attribute("aria-invalid", "true")
+    page.fill("#trim", "0.2")
+    calculate(page)
+    expect(page.locator("#results")).to_contain_text("left out the least likely 20 % of the rows")
+    choose_for_me(page)
+    expect(page.locator("#trim")).to_be_hidden()
+    expect(page.locator("#more-summary")).not_to_contain_text("left out")
 
 
 def test_copies_and_downloads(page, tmp_path):

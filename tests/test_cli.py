@@ -71,8 +71,8 @@ def test_fit__passes_every_option_on(run, monkeypatch):
 
     monkeypatch.setattr("gmmfast.cli.fitting.GaussianMixture", Recorder)
     options = "--covariance diag --tol 1e-5 --max-iter 50 --n-init 2 --init random_from_data"
-    options += " --reg-covar 1e-4 --seed 5 --prior mclust --prior-shrinkage 0.1 --prior-dof 9"
-    options += " --prior-scale 2 --prior-concentration 3"
+    options += " --reg-covar 1e-4 --covariance-ratio 100 --trim 0.1 --seed 5 --prior mclust"
+    options += " --prior-shrinkage 0.1 --prior-dof 9 --prior-scale 2 --prior-concentration 3"
     assert run("fit", "--example", "customers", "-k", 2, *options.split())[0] == 0
     expected = dict(
         n_components=2,
@@ -82,6 +82,8 @@ def test_fit__passes_every_option_on(run, monkeypatch):
         n_init=2,
         init_params="random_from_data",
         reg_covar=1e-4,
+        covariance_ratio=100,
+        trim=0.1,
         random_state=5,
         acceleration="auto",
         prior=Prior(None, 0.1, 9, 2, 3),

@@ -30,6 +30,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
         *(['prior="mclust"'] if settings.prior else []),
         *(["noise=0.05"] if settings.noise else []),
     ]
+    trim = [f"trim={settings.trim!r}"] if settings.trim else []
     if settings.is_choice:
         imports.append("from gmmfast import GaussianMixtureIC")
         types = '"all"' if settings.covariance_type == "all" else f'["{settings.covariance_type}"]'
@@ -47,7 +48,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
             "mixture = GaussianMixture(",
             f'    {settings.components[0]}, covariance_type="{settings.covariance_type}", '
             f"n_init={settings.n_init},",
-            f"    {', '.join(options)},",
+            f"    {', '.join(options + trim)},",
             f").fit({values})",
         ]
     lines += ["order = (-mixture.weights_).argsort()", "print(mixture.weights_[order])"]
@@ -100,6 +101,8 @@ def command_line(settings: Settings, origin: Origin) -> str:
         command.append("--drop-missing")
     if settings.noise:
         command.append("--noise")
+    if settings.trim:
+        command += ["--trim", repr(settings.trim)]
     if settings.standardize:
         command.append("--standardize")
     if settings.prior:

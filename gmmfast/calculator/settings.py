@@ -28,7 +28,7 @@ class Settings:
         Criterion to minimize among several candidates.
     covariance_type : str
         A model of `GaussianMixture`, or "all" among several candidates.
-    max_iter, tol, n_init, reg_covar, random_state : int, float, int, float, int
+    max_iter, tol, n_init, reg_covar, trim, random_state : int, float, int, float, float, int
         As in `GaussianMixture`.
     standardize : bool
         Whether to fit to columns of mean 0 and standard deviation 1.
@@ -46,6 +46,7 @@ class Settings:
     tol: float
     n_init: int
     reg_covar: float
+    trim: float
     standardize: bool
     prior: bool
     noise: bool
@@ -65,6 +66,7 @@ DEFAULTS: dict[str, Any] = {
     "tol": 1e-4,
     "n_init": 1,
     "reg_covar": 1e-6,
+    "trim": 0.0,
     "standardize": False,
     "prior": False,
     "noise": False,
@@ -81,6 +83,7 @@ LABELS = {  # names on the page, and in programs
     "tol": "The convergence tolerance (tol)",
     "n_init": "Restarts (n_init)",
     "reg_covar": "Regularization (reg_covar)",
+    "trim": "The share of rows to leave out (trim)",
     "standardize": "Standardize columns (standardize)",
     "prior": "Prior for few rows (prior)",
     "noise": "Outliers as noise (noise)",
@@ -124,6 +127,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
         tol=_number(asked, "tol"),
         n_init=_whole(asked, "n_init", 1, 1000),
         reg_covar=_number(asked, "reg_covar"),
+        trim=_number(asked, "trim"),
         standardize=_flag(asked, "standardize"),
         prior=_flag(asked, "prior"),
         noise=_flag(asked, "noise"),
@@ -132,6 +136,10 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
     require_columns([settings.covariance_type], len(columns))
     if settings.is_choice and settings.n_init > 1:
         raise ValueError("Restarts are for one number of components; set them to 1.")
+    if settings.trim >= 0.5:
+        raise ValueError(f"{LABELS['trim']} must be below 0.5; got {settings.trim:g}.")
+    if settings.is_choice and settings.trim:
+        raise ValueError("Rows are left out for one number of components; set the share to 0.")
     return settings
 
 

@@ -60,14 +60,14 @@ def sentences(findings: Findings) -> list[str]:
     K = len(report.weights)
     if K == 1:
         rows = "The only row is" if report.n_rows == 1 else f"All {report.n_rows} rows are"
-        return [f"{rows} described by one component.", *_noise(findings)]
+        return [f"{rows} described by one component.", *_noise(findings), *_left_out(findings)]
     said = [f"The {report.n_rows} rows fall into {K} components."]
     parts = [
         f"component {k} has {100 * weight:.0f} % of the weight ({counted(size, 'row')})"
         for k, (weight, size) in enumerate(zip(report.weights[:6], sizes, strict=False))
     ]
     said.append(_capital(_listed(parts)) + ("." if K <= 6 else "; the others have less."))
-    said += _noise(findings)
+    said += _noise(findings) + _left_out(findings)
     said += _widths(report)
     said += _overlaps(findings.overlaps)
     return said
@@ -80,6 +80,16 @@ def _noise(findings: Findings) -> list[str]:
         return []
     rows = counted(findings.report.n_rows - int(findings.sizes.sum()), "row")
     return [f"{100 * weight:.1f} % of the weight is noise; {rows} most likely belong to it."]
+
+
+def _left_out(findings: Findings) -> list[str]:
+    """Which share of the rows the fit left out."""
+    share = findings.settings.trim
+    if not share:
+        return []
+    return [
+        f"The fit left out the least likely {100 * share:g} % of the rows, which have labels, too."
+    ]
 
 
 def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:

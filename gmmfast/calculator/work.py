@@ -167,6 +167,7 @@ def _fit(
             settings.components[0],
             covariance_type=settings.covariance_type,
             n_init=settings.n_init,
+            trim=settings.trim,
             **common,
         )
         return mixture.fit(values, callback=step), None

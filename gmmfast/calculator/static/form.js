@@ -6,8 +6,9 @@ import { modelField } from "./models.js";
 import { counted } from "./numbers.js";
 
 const WHOLE = { "max-iter": "max_iter", "n-init": "n_init", seed: "random_state" };
-const REAL = { tol: "tol", "reg-covar": "reg_covar" };
+const REAL = { tol: "tol", "reg-covar": "reg_covar", trim: "trim" };
 const NUMBERS = Object.entries({ ...WHOLE, ...REAL });
+const OF_ONE_FIT = ["n-init", "trim"]; // not where several are compared
 
 /** What is wrong with a field; it has been shown there. */
 export class FieldError extends Error {}
@@ -54,10 +55,12 @@ export class Form {
   // What is folded away stays in sight.
   summarize() {
     const restarts = this.mode === "fixed" ? `restarts ${$("n-init").value}, ` : "";
+    const isTrimmed = this.mode === "fixed" && $("trim").valueAsNumber > 0;
+    const trimmed = isTrimmed ? `, share left out ${$("trim").value}` : "";
     const standardized = $("standardize").checked ? ", standardized" : "";
     const prior = $("prior").checked ? ", prior" : "";
     const noise = $("noise").checked ? ", noise" : "";
-    const options = standardized + prior + noise;
+    const options = standardized + trimmed + prior + noise;
     $("more-summary").textContent =
       `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${options}`;
   }
@@ -169,7 +172,7 @@ export class Form {
       settings.criterion = $("criterion").value;
     }
     for (const [id, name] of NUMBERS) {
-      if (!(id === "n-init" && this.mode === "choose")) settings[name] = this.number(id);
+      if (!(OF_ONE_FIT.includes(id) && this.mode === "choose")) settings[name] = this.number(id);
     }
     const chosen = settings.columns.length;
     if (settings.n_dimensions !== chosen) {

@@ -115,3 +115,15 @@ def groups(n, centers, seed):
     centers = np.asarray(centers, float)
     noise = np.random.default_rng(seed).normal(size=(n, centers.shape[1]))
     return centers[np.arange(n) % len(centers)] + noise
+
+
+def outliers():
+    """Components of rows with outliers: by a plain mixture, and by one with noise."""
+    rng = np.random.default_rng(0)
+    groups = [rng.normal(center, 1.0, size=(200, 2)) for center in (-3.0, 3.0)]
+    X = np.concatenate([*groups, rng.uniform(-30.0, 30.0, size=(20, 2))])
+    axes = plt.subplots(1, 2, figsize=(8.0, 3.9), sharex=True, sharey=True)[1]
+    for ax, noise in zip(axes, (None, True), strict=True):
+        mixture = GaussianMixture(2, noise=noise, random_state=0).fit(X)
+        plot_mixture(mixture, X, ax=ax)
+        ax.set(title="with noise" if noise else "without", xlim=(-32, 32), ylim=(-32, 32))

@@ -4,6 +4,7 @@ import json
 import pickle
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import reference
@@ -12,6 +13,7 @@ from scipy.special import logsumexp
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, from_dict, load
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.errors import InvalidParameterError
+from gmmfast.plotting import plot_mixture
 
 FOLDER = Path(__file__).parent / "mclust"
 MCLUST = json.loads((FOLDER / "noise.json").read_text())
@@ -318,6 +320,16 @@ def test_noise__errors_say_what_to_do(tmp_path):
         fitted(lacking, missing_values="marginalize")
     with pytest.raises(ValueError, match="checkpoint of a search has no noise"):
         GaussianMixtureIC([1], noise=True).fit(X, checkpoint=tmp_path / "search.npz")
+
+
+@pytest.mark.plain
+def test_noise__is_drawn_as_gray_crosses():
+    X, _ = outlying(60, 6)
+    found = fitted(X, tol=1e-3)
+    drawn = plot_mixture(found, X)
+    (crosses,) = [own for own in drawn.collections if own.get_label() == "noise"]
+    np.testing.assert_array_equal(crosses.get_offsets(), X[found.predict(X) < 0])
+    plt.close("all")
 
 
 # ---------------------------------------------------------------------------------- command line

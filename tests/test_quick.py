@@ -77,6 +77,7 @@ def estimators(folder):
     GaussianMixture(2, covariance_ratio=2, trim=0.1, **few).fit(X)
     gaps = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
     GaussianMixture(2, missing_values="marginalize", **few).fit(gaps).impute(gaps)
+    GaussianMixture(2, noise=True, **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")

@@ -74,7 +74,7 @@ def plane(
 
 
 def groups(labels: NDArray[Any], drawn: NDArray[np.int64], K: int) -> list[NDArray[np.int64]]:
-    """Return the drawn rows of each component; then those of the noise, if there are any."""
+    """Return the drawn rows of each component; then the rows of noise, if there are any."""
     found = [drawn[labels[drawn] == k] for k in [*range(K), -1]]
     return found if len(found[-1]) else found[:-1]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.plotting.descriptions import with_shared
 from gmmfast.plotting.style import axes_of, finish, look
@@ -27,9 +27,9 @@ def plot_mixture(
 ) -> Any:
     """Draw components as ellipses over the rows, or for one feature as densities.
 
-    Rows have the color of their likeliest component. Of more than two features the marginal
-    distribution of two is shown. In two dimensions, the ellipses of 1, 2 and 3 standard deviations
-    hold 39, 86 and 99 % of their component.
+    Rows have the color of their likeliest component; rows of noise are gray crosses. Of more than
+    two features the marginal distribution of two is shown. In two dimensions, the ellipses of 1, 2
+    and 3 standard deviations hold 39, 86 and 99 % of their component.
 
     Parameters
     ----------
@@ -82,7 +82,14 @@ def draw_ellipses(ax: Any, view: View, sigmas: Sequence[float]) -> None:
         ax.plot(*mean, "+", color="black", markersize=8, zorder=3)
         line = "-" if sigmas else ""
         ax.plot([], [], linestyle=line, markersize=5, label=view.entries[k], **style)
+    if shown is not None and (shown.labels < 0).any():
+        draw_noise(ax, shown.drawn[shown.labels < 0])
     ax.autoscale_view()
+
+
+def draw_noise(ax: Any, rows: NDArray[Any]) -> None:
+    """Draw the rows of noise, of two features."""
+    ax.scatter(*rows.T, s=14, color="0.55", marker="x", linewidths=0.8, zorder=0, label="noise")
 
 
 def draw_curves(ax: Any, view: View, sigmas: Sequence[float]) -> None:

@@ -26,7 +26,7 @@ def plot_uncertainty(
     """Draw rows by their uncertainty: one minus the probability of their likeliest component.
 
     Symbols tell the components, and the uncertainty is always that of all features. Of one
-    feature, the vertical axis is the uncertainty.
+    feature, the vertical axis is the uncertainty. Rows of noise are left out.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class Shown:
 
     rows: NDArray[Any]  # (n, f), all of them
     drawn: NDArray[Any]  # (m, f), an even sample
-    labels: NDArray[np.int64]  # (m,) likeliest components
+    labels: NDArray[np.int64]  # (m,) likeliest components; -1 for noise
     uncertainty: Floats  # (m,) one minus the largest probability of a component
 
     @classmethod
@@ -52,8 +52,9 @@ class Shown:
         drawn = rows[np.linspace(0, len(rows) - 1, n).astype(int)]
         sample, parameters = fitted._rows(drawn, names)
         resp = responsibilities_of(sample, parameters)
-        uncertainty = 1 - resp.max(axis=1).astype(np.float64)
-        return cls(rows[:, indices], drawn[:, indices], resp.argmax(axis=1), uncertainty)
+        uncertainty, labels = 1 - resp.max(axis=1).astype(np.float64), resp.argmax(axis=1)
+        labels[labels == len(parameters.weights)] = -1
+        return cls(rows[:, indices], drawn[:, indices], labels, uncertainty)
 
     def along(self, features: list[int]) -> Shown:
         """Return the same rows along some of these features."""

@@ -155,7 +155,7 @@ export function drawPlane(id, data, axes) {
   return draw(id, traces, { xaxis: title(x), yaxis: title(y), hovermode: "closest" });
 }
 
-// The rows of each component, as points; after them those of the noise, in gray.
+// The rows of each component, as points; then the rows of noise, in gray.
 function rowsOf({ points, n_components: n }, extra = {}) {
   return points.map(([x, y], k) => ({
     x,

@@ -76,7 +76,7 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
         mixture, search = _fit(values, settings, tell)
     seconds = time.perf_counter() - begin
     report = report_of(mixture, values, None, table.names, scaling, origin.source)
-    saved = saved_form(report, mixture, scaling, has_names=table.has_names)
+    saved = saved_form(report, mixture, scaling, table.values, None, has_names=table.has_names)
     saved.save(folder / "model.npz")
     labels, overlaps = _use(folder, saved, table)
     sizes = np.bincount(labels[labels >= 0], minlength=len(report.weights))

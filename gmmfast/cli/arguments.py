@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from gmmfast.calculator.launch import PORT
 from gmmfast.cli import calculating, completing, fitting, machine, models, selecting, using
 from gmmfast.cli.streams import STANDARD
-from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, STARTS
+from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, KINDS, MISSING, STARTS
 from gmmfast.data.paths import require_apart
 from gmmfast.datasets import EXAMPLES
 from gmmfast.files.exports import EXPORTS
@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     _add_select(commands)
     _add_predict(commands)
     _add_score(commands)
+    _add_impute(commands)
     _add_sample(commands)
     _add_calculator(commands)
     _add_info(commands)
@@ -125,6 +126,11 @@ def _add_control(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="exit with code 3 if the fit has not converged")
 
 
+def _add_missing(parser: argparse.ArgumentParser) -> None:
+    help = "refuse rows with missing values, or fit what is known of them (raise)"
+    parser.add_argument("--missing", choices=MISSING, default="raise", help=help)
+
+
 def _add_fit(commands: Any) -> None:
     parser = _add_command(commands, "fit", "fit a mixture and print what it found", fitting.fit)
     _add_data(parser)
@@ -159,6 +165,7 @@ def _add_fit(commands: Any) -> None:
     _add_noise(parser)
     help = "leave out this share of the rows, the least likely ones (0)"
     add("--trim", type=float, default=0.0, metavar="SHARE", help=help)
+    _add_missing(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
@@ -197,6 +204,7 @@ def _add_select(commands: Any) -> None:
     _add_ratio(parser)
     _add_prior(parser)
     _add_noise(parser)
+    _add_missing(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
@@ -230,6 +238,20 @@ def _add_score(commands: Any) -> None:
     _add_data(parser)
     _add_kept(parser)
     _add_cut(parser)
+    _add_threads(parser)
+    _add_verbose(parser, "print rows read and written, to stderr")
+    _add_output(parser)
+
+
+def _add_impute(commands: Any) -> None:
+    help = "write the data with missing values filled in from a model"
+    parser = _add_command(commands, "impute", help, using.impute)
+    parser.set_defaults(keep=[], keep_all=True)
+    _add_model(parser)
+    _add_data(parser)
+    help = "conditional means, or draws for multiple imputation (mean)"
+    parser.add_argument("--kind", choices=KINDS, default="mean", help=help)
+    parser.add_argument("--seed", type=_seed, default=0, help="seed of the draws (0)")
     _add_threads(parser)
     _add_verbose(parser, "print rows read and written, to stderr")
     _add_output(parser)

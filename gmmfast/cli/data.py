@@ -44,11 +44,12 @@ class Data:
     labels: NDArray[Any] | None = None  # of rows in memory
     numbers: NDArray[np.int64] | None = None  # of rows in memory, in the file, from 1
     kept: Mapping[str, list[Any]] = field(default_factory=dict)  # of rows in memory
+    may_miss: bool = False  # whether values may be missing
 
     def parts(self) -> Iterator[Chunk]:
         """Rows, some at a time."""
         if isinstance(self.rows, Chunks):
-            yield from self.rows
+            yield from self.rows.read(may_miss=self.may_miss)
         else:
             weights = None if self.weights is None else self.weights.astype(np.float64)
             yield Chunk(self.rows, weights, 0, self.numbers, self.kept)
@@ -83,15 +84,18 @@ def read(
     arguments: argparse.Namespace,
     weight_column: str | None = None,
     label_column: str | None = None,
+    *,
+    may_miss: bool = False,
 ) -> Data:
     """Read the rows and columns that the options select, their weights and labels.
 
-    A file that would take too much of the memory is read in pieces, and a note says so.
+    A file that would take too much of the memory is read in pieces, and a note says so. Missing
+    values are NaN if they may be, and an error otherwise.
     """
     columns: list[str] | None = arguments.columns
     path = data_path(arguments)
     if path is not None:
-        return _of_file(path, arguments, weight_column, label_column)
+        return _of_file(path, arguments, weight_column, label_column, may_miss)
     example = EXAMPLES[arguments.example]()
     names = example.feature_names
     picked = [name for name in columns or names if name not in arguments.exclude]
@@ -125,13 +129,14 @@ def _of_file(
     arguments: argparse.Namespace,
     weight_column: str | None,
     label_column: str | None,
+    may_miss: bool,
 ) -> Data:
     columns, reading = arguments.columns, _reading(arguments)
     options: dict[str, Any] = {
         "exclude": [*arguments.exclude, *arguments.id],
         "drop_missing": arguments.drop_missing,
     }
-    whole = {"label_column": label_column, "reading": reading, **options}
+    whole = {"label_column": label_column, "reading": reading, "keep_missing": may_miss, **options}
     choice = choose_columns(path, columns, weight_column, **whole)
     kept = kept_columns(arguments, [name for name in choice.source.names if name])
     if kept:
@@ -148,9 +153,8 @@ def _of_file(
             note(text)
         numbers = table.rows
         labels = table.labels
-        return Data(
-            table.values, table.weights, table.names, table.has_names, labels, numbers, table.kept
-        )
+        names = table.names, table.has_names
+        return Data(table.values, table.weights, *names, labels, numbers, table.kept, may_miss)
     for text in [*choice.notes, *choice.first_oddities()]:
         note(text)
     if label_column is not None:
@@ -173,7 +177,7 @@ def _of_file(
     )
     if not writes_rows(arguments):  # predict and score count the rows that they write
         pieces.watch = count.show
-    return Data(pieces, None, choice.names, choice.source.has_names)
+    return Data(pieces, None, choice.names, choice.source.has_names, may_miss=may_miss)
 
 
 def kept_columns(arguments: argparse.Namespace, names: list[str]) -> list[str]:
@@ -211,21 +215,27 @@ def source(arguments: argparse.Namespace) -> str:
     return shown(f"{first}{f' and {len(rest)} more' if rest else ''}")
 
 
-def read_for(model: GaussianMixture, arguments: argparse.Namespace) -> Data:
-    """Read rows with columns in the order of the model's features, by name if both have names."""
+def read_for(
+    model: GaussianMixture, arguments: argparse.Namespace, *, may_miss: bool = False
+) -> Data:
+    """Read rows with columns in the order of the model's features, by name if both have names.
+
+    Values may be missing if that is said, or where the model was fitted to such rows.
+    """
+    may_miss = may_miss or model.missing_values == "marginalize"
     expected = feature_names(model)
     if expected and sorted(arguments.columns or []) == sorted(expected):
         arguments.columns = expected
     elif arguments.columns is None and expected:
         path = data_path(arguments)
         if path is None:
-            there: list[str] | None = read(arguments).names
+            there: list[str] | None = read(arguments, may_miss=may_miss).names
         else:
             there = column_names(path, expected, reading=_reading(arguments))
         if there is not None:
             _require_features(expected, there, arguments)
             arguments.columns = expected
-    data = read(arguments)
+    data = read(arguments, may_miss=may_miss)
     n_features = model.means_.shape[1]
     if len(data.names) != n_features:
         raise ValueError(

@@ -36,7 +36,8 @@ def fit(arguments: argparse.Namespace) -> int:
             "-k/--components is required, the number of components; or --init-labels, a column of "
             "labels (see gmmfast fit --help)"
         )
-    data = read(arguments, arguments.weight_column, arguments.init_labels)
+    columns = arguments.weight_column, arguments.init_labels
+    data = read(arguments, *columns, may_miss=may_miss(arguments))
     require_columns([arguments.covariance], len(data.names))
     n_components, groups, labels = _groups(data, arguments)
     require_rows(data, n_components, arguments)
@@ -52,6 +53,7 @@ def fit(arguments: argparse.Namespace) -> int:
         "covariance_ratio": arguments.covariance_ratio,
         "noise": arguments.noise,
         "trim": arguments.trim,
+        "missing_values": arguments.missing,
         "random_state": arguments.seed,
         "acceleration": "auto",
         "prior": prior_of(arguments),
@@ -78,7 +80,8 @@ def fit(arguments: argparse.Namespace) -> int:
     try:
         print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
     finally:  # whoever reads the output may leave early, as head does
-        saved = saved_form(report, model, scaling, has_names=data.has_names)
+        given = data.rows, data.weights
+        saved = saved_form(report, model, scaling, *given, has_names=data.has_names)
         if arguments.out is not None:
             saved.save(arguments.out)
         if arguments.plot is not None:
@@ -99,6 +102,17 @@ def prior_of(arguments: argparse.Namespace) -> Prior | Literal["mclust"] | None:
     if arguments.prior is None and given:
         raise ValueError(f"{next(iter(given))} needs --prior mclust, whose number it replaces.")
     return Prior(**dict(given.values())) if given else arguments.prior
+
+
+def may_miss(arguments: argparse.Namespace) -> bool:
+    """Whether the rows to fit may lack values."""
+    found = bool(arguments.missing == "marginalize")
+    if found and arguments.drop_missing:
+        raise ValueError(
+            "--drop-missing leaves out the rows that --missing marginalize would fit. Use one of "
+            "the two."
+        )
+    return found
 
 
 def resumes(arguments: argparse.Namespace) -> bool:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from gmmfast.cli.data import note, read, source, warnings_as_notes
-from gmmfast.cli.fitting import NOT_CONVERGED, prior_of, require_rows, resumes
+from gmmfast.cli.fitting import NOT_CONVERGED, may_miss, prior_of, require_rows, resumes
 from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
@@ -25,7 +25,7 @@ def select(arguments: argparse.Namespace) -> int:
     require_model_output(arguments)
     is_resumed = resumes(arguments)
     require_picture(arguments.plot)
-    data = read(arguments, arguments.weight_column)
+    data = read(arguments, arguments.weight_column, may_miss=may_miss(arguments))
     require_columns(as_list(arguments.covariance), len(data.names))
     require_rows(data, 1, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
@@ -48,6 +48,7 @@ def select(arguments: argparse.Namespace) -> int:
         patience=arguments.patience,
         exhaustive=arguments.exhaustive,
         prior=prior_of(arguments),
+        missing_values=arguments.missing,
         on_interrupt="keep",
         random_state=arguments.seed,
     )
@@ -69,7 +70,9 @@ def select(arguments: argparse.Namespace) -> int:
             print(ranking, fit_as_text(report), sep="\n\n", flush=True)
     finally:  # whoever reads the output may leave early, as head does
         if arguments.out is not None:
-            saved_form(report, best, scaling, has_names=data.has_names).save(arguments.out)
+            given = data.rows, data.weights
+            saved = saved_form(report, best, scaling, *given, has_names=data.has_names)
+            saved.save(arguments.out)
         if arguments.plot is not None:
             draw_criterion(search, arguments.plot)
     if scaling is not None and not arguments.json:

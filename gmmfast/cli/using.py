@@ -1,4 +1,4 @@
-"""``gmmfast predict``, ``score`` and ``sample``."""
+"""``gmmfast predict``, ``score``, ``impute`` and ``sample``."""
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -205,6 +205,28 @@ def _beside(part: Chunk, found: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
                 note(f"column {name!r} of the {whose} is written as {free!r}")
             columns[free] = cells
     return columns
+
+
+def impute(arguments: argparse.Namespace) -> None:
+    """Write all columns of the data, with missing values of the model's features filled in."""
+    if arguments.drop_missing:
+        raise ValueError("--drop-missing leaves out the rows that impute fills in. Leave it out.")
+    require_output(arguments)
+    model = load(arguments.model)
+    data = read_for(model, arguments, may_miss=True)
+    _prepare(model)
+    rng, counts = np.random.default_rng(arguments.seed), np.zeros(2, np.int64)
+
+    def filled() -> Iterator[tuple[Chunk, Columns]]:
+        for part in _blocks(data):
+            gaps = np.isnan(part.X)
+            counts[:] += gaps.sum(), gaps.any(axis=1).sum()
+            values = model.impute(part.X, kind=arguments.kind, random_state=rng)
+            yield part, dict(zip(data.names, values.T, strict=True))
+
+    found = _counted(filled(), RowsSoFar(f"{arguments.model} applied to", arguments))
+    write_output(({**part.kept, **columns} for part, columns in found), arguments)
+    note(f"{counts[0]} missing values in {counts[1]} rows are filled in")
 
 
 def sample(arguments: argparse.Namespace) -> None:

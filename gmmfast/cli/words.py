@@ -14,6 +14,7 @@ OPTIONS = {  # of parameters
     "init_params": "--init",
     "random_state": "--seed",
     "sample_weight": "--weight-column",
+    "missing_values": "--missing",
     **{
         name: f"--{name.replace('_', '-')}"
         for name in (

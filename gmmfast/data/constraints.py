@@ -250,7 +250,8 @@ MIXTURE = {
     "n_jobs": JOBS,
 }
 
-IMPUTE = {"kind": one_of("mean", "sample"), "random_state": RANDOM}
+KINDS = "mean", "sample"  # of values that are filled in
+IMPUTE = {"kind": one_of(*KINDS), "random_state": RANDOM}
 
 SAMPLE = {"n_samples": integer(1, MOST)}
 

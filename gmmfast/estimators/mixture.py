@@ -67,7 +67,7 @@ from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import Origin, Rows, trimmed
 from gmmfast.rows.dependence import IN_GENERAL, Dependence
 from gmmfast.rows.incomplete import in_memory
-from gmmfast.rows.opening import checked
+from gmmfast.rows.opening import require_values
 from gmmfast.rows.sources import Source, is_elsewhere, path_of
 
 
@@ -390,6 +390,7 @@ class GaussianMixture(FittedMixture):
         if checkpoint is not None:
             checkpoints.check_possible(checkpoint, self._n_starts(), path_of(X))
         rows, names = self._read(X, sample_weight)
+        require_values(rows, names)
         rows = trimmed(rows, self.trim)
         warm = self.warm_start and hasattr(self, "converged_")
         goes_on = self._resumed is not None or warm
@@ -551,7 +552,8 @@ class GaussianMixture(FittedMixture):
             self._require_same_model()
             check_features(self, names, rows.n_features, reset=False)
             return self._go_on_with(rows, names, **steps)
-        return self._begin_with(*checked(rows, names))
+        require_values(rows, names)
+        return self._begin_with(rows, names)
 
     def _begin_with(self, rows: Rows, names: list[str] | None) -> Self:
         """Fit the first rows of a stream."""

@@ -38,6 +38,7 @@ from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Origin, Rows, open_rows
 from gmmfast.rows.dependence import Dependence
+from gmmfast.rows.opening import require_values
 from gmmfast.rows.sources import Source, path_of
 from gmmfast.search.best import Best, named
 from gmmfast.search.candidates import Candidate, CandidateFit
@@ -322,6 +323,7 @@ class GaussianMixtureIC(Estimator):
         """Return the rows, the names of their columns, and the random generator of the search."""
         name, may_miss = type(self).__name__, self.missing_values == "marginalize"
         rows, names = open_rows(X, sample_weight, name=name, n_jobs=self.n_jobs, may_miss=may_miss)
+        require_values(rows, names)
         if self._resumed is None:
             rng = check_random_state(self.random_state)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from gmmfast import criteria
 from gmmfast.reporting.report import FitReport
 from gmmfast.reporting.scaling import Scaling
+from gmmfast.rows.available import without_values
 from gmmfast.rows.sources import Chunks
 
 Array = NDArray[np.floating[Any]]
@@ -93,7 +95,7 @@ def report_of(
     report = described(model, names, order)
     if len(groups):
         report = replace(report, groups=tuple(_label(groups[k]) for k in order))
-    n_rows = data.n_rows if isinstance(data, Chunks) else len(data)
+    n_rows = data.n_rows if isinstance(data, Chunks) else int((~without_values(data)).sum())
     assert n_rows is not None  # all have been read
     report = replace(report, source=source, n_rows=n_rows, standardized=scaling is not None)
     total, shift = model.n_samples_seen_, 0.0
@@ -113,8 +115,19 @@ def _label(group: Any) -> str:
     return str(int(group) if is_whole else group)
 
 
-def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_names: bool) -> Any:
-    """Make the mixture of the report, which remembers how the fit went."""
+def saved_form(
+    report: FitReport,
+    model: Any,
+    scaling: Scaling | None,
+    data: Array | Chunks,
+    weights: Array | None,
+    *,
+    has_names: bool,
+) -> Any:
+    """Make the mixture of the report, which remembers how the fit went.
+
+    The data are in their units; they are needed where a scaling changes rows by different amounts.
+    """
     is_noisy = report.noise_weight is not None
     mixture = type(model).from_parameters(
         report.weights / report.weights.sum() if is_noisy else report.weights,
@@ -123,6 +136,7 @@ def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_na
         covariance_type=report.structure,
         feature_names=report.names if has_names else None,
         trim=model.trim,
+        missing_values=model.missing_values,
     )
     shift = 0.0 if scaling is None else scaling.log_volume()
     mixture.degenerate_ = report.degenerate
@@ -130,7 +144,12 @@ def saved_form(report: FitReport, model: Any, scaling: Scaling | None, *, has_na
     mixture.stop_reason_ = report.stop_reason
     mixture.n_iter_ = report.n_iter
     mixture.n_samples_seen_ = report.total_weight
-    mixture.log_density_quantiles_ = model.log_density_quantiles_ - shift
+    if scaling is None or (scaling.shares == 1).all():
+        mixture.log_density_quantiles_ = model.log_density_quantiles_ - shift
+    else:  # a row loses by the columns that it has
+        with warnings.catch_warnings():  # of columns without names: they are in this order
+            warnings.simplefilter("ignore")
+            mixture.calibrate(data, weights)
     mixture.lower_bounds_ = [float(bound) - shift for bound in model.lower_bounds_]
     mixture.lower_bound_ = report.lower_bound
     if is_noisy:

@@ -19,6 +19,7 @@ class Scaling:
 
     center: NDArray[np.float64]
     scale: NDArray[np.float64]
+    shares: NDArray[np.float64]  # of the rows that have a value in each column
 
     @classmethod
     def of(cls, parts: Parts, names: list[str]) -> "Scaling":
@@ -36,20 +37,22 @@ class Scaling:
         ValueError
             If weights are invalid, or a column is constant; the message names it.
         """
-        weight, total, low, high = 0.0, np.zeros(len(names)), np.inf, -np.inf
+        weight, of_rows, total = np.zeros(len(names)), 0.0, np.zeros(len(names))
+        low, high = np.inf, -np.inf
         with np.errstate(all="ignore"):  # an overflow raises below
             for values, weights in _present(parts):
-                weight += weights.sum()
-                total = total + (values * weights[:, None]).sum(axis=0)
-                low = np.minimum(low, values.min(axis=0))
-                high = np.maximum(high, values.max(axis=0))
-            if not weight > 0:
+                sums, mass = _sums(values, weights)
+                total, weight = total + sums, weight + mass
+                of_rows += weights[~np.isnan(values).all(axis=1)].sum()
+                low = np.fmin(low, np.fmin.reduce(values, axis=0))
+                high = np.fmax(high, np.fmax.reduce(values, axis=0))
+            if not of_rows > 0:
                 raise _invalid_weights()
             # Rounded as the values are, so that going there and back loses nothing.
             center = (total / weight).astype(values.dtype)
             squares = np.zeros(len(names))
             for values, weights in _present(parts):
-                squares += ((values - center) ** 2 * weights[:, None]).sum(axis=0)
+                squares += _sums((values - center) ** 2, weights)[0]
             scale = np.sqrt(squares / weight).astype(values.dtype)
         usable = np.isfinite(scale) & (scale > 0) & (low < high)
         if not usable.all():
@@ -58,7 +61,7 @@ class Scaling:
                 f"--standardize needs columns that vary; column {name!r} does not. "
                 "Leave it out with --columns."
             )
-        return cls(center.astype(np.float64), scale.astype(np.float64))
+        return cls(center.astype(np.float64), scale.astype(np.float64), weight / of_rows)
 
     def apply(self, values: Array) -> Array:
         """Return rows in units of their standard deviation."""
@@ -87,8 +90,16 @@ class Scaling:
         return "diag", covariances * self.scale**2
 
     def log_volume(self) -> float:
-        """Log density that each row loses by going back to the units of the data."""
-        return float(np.log(self.scale).sum())
+        """Log density that a row loses on average by going back to the units of the data."""
+        return float((self.shares * np.log(self.scale)).sum())
+
+
+def _sums(values: Array, weights: Array) -> tuple[Array, Any]:
+    """Return the weighted sums (d,) of the values that are there, and the sums of their weights."""
+    gaps = np.isnan(values)
+    if not gaps.any():
+        return (values * weights[:, None]).sum(axis=0), weights.sum()
+    return np.where(gaps, 0.0, values * weights[:, None]).sum(axis=0), weights @ ~gaps
 
 
 def _present(parts: Parts) -> Iterator[tuple[Array, Array]]:

@@ -21,7 +21,7 @@ from gmmfast.rows.sources import chunks, is_source
 def open_rows(
     X: Any, sample_weight: Any, *, name: str, n_jobs: int | None, may_miss: bool = False
 ) -> tuple[Rows, list[str] | None]:
-    """Return rows to fit, checked, and the names of their columns.
+    """Return rows, checked, and the names of their columns.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ def open_rows(
         partitions = partitions_of(X, sample_weight)
         client = _client()
         if client is not None:
-            return checked(ClusterRows(partitions, client, may_miss), partitions.names)
+            return ClusterRows(partitions, client, may_miss), partitions.names
         X, sample_weight = chunks(partitions), None
     if isinstance(X, np.memmap) and X.ndim == 2 and is_large(X.nbytes):
         X, sample_weight = chunks(X, sample_weight=sample_weight), None
     if not is_source(X):
         array, names = check_rows(X, name=name, min_rows=2, is_missing_allowed=may_miss)
         weights = check_sample_weight(sample_weight, len(array))
-        return checked(in_memory(array, weights, n_jobs=n_jobs), names)
+        return in_memory(array, weights, n_jobs=n_jobs), names
     if sample_weight is not None:
         raise ValueError(
             "Weights of data that are read in pieces come with the pieces: pairs of rows and "
@@ -59,16 +59,16 @@ def open_rows(
         for note in source.notes:
             warn(note, UserWarning)
     rows = ChunkRows(source, n_jobs=n_jobs, may_miss=may_miss)
-    return checked(rows, rows.names)
+    return rows, rows.names
 
 
-def checked(rows: Rows, names: list[str] | None) -> tuple[Rows, list[str] | None]:
-    """Return rows to fit, and the names of their columns, if each column has a value.
+def require_values(rows: Rows, names: list[str] | None) -> None:
+    """Raise ValueError if a column of rows to fit has no value; warn of rows without any.
 
-    Rows without any value have no weight; a warning counts them.
+    Such rows have no weight.
     """
     if not isinstance(rows, RowsElsewhere):
-        return rows, names
+        return
     empty = np.flatnonzero(rows.extent.low > rows.extent.high)
     if empty.size:
         column = repr(names[empty[0]]) if names else empty[0]
@@ -78,7 +78,6 @@ def checked(rows: Rows, names: list[str] | None) -> tuple[Rows, list[str] | None
     if rows.n_without:
         total = rows.n_rows + rows.n_without
         warn(f"{rows.n_without} of {total} rows have no value; they are left out.", UserWarning)
-    return rows, names
 
 
 def _client() -> Any:

@@ -34,6 +34,7 @@ from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
 from gmmfast.estimators.mixture import load
 from gmmfast.marginals import Mixture
+from gmmfast.rows.evaluation import are_outliers
 
 STATIC = {  # the files of the page, which may be in a zip file
     file.name: file.read_bytes()
@@ -327,7 +328,7 @@ def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
         del model.feature_names_in_  # the columns are in order: an array needs no names
     cut = model.log_density_quantile(rate)
     log_density, labels = model.score_samples(values), model.predict(values)
-    outlier, shown = (log_density < cut) | (labels < 0), slice(MOST_NEW_ROWS)
+    outlier, shown = are_outliers(log_density, labels, cut), slice(MOST_NEW_ROWS)
     return {
         "n_rows": len(values),
         "notes": notes,

@@ -17,6 +17,7 @@ from gmmfast.calculator.data import DIALECTS, columns_beside
 from gmmfast.calculator.sessions import Job
 from gmmfast.calculator.settings import OUTLIER_RATE
 from gmmfast.estimators.mixture import load
+from gmmfast.rows.evaluation import are_outliers
 from gmmfast.tables import write_table
 from gmmfast.tables.base import free_name, is_missing_cell, plain_number
 from gmmfast.tables.excel import MOST_ROWS
@@ -99,7 +100,7 @@ def rows_with_results(job: Job) -> Iterator[Columns]:
     probabilities = np.load(folder / "probabilities.npy")
     log_densities = np.load(folder / "log_densities.npy")
     cut = load(folder / "model.npz").log_density_quantile(OUTLIER_RATE)
-    outlier = (log_densities < cut) | (labels < 0)  # noise has the same density everywhere
+    outlier = are_outliers(log_densities, labels, cut)
     results = {
         "component": labels,
         "probability": probabilities,

@@ -26,6 +26,7 @@ from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text, full_matrices
 from gmmfast.reporting.scaling import Scaling
+from gmmfast.rows.evaluation import with_noise_marked
 from gmmfast.tables import Table
 
 Tell = Callable[[dict[str, Any]], None]
@@ -195,8 +196,7 @@ def _use(
     model = copy(saved)
     vars(model).pop("feature_names_in_", None)  # the columns are in order: an array needs no names
     resp, K = model.predict_proba(table.values), len(model.weights_)
-    labels = resp.argmax(axis=1)
-    labels[labels == K] = -1  # noise
+    labels = with_noise_marked(resp.argmax(axis=1), K)
     probabilities, log_densities = resp.max(axis=1), model.score_samples(table.values)
     np.save(folder / "labels.npy", labels.astype(np.int16))
     np.save(folder / "probabilities.npy", probabilities)

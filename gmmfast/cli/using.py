@@ -18,7 +18,8 @@ from gmmfast.cli.data import (
 from gmmfast.cli.progress import RowsSoFar
 from gmmfast.cli.streams import require_output, write_output
 from gmmfast.estimators.mixture import GaussianMixture, load
-from gmmfast.files.attributes import QUANTILES
+from gmmfast.files.attributes import NOISE, QUANTILES
+from gmmfast.rows.evaluation import are_outliers, with_noise_marked
 from gmmfast.rows.sources import Chunk
 from gmmfast.tables import EmptyTableError
 from gmmfast.tables.base import free_name
@@ -33,8 +34,7 @@ def predict(arguments: argparse.Namespace) -> None:
 
     def assign(model: GaussianMixture, rows: NDArray[Any]) -> Columns:
         resp, K = model.predict_proba(rows), len(model.weights_)
-        labels = resp.argmax(axis=1)
-        labels[labels == K] = -1  # noise
+        labels = with_noise_marked(resp.argmax(axis=1), K)
         columns = {"component": labels, "probability": resp.max(axis=1)}
         columns["log_density"] = model.score_samples(rows)
         if arguments.probabilities:
@@ -74,13 +74,14 @@ def _write_rows(
                 "the columns and their units the same?"
             )
         return
-    write_output(_flagged(found, cut, counts), arguments)
+    write_output(_flagged(model, found, cut, counts), arguments)
     if not counts[1]:
         return
     of_fit = ""
     if arguments.outliers is not None and not arguments.relative:
         of_fit = f", as {arguments.outliers:g} of the rows of the fit have"
-    note(f"{counts[0]} of {counts[1]} rows have a log density below {cut:.5g}{of_fit}")
+    or_noise = ", or are noise" if hasattr(model, NOISE[0]) else ""
+    note(f"{counts[0]} of {counts[1]} rows have a log density below {cut:.5g}{of_fit}{or_noise}")
 
 
 def _results(
@@ -183,11 +184,17 @@ def _counting(
 
 
 def _flagged(
-    found: Iterable[tuple[Chunk, Columns]], cut: float, counts: NDArray[np.int64]
+    model: GaussianMixture,
+    found: Iterable[tuple[Chunk, Columns]],
+    cut: float,
+    counts: NDArray[np.int64],
 ) -> Iterator[dict[str, Any]]:
     """Yield columns with flags of outliers; add the numbers of outliers and of rows."""
     for part, columns in found:
         flags = columns["log_density"] < cut
+        if hasattr(model, NOISE[0]) and len(part.X):
+            labels = columns["component"] if "component" in columns else model.predict(part.X)
+            flags = are_outliers(columns["log_density"], labels, cut)
         counts += np.array([np.count_nonzero(flags), len(flags)])
         yield _beside(part, columns | {"outlier": flags.astype(np.int8)})
 

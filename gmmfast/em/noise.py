@@ -68,7 +68,7 @@ def _distances(points: MemoryRows, n_components: int, rng: Random) -> Floats:
     others = X
     if len(X) > REFERENCES:
         others = X[rng.permutation(len(X))[:REFERENCES]]
-    nearest = min(NEIGHBORS, len(others) // (2 * n_components), len(others) - 1)
+    nearest = min(NEIGHBORS, max(1, len(others) // (2 * n_components)), len(others) - 1)
     squares, step = np.einsum("ij,ij->i", others, others), max(1, BLOCK // len(others))
     found = np.empty(len(X))
     for start in range(0, len(X), step):

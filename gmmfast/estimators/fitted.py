@@ -39,6 +39,8 @@ from gmmfast.reporting.outcome import described, feature_names, scored, whole
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Loaded, MemoryRows, Rows, TrimmedRows, center_near, open_rows, trimmed
 from gmmfast.rows.evaluation import (
+    Evaluable,
+    are_outliers,
     certainties_of,
     labels_of,
     log_densities_of,
@@ -631,9 +633,11 @@ class FittedMixture(Estimator):
         return self.missing_values == "marginalize"
 
 
-def _are_below(cut: float, rows: MemoryRows, parameters: Parameters) -> NDArray[np.bool_]:
-    below = np.asarray(log_densities_of(rows, parameters) < cut)
-    return below if parameters.noise is None else below | (labels_of(rows, parameters) < 0)
+def _are_below(cut: float, rows: Evaluable, parameters: Parameters) -> NDArray[np.bool_]:
+    log_density = log_densities_of(rows, parameters)
+    if parameters.noise is None:
+        return np.asarray(log_density < cut)
+    return are_outliers(log_density, labels_of(rows, parameters), cut)
 
 
 def _other_features(given: int, own: int) -> ValueError:

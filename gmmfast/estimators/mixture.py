@@ -691,7 +691,8 @@ class GaussianMixture(FittedMixture):
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
         self._learned_type = self.covariance_type
-        self._set_noise(Noise.of(parameters), model.noise)
+        noise = Noise.of(parameters)
+        self._set_noise(noise, self._box_of(noise, model.noise))
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)
@@ -701,14 +702,22 @@ class GaussianMixture(FittedMixture):
             degenerate = model.degenerate(parameters, None)
         self.degenerate_ = degenerate
 
-    def _set_noise(self, noise: Noise | None, begun: Noise | None) -> None:
-        """Set the attributes of the noise that a fit has begun with, or none."""
+    def _box_of(self, noise: Noise | None, begun: Noise | None) -> Floats | None:
+        """Return the box of the noise that a fit has begun with, or goes on with."""
+        if begun is not None and begun.box is not None:
+            return begun.box
+        volume = None if noise is None else math.exp(-noise.log_density)
+        is_same = volume is not None and math.isclose(volume, getattr(self, NOISE[1], math.nan))
+        return getattr(self, NOISE[2], None) if is_same else None
+
+    def _set_noise(self, noise: Noise | None, box: Floats | None) -> None:
+        """Set the attributes of the noise, or none."""
         for name in NOISE:
             self.__dict__.pop(name, None)
         if noise is not None:
             self.noise_weight_, self.noise_volume_ = noise.share, math.exp(-noise.log_density)
-            if begun is not None and begun.box is not None:
-                self.noise_box_ = begun.box
+            if box is not None:
+                self.noise_box_ = box
 
     def _warn(self, result: em.EMResult) -> None:
         if result.status is em.Status.MAX_ITER:

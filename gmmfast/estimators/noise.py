@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmmfast.models import Noise
 from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows.incomplete import no_place_in_noise
 from gmmfast.rows.volume import region_of
 
 SHARE = 0.05  # of the rows, where the user does not say
@@ -33,9 +34,16 @@ def noise_of(noise: Any, volume: float | None, rows: Rows, n_components: int) ->
     ValueError
         If labels are not of the rows, or the rows have no volume.
     """
-    if noise is None or noise is False:
+    if noise is None or (isinstance(noise, bool | np.bool_) and not noise):
+        if volume is not None:
+            raise ValueError(
+                f"noise_volume is the volume of the noise, and there is none; got noise={noise} "
+                f"and noise_volume={volume}. Set noise=True, or leave noise_volume out."
+            )
         return None
-    share, labels = SHARE if noise is True else noise, None
+    if rows.lack_values:
+        raise no_place_in_noise()
+    share, labels = SHARE if isinstance(noise, bool | np.bool_) else noise, None
     if not np.isscalar(noise):
         labels = _checked(noise, rows, n_components)
         share = float(rows.sample_weight[labels].sum() / rows.weight)  # type: ignore[attr-defined]

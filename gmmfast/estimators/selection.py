@@ -274,12 +274,15 @@ class GaussianMixtureIC(Estimator):
             self.__dict__.pop(name, None)  # if this fit fails, nothing of an earlier one is left
         settings = self.get_params(deep=False)
         if checkpoint is not None:
-            if self.noise is not None:
-                raise ValueError("A checkpoint of a search has no noise. Leave out one of the two.")
             outcomes.check_possible(checkpoint, settings, path_of(X))
         rows, names, rng = self._opened(X, sample_weight)
         scope = Scope.of(settings, rows.n_features)
         noise = noise_of(self.noise, self.noise_volume, rows, scope.counts[0])
+        if checkpoint is not None and noise is not None:
+            raise ValueError(
+                "A search with noise writes no checkpoint; got noise, and a path in checkpoint. "
+                "Leave out one of the two."
+            )
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         shape = rows, scope.likely_most, scope.models

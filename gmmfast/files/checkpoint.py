@@ -37,8 +37,13 @@ GUESSES = "guesses"
 SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by less than this
 
 
+# defaults of parameters that older files do not have
+DEFAULTS = {"covariance_ratio": None, "trim": 0.0, "prior": None, "noise_volume": None}
 # parameters that a fit must have to go on
-SAME = ("n_components", "covariance_type", "covariance_ratio", "trim", "acceleration", "prior")
+SAME = (
+    "n_components", "covariance_type", "covariance_ratio", "trim", "acceleration", "prior",
+    "noise_volume",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Checkpoint:
 
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
-        before = {"covariance_ratio": None, "trim": 0.0, "prior": None} | self.settings
+        before = DEFAULTS | self.settings
         for name in SAME:
             if settings[name] != before[name]:
                 raise ValueError(

@@ -264,7 +264,7 @@ def leap_ahead(
         leap.inputs, leap.reference, ahead.scatter, ahead
     ) and are_semidefinite(ahead, ahead.scatter, fit.work.scatter)
     if fit.mixture.noise.size > 0:
-        is_possible = is_possible and ahead.mass.sum() < rule.step.weight
+        is_possible = is_possible and ahead.mass.sum() <= rule.step.weight
     rise = expectation_of(rule, fit) - start
     copy_flat(fit.flat, leap.fallback)
     if is_possible:

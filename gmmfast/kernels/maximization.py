@@ -46,6 +46,7 @@ class PriorTerms(NamedTuple):
     shrinkage: float  # rows at `mean`
     scatter: NDArray  # (d, d), or (1, d) of independent features
     mass: float  # rows that the scatter is of
+    mass_alone: float  # the same for a component without rows, so that its covariance is finite
     concentration: float  # rows that count for the weight alone
 
 
@@ -151,7 +152,8 @@ def add_prior(
     for k in range(K):
         n = mass[k] if weights[k] > 0 else 0.0
         share = prior.shrinkage / (n + prior.shrinkage) if prior.shrinkage > 0 else 0.0
-        to, mass[k] = min(k, scatter.shape[0] - 1), mass[k] + prior.mass
+        to = min(k, scatter.shape[0] - 1)
+        mass[k] += prior.mass if n > 0 else prior.mass_alone
         for i in range(d):
             s = prior.mean[i] - means[k, i]
             if scatter.ndim == 2:
@@ -195,7 +197,7 @@ def log_prior(
                         squares += u * v * prior.scatter[i, j]
             squares += prior.shrinkage * along * along
         total -= 0.5 * (prior.mass * mixture.log_dets[k] + squares)
-        if prior.concentration > 0:
+        if prior.concentration > 0 and mixture.weights[k] > 0:  # zero only where given so
             total += prior.concentration * np.log(mixture.weights[k])
     return total
 

@@ -30,7 +30,7 @@ def slope(
         for j in range(d):
             if variances[k, j] < least:
                 total += mass[k] * (1 - variances[k, j] / least)
-            elif variances[k, j] > ratio * least:
+            elif variances[k, j] / ratio > least:  # exactly as its end in `best_least`
                 total += mass[k] * (1 - variances[k, j] / (ratio * least))
     return total
 

@@ -298,7 +298,7 @@ def total_of(parameters: Parameters, statistics: SufficientStatistics) -> Floats
 
     With noise, of the rows that are not.
     """
-    share = 1.0 if parameters.noise is None else float(parameters.weights.sum())
+    share = 1.0 if parameters.noise is None else float(parameters.weights.sum()) or 1.0
     mean = parameters.weights @ parameters.means / share
     with np.errstate(over="ignore", invalid="ignore"):
         moments = statistics.about(np.repeat(mean[None], len(parameters.means), axis=0))

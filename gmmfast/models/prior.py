@@ -13,7 +13,7 @@ from gmmfast.parameters import Floats, Parameters
 
 POOLED = ("EII", "EEI", "EEE")  # models whose one covariance has the prior once, not per component
 LARGEST_CORRECTION = 2.0  # of a variance, by the divisor n - 1: weights may sum to one
-NO_PRIOR = PriorTerms(False, np.zeros(0), 0.0, np.zeros((0, 0)), 0.0, 0.0)
+NO_PRIOR = PriorTerms(False, np.zeros(0), 0.0, np.zeros((0, 0)), 0.0, 0.0, 0.0)
 
 
 class Moments(NamedTuple):
@@ -67,13 +67,14 @@ def terms_of(
         scatter = scatter / d  # the variance that all features share has the prior once
     if code in POOLED:
         scatter = scatter / K
-    per = 1 / rows.weight
+    per, mass = 1 / rows.weight, rows_of(code, dof, prior.shrinkage > 0, K, d)
     return PriorTerms(
         True,
         np.ascontiguousarray(mean, np.float64),
         per * float(prior.shrinkage),
         np.ascontiguousarray(per * np.atleast_2d(scatter)),
-        per * rows_of(code, dof, prior.shrinkage > 0, K, d),
+        per * mass,
+        per * max(mass, 1.0),
         per * (float(prior.concentration) - 1),
     )
 
@@ -107,7 +108,7 @@ def times(terms: PriorTerms, weight: float) -> PriorTerms:
         return terms
     return PriorTerms(
         True, terms.mean, weight * terms.shrinkage, weight * terms.scatter, weight * terms.mass,
-        weight * terms.concentration,
+        weight * terms.mass_alone, weight * terms.concentration,
     )  # fmt: skip
 
 
@@ -123,7 +124,8 @@ def log_density(terms: PriorTerms, mixture: Parameters) -> float:
     squares += terms.shrinkage * (along**2).sum(axis=1)
     total = -0.5 * (terms.mass * mixture.log_dets + squares).sum()
     if terms.concentration > 0:
-        total += terms.concentration * np.log(mixture.weights).sum()
+        weights = mixture.weights[mixture.weights > 0]  # zero only where given so
+        total += terms.concentration * np.log(weights).sum()
     return float(total)
 
 

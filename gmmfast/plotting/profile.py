@@ -52,7 +52,7 @@ def plot_profile(
     view = View.of(mixture, None, features)
     means, deviations = view.mixture.means, view.mixture.deviations
     ax = axes_of(ax)
-    shares = view.mixture.weights[:, None]
+    shares = view.mixture.weights[:, None] / view.mixture.weights.sum()  # noise has the rest
     residuals = means - (shares * means).sum(axis=0)
     scale = np.sqrt((shares * (deviations**2 + residuals**2)).sum(axis=0))
     places, K = np.arange(len(scale)), len(means)

@@ -47,13 +47,24 @@ class Evaluable(Protocol):
         ...
 
 
+def with_noise_marked(labels: NDArray[np.int64], n_components: int) -> NDArray[np.int64]:
+    """Change labels (n,) of the noise, which is the last column of responsibilities, to -1."""
+    labels[labels == n_components] = -1
+    return labels
+
+
+def are_outliers(
+    log_density: NDArray[Any], labels: NDArray[np.int64], cut: float
+) -> NDArray[np.bool_]:
+    """Return which rows (n,) are less likely than a cut, or noise, which is as likely anywhere."""
+    return np.asarray((log_density < cut) | (labels < 0))
+
+
 def labels_of(rows: Evaluable, parameters: Parameters) -> NDArray[np.int64]:
     """Return the likeliest component of each row (n,), the first of ties; -1 for noise."""
     labels = np.empty(len(rows.array), np.int64)
     rows.evaluate(parameters, 0.0, ALL, labels=labels)  # only the best counts; ties are kept
-    if parameters.noise is not None:
-        labels[labels == len(parameters.weights)] = -1
-    return labels
+    return with_noise_marked(labels, len(parameters.weights))
 
 
 def log_densities_of(rows: Evaluable, parameters: Parameters) -> NDArray[Any]:

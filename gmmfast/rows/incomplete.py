@@ -56,6 +56,8 @@ class KnownValues(NamedTuple):
         labels: NDArray[np.int64] | None = None,
     ) -> None:
         """Fill the arrays that are given; densities `cut` below a row's best count as 0."""
+        if parameters.noise is not None:
+            raise no_place_in_noise()
         X = np.asarray(self.array[part], np.float64)
         packed = packed_patterns(X, self.center, np.ones(len(X)), np.arange(len(X)))
         wanted = log_density, resp, labels
@@ -192,10 +194,7 @@ class IncompleteRows(RowsElsewhere):
 
     def extremes(self, axes: Floats) -> tuple[Floats, Floats]:
         """Raise ValueError: rows that lack values have no place along an axis."""
-        raise ValueError(
-            "noise= needs rows without missing values; got missing_values='marginalize' and rows "
-            "that lack values. Drop these rows, fill them in, or leave out noise=."
-        )
+        raise no_place_in_noise()
 
     def arranged_for(self, parameters: Parameters) -> IncompleteRows:
         """Return the same rows, ordered so that passes near given parameters are cheap."""
@@ -226,6 +225,14 @@ class IncompleteRows(RowsElsewhere):
         )
         filled = imputed(self._X, normal, self.center, self._n_jobs, rng)
         return MemoryRows(filled, weights, n_jobs=self._n_jobs, center=self.center)
+
+
+def no_place_in_noise() -> ValueError:
+    """Return the error for noise, which has a density over all features, and missing values."""
+    return ValueError(
+        "A mixture with noise needs rows without missing values; got rows that lack values. Drop "
+        "them, fill them in, or fit without noise."
+    )
 
 
 def in_memory(
@@ -269,6 +276,8 @@ def imputed(
     lacking = np.flatnonzero(~is_observed.all(axis=1))
     if not lacking.size:
         return filled
+    if mixture.noise is not None:
+        raise no_place_in_noise()
     step, ones = max(1, BLOCK // mixture.means.size), np.ones(len(X))
     packed = packed_patterns(filled, center, ones, lacking)
     for features, o, indices in zip(*packed.tiles[-2:], packed.groups, strict=True):

@@ -11,6 +11,7 @@ from gmmfast.parameters import Floats
 from gmmfast.rows.base import Rows
 from gmmfast.rows.dependence import covariance_of
 
+FLAT = 1e-10  # of the longest edge: a shorter one along a principal axis is rounding
 LARGEST = 700.0  # of the logarithm of a volume, so that the volume is a float
 
 
@@ -24,7 +25,7 @@ class Region(NamedTuple):
 def region_of(rows: Rows, volume: float | None) -> Region:
     """Return the box of the data along the features or the principal axes, as mclust's ``hypvol``.
 
-    The smaller of the two.
+    The smaller of the two; that along the features where the rows are flat along a principal axis.
 
     Parameters
     ----------
@@ -48,6 +49,9 @@ def region_of(rows: Rows, volume: float | None) -> Region:
     lows, highs = low.reshape(2, -1), high.reshape(2, -1)
     with np.errstate(divide="ignore"):
         log_volumes = np.log(highs - lows).sum(axis=1)
+    along = (highs - lows)[1]
+    if not along.min() > FLAT * along.max():
+        log_volumes[1] = math.inf
     least = int(log_volumes.argmin())
     log_volume, own = float(log_volumes[least]), axes[least].T
     corner, edges = rows.center + lows[least] @ own, (highs - lows)[least, :, None] * own
@@ -60,7 +64,7 @@ def region_of(rows: Rows, volume: float | None) -> Region:
         is_flat = log_volume == -math.inf
         reason = "is zero: a column is constant" if is_flat else "is too large or small for a float"
         raise ValueError(
-            f"noise= needs the volume of the data, which {reason}. Leave out such columns, rescale "
+            f"Noise needs the volume of the data, which {reason}. Leave out such columns, rescale "
             "them, or give noise_volume."
         )
     return Region(log_volume, np.vstack([corner, edges]))

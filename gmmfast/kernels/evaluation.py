@@ -1,4 +1,4 @@
-"""Densities, responsibilities and labels of rows in the caller's array, without packing."""
+"""Densities, responsibilities and labels of rows in the caller's array; densities of tiles."""
 
 from __future__ import annotations
 
@@ -117,3 +117,42 @@ def evaluate(
             np.int64(s), n_shards, X, center, density, separation, cut, tile, work,
             log_density, resp, labels,
         )  # fmt: skip
+
+
+@kernel
+def measure_shard(
+    s,  # in: number of the shard
+    n_shards,  # in: each takes neighboring tiles
+    tiles,  # in (n_tiles, d, TILE)
+    density,  # in: Density
+    separation,  # in: Separation
+    cut,  # in
+    guesses,  # in (n_tiles,): likely owner of each tile
+    work,  # scratch
+    log_density,  # out (n_tiles, TILE)
+):
+    """Mixture log densities of the packed rows of one shard."""
+    n_tiles = tiles.shape[0]
+    for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
+        n_active = log_densities(tiles[t], density, separation, guesses[t], cut, work)
+        log_sum_exp(n_active, work)
+        for p in range(0, TILE, lanes(work.log_density)):
+            store(log_density[t], (p,), load(work.log_density, (p,)))
+
+
+@allocating_kernel
+def measure_shards(begin, end, n_shards, tiles, density, separation, cut, guesses, log_density):
+    """Shards, one after the other."""
+    work = make_work(density.constants.size, tiles[0])
+    for s in range(begin, end):
+        measure_shard(s, n_shards, tiles, density, separation, cut, guesses, work, log_density)
+
+
+@parallel_kernel
+def measure(begin, end, n_shards, tiles, density, separation, cut, guesses, log_density):
+    """Shards, in parallel."""
+    for s in prange(begin, end):
+        work = make_work(density.constants.size, tiles[0])
+        measure_shard(
+            np.int64(s), n_shards, tiles, density, separation, cut, guesses, work, log_density
+        )

@@ -14,11 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
+from gmmfast.kernels.density import aligned
+from gmmfast.kernels.evaluation import measure, measure_shards
+from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule
+from gmmfast.kernels.separation import separated
+from gmmfast.kernels.threads import run_shards
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints, Mask, Rows, e_step_here, iterate_here
-from gmmfast.rows.evaluation import entropy_of, log_densities_of
+from gmmfast.rows.evaluation import entropy_of
 from gmmfast.rows.memory import MemoryRows
+from gmmfast.rows.packing import shard_count
+from gmmfast.rows.passes import work_of
 
 LEAST_PART = 1e-9  # of a row's weight: less is the rounding of sums of weights
 REFERENCES = 512  # rows, at most, among which the neighbors of rows are counted
@@ -60,24 +67,35 @@ class TrimmedRows:
         """Return new scratch for one fit."""
         return self.whole.hints()
 
-    def log_densities(self, parameters: Parameters) -> NDArray[Any]:
-        """Return the log density of all rows (n,), in nats."""
-        return log_densities_of(self.whole, parameters)
+    def log_densities(self, parameters: Parameters, hints: Hints | None = None) -> Floats:
+        """Return the log density of all rows (n,), in nats; minus infinity for weights of zero."""
+        rows, guesses = self.whole, (hints or self.hints()).guesses
+        dtype = parameters.dtype_for(self.dtype)
+        tiles, density = rows.packed_in(dtype).tiles, parameters.density(dtype)
+        found = aligned(len(tiles), tiles[0, 0])
+        cut = negligible(len(parameters.weights), dtype=dtype)
+        data = tiles, density, separated(density, self.n_rows), cut, guesses, found
+        shards = shard_count(self.n_rows, self.n_features * len(parameters.weights))
+        work = work_of(self.n_rows, density)
+        run_shards(measure, measure_shards, rows.n_jobs, shards, work, *data)
+        everywhere = np.full(len(rows.array), -np.inf)
+        everywhere[rows.order] = found.ravel()[: self.n_rows]
+        return everywhere
 
     def kept_weights(self, log_density: NDArray[Any]) -> Floats:
         """Return the weights (n,) of all rows, without the least likely."""
         return kept_weights(log_density, self.whole.sample_weight, self.trim)
 
-    def _kept(self, parameters: Parameters) -> MemoryRows:
+    def _kept(self, parameters: Parameters, hints: Hints | None = None) -> MemoryRows:
         """Return all rows, of which the least likely have no weight."""
-        weights = self.kept_weights(self.log_densities(parameters))
+        weights = self.kept_weights(self.log_densities(parameters, hints))
         return self.whole.reweighted(weights, parameters.dtype_for(self.dtype))
 
     def expectation(
         self, parameters: Parameters, scatter: Scatter, hints: Hints | None = None
     ) -> SufficientStatistics:
         """E step: one pass for log densities, and one over the rows that are kept."""
-        return self._kept(parameters).expectation(parameters, scatter, hints)
+        return self._kept(parameters, hints).expectation(parameters, scatter, hints)
 
     def iterate(self, rule: Rule, fit: Fit, last: int, hints: Hints) -> None:
         """EM passes until the fit ends or pass `last` is done."""

@@ -8,12 +8,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import reference
+from data import mixture, random_start
 from scipy.special import logsumexp
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, from_dict, load
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.errors import InvalidParameterError
+from gmmfast.models import MODELS
+from gmmfast.parameters import Scatter
 from gmmfast.plotting import plot_mixture
+from gmmfast.rows import MemoryRows
 
 FOLDER = Path(__file__).parent / "mclust"
 MCLUST = json.loads((FOLDER / "noise.json").read_text())
@@ -87,6 +91,29 @@ def test_noise__log_densities_of_its_definition(kind):
     labels = joint.argmax(axis=1)
     np.testing.assert_array_equal(found.predict(X), np.where(labels == 2, -1, labels))
     assert found.weights_.sum() + found.noise_weight_ == pytest.approx(1, abs=1e-12)
+
+
+def test_noise__sums_of_a_pass_are_those_of_its_responsibilities():
+    """Of more tiles than one, sorted and pruned; what the masses leave is noise."""
+    X, _ = mixture(1000, 3, 5, separation=6.0)
+    X = np.concatenate([X, np.random.default_rng(0).uniform(-300, 300, size=(100, 3))])
+    weights, means, matrices, _ = random_start(X[:1000], 5, "full")
+    noise = np.array([0.1, -3 * np.log(600.0)])
+    parameters = MODELS["full"]().parameters(weights, means, matrices).with_noise(noise)
+    rows = MemoryRows(X, center=np.zeros(3))
+    joint = reference.log_prob(X, parameters.weights, means, matrices)
+    joint = np.hstack([joint, np.full((len(X), 1), np.log(0.1) + noise[1])])
+    log_density = logsumexp(joint, axis=1)
+    resp = np.exp(joint - log_density[:, None])
+    expected = reference.moments(X, resp[:, :5], means, np.ones(len(X)))
+    for own in (rows, rows.arranged_for(parameters)):
+        found = own.expectation(parameters, Scatter.FULL)
+        assert found.log_likelihood == pytest.approx(log_density.sum(), rel=1e-12)
+        assert found.doubt == pytest.approx(-np.log(resp.max(axis=1)).sum(), rel=1e-9)
+        assert len(X) - found.mass.sum() == pytest.approx(resp[:, 5].sum(), rel=1e-9)
+        moved = found.about(means)
+        for ours, theirs in zip((moved.mass, moved.first, moved.scatter), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-8)
 
 
 @pytest.mark.plain

@@ -120,7 +120,7 @@ class GaussianMixture(FittedMixture):
         and at least one row for each component. `init_params` is not used where weights, means
         and precisions are all given, or where `warm_start` continues a fit.
     weights_init : array-like of shape (K,), default=None
-        Mixing weights to start from.
+        Mixing weights to start from; with noise, shares of what it leaves.
     means_init : array-like of shape (K, d), default=None
         Means to start from; weights and covariances that are not given start from the rows nearest
         to each mean, or from the memberships in `init_params`. A component without rows near its

@@ -636,6 +636,23 @@ def test_files__rows_with_missing_values_are_left_out_by_a_button(page):
     expect(page.locator("#results-title")).to_contain_text("3 rows")
 
 
+def test_files__rows_with_missing_values_are_used_as_far_as_they_are_known(page):
+    load(page, "gaps.csv", GAPS)
+    expect(page.locator("#data-error")).to_contain_text("or use what is known of them")
+    picture(page, "unknown")
+    page.get_by_role("button", name="Use what is known").click()
+    note = page.locator("#data-note")
+    expect(note).to_contain_text("gaps.csv: 5 rows, 2 columns")
+    expect(page.locator("#data-error")).to_have_text("")
+    expect(page.locator("#missing")).to_be_hidden()
+    expect(page.locator("#grid tbody tr").nth(1)).to_have_text(re.compile("^23$"))
+    page.fill("#k", "1")
+    calculate(page)
+    expect(page.locator("#results-title")).to_contain_text("5 rows")
+    expect(page.locator("#results")).to_contain_text("2 rows lack values. They count with what")
+    picture(page, "known")
+
+
 def grid_values(page):
     """Cells of the typed table, row by row; the first holds the names."""
     return page.eval_on_selector_all(

@@ -224,6 +224,7 @@ async def send_data(request: Request) -> Response:
         "pasted": query.get("pasted") == "yes",
         "aside": query.getlist("aside"),
         "drop_missing": query.get("drop_missing") == "yes",
+        "keep_missing": query.get("keep_missing") == "yes",
     }
     path = await _file(request, LARGEST_FILE, session, suffix_of(name))
     try:

@@ -23,6 +23,7 @@ from gmmfast.tables import (
     DECIMAL,
     DIALECT,
     DROP,
+    KEEP,
     LEAVE_OUT,
     READ_SUFFIXES,
     SHEET,
@@ -57,6 +58,7 @@ REMEDIES = {  # on the page, which has no options and no Python
     DECIMAL: "If that is wrong, write decimal points and no other marks.",
     DIALECT: "If that is wrong, write decimal points, commas between cells, and names above them.",
     DROP: "or leave these rows out",
+    KEEP: "or use what is known of them",
     SHEET: "To use another one, save it as a file of its own.",
 }
 IN_FILE = "Correct it there, and load it again."  # what to do about a cell
@@ -71,6 +73,7 @@ class Origin:
     names: list[str]  # columns of numbers
     has_names: bool  # whether the data came with them
     drop_missing: bool  # whether rows with missing values were left out
+    keep_missing: bool = False  # whether missing values are NaN
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Loaded:
     order: list[str]  # all its columns that have a name of their own
     names: list[str]  # all its columns
     drop_missing: bool = False  # whether rows with missing values were left out
+    keep_missing: bool = False  # whether missing values are NaN
     file: Path | None = None  # the upload, for columns that are not used
     reading: Reading = Reading()  # how the upload was read
     codes: Sequence[str] = ()  # columns whose numbers begin with zeros
@@ -93,7 +97,8 @@ class Loaded:
     def origin(self) -> Origin:
         """The origin of the table."""
         table = self.table
-        return Origin(self.source, table.names, table.has_names, self.drop_missing)
+        how = self.drop_missing, self.keep_missing
+        return Origin(self.source, table.names, table.has_names, *how)
 
     def summary(self) -> dict[str, Any]:
         """Return the preview for the page: names, size, first rows."""
@@ -101,7 +106,7 @@ class Loaded:
             "source": self.source,
             "columns": self.table.names,
             "n_rows": len(self.table.values),
-            "rows": self.table.values[:PREVIEW].tolist(),
+            "rows": known(self.table.values[:PREVIEW]),
             "is_whole": self._is_whole,
             "left_out": self.left_out,
             "notes": self.notes,
@@ -111,7 +116,15 @@ class Loaded:
     def _is_whole(self) -> bool:
         """Whether the preview has all cells."""
         is_short = len(self.table.values) <= PREVIEW
-        return is_short and not self.drop_missing and self.names == self.table.names
+        is_as_sent = not (self.drop_missing or self.keep_missing)
+        return is_short and is_as_sent and self.names == self.table.names
+
+
+def known(values: NDArray[Any]) -> list[Any]:
+    """Return numbers as lists, with None where a value is missing."""
+    found = values.astype(object)
+    found[np.isnan(values)] = None
+    return list(found.tolist())
 
 
 def example(name: str) -> Loaded:
@@ -131,6 +144,7 @@ def read_upload(
     pasted: bool = False,
     aside: Sequence[str] = (),
     drop_missing: bool = False,
+    keep_missing: bool = False,
 ) -> Loaded:
     """Read an upload.
 
@@ -148,7 +162,9 @@ def read_upload(
     aside : sequence of str
         Columns of typed rows that are not read as numbers.
     drop_missing : bool
-        Whether rows with missing values are left out.
+        Whether rows with missing values are left out; otherwise they are an error,
+    keep_missing : bool
+        unless missing values are read as NaN.
 
     Raises
     ------
@@ -163,7 +179,8 @@ def read_upload(
         if typed:
             names = open_file(path, [], reading).names
             columns = [column for column in names if column not in aside]
-        choice = choose_columns(path, columns, drop_missing=drop_missing, reading=reading)
+        gaps: dict[str, Any] = {"drop_missing": drop_missing, "keep_missing": keep_missing}
+        choice = choose_columns(path, columns, reading=reading, **gaps)
         source = choice.source
         _require_small(source)
         table = choice.table()
@@ -179,6 +196,7 @@ def read_upload(
         order,
         source.names,
         drop_missing,
+        keep_missing,
         path,
         reading,
         source.padded,
@@ -237,9 +255,11 @@ def columns_beside(
             yield np.arange(start, min(start + BLOCK, n_rows)) + 1, {}
         return
     columns = loaded.table.names if loaded.reading is TYPED else None
-    choice = choose_columns(
-        loaded.file, columns, drop_missing=loaded.drop_missing, reading=loaded.reading
-    )
+    gaps: dict[str, Any] = {
+        "drop_missing": loaded.drop_missing,
+        "keep_missing": loaded.keep_missing,
+    }
+    choice = choose_columns(loaded.file, columns, reading=loaded.reading, **gaps)
     size, n_rows = 0, 0
     for table in replace(choice, aside=aside).tables(BLOCK):
         cells = (cell for column in table.kept.values() for cell in column)

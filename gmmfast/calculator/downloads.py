@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gmmfast.calculator.data import DIALECTS, columns_beside
+from gmmfast.calculator.data import DIALECTS, columns_beside, known
 from gmmfast.calculator.sessions import Job
 from gmmfast.calculator.settings import OUTLIER_RATE
 from gmmfast.estimators.mixture import load
@@ -65,7 +66,7 @@ def _write_result(job: Job, path: Path) -> None:
 
 def _write_data(job: Job, path: Path) -> None:
     table = job.loaded.table
-    write_table(path, [dict(zip(table.names, np.asarray(table.values).T, strict=True))])
+    write_table(path, [dict(zip(table.names, map(_blanks, table.values.T), strict=True))])
 
 
 def _write_csv(job: Job, path: Path) -> None:
@@ -110,13 +111,19 @@ def rows_with_results(job: Job) -> Iterator[Columns]:
     start = 0
     for of_file, kept in columns_beside(loaded, job.settings.columns):
         rows = slice(start, start + len(of_file))
-        numbers = dict(zip(loaded.table.names, loaded.table.values[rows].T, strict=True))
+        own = map(_blanks, loaded.table.values[rows].T)
+        numbers = dict(zip(loaded.table.names, own, strict=True))
         columns: Columns = {free_name("row", loaded.order): of_file}  # the data keep their names
         columns |= {name: kept[name] if name in kept else numbers[name] for name in loaded.order}
         for name, values in results.items():
             columns[free_name(name, columns)] = values[rows]
         yield columns
         start += len(of_file)
+
+
+def _blanks(column: NDArray[Any]) -> Any:
+    """Return a column, in which cells of missing values stay empty."""
+    return known(column) if np.isnan(column).any() else np.asarray(column)
 
 
 def _as_numbers(columns: Columns, names: Container[str]) -> Columns:

@@ -77,7 +77,8 @@ def read_new_rows(
             names = open_file(path, [], reading).names
             given = _names_of_new_rows(len(names), loaded, columns)
             asked = [names[given.index(column)] for column in columns]
-        choice = choose_columns(path, asked, reading=reading)
+        keep = loaded.keep_missing
+        choice = choose_columns(path, asked, keep_missing=keep, reading=reading)
         values = choice.table().values
         for note in choice.file_notes:
             said = in_words_of_the_page(note, path, NEW_ROWS).removeprefix(f"{NEW_ROWS}: ")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.calculator.data import known
 from gmmfast.marginals import Mixture
 from gmmfast.models.base import square_roots
 
@@ -36,6 +37,12 @@ def sampled(n_rows: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).choice(n_rows, most, replace=False))
 
 
+def complete(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the rows that a chart draws, of those that have all its values."""
+    present = np.flatnonzero(~np.isnan(values).any(axis=1))
+    return present[sampled(len(present))]
+
+
 def plane(
     values: NDArray[Any], labels: NDArray[Any], mixture: Mixture, with_density: bool
 ) -> dict[str, Any]:
@@ -52,7 +59,7 @@ def plane(
     with_density : bool
         Whether the density is wanted.
     """
-    drawn = sampled(len(values))
+    drawn = complete(values)
     picked = groups(labels, drawn, len(mixture.weights))
     found: dict[str, Any] = {
         "points": [values[rows].T.tolist() for rows in picked],
@@ -105,7 +112,7 @@ def pairs(values: NDArray[Any], labels: NDArray[Any], mixture: Mixture) -> dict[
     d, K = values.shape[1], len(mixture.weights)
     drawn = sampled(len(values), PAIRED_POINTS)
     return {
-        "points": [values[rows].T.tolist() for rows in groups(labels, drawn, K)],
+        "points": [known(values[rows].T) for rows in groups(labels, drawn, K)],
         "n_components": K,
         "n_drawn": len(drawn),
         "n_rows": len(values),
@@ -136,7 +143,7 @@ def uncertainty(
     K : int
         Number of components.
     """
-    drawn = sampled(len(values))
+    drawn = complete(values)
     doubt = 1.0 - probabilities
     picked = groups(labels, drawn, K)
     return {
@@ -152,6 +159,7 @@ def uncertainty(
 
 def histogram(values: NDArray[Any]) -> dict[str, list[float]]:
     """Return the edges of bins, and the density of rows in each."""
+    values = values[~np.isnan(values)]
     counts, edges = np.histogram(values, bins=_bins(values))
     heights = counts / (counts.sum() * np.diff(edges))
     return {"edges": edges.tolist(), "heights": heights.tolist()}
@@ -179,7 +187,7 @@ def line(values: NDArray[Any], mixture: Mixture) -> dict[str, Any]:
 
 
 def _range(values: NDArray[Any], count: int) -> Floats:
-    low, high = float(values.min()), float(values.max())
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     room = MARGIN * (high - low) or 1.0
     return np.linspace(low - room, high + room, count)
 

@@ -19,7 +19,10 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
     lines, imports = _reading(settings, origin, table)
     values = "X"
     if settings.standardize:
-        lines += ["center, scale = X.mean(axis=0), X.std(axis=0)", "Z = (X - center) / scale"]
+        moments = "X.mean(axis=0), X.std(axis=0)"
+        if origin.keep_missing:
+            moments = "np.nanmean(X, axis=0), np.nanstd(X, axis=0)"
+        lines += [f"center, scale = {moments}", "Z = (X - center) / scale"]
         values = "Z"
     options = [
         f"tol={settings.tol!r}",
@@ -31,6 +34,8 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
         *(["noise=0.05"] if settings.noise else []),
     ]
     trim = [f"trim={settings.trim!r}"] if settings.trim else []
+    if origin.keep_missing:
+        options.append('missing_values="marginalize"')
     if settings.is_choice:
         imports.append("from gmmfast import GaussianMixtureIC")
         types = '"all"' if settings.covariance_type == "all" else f'["{settings.covariance_type}"]'
@@ -66,11 +71,14 @@ def _reading(settings: Settings, origin: Origin, table: Table) -> tuple[list[str
         imports = [f"from gmmfast.datasets import load_{source}"]
         return [f"X = load_{source}().data{picked}"], imports
     if source in UNSAVED and len(table.values) <= INLINE:
-        rows = [f"    {row!r}," for row in table.values.tolist()]
+        rows = [f"    {row!r},".replace("nan", "np.nan") for row in table.values.tolist()]
         return ["X = np.array([", *rows, "])"], ["import numpy as np"]
     columns = "" if _is_whole(settings, origin) else f", columns={chosen!r}"
     drop = ", drop_missing=True" if origin.drop_missing else ""
+    drop += ", keep_missing=True" if origin.keep_missing else ""
     imports = ["from gmmfast.tables import read_table"]
+    if origin.keep_missing and settings.standardize:
+        imports.insert(0, "import numpy as np")
     return [f"X = read_table({source!r}{columns}{drop}).values"], imports
 
 
@@ -103,6 +111,8 @@ def command_line(settings: Settings, origin: Origin) -> str:
         command.append("--noise")
     if settings.trim:
         command += ["--trim", repr(settings.trim)]
+    if origin.keep_missing:
+        command += ["--missing", "marginalize"]
     if settings.standardize:
         command.append("--standardize")
     if settings.prior:

@@ -38,9 +38,9 @@ class Columns:
     @classmethod
     def of(cls, values: NDArray[Any]) -> Columns:
         """Return the facts about rows of shape (n, d)."""
-        mean, deviation = values.mean(0, np.float64), values.std(0, np.float64)
-        low, high = (np.asarray(end, np.float64) for end in (values.min(0), values.max(0)))
-        return cls(mean, deviation, low, high)
+        moments = np.nanmean(values, 0, np.float64), np.nanstd(values, 0, np.float64)
+        ends = np.nanmin(values, 0), np.nanmax(values, 0)
+        return cls(*(np.asarray(own, np.float64) for own in (*moments, *ends)))
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Findings:
     overlaps: NDArray[np.float64]  # (K, K) share of the rows of two that could belong to either
     n_parameters: int
     settings: Settings
+    n_incomplete: int = 0  # rows that lack a value
 
 
 def sentences(findings: Findings) -> list[str]:
@@ -60,7 +61,8 @@ def sentences(findings: Findings) -> list[str]:
     K = len(report.weights)
     if K == 1:
         rows = "The only row is" if report.n_rows == 1 else f"All {report.n_rows} rows are"
-        return [f"{rows} described by one component.", *_noise(findings), *_left_out(findings)]
+        said = [f"{rows} described by one component."]
+        return said + _noise(findings) + _left_out(findings) + _gaps(findings)
     said = [f"The {report.n_rows} rows fall into {K} components."]
     parts = [
         f"component {k} has {100 * weight:.0f} % of the weight ({counted(size, 'row')})"
@@ -70,7 +72,15 @@ def sentences(findings: Findings) -> list[str]:
     said += _noise(findings) + _left_out(findings)
     said += _widths(report)
     said += _overlaps(findings.overlaps)
-    return said
+    return said + _gaps(findings)
+
+
+def _gaps(findings: Findings) -> list[str]:
+    n = findings.n_incomplete
+    if not n:
+        return []
+    lack, count = ("lacks", "It counts") if n == 1 else ("lack", "They count")
+    return [f"{counted(n, 'row')} {lack} values. {count} with what is known; nothing is filled in."]
 
 
 def _noise(findings: Findings) -> list[str]:

@@ -26,6 +26,7 @@ from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text, full_matrices
 from gmmfast.reporting.scaling import Scaling
+from gmmfast.rows.available import without_values
 from gmmfast.rows.evaluation import with_noise_marked
 from gmmfast.tables import Table
 
@@ -74,16 +75,18 @@ def compute(folder: Path, origin: Origin, settings: Settings, tell: Tell) -> dic
         warnings.catch_warnings(record=True),
     ):  # the page has its own words for them
         warnings.simplefilter("always")
-        mixture, search = _fit(values, settings, tell)
+        mixture, search = _fit(values, settings, origin.keep_missing, tell)
     seconds = time.perf_counter() - begin
     report = report_of(mixture, values, None, table.names, scaling, origin.source)
     saved = saved_form(report, mixture, scaling, table.values, None, has_names=table.has_names)
     saved.save(folder / "model.npz")
     labels, overlaps = _use(folder, saved, table)
-    sizes = np.bincount(labels[labels >= 0], minlength=len(report.weights))
+    counted = (labels >= 0) & ~without_values(table.values)
+    sizes = np.bincount(labels[counted], minlength=len(report.weights))
     n_parameters = mixture._n_parameters()
     rows = Columns.of(table.values)
-    findings = Findings(report, sizes, overlaps, n_parameters, settings)
+    n_incomplete = int(np.isnan(table.values).any(axis=1).sum())
+    findings = Findings(report, sizes, overlaps, n_parameters, settings, n_incomplete)
     return {
         "report": json.loads(fit_as_json(report)),
         "text": fit_as_text(report),
@@ -143,7 +146,7 @@ def _chosen(table: Table, settings: Settings) -> Table:
 
 
 def _fit(
-    values: NDArray[Any], settings: Settings, tell: Tell
+    values: NDArray[Any], settings: Settings, may_miss: bool, tell: Tell
 ) -> tuple[GaussianMixture, GaussianMixtureIC | None]:
     common: dict[str, Any] = {
         "tol": settings.tol,
@@ -153,6 +156,7 @@ def _fit(
         "acceleration": "auto",
         "prior": "mclust" if settings.prior else None,
         "noise": settings.noise,
+        "missing_values": "marginalize" if may_miss else "raise",
     }
     if not settings.is_choice:
         curve: list[float] = []

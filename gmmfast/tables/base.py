@@ -59,10 +59,8 @@ DROP = "or leave the rows out with --drop-missing (drop_missing=True in Python)"
 DIALECT = "To change that, use --delimiter, --decimal or --encoding (the same names in Python)."
 DECIMAL = "If that is wrong, use --decimal (decimal= in Python)."
 SHEET = "To read another one, use --sheet (sheet= in Python)."
-_FILL = (
-    f"Fill the cells, {DROP}, or fit what is known with --missing marginalize "
-    "(missing_values= in Python)."
-)
+KEEP = "or fit what is known with --missing marginalize (missing_values= in Python)"
+_FILL = f"Fill the cells, {DROP}, {KEEP}."
 
 
 @dataclass(frozen=True, kw_only=True)

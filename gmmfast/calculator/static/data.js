@@ -77,9 +77,9 @@ export class Data {
    * Let the server read a file or an example. If another one is chosen meanwhile, that counts.
    * @param {string} name
    * @param {() => Promise<any>} ask
-   * @param {() => void} [leaveOut] read it again without the rows that have missing values
+   * @param {(query: object) => void} [again] read it in another way, because rows have missing values
    */
-  read(name, ask, leaveOut) {
+  read(name, ask, again) {
     const turn = (this.turn += 1);
     this.name = name;
     this.fail("");
@@ -92,7 +92,7 @@ export class Data {
         return isNewest();
       })
       .catch((error) => {
-        if (isNewest()) this.failToRead(name, error, leaveOut);
+        if (isNewest()) this.failToRead(name, error, again);
         return false;
       })
       .finally(() => {
@@ -133,24 +133,24 @@ export class Data {
   }
 
   readFile(file, query = {}) {
-    const leaveOut = () => this.readFile(file, { ...query, drop_missing: "yes" });
-    return this.read(file.name, () => api.sendData(file.name, file, query), leaveOut);
+    const again = (other) => this.readFile(file, { ...query, ...other });
+    return this.read(file.name, () => api.sendData(file.name, file, query), again);
   }
 
-  failToRead(name, { message, nMissing }, leaveOut) {
+  failToRead(name, { message, nMissing }, again) {
     const what = message.includes(name) ? message : `${name}: ${message}`;
     const held = this.source === name ? "" : this.source;
     this.fail(`${what} The table still holds ${held || "the rows that you see"}.`);
     if (!nMissing) return;
-    const button = $("drop-missing");
-    button.textContent = `Leave out ${counted(nMissing, "row")}`;
-    button.onclick = leaveOut;
-    button.hidden = false;
+    $("drop-missing").textContent = `Leave out ${counted(nMissing, "row")}`;
+    $("drop-missing").onclick = () => again({ drop_missing: "yes" });
+    $("keep-missing").onclick = () => again({ keep_missing: "yes" });
+    $("missing").hidden = false;
   }
 
   fail(text) {
     $("data-error").textContent = text;
-    $("drop-missing").hidden = true;
+    $("missing").hidden = true;
   }
 
   // Lead to what is wrong with the data.

@@ -68,7 +68,9 @@ export class Grid {
     const lines = summary.rows.map((row, i) => {
       const line = document.createElement("tr");
       line.append(this.value("th", String(i + 1)));
-      for (const value of row) line.append(this.value("td", String(Number(value.toPrecision(7)))));
+      for (const value of row) {
+        line.append(this.value("td", value === null ? "" : String(Number(value.toPrecision(7)))));
+      }
       return line;
     });
     this.show(head, lines);

@@ -72,9 +72,9 @@ def is_vev(mixture):
 
 def is_vev_with_prior(mixture):
     theirs = stored("iris-prior")["prior"]["VEV"]["em"]
-    assert mixture.score(X) * len(X) == pytest.approx(theirs["loglik"], abs=1e-2)
+    assert mixture.score(X) * len(X) == pytest.approx(theirs["loglik"], abs=0.1)
     for key in ("weights", "means", "covariances"):
-        np.testing.assert_allclose(getattr(mixture, f"{key}_"), theirs[key], atol=1e-3)
+        np.testing.assert_allclose(getattr(mixture, f"{key}_"), theirs[key], atol=5e-3)
 
 
 def is_m_step(mixture):

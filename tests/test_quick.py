@@ -18,7 +18,7 @@ from numba.core import config
 from starlette.testclient import TestClient
 
 import gmmfast
-from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, plotting
+from gmmfast import GaussianMixture, GaussianMixtureIC, Prior, chunks, plotting
 from gmmfast.calculator.app import make_app
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import read_settings
@@ -78,6 +78,7 @@ def estimators(folder):
     gaps = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
     GaussianMixture(2, missing_values="marginalize", **few).fit(gaps).impute(gaps)
     GaussianMixture(2, noise=True, **few).fit(X)
+    GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")

@@ -191,6 +191,13 @@ PRIOR = Constraint(
         value is None or isinstance(value, Prior) or (isinstance(value, str) and value == "mclust")
     ),
 )
+FIXED = Constraint(
+    "a dict with some of 'weights', 'means' and 'covariances', or None",
+    lambda value: (
+        value is None
+        or (isinstance(value, Mapping) and {*value} <= {"weights", "means", "covariances"})
+    ),
+)
 ARRAY = Constraint("an array-like or None", lambda value: value is None or _is_array_like(value))
 RANDOM = Constraint(
     "an int in the range [0, 4294967295], an instance of 'numpy.random.mtrand.RandomState', an "
@@ -240,6 +247,7 @@ MIXTURE = {
     **NOISE,
     "prior": PRIOR,
     "trim": fraction("[0.0, 0.5)", lambda value: 0 <= value < 0.5),
+    "fixed": FIXED,
     "weights_init": ARRAY,
     "means_init": ARRAY,
     "precisions_init": ARRAY,

@@ -48,11 +48,19 @@ class Start(NamedTuple):
 
 
 class Given(NamedTuple):
-    """Parameters fixed by the caller; means relative to the rows' center."""
+    """Parameters given by the caller, NaN in components that start as usual.
+
+    Means are relative to the rows' center.
+    """
 
     weights: Floats | None = None
     means: Floats | None = None
     covariances: Floats | None = None
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether all components have the values that are given."""
+        return not any(own is not None and np.isnan(own).any() for own in self)
 
 
 def start(
@@ -101,7 +109,7 @@ def start(
     Statistics & Data Analysis 41, 561-575, section 3: short runs of EM and their stopping rule.
     """
     weights, means, covariances = given
-    if weights is not None and means is not None and covariances is not None:
+    if weights is not None and means is not None and covariances is not None and given.are_whole:
         return _at(rows, model.with_noise(model.of_covariances(weights, means, covariances)))
     is_free = weights is None and means is None and covariances is None
     if isinstance(init_params, str):
@@ -117,10 +125,15 @@ def start(
     estimate = parameters_from(model, found.fit.mixture)
     make = model.parameters if covariances is None else model.of_covariances
     own = zip(given, (estimate.weights, estimate.means, estimate.covariances), strict=True)
-    parameters = make(*(fixed if fixed is not None else free for fixed, free in own))
+    parameters = make(*(own_or_given(*both) for both in own))
     if estimate.noise is not None:
         parameters = parameters.with_noise(estimate.noise)
     return _at(rows, parameters)
+
+
+def own_or_given(given: Floats | None, own: Floats) -> Floats:
+    """Return what is given of a parameter, and its estimate elsewhere."""
+    return own if given is None else np.where(np.isnan(given), own, given)
 
 
 def _tried_on_sample(
@@ -137,12 +150,32 @@ def _tried_on_sample(
     is_noise = first_guess(points, n_components, model.noise, rng)
     clean = without(points, is_noise)
     if means is not None:
-        around = partition_around(clean, means)
-        return begun(points, model, lifted(around, points, is_noise))
+        seeds = [means]
+        if np.isnan(means).any():
+            seeds = [seeds_beside(clean, means, rng) for _ in range(TRIALS)]
+        ways = [lifted(partition_around(clean, own), points, is_noise) for own in seeds]
+        return begun(points, model, ways[0]) if len(ways) == 1 else likeliest(points, model, ways)
     ways = memberships(clean, model, n_components, init_params, rng)
     ways = [lifted(way, points, is_noise) for way in ways]
     rounds = n_rounds(model, points.n_rows, n_components, points.n_features)
     return likeliest(points, model, ways, rounds, caution)
+
+
+def seeds_beside(points: MemoryRows, means: Floats, rng: Random) -> Floats:
+    """Return means (K, d) without gaps: rows that are drawn by their squared distance from others.
+
+    The k-means++ seeds of Arthur & Vassilvitskii (2007), beside means that are given.
+    """
+    rows, weights = points.present()
+    seeds = means.copy()
+    for k in np.flatnonzero(np.isnan(means[:, 0])):
+        known = seeds[~np.isnan(seeds[:, 0])]
+        nearest = np.full(len(rows), np.inf)
+        for own in known:
+            nearest = np.minimum(nearest, ((rows - own) ** 2).sum(axis=1))
+        chances = weights * nearest if len(known) and nearest.any() else weights
+        seeds[k] = rows[np.searchsorted(np.cumsum(chances), rng.uniform() * chances.sum())]
+    return seeds
 
 
 def _size(rows: Rows, model: Model, n_components: int, init_params: str) -> int:

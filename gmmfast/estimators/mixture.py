@@ -27,10 +27,16 @@ from gmmfast.data.constraints import (
     check_parameters,
     require_columns,
 )
+from gmmfast.data.fixed import (
+    StartingValues,
+    first_components,
+    settled,
+    starting_values,
+    where_fixed,
+)
 from gmmfast.data.given import (
     check_covariances,
     check_means_init,
-    check_precisions_init,
     check_weights_init,
     given_array,
 )
@@ -172,6 +178,12 @@ class GaussianMixture(FittedMixture):
         Share of the rows, by weight and below 0.5, that each pass leaves out: the least likely ones
         (Garcia-Escudero et al. 2008). `lower_bound_`, `score` and the criteria are means and sums
         over the other rows, and n is their weight. It needs complete rows in memory; see Notes.
+    fixed : dict, default=None
+        Parameters that keep their starting values: "weights", "means" and "covariances", each True
+        or one bool per component. The values are in `weights_init`, `means_init` and
+        `precisions_init`; there, components that are not fixed may be NaN, and start as usual.
+        Other weights share what fixed ones leave. Some covariances, and not all, can only be fixed
+        in "full", "diag", "spherical", "VVV", "VVI" and "VII". Not for `partial_fit`.
 
     Attributes
     ----------
@@ -298,6 +310,7 @@ class GaussianMixture(FittedMixture):
         noise_volume: float | None = None,
         prior: GivenPrior | None = None,
         trim: float = 0.0,
+        fixed: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -321,6 +334,7 @@ class GaussianMixture(FittedMixture):
         self.noise_volume = noise_volume
         self.prior = prior
         self.trim = trim
+        self.fixed = fixed
 
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
@@ -400,7 +414,7 @@ class GaussianMixture(FittedMixture):
         self._require_size(rows)
         model, keep = self._model_for(rows), None
         if checkpoint is not None:
-            settings = kept_parameters(self)
+            settings = kept_parameters(self) | {"fixed": self._starting_values(rows).kept()}
             if model.noise is not None:
                 settings["noise"] = model.noise.share  # labels belong to the start
             keep = checkpoints.keeper(checkpoint, settings, names, rows)
@@ -466,6 +480,9 @@ class GaussianMixture(FittedMixture):
         mixture._set_progress(position)
         mixture.n_samples_seen_ = seen.weight
         check_features(mixture, seen.names, len(seen.center), reset=True)
+        precisions = model.precisions(model.precisions_cholesky(parameters))
+        values = {"weights": parameters.weights, "means": means, "covariances": precisions}
+        mixture.set_params(**settled(mixture.fixed, values))
         mixture._resumed = point
         return mixture
 
@@ -540,6 +557,8 @@ class GaussianMixture(FittedMixture):
                 f"partial_fit sees each row once and leaves none out; got trim={self.trim}. Set "
                 "trim=0, or use fit."
             )
+        if self.fixed is not None:
+            raise ValueError("partial_fit changes all parameters. Use fit, or set fixed=None.")
         if is_elsewhere(X):
             raise TypeError(
                 "partial_fit needs rows in memory, one batch at a time; got "
@@ -589,13 +608,6 @@ class GaussianMixture(FittedMixture):
             return self._stream
         parameters = self._parameters(np.zeros(self.means_.shape[1]))
         return Stream.of_mixture(parameters, model, self.n_samples_seen_)
-
-    def _model_for(self, rows: Rows) -> Model:
-        """Return the covariance model of a fit to rows, with its noise and its prior."""
-        noise = noise_of(self.noise, self.noise_volume, rows, self.n_components)
-        own = self.reg_covar, self.covariance_ratio, noise
-        model = model_of(self.covariance_type, *own)
-        return PriorOfRows(self.prior, rows, [model]).of(model, self.n_components)
 
     @contextmanager
     def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:
@@ -650,18 +662,32 @@ class GaussianMixture(FittedMixture):
         is_drawn = isinstance(self.init_params, str) or callable(self.init_params)
         return self.n_init if is_drawn else 1
 
+    def _starting_values(self, rows: Rows) -> StartingValues:
+        return starting_values(vars(self), self.n_components, rows.n_features)
+
+    def _model_for(self, rows: Rows) -> Model:
+        """Return the model of a fit to rows: its noise, its prior, and what stays as it is."""
+        K = self.n_components
+        noise = noise_of(self.noise, self.noise_volume, rows, K)
+        model = model_of(self.covariance_type, self.reg_covar, self.covariance_ratio, noise)
+        model = PriorOfRows(self.prior, rows, [model]).of(model, K)
+        own = self._starting_values(rows)
+        if not own.has_fixed:
+            return model
+        weights, means, covariances = (
+            values if values is None else where_fixed(values, mask)
+            for values, mask in zip(self._given(model, rows), own.fixed.values(), strict=True)
+        )
+        weights = np.full(K, np.nan) if weights is None else weights
+        means = np.full((K, rows.n_features), np.nan) if means is None else means
+        return model.with_fixed(weights, means, covariances)
+
     def _given(self, model: Model, rows: Rows) -> Given:
         """Return the parts of the start that the constructor gives."""
-        K, d = self.n_components, rows.n_features
-        weights = means = covariances = None
-        if self.weights_init is not None:
-            weights = check_weights_init(self.weights_init, K)
-        if self.means_init is not None:
-            means = check_means_init(self.means_init, K, d) - rows.center
-        if self.precisions_init is not None:
-            covariances = model.covariances_from(
-                check_precisions_init(self.precisions_init, self.covariance_type, K, d)
-            )
+        weights, means, precisions, _ = self._starting_values(rows)
+        if means is not None:
+            means = means - rows.center
+        covariances = None if precisions is None else model.covariances_from(precisions)
         return Given(weights, means, covariances)
 
     def _set_result(self, result: em.EMResult, model: Model, rows: Rows | Origin) -> None:
@@ -797,6 +823,47 @@ class GaussianMixture(FittedMixture):
         names = None if feature_names is None else check_feature_names(feature_names, d)
         check_features(mixture, names, d, reset=True)
         return mixture
+
+    @classmethod
+    def beside(cls, known: FittedMixture, n_components: int, **params: Any) -> Self:
+        """Make a mixture to fit, whose first components are a known mixture's and stay.
+
+        Their weights are free, and share the rows with the other components.
+
+        Parameters
+        ----------
+        known : GaussianMixture or GaussianMixtureIC
+            Fitted, or made from parameters; of "full", "diag" or "spherical" covariances, or the
+            codes VVV, VVI and VII.
+        n_components : int
+            Number of all components, the known ones included.
+        **params
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        GaussianMixture
+            Not fitted.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer components than known ones, or if they share covariances.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from gmmfast import GaussianMixture
+        >>> X = np.random.default_rng(0).normal([[0, 0], [9, 9]], size=(50, 2, 2)).reshape(-1, 2)
+        >>> known = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [np.eye(2)])
+        >>> GaussianMixture.beside(known, 2, random_state=0).fit(X).means_.round(0)
+        array([[0., 0.],
+               [9., 9.]])
+        """
+        known = getattr(known, "best_estimator_", known)
+        kind, (_, means, precisions) = known.covariance_type, known._attributes("precisions_")
+        first = first_components(means, precisions, kind, n_components)
+        return cls(n_components, covariance_type=kind, **first, **params)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted mixture to an ``.npz`` file, for `gmmfast.load`.

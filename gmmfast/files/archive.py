@@ -270,9 +270,9 @@ def plain(value: Any) -> Any:
 
 def kept_parameters(estimator: Any) -> dict[str, Any]:
     """Parameters of a constructor that a manifest can hold: no arrays, no random generators."""
-    values = {name: plain(value) for name, value in estimator.get_params(deep=False).items()}
-    kinds = bool, int, float, str, dict, type(None)
-    return {name: value for name, value in values.items() if isinstance(value, kinds)}
+    kinds = bool | int | float | str | np.generic | Prior | None
+    values = estimator.get_params(deep=False).items()
+    return {name: plain(value) for name, value in values if isinstance(value, kinds)}
 
 
 def require(condition: bool, otherwise: str) -> None:

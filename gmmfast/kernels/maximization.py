@@ -50,8 +50,17 @@ class PriorTerms(NamedTuple):
     concentration: float  # rows that count for the weight alone
 
 
+class Fixed(NamedTuple):
+    """Parameters that stay as they are: their values, and NaN where a component's are free."""
+
+    is_present: bool
+    weights: NDArray  # (K,)
+    means: NDArray  # (K, d), relative to the rows' center
+    covariances: NDArray  # as in Mixture
+
+
 class StepRule(NamedTuple):
-    """A family of covariances, their regularization, and a prior."""
+    """A family of covariances, their regularization, a prior, and what stays as it is."""
 
     family: Family
     constrain: Any  # address of the family's kernel in `kernels.families`
@@ -59,6 +68,7 @@ class StepRule(NamedTuple):
     least_mass: float  # below which a component is empty
     weight: float  # of all rows: what the components leave of it is noise
     prior: PriorTerms
+    fixed: Fixed
 
 
 class StepWork(NamedTuple):
@@ -152,16 +162,19 @@ def add_prior(
     for k in range(K):
         n = mass[k] if weights[k] > 0 else 0.0
         share = prior.shrinkage / (n + prior.shrinkage) if prior.shrinkage > 0 else 0.0
+        pull = n * share
+        if rule.fixed.is_present and not np.isnan(rule.fixed.means[k, 0]):
+            share, pull = 0.0, prior.shrinkage
         to = min(k, scatter.shape[0] - 1)
         mass[k] += prior.mass if n > 0 else prior.mass_alone
         for i in range(d):
             s = prior.mean[i] - means[k, i]
             if scatter.ndim == 2:
-                scatter[k, i] += n * share * s * s + prior.scatter[0, i] + prior.mass * reg_covar
+                scatter[k, i] += pull * s * s + prior.scatter[0, i] + prior.mass * reg_covar
                 continue
             for j in range(d):
                 t = prior.mean[j] - means[k, j]
-                scatter[to, i, j] += n * share * (s * t) + prior.scatter[i, j]
+                scatter[to, i, j] += pull * (s * t) + prior.scatter[i, j]
             scatter[to, i, i] += prior.mass * reg_covar
         for i in range(d):
             means[k, i] += share * (prior.mean[i] - means[k, i])
@@ -171,6 +184,60 @@ def add_prior(
         weights[k] /= total
     if mixture.noise.size > 0:
         mixture.noise[0] /= total
+
+
+@kernel
+def keep_means(
+    fixed,  # in: Fixed
+    means,  # in, out (K, d)
+):
+    """Put fixed means back."""
+    for k in range(means.shape[0]):
+        if not np.isnan(fixed.means[k, 0]):
+            for j in range(means.shape[1]):
+                means[k, j] = fixed.means[k, j]
+
+
+@kernel
+def keep_weights(
+    fixed,  # in: Fixed
+    weights,  # in, out (K,)
+    noise,  # in, out: weight and log density of the noise, or (0,)
+):
+    """Put fixed weights back; the others, and noise, share what is left in proportion."""
+    left, total, n_free = 1.0, 0.0, 0
+    if noise.size > 0:
+        total = noise[0]
+    for k in range(weights.size):
+        if np.isnan(fixed.weights[k]):
+            total += weights[k]
+            n_free += 1
+        else:
+            left -= fixed.weights[k]
+    for k in range(weights.size):
+        if not np.isnan(fixed.weights[k]):
+            weights[k] = fixed.weights[k]
+        else:
+            share = weights[k] / total if total > 0 else 1 / n_free
+            weights[k] = max(left, 0.0) * share
+    if noise.size > 0 and total > 0:
+        noise[0] = max(left, 0.0) * noise[0] / total
+
+
+@kernel
+def keep_covariances(
+    fixed,  # in (K, d, d), (1, d, d) or (K, d)
+    covariances,  # in, out, of the same shape
+):
+    """Put fixed covariances back."""
+    for k in range(fixed.shape[0]):
+        for i in range(fixed.shape[1]):
+            if fixed.ndim == 2:
+                if not np.isnan(fixed[k, 0]):
+                    covariances[k, i] = fixed[k, i]
+            elif not np.isnan(fixed[k, 0, 0]):
+                for j in range(fixed.shape[2]):
+                    covariances[k, i, j] = fixed[k, i, j]
 
 
 @called_kernel
@@ -289,6 +356,8 @@ def maximize(
 ):
     """M step (Bishop 2006, equations 9.24-9.26); return FINE, SHARED or the failed component."""
     move_means(rule, totals, mixture, work.mass)
+    if rule.fixed.is_present:
+        keep_means(rule.fixed, mixture.means)
     move_scatter(totals, mixture.weights, mixture.means, work.mass, rule.reg_covar, work.scatter)
     if rule.prior.is_present:
         add_prior(rule, mixture, work.mass, work.scatter)
@@ -301,4 +370,7 @@ def maximize(
             mixture.covariances,
         ),
     )  # fmt: skip
+    if rule.fixed.is_present:
+        keep_weights(rule.fixed, mixture.weights, mixture.noise)
+        keep_covariances(rule.fixed.covariances, mixture.covariances)
     return set_factors(mixture, mixture.covariances, mixture.factors, work.upper)

@@ -15,7 +15,7 @@ from gmmfast.data.prior import Prior
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
 from gmmfast.kernels.families import Family
-from gmmfast.kernels.maximization import FINE, SHARED
+from gmmfast.kernels.maximization import FINE, SHARED, Fixed
 from gmmfast.kernels.variances import OWN
 from gmmfast.models.prior import NO_PRIOR, Moments, log_density, terms_of
 from gmmfast.models.step import (
@@ -64,6 +64,8 @@ class Model(ABC):
     ----------
     prior : PriorTerms
         What the M step adds for a prior, per unit of the total weight of the rows.
+    fixed : Fixed or None
+        What the M step leaves as it is.
     """
 
     code: str  #: mclust's
@@ -76,6 +78,7 @@ class Model(ABC):
 
     def __init__(self, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
         self.reg_covar, self.noise, self.prior = reg_covar, noise, NO_PRIOR
+        self.fixed: Fixed | None = None
 
     @property
     def is_constrained(self) -> bool:
@@ -86,6 +89,25 @@ class Model(ABC):
         """Return the model with a prior, for K components and rows with given moments."""
         model, is_diagonal = copy(self), self.scatter is Scatter.DIAGONAL
         model.prior = terms_of(prior, self.code, is_diagonal, n_components, rows)
+        return model
+
+    def with_fixed(self, weights: Floats, means: Floats, covariances: Floats | None) -> Self:
+        """Return the model with parameters that stay as they are; NaN where they are free.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (K,)
+            Mixing weights.
+        means : ndarray of shape (K, d)
+            Means, relative to the rows' center.
+        covariances : ndarray or None
+            Covariances in the family's structure; None if all are free.
+        """
+        model, (K, d) = copy(self), means.shape
+        own = np.full(self.scatter.shape(K, d), np.nan)
+        if covariances is not None:
+            own[...] = self.unstructured(covariances, d)
+        model.fixed = Fixed(True, weights, np.ascontiguousarray(means), own)
         return model
 
     def log_prior(self, parameters: Parameters) -> float:
@@ -176,7 +198,11 @@ class Model(ABC):
             return np.asarray(gone)
         floor = np.where(few, *self.floors(total))
         smallest = self.smallest_variances(parameters)
-        return np.asarray((smallest < floor) | (smallest <= 1.001 * self.reg_covar) | gone)
+        found = (smallest < floor) | (smallest <= 1.001 * self.reg_covar) | gone
+        if self.fixed is not None and len(self.fixed.covariances) == len(found):
+            given = ~np.isnan(self.fixed.covariances).reshape(len(found), -1).any(axis=1)
+            found &= ~given
+        return np.asarray(found)
 
     def floors(self, total: Floats) -> Floats:
         """Return the variances below which components of few and of many rows have collapsed.

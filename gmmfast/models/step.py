@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.families import FamilyWork, diagonalize
-from gmmfast.kernels.maximization import Mixture, StepRule, StepWork, Totals, maximize
+from gmmfast.kernels.maximization import Fixed, Mixture, StepRule, StepWork, Totals, maximize
 from gmmfast.models.prior import times
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
@@ -90,8 +90,10 @@ def step_rule_of(
         work.mass, work.family, mixture.covariances,
     )  # fmt: skip
     prior, least_mass = times(model.prior, weight), EMPTY_MASS * weight / n_rows
-    reg_covar = float(model.reg_covar)
-    return StepRule(model.family, address, reg_covar, least_mass, weight, prior)
+    reg_covar, fixed = float(model.reg_covar), model.fixed
+    if fixed is None:
+        fixed = Fixed(False, mixture.weights[:0], mixture.means[:0], mixture.covariances[:0])
+    return StepRule(model.family, address, reg_covar, least_mass, weight, prior, fixed)
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:

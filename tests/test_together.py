@@ -20,6 +20,7 @@ OPTIONS = {
     "ratio": {"covariance_ratio": 3.0},
     "trim": {"trim": 0.1},
     "missing": {"missing_values": "marginalize"},
+    "fixed": {"fixed": {"weights": [True, False]}, "weights_init": [0.45, np.nan]},
 }
 APART = {("noise", "missing"): "without missing values", ("trim", "missing"): "trim needs complete"}
 
@@ -40,6 +41,8 @@ def test_objective__is_never_lowered(pair, acceleration):
     np.testing.assert_allclose(means, [[0, 0], [5, 5]], atol=1.0)
     total = mixture.weights_.sum() + getattr(mixture, "noise_weight_", 0.0)
     assert total == pytest.approx(1.0, abs=1e-12)
+    if "fixed" in pair:
+        assert mixture.weights_[0] == 0.45
 
 
 EMPTY = {

@@ -206,7 +206,7 @@ def test_typed_columns_aside__need_not_be_numbers(tmp_path):
         ("a,b\n1,2\n,4\n", "1 of 2 rows has missing values (a: 1), first in line 3. "),
         (
             "a,b\n,2\n3,4\n",
-            "Fill the cells, or leave these rows out, or use what is known of them.",
+            "Fill the cells, or leave these rows out, or use what is known",
         ),
         ("a,b\n1,2,3,4\n", "rows.csv, line 2: every row must have 2 cells"),
         ("", "rows.csv: a table needs at least one row"),

@@ -401,9 +401,9 @@ def test_missing__cells_of_text(write, cell):
     path = write(f"a,b\n1,2\n3,{cell}\n5,6\n")
     text = refusal(read_table, path, error=MissingValuesError)
     assert text == (
-        f"{path}: 1 of 3 rows has missing values (b: 1), first in line 3. gmmfast does not fit "
-        "missing values: fill the cells, or leave the rows out with --drop-missing "
-        "(drop_missing=True in Python)."
+        f"{path}: 1 of 3 rows has missing values (b: 1), first in line 3. Fill the cells, or "
+        "leave the rows out with --drop-missing (drop_missing=True in Python), or fit what is "
+        "known with --missing marginalize (missing_values= in Python)."
     )
     table = read_table(path, drop_missing=True)
     assert (table.values.tolist(), table.rows.tolist()) == ([[1, 2], [5, 6]], [1, 3])

@@ -291,6 +291,11 @@ def test_impute__means():
         np.testing.assert_allclose(means[row], resp[row] @ own, rtol=1e-9)
 
 
+def test_impute__refuses_rows_elsewhere():
+    with pytest.raises(TypeError, match="impute needs rows in memory; got Chunks"):
+        FITTED.impute(gmmfast.chunks([GAPS]))
+
+
 def test_impute__draws_vary_about_the_means():
     rows, rng, n = GAPS[:20], np.random.default_rng(0), 400
     lack = np.isnan(rows)

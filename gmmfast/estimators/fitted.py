@@ -37,7 +37,15 @@ from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.reporting.outcome import described, feature_names, scored, whole
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
-from gmmfast.rows import Loaded, MemoryRows, Rows, TrimmedRows, center_near, open_rows, trimmed
+from gmmfast.rows import (
+    MemoryRows,
+    Rows,
+    RowsInMemory,
+    TrimmedRows,
+    center_near,
+    open_rows,
+    trimmed,
+)
 from gmmfast.rows.evaluation import (
     Evaluable,
     are_outliers,
@@ -162,6 +170,11 @@ class FittedMixture(Estimator):
                [ 0., 10.]])
         """
         check_parameters("impute", {"kind": kind, "random_state": random_state}, IMPUTE)
+        if is_elsewhere(X):
+            raise TypeError(
+                f"impute needs rows in memory; got {type(X).__name__}. Pass its pieces one after "
+                "the other, or use gmmfast impute."
+            )
         rng = check_random_state(random_state) if kind == "sample" else None
         rows, parameters = self._rows(X, may_miss=True)
         return imputed(rows.array, parameters, rows.center, self.n_jobs, rng)
@@ -391,7 +404,7 @@ class FittedMixture(Estimator):
             return
         rng = np.random.default_rng(0)  # not the generator of the fit, whose results stay
         kept = rows.all_or_sample(MOST_ROWS, rng)
-        same: Loaded = kept
+        same: RowsInMemory = kept
         if isinstance(kept, MemoryRows):
             X, shift = kept.array, rows.center - kept.center
             if shift.any():  # of a sample, which is about the center

@@ -1,6 +1,6 @@
 """Rows in memory, in chunks or on a cluster: each computes the sums of an EM pass."""
 
-from gmmfast.rows.base import Hints, Loaded, Origin, Rows
+from gmmfast.rows.base import Hints, Origin, Rows, RowsInMemory
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.extent import center_near
@@ -14,7 +14,7 @@ __all__ = [
     "ClusterRows",
     "Hints",
     "IncompleteRows",
-    "Loaded",
+    "RowsInMemory",
     "MemoryRows",
     "Origin",
     "Rows",

@@ -121,23 +121,23 @@ class Rows(Protocol):
         """Return the same rows, ordered so that passes near given parameters are cheap."""
         ...
 
-    def all_or_sample(self, n: int, rng: Random) -> Loaded:
+    def all_or_sample(self, n: int, rng: Random) -> RowsInMemory:
         """Return all rows, in memory, if at most `n`; else a sample of `n`."""
         ...
 
 
-class Loaded(Rows, Evaluable, Protocol):
+class RowsInMemory(Rows, Evaluable, Protocol):
     """Rows in memory, of which some may lack values."""
 
-    def arranged_for(self, parameters: Parameters) -> Loaded:
+    def arranged_for(self, parameters: Parameters) -> RowsInMemory:
         """Return the same rows, ordered so that passes near given parameters are cheap."""
         ...
 
-    def packed_alone(self) -> Loaded:
+    def packed_alone(self) -> RowsInMemory:
         """Return the same rows for EM alone, with less memory where possible."""
         ...
 
-    def part(self, indices: Any) -> Loaded:
+    def part(self, indices: Any) -> RowsInMemory:
         """Return some of the rows, about the same center."""
         ...
 
@@ -280,7 +280,7 @@ class RowsElsewhere(ABC):
         """Return the same rows, ordered so that passes near given parameters are cheap."""
 
     @abstractmethod
-    def all_or_sample(self, n: int, rng: Random) -> Loaded:
+    def all_or_sample(self, n: int, rng: Random) -> RowsInMemory:
         """Return all rows, in memory, if at most `n`; else a sample of `n`."""
 
     @abstractmethod

@@ -22,9 +22,9 @@ from gmmfast.kernels.threads import thread_count
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.available import without_values
 from gmmfast.rows.base import (
-    Loaded,
     Mask,
     RowsElsewhere,
+    RowsInMemory,
     changed,
     none_to_fit,
     read_only,
@@ -238,7 +238,7 @@ class ChunkRows(RowsElsewhere):
         arranged._labels = labels
         return arranged
 
-    def all_or_sample(self, n: int, rng: Random) -> Loaded:
+    def all_or_sample(self, n: int, rng: Random) -> RowsInMemory:
         """Return all rows, in memory, if at most `n`; else a sample of `n`."""
         if self.n_rows <= n:
             chunks = list(self._again())

@@ -28,7 +28,7 @@ from gmmfast.data.validation import (
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.available import extent_of_known, without_values
-from gmmfast.rows.base import Loaded, Mask, RowsElsewhere, none_to_fit
+from gmmfast.rows.base import Mask, RowsElsewhere, RowsInMemory, none_to_fit
 from gmmfast.rows.chunks import picked_by_weight
 from gmmfast.rows.extent import Extent, widened
 from gmmfast.rows.incomplete import in_memory
@@ -130,14 +130,16 @@ def together(parts: Sequence[Part], dtype: np.dtype[Any]) -> Part:
     return Part(X, np.concatenate([_weights(part) for part in parts]))
 
 
-def share_of(parts: Sequence[Part], share: slice, center: Floats, dtype: np.dtype[Any]) -> Loaded:
+def share_of(
+    parts: Sequence[Part], share: slice, center: Floats, dtype: np.dtype[Any]
+) -> RowsInMemory:
     """Return some rows of neighboring partitions."""
     whole = together(parts, dtype)
     own = None if whole.weights is None else whole.weights[share]
     return in_memory(whole.X[share], own, n_jobs=1, center=center)
 
 
-def pack(parameters: Parameters | None, *share: Any) -> Loaded:
+def pack(parameters: Parameters | None, *share: Any) -> RowsInMemory:
     """Pack some rows, sorted by likely component if there is a mixture."""
     rows = share_of(*share)
     return (rows if parameters is None else rows.arranged_for(parameters)).packed_alone()
@@ -154,7 +156,7 @@ def extremes(axes: Floats, *share: Any) -> tuple[Floats, Floats]:
 
 
 def sums(
-    rows: Loaded, scatter: Scatter, cut: float, about: Floats, parameters: Parameters
+    rows: RowsInMemory, scatter: Scatter, cut: float, about: Floats, parameters: Parameters
 ) -> SufficientStatistics:
     """The sums of one pass over packed partitions."""
     return rows.sums(parameters, scatter, rows.hints(), cut, about)
@@ -345,7 +347,7 @@ class ClusterRows(RowsElsewhere):
             arranged._packed = self._client.compute(arranged._packed, optimize_graph=False)
         return arranged
 
-    def all_or_sample(self, n: int, rng: Random) -> Loaded:
+    def all_or_sample(self, n: int, rng: Random) -> RowsInMemory:
         """Return all rows, in local memory, if at most `n`; else a sample of `n`."""
         from dask import delayed
 

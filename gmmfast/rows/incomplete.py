@@ -14,7 +14,7 @@ from gmmfast.data.validation import Random
 from gmmfast.models.full import Full
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.available import extent_of_known, normal_of_all, statistics_of_available
-from gmmfast.rows.base import Hints, Loaded, Mask, RowsElsewhere, empty_fold, unit_of
+from gmmfast.rows.base import Hints, Mask, RowsElsewhere, RowsInMemory, empty_fold, unit_of
 from gmmfast.rows.evaluation import entropy_of, labels_of, responsibilities_of
 from gmmfast.rows.memory import UNSORTED, MemoryRows
 from gmmfast.rows.patterns import (
@@ -241,7 +241,7 @@ def in_memory(
     *,
     n_jobs: int | None = None,
     center: Floats | None = None,
-) -> Loaded:
+) -> RowsInMemory:
     """Return rows in memory, with or without missing values; parameters as of `MemoryRows`."""
     kind = IncompleteRows if np.isnan(X).any() else MemoryRows
     return kind(X, sample_weight, n_jobs=n_jobs, center=center)

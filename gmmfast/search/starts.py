@@ -37,9 +37,9 @@ class Starts:
 
     Attributes
     ----------
-    samples : list of Loaded
+    samples : list of RowsInMemory
         The rows alone; or samples, each larger one begins with the rows of a smaller one.
-    held_out : list of Loaded
+    held_out : list of RowsInMemory
         For each sample, as many rows drawn apart from it; empty without samples.
     points : MemoryRows
         The first of the samples, filled in where values are missing.

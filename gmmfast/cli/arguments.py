@@ -321,8 +321,12 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_noise(parser: argparse.ArgumentParser) -> None:
-    help = "add a uniform component for outliers; F: expected fraction of the rows (0.05)"
-    parser.add_argument("--noise", type=_fraction, nargs="?", const=0.05, metavar="F", help=help)
+    add = parser.add_argument
+    help = "add a uniform component for outliers"
+    add("--noise", action="store_const", const=0.05, help=help)
+    help = "the same, with this expected fraction of the rows (0.05)"
+    add("--noise-share", dest="noise", type=_fraction, metavar="F", help=help)
+    add("--noise-volume", type=_finite, metavar="V", help="volume of the noise (detected)")
 
 
 def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:

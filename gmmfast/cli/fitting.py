@@ -52,6 +52,7 @@ def fit(arguments: argparse.Namespace) -> int:
         "reg_covar": arguments.reg_covar,
         "covariance_ratio": arguments.covariance_ratio,
         "noise": arguments.noise,
+        "noise_volume": arguments.noise_volume,
         "trim": arguments.trim,
         "missing_values": arguments.missing,
         "random_state": arguments.seed,

@@ -15,7 +15,7 @@ from gmmfast.files.archive import put
 from gmmfast.files.attributes import QUANTILES
 from gmmfast.files.exports import EXPORTS
 from gmmfast.reporting.outcome import described
-from gmmfast.reporting.report import parameters_as_text, significant
+from gmmfast.reporting.report import bound_name, parameters_as_text, significant
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -65,7 +65,7 @@ def _lines(model: GaussianMixture) -> dict[str, str]:
         "columns": ", ".join(columns) if columns else f"{facts['n_columns']}, without names",
         "numbers": facts["dtype"],
         "rows of the fit": f"{facts['total_weight']:g}",
-        "log-likelihood": "unknown" if bound is None else f"{significant(bound)} per row",
+        bound_name(model): "unknown" if bound is None else f"{significant(bound)} per row",
         "iterations": str(facts["n_iter"]),
         "stopped": facts["stop_reason"],
         "outliers": "no cut; use --threshold or --relative"

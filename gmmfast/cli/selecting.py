@@ -43,6 +43,7 @@ def select(arguments: argparse.Namespace) -> int:
         reg_covar=arguments.reg_covar,
         covariance_ratio=arguments.covariance_ratio,
         noise=arguments.noise,
+        noise_volume=arguments.noise_volume,
         max_iter=arguments.max_iter,
         max_seconds=arguments.max_seconds,
         patience=arguments.patience,

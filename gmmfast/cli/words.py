@@ -24,6 +24,7 @@ OPTIONS = {  # of parameters
             "reg_covar",
             "covariance_ratio",
             "noise",
+            "noise_volume",
             "trim",
             "max_seconds",
             "patience",

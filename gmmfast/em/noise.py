@@ -11,13 +11,13 @@ from gmmfast.em.kmeans import Partition, Random, partition_of
 from gmmfast.models import Noise
 from gmmfast.parameters import Floats, SufficientStatistics
 from gmmfast.rows import MemoryRows
+from gmmfast.rows.neighbors import neighbor_distances
 
 # times the share: a row that is noise by mistake soon returns to its component, and one far away
 # that is not may attract a component
 GENEROUS = 2
 NEIGHBORS = 12  # how many the distance is to, unless components have fewer rows
 REFERENCES = 2048  # rows, at most, among which neighbors are sought
-BLOCK = 1 << 20  # distances at once (8 MB)
 
 
 def first_guess(
@@ -68,15 +68,8 @@ def _distances(points: MemoryRows, n_components: int, rng: Random) -> Floats:
     others = X
     if len(X) > REFERENCES:
         others = X[rng.permutation(len(X))[:REFERENCES]]
-    nearest = min(NEIGHBORS, max(1, len(others) // (2 * n_components)), len(others) - 1)
-    squares, step = np.einsum("ij,ij->i", others, others), max(1, BLOCK // len(others))
-    found = np.empty(len(X))
-    for start in range(0, len(X), step):
-        part = slice(start, start + step)
-        own = np.einsum("ij,ij->i", X[part], X[part])[:, None]
-        all_squares = own + squares - 2 * X[part] @ others.T
-        found[part] = np.partition(all_squares, nearest, axis=1)[:, nearest]
-    return found
+    place = min(NEIGHBORS, max(1, len(others) // (2 * n_components)), len(others) - 1)
+    return neighbor_distances(X, others, place)
 
 
 def without(points: MemoryRows, is_noise: NDArray[np.bool_]) -> MemoryRows:

@@ -228,7 +228,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
 
 
 def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
-    settings, state = {"prior": None} | manifest["parameters"], manifest["state"]
+    settings, state = manifest["parameters"], manifest["state"]
     require(settings.keys() == SEARCH.keys(), "its parameters are incomplete")
     check_parameters("GaussianMixtureIC", settings, SEARCH)
     for name in ("mean", "center"):

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from gmmfast.reporting.outcome import feature_names
-from gmmfast.reporting.report import significant
+from gmmfast.reporting.report import bound_name, significant
 from gmmfast.reporting.table import short
 
 MOST_COMPONENTS = 12  # lines of a table
@@ -162,5 +162,6 @@ def _caption(mixture: Any, K: int, d: int) -> list[str]:
         )
     bound = float(getattr(mixture, "lower_bound_", -math.inf))
     if math.isfinite(bound):
-        lines.append(f"log-likelihood {significant(bound)} per row, {mixture.n_iter_} iterations")
+        name = bound_name(mixture)
+        lines.append(f"{name} {significant(bound)} per row, {mixture.n_iter_} iterations")
     return [*lines, str(getattr(mixture, "stop_reason_", ""))]

@@ -286,8 +286,15 @@ def _scores(report: FitReport) -> list[tuple[str, str, str]]:
         ]
     if math.isfinite(report.lower_bound):
         bound = significant(report.lower_bound)
-        return [("lower bound", bound, "(log-likelihood per row before the last M step)")]
+        return [("lower bound", bound, "(per row, before the last M step)")]
     return []
+
+
+def bound_name(mixture: Any) -> str:
+    """Return what the lower bound of a mixture is: with a prior, its density is added."""
+    return (
+        "log-likelihood" if getattr(mixture, "prior", None) is None else "log-likelihood with prior"
+    )
 
 
 def _by_feature(names: Sequence[str], rows: Array) -> list[tuple[str, list[str]]]:

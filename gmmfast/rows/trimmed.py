@@ -24,12 +24,12 @@ from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints, Mask, Rows, e_step_here, iterate_here
 from gmmfast.rows.evaluation import entropy_of
 from gmmfast.rows.memory import MemoryRows
+from gmmfast.rows.neighbors import neighbor_distances
 from gmmfast.rows.packing import shard_count
 from gmmfast.rows.passes import work_of
 
 LEAST_PART = 1e-9  # of a row's weight: less is the rounding of sums of weights
 REFERENCES = 512  # rows, at most, among which the neighbors of rows are counted
-BLOCK = 1 << 18  # distances at once (2 MB)
 
 
 class TrimmedRows:
@@ -210,12 +210,4 @@ def distances(rows: MemoryRows, trim: float, rng: Random) -> Floats:
     X, others = (X - middle) / scale, (others - middle) / scale
     expected = trim * len(others)
     place = min(len(others) - 1, math.ceil(expected + 2 * math.sqrt(expected)))
-    found, step = np.empty(len(X)), max(1, BLOCK // len(others))
-    with np.errstate(over="ignore", invalid="ignore"):  # infinitely far is far
-        squares = np.einsum("nd,nd->n", others, others)
-        for start in range(0, len(X), step):
-            part = X[start : start + step]
-            products = np.einsum("nd,md->nm", part, others)  # no BLAS: the same on any machine
-            own = np.einsum("nd,nd->n", part, part)[:, None] + squares - 2 * products
-            found[start : start + step] = np.partition(own, place, axis=1)[:, place]
-    return np.where(np.isnan(found), np.inf, found)
+    return neighbor_distances(X, others, place)

@@ -653,6 +653,21 @@ def test_files__rows_with_missing_values_are_used_as_far_as_they_are_known(page)
     picture(page, "known")
 
 
+def test_typed_rows_with_missing_values_are_used_as_far_as_they_are_known(page):
+    page.locator("#grid tbody input").nth(1).fill("")
+    page.fill("#k", "1")
+    page.get_by_role("button", name="Calculate parameters").click()
+    expect(page.locator("#data-error")).to_contain_text("1 of 6 rows has missing values (x2: 1)")
+    page.get_by_role("button", name="Use what is known").click()
+    expect(page.locator("#results-title")).to_contain_text("6 rows")
+    expect(page.locator("#results")).to_contain_text("1 row lacks values. It counts with what")
+    expect(page.locator("#data-error")).to_have_text("")
+    expect(page.locator("#missing")).to_be_hidden()
+    page.locator("#grid tbody input").nth(3).fill("")  # the choice is kept
+    calculate(page)
+    expect(page.locator("#results")).to_contain_text("2 rows lack values.")
+
+
 def grid_values(page):
     """Cells of the typed table, row by row; the first holds the names."""
     return page.eval_on_selector_all(

@@ -21,12 +21,16 @@ export class Data {
    *   onChange: () => void,
    *   onColumns: (names: string[]) => void,
    *   onTable: () => void,
-   * }} listeners of rows that change, of their columns, and of a new table on the server
+   *   onAgain: () => void,
+   * }} listeners of rows that change, of their columns, of a new table on the server, and of a way to read
+   *   typed rows after all
    */
-  constructor({ onChange, onColumns, onTable }) {
+  constructor({ onChange, onColumns, onTable, onAgain }) {
     this.onChange = onChange;
     this.onColumns = onColumns;
     this.onTable = onTable;
+    this.onAgain = onAgain;
+    this.gaps = {}; // how typed rows are read that lack values
     this.loaded = null; // what the server says of its table; null while rows are typed
     this.reading = null; // resolves to whether the newest file could be read
     this.turn = 0; // choices of data, of which the newest counts
@@ -66,9 +70,14 @@ export class Data {
     if (this.loaded) return;
     const { name, body, aside } = this.grid.asFile(columns);
     try {
-      await api.sendData(name, body, { typed: "yes", aside });
+      await api.sendData(name, body, { typed: "yes", aside, ...this.gaps });
     } catch (error) {
       error.isAboutData = true;
+      this.offer(error.nMissing, (how) => {
+        this.gaps = how;
+        this.fail("");
+        this.onAgain();
+      });
       throw error;
     }
   }
@@ -141,6 +150,15 @@ export class Data {
     const what = message.includes(name) ? message : `${name}: ${message}`;
     const held = this.source === name ? "" : this.source;
     this.fail(`${what} The table still holds ${held || "the rows that you see"}.`);
+    this.offer(nMissing, again);
+  }
+
+  /**
+   * Offer what can be done about rows with missing values.
+   * @param {number | undefined} nMissing their number, if there are some
+   * @param {(query: object) => void} again read them in this way
+   */
+  offer(nMissing, again) {
     if (!nMissing) return;
     $("drop-missing").textContent = `Leave out ${counted(nMissing, "row")}`;
     $("drop-missing").onclick = () => again({ drop_missing: "yes" });
@@ -170,6 +188,7 @@ export class Data {
   /** A table to type into. A file that is being read does not count any more. */
   type({ columns, rows }) {
     this.typed = this.turn += 1;
+    this.gaps = {};
     this.reading = null;
     this.loaded = null;
     this.grid.edit(columns, rows);

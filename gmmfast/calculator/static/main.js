@@ -142,6 +142,7 @@ try {
     onChange: compare,
     onColumns: (names) => form.showColumns(names),
     onTable: () => results.hide(), // the server has no result for another table
+    onAgain: calculate,
   });
   data.type(SAMPLE);
   listen();

@@ -293,6 +293,20 @@ def test_noise__resumes_from_a_checkpoint(tmp_path):
         GaussianMixture.resume(path).set_params(noise=None).fit(X)
 
 
+def test_noise__search_resumes_from_a_checkpoint(tmp_path):
+    X, _ = outlying(seed=2)
+    path, params = tmp_path / "search.npz", {"covariance_types": ["EII", "VVV"], "random_state": 0}
+    whole = GaussianMixtureIC([1, 2, 3], noise=True, **params).fit(X)
+    GaussianMixtureIC([1, 2], noise=True, **params).fit(X, checkpoint=path)
+    resumed = GaussianMixtureIC.resume(path)
+    assert resumed.results_["n_parameters"].tolist() == [5, 7, 8, 13]
+    np.testing.assert_array_equal(resumed.predict(X), whole.predict(X))
+    resumed.set_params(n_components=[1, 2, 3]).fit(X)
+    np.testing.assert_array_equal(resumed.results_["bic"], whole.results_["bic"])
+    with pytest.raises(ValueError, match="a search with noise=True; got None"):
+        GaussianMixtureIC.resume(path).set_params(noise=None).fit(X)
+
+
 @pytest.mark.plain
 def test_noise__of_a_mixture_that_goes_on():
     X, _ = outlying(60, 6)
@@ -345,8 +359,8 @@ def test_noise__errors_say_what_to_do(tmp_path):
     with pytest.raises(ValueError, match="noise= needs rows without missing values"):
         lacking = np.column_stack([np.where(X[:, 0] > 3, np.nan, X[:, 0]), X[:, 1]])
         fitted(lacking, missing_values="marginalize")
-    with pytest.raises(ValueError, match="checkpoint of a search has no noise"):
-        GaussianMixtureIC([1], noise=True).fit(X, checkpoint=tmp_path / "search.npz")
+    with pytest.raises(ValueError, match="checkpoint of a search cannot hold labels"):
+        GaussianMixtureIC([1], noise=is_outlier).fit(X, checkpoint=tmp_path / "search.npz")
 
 
 @pytest.mark.plain
@@ -366,7 +380,7 @@ def test_noise__on_the_command_line(run, tmp_path, monkeypatch):
     X, is_outlier = outlying()
     monkeypatch.chdir(tmp_path)
     np.savetxt(tmp_path / "rows.csv", X, delimiter=",", header="a,b", comments="")
-    options = ["-k", "2", "--noise", "0.1", "--standardize", "--out", "model.npz"]
+    options = ["-k", "2", "--noise-share", "0.1", "--standardize", "--out", "model.npz"]
     code, out, _ = run("fit", "rows.csv", *options)
     assert code == 0 and "\nnoise      0.0" in out
     model = load(tmp_path / "model.npz")

@@ -94,7 +94,7 @@ class GaussianMixtureIC(Estimator):
         one column V.
     noise, noise_volume
         As in `GaussianMixture`: a uniform component of all candidates. It adds two parameters, its
-        weight and its volume. Not with a checkpoint.
+        weight and its volume. With a checkpoint, no labels.
     max_iter : int, default=1000
         EM iterations per fit, at most.
     acceleration : {"none", "auto"}, default="auto"
@@ -409,7 +409,9 @@ class GaussianMixtureIC(Estimator):
         search, seen, fits = cls(**point.settings), point.seen, point.latest()
         d = len(seen.center)
         check_features(search, seen.names, d, reset=True)
-        search.results_ = Results.of([fit.candidate for fit in fits], fits, d)
+        has_noise = search.noise not in (None, False)
+        noise = Noise(0.0, 0.0) if has_noise else None  # for numbers of parameters
+        search.results_ = Results.of([fit.candidate for fit in fits], fits, d, noise)
         order = search.results_.ranking(search.criterion)
         if order.size:
             origin = Origin(seen.center, seen.dtype, seen.weight)

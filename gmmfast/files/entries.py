@@ -57,7 +57,7 @@ class Entry(NamedTuple):
         require(known and least >= 0, "an outcome is of no candidate")
         return entry
 
-    def shapes(self, d: int) -> dict[str, tuple[int, ...]]:
+    def shapes(self, d: int, has_noise: bool) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays of its `Parameters`, if it has any."""
         if self.failure:
             return {}
@@ -69,11 +69,12 @@ class Entry(NamedTuple):
             "factors": (K, d) if self.has_diagonals else (K, d, d),
             "log_dets": (K,),
         }
-        return shapes | ({"whitening": (d, d)} if self.has_whitening else {})
+        shapes |= {"whitening": (d, d)} if self.has_whitening else {}
+        return shapes | ({"noise": (2,)} if has_noise else {})
 
-    def size(self, d: int) -> int:
+    def size(self, d: int, has_noise: bool) -> int:
         """Return the number of values of its parameters."""
-        return sum(math.prod(shape) for shape in self.shapes(d).values())
+        return sum(math.prod(shape) for shape in self.shapes(d, has_noise).values())
 
 
 def entries_of(outcomes: Outcomes) -> list[Entry]:
@@ -89,7 +90,7 @@ def arrays_of(outcomes: Outcomes, d: int) -> Arrays:
     ordered = (
         getattr(result.parameters, name).ravel()
         for entry, result in zip(mixtures, results, strict=True)
-        for name in entry.shapes(d)
+        for name in entry.shapes(d, result.parameters.noise is not None)
     )
     numbers = [[getattr(fit, name) for name in NUMBERS] for fit in fits]
     return {
@@ -111,11 +112,11 @@ def checked_entries(manifest: dict[str, Any]) -> list[Entry]:
     return [Entry.checked(values) for values in manifest["outcomes"]]
 
 
-def layout_of(entries: Sequence[Entry], d: int) -> dict[str, Header]:
+def layout_of(entries: Sequence[Entry], d: int, has_noise: bool) -> dict[str, Header]:
     """Return the headers of the arrays of outcomes for rows of d columns."""
     mixtures = [entry for entry in entries if not entry.failure]
     lengths = {
-        "values": sum(entry.size(d) for entry in mixtures),
+        "values": sum(entry.size(d, has_noise) for entry in mixtures),
         "lower_bounds": sum(entry.n_iter for entry in mixtures),
         "last_bounds": len(mixtures),
     }
@@ -126,7 +127,7 @@ def layout_of(entries: Sequence[Entry], d: int) -> dict[str, Header]:
     return headers | {"degenerate": Header((n_flags,), np.dtype(bool))}
 
 
-def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int) -> Outcomes:
+def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int, has_noise: bool) -> Outcomes:
     """Return the outcomes that entries and arrays describe; ValueError if they are damaged."""
     for name in ("values", "lower_bounds", "last_bounds"):
         sound = bool(np.isfinite(arrays[name]).all())
@@ -144,10 +145,11 @@ def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int) -> Outcomes:
         fit = CandidateFit(candidate, failure=entry.failure, finished=entry.finished, **own)
         if not entry.failure:
             require(math.isfinite(own["log_likelihood"]), "a log-likelihood is damaged")
-            parts = {name: values.next(shape) for name, shape in entry.shapes(d).items()}
+            shapes = entry.shapes(d, has_noise)
+            parts = {name: values.next(shape) for name, shape in shapes.items()}
             parameters = Parameters.from_arrays(parts)
-            total = float(parameters.weights.sum())
-            are_shares = math.isclose(total, 1, abs_tol=1e-8) and parameters.weights.min() >= 0
+            weights = np.append(parameters.weights, parts["noise"][0] if has_noise else 0.0)
+            are_shares = math.isclose(weights.sum(), 1, abs_tol=1e-8) and weights.min() >= 0
             require(are_shares, "the weights of an outcome do not sum to one")
             degenerate = flags.next((entry.n_components,))
             result = EMResult(

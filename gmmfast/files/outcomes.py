@@ -38,6 +38,8 @@ FIXED = (
     "tol",
     "reg_covar",
     "covariance_ratio",
+    "noise",
+    "noise_volume",
     "max_iter",
     "acceleration",
     "exhaustive",
@@ -176,6 +178,11 @@ def check_possible(
             f"A checkpoint needs a number of folds; got cv={settings['cv']!r}. Set cv to an int, "
             "or search without a checkpoint."
         )
+    if not (settings["noise"] is None or np.isscalar(settings["noise"])):
+        raise ValueError(
+            "A checkpoint of a search cannot hold labels; got noise=labels. Give noise=True or a "
+            "share, or search without a checkpoint."
+        )
     require_possible(path, data)
 
 
@@ -224,7 +231,12 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     shape = found["mean"].shape
     require(len(shape) == 1 and shape[0] > 0, "the mean is not a vector")
     seen = {name: Header(shape, np.dtype(float)) for name in ("mean", "center")}
-    return seen | layout_of(checked_entries(manifest), shape[0])
+    has_noise = _has_noise(manifest["parameters"])
+    return seen | layout_of(checked_entries(manifest), shape[0], has_noise)
+
+
+def _has_noise(settings: Mapping[str, Any]) -> bool:
+    return settings["noise"] not in (None, False)
 
 
 def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
@@ -241,7 +253,8 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
         e.n_components in scope.counts and e.covariance_type in scope.models for e in entries
     )
     require(are_tried, "an outcome is of a candidate that the search does not try")
-    return SearchCheckpoint(settings, seen, state, outcomes_of(entries, arrays, len(seen.center)))
+    outcomes = outcomes_of(entries, arrays, len(seen.center), _has_noise(settings))
+    return SearchCheckpoint(settings, seen, state, outcomes)
 
 
 FORM = Form(

@@ -236,7 +236,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
 
 
 def _has_noise(settings: Mapping[str, Any]) -> bool:
-    return settings["noise"] not in (None, False)
+    return settings.get("noise") not in (None, False)
 
 
 def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:

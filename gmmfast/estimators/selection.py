@@ -92,7 +92,8 @@ class GaussianMixtureIC(Estimator):
     covariance_ratio : float or None, default=None
         As in `GaussianMixture`; "all" are then the models that it goes with: VII, VVI and VVV, of
         one column V.
-    noise, noise_volume
+    noise : None, bool, float or array-like of bool of shape (n,), default=None
+    noise_volume : float or None, default=None
         As in `GaussianMixture`: a uniform component of all candidates. It adds two parameters, its
         weight and its volume. With a checkpoint, no labels.
     max_iter : int, default=1000
@@ -278,11 +279,6 @@ class GaussianMixtureIC(Estimator):
         rows, names, rng = self._opened(X, sample_weight)
         scope = Scope.of(settings, rows.n_features)
         noise = noise_of(self.noise, self.noise_volume, rows, scope.counts[0])
-        if checkpoint is not None and noise is not None:
-            raise ValueError(
-                "A search with noise writes no checkpoint; got noise, and a path in checkpoint. "
-                "Leave out one of the two."
-            )
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         shape = rows, scope.likely_most, scope.models

@@ -38,7 +38,7 @@ class Tiles(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Memory of a `Share`, for a pattern of any size."""
+    """Memory of a `PatternWork`, for a pattern of any size."""
 
     of_means: NDArray  # (3 K d,)
     of_matrices: NDArray  # (3 K d d,), or (3 K d,) where features are independent
@@ -47,7 +47,7 @@ class Scratch(NamedTuple):
     of_features: NDArray  # (2 d,)
 
 
-class Share(NamedTuple):
+class PatternWork(NamedTuple):
     """One pattern: its density, its sums, and the regression on the observed features."""
 
     constants: NDArray  # (K,)
@@ -112,7 +112,7 @@ def make_scratch(
 
 
 @kernel
-def share_in(
+def work_in(
     scratch,  # in: Scratch
     covariances,  # in (K, d, d), (1, d, d) or (K, d)
     K,  # in
@@ -126,7 +126,7 @@ def share_in(
         shape, size = (K, o, o), K * o * o
     else:
         shape, size = (K, o), K * o
-    return Share(
+    return PatternWork(
         scratch.of_components[:K],
         scratch.of_components[K : 2 * K],
         scratch.of_components[2 * K : 3 * K],
@@ -169,35 +169,35 @@ def density_of(
     weights,  # in (K,)
     means,  # in (K, d)
     covariances,  # in (K, d, d), (1, d, d) or (K, d)
-    share,  # out: constants, means, factors; scratch
+    known,  # out: constants, means, factors; scratch
 ):
     """Density of the observed features; constants are NaN if a covariance is singular."""
     K, n, failed = weights.size, covariances.shape[0], -1
-    own, factors = share.means, share.factors
+    own, factors = known.means, known.factors
     for k in range(K):
-        share.log_dets[k] = 0.0
+        known.log_dets[k] = 0.0
         for a in range(o):
             own[k, a] = means[k, features[a]]
             if covariances.ndim == 2:
                 factors[k, a] = 1 / np.sqrt(covariances[k, features[a]])
-                share.log_dets[k] += np.log(covariances[k, features[a]])
+                known.log_dets[k] += np.log(covariances[k, features[a]])
     if covariances.ndim == 3:
         for k in range(n):
             for a in range(o):
                 for b in range(o):
-                    share.matrices[k, a, b] = covariances[k, features[a], features[b]]
-        failed = factorize(share.matrices[:n], share.upper, factors[:n], share.log_dets[:n])
+                    known.matrices[k, a, b] = covariances[k, features[a], features[b]]
+        failed = factorize(known.matrices[:n], known.upper, factors[:n], known.log_dets[:n])
         for k in range(n, K):
-            share.log_dets[k] = share.log_dets[0]
+            known.log_dets[k] = known.log_dets[0]
             for a in range(o):
                 for b in range(o):
                     factors[k, a, b] = factors[0, a, b]
     for k in range(K):
         constant = -np.inf
         if weights[k] > 0:
-            constant = np.log(weights[k]) - 0.5 * (share.log_dets[k] + o * LOG_TWO_PI)
-        share.constants[k] = constant if failed < 0 else np.nan
-    return Density(share.constants, own, factors, None, share.noise)
+            constant = np.log(weights[k]) - 0.5 * (known.log_dets[k] + o * LOG_TWO_PI)
+        known.constants[k] = constant if failed < 0 else np.nan
+    return Density(known.constants, own, factors, None, known.noise)
 
 
 @kernel
@@ -206,11 +206,11 @@ def regress(
     o,  # in: how many of them are observed
     factor,  # in (o, o) lower: of the observed features
     matrix,  # in (d, d): covariance
-    share,  # out: slopes, rest; scratch: halves
+    known,  # out: slopes, rest; scratch: halves
 ):
     """Regression of the missing features on the observed ones: B, and the lower triangle of C."""
     m = features.size - o
-    halves, slopes, rest = share.halves, share.slopes, share.rest
+    halves, slopes, rest = known.halves, known.slopes, known.rest
     for c in range(m):
         j = features[o + c]
         for b in range(o):
@@ -236,7 +236,7 @@ def lift_means(
     first,  # in (o,): of the pattern
     means,  # in (K, d)
     about,  # in (K, d)
-    share,  # in: slopes, where features are correlated; out: offsets, moved
+    known,  # in: slopes, where features are correlated; out: offsets, moved
     correlated,  # in
     out,  # in, out (d,): first moments of whole rows
 ):
@@ -249,9 +249,9 @@ def lift_means(
         offset, moved = means[k, j] - about[k, j], 0.0
         if correlated:
             for b in range(o):
-                offset -= share.slopes[c, b] * (means[k, features[b]] - about[k, features[b]])
-                moved += share.slopes[c, b] * first[b]
-        share.offsets[c], share.moved[c] = offset, moved
+                offset -= known.slopes[c, b] * (means[k, features[b]] - about[k, features[b]])
+                moved += known.slopes[c, b] * first[b]
+        known.offsets[c], known.moved[c] = offset, moved
         out[j] += moved + mass * offset
 
 
@@ -274,19 +274,19 @@ def lift_offsets(
     features,  # in (d,): the observed ones first
     mass,  # in: of the pattern
     first,  # in (o,): of the pattern
-    share,  # in: rest, offsets, moved
+    known,  # in: rest, offsets, moved
     scatter,  # in, out (d, d), lower
 ):
     """Second moments of the missing features beyond those of ``B x``."""
     o = first.size
     for c in range(features.size - o):
-        j, offset = features[o + c], share.offsets[c]
+        j, offset = features[o + c], known.offsets[c]
         for a in range(o):
             add_lower(j, features[a], offset * first[a], scatter)
         for e in range(c + 1):
-            other = share.offsets[e]
-            own = mass * (share.rest[c, e] + offset * other)
-            own += share.moved[c] * other + share.moved[e] * offset
+            other = known.offsets[e]
+            own = mass * (known.rest[c, e] + offset * other)
+            own += known.moved[c] * other + known.moved[e] * offset
             add_lower(j, features[o + e], own, scatter)
 
 
@@ -294,7 +294,7 @@ def lift_offsets(
 def lift_scatter(
     features,  # in (d,): the observed ones first
     own,  # in (o, o), lower: second moments of the observed features
-    share,  # in: slopes; scratch
+    known,  # in: slopes; scratch
     scatter,  # in, out (d, d), lower
 ):
     """Second moments S of the observed features, and ``B S`` and ``B S B^T`` of the missing."""
@@ -303,7 +303,7 @@ def lift_scatter(
         for b in range(a + 1):
             add_lower(features[a], features[b], own[a, b], scatter)
     for c in range(features.size - o):
-        j, slopes, product = features[o + c], share.slopes[c], share.products[c]
+        j, slopes, product = features[o + c], known.slopes[c], known.products[c]
         for a in range(o):
             product[a] = 0.0
         for a in range(o):
@@ -316,7 +316,7 @@ def lift_scatter(
         for e in range(c + 1):
             square = 0.0
             for a in range(o):
-                square += product[a] * share.slopes[e, a]
+                square += product[a] * known.slopes[e, a]
             add_lower(j, features[o + e], square, scatter)
 
 
@@ -328,17 +328,17 @@ def lift(
     covariances,  # in (K, d, d), (1, d, d) or (K, d)
     about,  # in (K, d)
     factors,  # in (K, o, o) or (K, o)
-    share,  # in: sums of the pattern; scratch
+    known,  # in: sums of the pattern; scratch
     mass,  # in, out (K,)
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
 ):
     """Add the expected sums of whole rows, from the sums of what is observed."""
     K, d = means.shape
-    own_first, own_scatter = share.first, share.scatter
+    own_first, own_scatter = known.first, known.scatter
     pooled, is_regressed = is_pooled(scatter, first), False
     for k in range(K):
-        own_mass = share.mass[k]
+        own_mass = known.mass[k]
         if own_mass == 0:
             continue
         if mass[k] == 0:
@@ -347,25 +347,25 @@ def lift(
                 scatter[k] = 0.0
         mass[k] += own_mass
         if covariances.ndim == 2:
-            lift_means(features, k, own_mass, own_first[k], means, about, share, False, first[k])
+            lift_means(features, k, own_mass, own_first[k], means, about, known, False, first[k])
             for a in range(o):
                 scatter[k, features[a]] += own_scatter[k, a]
             for c in range(d - o):
-                j, offset = features[o + c], share.offsets[c]
+                j, offset = features[o + c], known.offsets[c]
                 scatter[k, j] += own_mass * (covariances[k, j] + offset * offset)
         else:
             if covariances.shape[0] > 1 or not is_regressed:
                 regress(
-                    features, o, factors[k], covariances[min(k, covariances.shape[0] - 1)], share
+                    features, o, factors[k], covariances[min(k, covariances.shape[0] - 1)], known
                 )
                 is_regressed = True
-            lift_means(features, k, own_mass, own_first[k], means, about, share, True, first[k])
+            lift_means(features, k, own_mass, own_first[k], means, about, known, True, first[k])
             to = 0 if pooled else k
-            lift_offsets(features, own_mass, own_first[k], share, scatter[to])
+            lift_offsets(features, own_mass, own_first[k], known, scatter[to])
             if not pooled:
-                lift_scatter(features, own_scatter[k], share, scatter[to])
+                lift_scatter(features, own_scatter[k], known, scatter[to])
     if covariances.ndim == 3 and pooled and is_regressed:
-        lift_scatter(features, own_scatter[0], share, scatter[0])
+        lift_scatter(features, own_scatter[0], known, scatter[0])
 
 
 @entry_kernel
@@ -379,18 +379,21 @@ def regress_all(
     slopes,  # out (K, d - o, o)
     rests,  # out (K, d - o, d - o)
 ):
-    """Regressions of the missing features on the observed ones, of all components."""
+    """Regressions of the missing features on the observed ones; return 1 if they fail."""
     K, d = means.shape
-    share = share_in(scratch, covariances, K, d, o)
-    density = density_of(features, o, weights, means, covariances, share)
+    known = work_in(scratch, covariances, K, d, o)
+    density = density_of(features, o, weights, means, covariances, known)
+    if np.isnan(density.constants[0]):
+        return 1
     for k in range(K):
         of = min(k, covariances.shape[0] - 1)
-        regress(features, o, density.factors[k], covariances[of], share)
+        regress(features, o, density.factors[k], covariances[of], known)
         for c in range(features.size - o):
             for b in range(o):
-                slopes[k, c, b] = share.slopes[c, b]
+                slopes[k, c, b] = known.slopes[c, b]
             for e in range(c + 1):
-                rests[k, c, e] = rests[k, e, c] = share.rest[c, e]
+                rests[k, c, e] = rests[k, e, c] = known.rest[c, e]
+    return 0
 
 
 # ---------------------------------------------------------------------------------------- the pass
@@ -417,26 +420,26 @@ def add_piece(
     """E pass over tiles of one pattern; return the sums of the mixture's and best log density."""
     q = tiles.patterns[begin]
     o, features, (K, d) = tiles.counts[q], tiles.features[q], means.shape
-    share = share_in(scratch, covariances, K, d, o)
-    density = density_of(features, o, weights, means, covariances, share)
+    known = work_in(scratch, covariances, K, d, o)
+    density = density_of(features, o, weights, means, covariances, known)
     for k in range(K):
         for a in range(o):
-            share.about[k, a] = about[k, features[a]]
-    own_scatter = share.scatter
+            known.about[k, a] = about[k, features[a]]
+    own_scatter = known.scatter
     if is_pooled(scatter, first):
         own_scatter = own_scatter[:1]
-    clear(share.mass, own_scatter, share.first)
+    clear(known.mass, own_scatter, known.first)
     own_work, log_likelihood, best = work_for(o, work), 0.0, 0.0
     for t in range(begin, end):
         tile = tiles.values[tiles.lines[t] : tiles.lines[t] + o]
         guesses[t], of_mixture, of_best = add_tile(
-            tile, tiles.row_weights[t], density, separation, share.about, cut, guesses[t], own_work,
-            share.mass, share.first, own_scatter,
+            tile, tiles.row_weights[t], density, separation, known.about, cut, guesses[t], own_work,
+            known.mass, known.first, own_scatter,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
-    lift(features, o, means, covariances, about, density.factors, share, mass, first, scatter)
-    if np.isnan(share.constants[0]):
+    lift(features, o, means, covariances, about, density.factors, known, mass, first, scatter)
+    if np.isnan(known.constants[0]):
         return np.nan, np.nan
     return log_likelihood, best
 
@@ -534,8 +537,8 @@ def evaluate_piece(
     """Evaluate what is known of the rows of tiles of one pattern."""
     q, guess, (K, d) = tiles.patterns[begin], np.int64(0), means.shape
     o = tiles.counts[q]
-    share, own_work = share_in(scratch, covariances, K, d, o), work_for(o, work)
-    density = density_of(tiles.features[q], o, weights, means, covariances, share)
+    known, own_work = work_in(scratch, covariances, K, d, o), work_for(o, work)
+    density = density_of(tiles.features[q], o, weights, means, covariances, known)
     for t in range(begin, end):
         tile = tiles.values[tiles.lines[t] : tiles.lines[t] + o]
         first, count = tiles.first_rows[t], tiles.first_rows[t + 1] - tiles.first_rows[t]

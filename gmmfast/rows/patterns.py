@@ -205,5 +205,6 @@ def regression(mixture: Parameters, features: NDArray[np.int64], o: int) -> Regr
     found = Regression(np.empty((K, d - o, o)), np.empty((K, d - o, d - o)))
     weights, means, _, _ = _inputs(mixture, covariances)
     scratch = make_scratch(covariances, means)
-    regress_all(features, o, weights, means, covariances, scratch, *found)
+    if regress_all(features, o, weights, means, covariances, scratch, *found):
+        raise IllDefinedCovarianceError(None)
     return found

@@ -616,7 +616,7 @@ def test_fewer_rows_than_components(tmp_path):
         computed(tmp_path, np.eye(3), NAMES, n_components=5)
 
 
-def test_noise_is_told_and_drawn_and_its_rows_are_outliers(tmp_path):
+def test_noise__is_drawn_and_its_rows_are_outliers(tmp_path):
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(100, 2)), 6 + rng.normal(size=(100, 2))])
     X = np.concatenate([X, rng.uniform(-50, 50, size=(10, 2))])

@@ -98,7 +98,7 @@ def _add_threads(parser: argparse.ArgumentParser) -> None:
 
 def _add_prior(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    help = "fit under a prior, so that no component collapses; mclust has the defaults"
+    help = "fit under a prior, so that no component collapses, with mclust's defaults"
     add("--prior", choices=("mclust",), help=help)
     help = "with --prior: rows that the mean of all rows counts for (0.01)"
     add("--prior-shrinkage", type=float, metavar="N", help=help)
@@ -106,7 +106,7 @@ def _add_prior(parser: argparse.ArgumentParser) -> None:
     add("--prior-dof", type=float, metavar="N", help=help)
     help = "with --prior: sum of squares it adds per column (from the covariance of the rows)"
     add("--prior-scale", type=float, metavar="S", help=help)
-    help = "with --prior: rows by which each weight counts more, plus 1 (1)"
+    help = "with --prior: Dirichlet concentration of the weights, at least 1 (1)"
     add("--prior-concentration", type=float, metavar="N", help=help)
 
 
@@ -115,7 +115,7 @@ def _add_verbose(parser: argparse.ArgumentParser, help: str) -> None:
 
 
 def _add_ratio(parser: argparse.ArgumentParser) -> None:
-    help = "bound, from 1 on, of the ratio of the largest variance along any axis to the smallest"
+    help = "upper bound (at least 1) on the ratio of the largest variance to the smallest"
     parser.add_argument("--covariance-ratio", type=float, metavar="R", help=help)
 
 

@@ -44,7 +44,7 @@ class Prior:
         variance of the others (1 if none varies), and where the matrix is singular its diagonal is
         taken.
     concentration : float, default=1.0
-        Of the weights, at least 1: each component counts ``concentration - 1`` rows more.
+        Of the weights, at least 1: it adds ``concentration - 1`` rows to each component.
 
     References
     ----------

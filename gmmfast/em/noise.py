@@ -73,14 +73,14 @@ def _distances(points: MemoryRows, n_components: int, rng: Random) -> Floats:
 
 
 def without(points: MemoryRows, is_noise: NDArray[np.bool_]) -> MemoryRows:
-    """Return the rows that are no noise."""
+    """Return the rows that are not noise."""
     return points.part(np.flatnonzero(~is_noise)) if is_noise.any() else points
 
 
 def lifted(
     way: Partition | SufficientStatistics, points: MemoryRows, is_noise: NDArray[np.bool_]
 ) -> Partition | SufficientStatistics:
-    """Return memberships of the rows that are no noise as memberships of all rows.
+    """Return memberships of the rows that are not noise as memberships of all rows.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def lifted(
 
 
 def labels_of_all(labels: NDArray[np.int64], is_noise: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return labels of the rows that are no noise as labels of all rows (n,); noise is -1."""
+    """Return labels of the rows that are not noise as labels of all rows (n,); noise is -1."""
     everywhere = np.full(len(is_noise), -1)
     everywhere[~is_noise] = labels
     return everywhere

@@ -157,9 +157,9 @@ class GaussianMixture(FittedMixture):
         labels, densities and probabilities follow from the mixture of a row's
         known features. Rows without any value are left out of a fit.
     covariance_ratio : float or None, default=None
-        Bound, from 1 on, of the ratio of the largest variance along any axis to the smallest, over
-        all components: of the eigenvalues of the covariances (Fritz et al. 2013). No component can
-        then shrink onto a few nearly equal rows. For "full", "diag", "spherical", "VVV", "VVI",
+        Upper bound (at least 1) on the ratio of the largest variance along any axis to the
+        smallest, over all components: of the eigenvalues of the covariances (Fritz et al. 2013). No
+        component can then shrink onto a few nearly equal rows. For "full", "diag", "spherical", "VVV", "VVI",
         "VII" and "V"; the ratio depends on the units of the columns. None is no bound.
     noise : None, bool, float or array-like of bool of shape (n,), default=None
         A further component that is uniform over the volume of the data, for outliers (Banfield &

@@ -44,7 +44,7 @@ class Starts:
     points : MemoryRows
         The first of the samples, filled in where values are missing.
     clean : MemoryRows
-        Those that are no noise to begin with.
+        Those that are not noise to begin with.
     choices : dict of int to list of Partition
         The partitions by K.
     """
@@ -89,7 +89,7 @@ class Starts:
         return self.choice(self._of_points([whole]), 1)
 
     def _of_points(self, partitions: Sequence[Labels]) -> list[Labels]:
-        """Return partitions of the rows that are no noise as partitions of all points."""
+        """Return partitions of the rows that are not noise as partitions of all points."""
         if self.clean is self.points:
             return list(partitions)
         return [labels_of_all(own, self._is_noise) for own in partitions]

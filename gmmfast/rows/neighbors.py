@@ -26,7 +26,7 @@ def neighbor_distances(X: Floats, others: Floats, place: int) -> Floats:
         squares = np.einsum("nd,nd->n", others, others)
         for start in range(0, len(X), step):
             part = X[start : start + step]
-            products = np.einsum("nd,md->nm", part, others)  # no BLAS: the same on any machine
+            products = np.einsum("nd,md->nm", part, others)  # BLAS may round by threads
             own = np.einsum("nd,nd->n", part, part)[:, None] + squares - 2 * products
             found[start : start + step] = np.partition(own, place, axis=1)[:, place]
     return np.where(np.isnan(found), np.inf, found)

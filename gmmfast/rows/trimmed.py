@@ -188,10 +188,10 @@ def kept_weights(log_density: NDArray[Any], weights: Floats, trim: float) -> Flo
 
 
 def distances(rows: MemoryRows, trim: float, rng: Random) -> Floats:
-    """Return how far each row (n,) is from others, in typical deviations of the features.
+    """Return how far each row (n,) is from others, in interquartile ranges of the features.
 
-    That is the distance from a neighbor so far down the order that a group with the share `trim` of
-    the rows does not hold them all: outliers may lie close together.
+    That is the squared distance from a neighbor so far down the order that a group with the share
+    `trim` of the rows does not hold them all: outliers may lie close together.
 
     Parameters
     ----------

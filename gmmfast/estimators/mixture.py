@@ -159,8 +159,9 @@ class GaussianMixture(FittedMixture):
     covariance_ratio : float or None, default=None
         Upper bound (at least 1) on the ratio of the largest variance along any axis to the
         smallest, over all components: of the eigenvalues of the covariances (Fritz et al. 2013). No
-        component can then shrink onto a few nearly equal rows. For "full", "diag", "spherical", "VVV", "VVI",
-        "VII" and "V"; the ratio depends on the units of the columns. None is no bound.
+        component can then shrink onto a few nearly equal rows. For "full", "diag", "spherical",
+        "VVV", "VVI", "VII" and "V"; the ratio depends on the units of the columns. None is no
+        bound.
     noise : None, bool, float or array-like of bool of shape (n,), default=None
         A further component that is uniform over the volume of the data, for outliers (Banfield &
         Raftery 1993). It starts from the rows that are farthest from their neighbors, twice as many

@@ -136,6 +136,7 @@ def saved_form(
         covariance_type=report.structure,
         feature_names=report.names if has_names else None,
         trim=model.trim,
+        covariance_ratio=model.covariance_ratio if scaling is None else None,
         missing_values=model.missing_values,
     )
     shift = 0.0 if scaling is None else scaling.log_volume()

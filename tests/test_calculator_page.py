@@ -321,7 +321,7 @@ def test_reset(page):
     page.fill("#trim", "0.1")
     page.check("#standardize")
     page.check("#prior")
-    expect(page.locator("#more-summary")).to_contain_text("standardized, prior")
+    expect(page.locator("#more-summary")).to_contain_text("standardized, share left out 0.1, prior")
     page.click("#other-models > summary")
     page.locator("label", has=page.locator("input[value=VEV]")).click()
     expect(page.locator("input[value=VEV]")).to_be_checked()

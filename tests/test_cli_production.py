@@ -115,7 +115,7 @@ def test_completion__completes_in_bash(run, tmp_path):
         'COMP_WORDS=(gmmfast fit --cov); COMP_CWORD=2; "$function"; echo "${COMPREPLY[@]}"'
     )
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.split() == ["--covariance"]
+    assert done.stdout.split() == ["--covariance", "--covariance-ratio"]
 
 
 def test_completion__needs_shtab(fails, monkeypatch):

@@ -38,7 +38,7 @@ def mixture(X, n_components, **options):
 
 # what is fitted, and a function that is at work when Ctrl-C comes
 LOOP, PASS = "rows.memory.iterate", "rows.memory.em_shards"
-LABELS = "rows.evaluation.evaluate_shards"
+LABELS = "rows.memory.evaluate_shards"
 CASES = {
     "trees": (lambda: search(few, [2]), "em.trees.ward_tree"),
     "k-means": (lambda: search(few, range(1, 999)), "em.kmeans.seek"),

@@ -356,7 +356,7 @@ def test_noise__errors_say_what_to_do(tmp_path):
         fitted(np.column_stack([X, np.ones(66)]), reg_covar=1e-6)
     with pytest.raises(ValueError, match="too large or small for a float"):
         fitted(X * 1e200)
-    with pytest.raises(ValueError, match="noise= needs rows without missing values"):
+    with pytest.raises(ValueError, match="needs rows without missing values"):
         lacking = np.column_stack([np.where(X[:, 0] > 3, np.nan, X[:, 0]), X[:, 1]])
         fitted(lacking, missing_values="marginalize")
     with pytest.raises(ValueError, match="checkpoint of a search cannot hold labels"):

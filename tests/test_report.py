@@ -221,7 +221,7 @@ def test_fit_as_text__of_an_estimator_without_rows():
     assert "log-likelihood" not in text and "BIC" not in text and "lower bound" not in text
     assert "raise reg_covar" in text and "--" not in text
     bound = fit_as_text(dataclasses.replace(bare, lower_bound=-2.5, total_weight=12.5), PYTHON)
-    assert "lower bound     -2.5000  (log-likelihood per row before the last M step)" in bound
+    assert "lower bound     -2.5000  (per row, before the last M step)" in bound
     assert bound.startswith("data.csv: rows of total weight 12.500, 2 columns")
 
 

@@ -456,7 +456,10 @@ def test_index__of_arrow_files_whose_metadata_are_lost_or_odd(arrow, tmp_path):
         ("a,b\n1,2\n3,1_000\n", ["line 3", "column 'b'", "'1_000'"]),
         ("a,b\n1,2\n1," + "z" * 99 + "\n", ["'" + "z" * 37 + "...'"]),
         ('a,b\n"1\n",2\nx,3\n', ["line 4", "column 'a'", "'x'"]),
-        ("a,b\n1,2\n1,\n", ["1 of 2 rows has missing values (b: 1), first in line 3.", "fill"]),
+        (
+            "a,b\n1,2\n1,\n",
+            ["1 of 2 rows has missing values (b: 1), first in line 3.", "or fit what is known"],
+        ),
         ("a,b\n1,2\n,,\n", ["line 3", "must have 2 cells", "got 3"]),
         ("a,b\n1,nan\n2,3\n", ["1 of 2 rows has missing values (b: 1), first in line 2."]),
         ("1,NA\n2,\n3,4\n5,6\n", ["2 of 4 rows have missing values (x2: 2), first in line 1."]),

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from gmmfast.cli.data import feature_names
 from gmmfast.data.paths import require_folder
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.archive import put
-from gmmfast.files.attributes import QUANTILES
+from gmmfast.files.attributes import NOISE, QUANTILES
 from gmmfast.files.exports import EXPORTS
 from gmmfast.reporting.outcome import described
 from gmmfast.reporting.report import bound_name, parameters_as_text, significant
@@ -49,10 +50,26 @@ def _members(model: GaussianMixture) -> dict[str, Any]:
         "log_likelihood_per_row": bound if np.isfinite(bound) else None,
         "outlier_cut": model.log_density_quantile(0.01) if hasattr(model, QUANTILES) else None,
         "degenerate": np.flatnonzero(model.degenerate_).tolist(),
+        "missing_values": model.missing_values,
+        "trim": model.trim,
         "weights": model.weights_.tolist(),
+        "noise_weight": getattr(model, NOISE[0], None),
+        "noise_volume": getattr(model, NOISE[1], None),
         "means": model.means_.tolist(),
         "covariances": model.covariances_.tolist(),
     }
+
+
+def _options(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Facts that most models do not have, for a person."""
+    lines = {}
+    if facts["missing_values"] == "marginalize":
+        lines["missing values"] = "rows count with what is known of them"
+    if facts["trim"]:
+        lines["left out"] = f"{100 * facts['trim']:g} percent of the rows"
+    if facts["noise_weight"] is not None:
+        lines["noise"] = f"weight {significant(facts['noise_weight'])}"
+    return lines
 
 
 def _lines(model: GaussianMixture) -> dict[str, str]:
@@ -66,6 +83,7 @@ def _lines(model: GaussianMixture) -> dict[str, str]:
         "numbers": facts["dtype"],
         "rows of the fit": f"{facts['total_weight']:g}",
         bound_name(model): "unknown" if bound is None else f"{significant(bound)} per row",
+        **_options(facts),
         "iterations": str(facts["n_iter"]),
         "stopped": facts["stop_reason"],
         "outliers": "no cut; use --threshold or --relative"

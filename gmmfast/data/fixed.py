@@ -60,7 +60,7 @@ def starting_values(
     Raises
     ------
     ValueError
-        If a value is invalid, or one that is to stay is not given.
+        If a value is invalid, or a fixed value is missing.
     """
     K, d, kind = n_components, n_features, params["covariance_type"]
     fixed = _masks(params["fixed"], K, kind)

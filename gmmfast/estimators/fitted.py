@@ -604,6 +604,11 @@ class FittedMixture(Estimator):
             if weights is None:
                 return float(log_density.sum(dtype=np.float64)), float(len(log_density))
             present = weights > 0
+            if not present.any():
+                raise ValueError(
+                    "A score needs a row of positive weight that has a value; got none of "
+                    f"{len(weights)}. Pass other rows."
+                )
             return float(weights[present] @ log_density[present]), float(weights.sum())
 
     def _kept(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,11 +27,9 @@ from gmmfast.data.constraints import (
     require_columns,
 )
 from gmmfast.data.fixed import (
-    StartingValues,
     first_components,
     settled,
     starting_values,
-    where_fixed,
 )
 from gmmfast.data.given import (
     check_covariances,
@@ -49,8 +46,7 @@ from gmmfast.data.validation import (
 )
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Callback, Progress, Verbose
-from gmmfast.em.prior import PriorOfRows
-from gmmfast.em.starts import Given, may_move, start
+from gmmfast.em.starts import may_move, start
 from gmmfast.em.state import reached_by_em
 from gmmfast.em.stepwise import Stream
 from gmmfast.errors import (
@@ -60,13 +56,14 @@ from gmmfast.errors import (
     convergence_warning_class,
     warn,
 )
+from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
-from gmmfast.estimators.noise import noise_of
+from gmmfast.estimators.noise import set_noise
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import FACTS, NOISE, QUANTILES
+from gmmfast.files.attributes import FACTS, QUANTILES, TRIMMED
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Floats, Parameters
@@ -413,9 +410,10 @@ class GaussianMixture(FittedMixture):
             self._require_same_model()
         check_features(self, names, rows.n_features, reset=not goes_on)
         self._require_size(rows)
-        model, keep = self._model_for(rows), None
+        model, keep = model_for(self, rows), None
         if checkpoint is not None:
-            settings = kept_parameters(self) | {"fixed": self._starting_values(rows).kept()}
+            own = starting_values(vars(self), self.n_components, rows.n_features)
+            settings = kept_parameters(self) | {"fixed": own.kept()}
             if model.noise is not None:
                 settings["noise"] = model.noise.share  # labels belong to the start
             keep = checkpoints.keeper(checkpoint, settings, names, rows)
@@ -548,18 +546,7 @@ class GaussianMixture(FittedMixture):
         check_constructor(self)
         steps = {"decay": decay, "forgetting": forgetting}
         check_parameters("partial_fit", steps, STEPWISE)
-        if self.prior is not None:
-            raise ValueError(
-                "partial_fit takes no prior, whose weight depends on the number of all rows. Use "
-                "fit, or set prior=None."
-            )
-        if self.trim:
-            raise ValueError(
-                f"partial_fit sees each row once and leaves none out; got trim={self.trim}. Set "
-                "trim=0, or use fit."
-            )
-        if self.fixed is not None:
-            raise ValueError("partial_fit changes all parameters. Use fit, or set fixed=None.")
+        require_streamable(self)
         if is_elsewhere(X):
             raise TypeError(
                 "partial_fit needs rows in memory, one batch at a time; got "
@@ -578,7 +565,7 @@ class GaussianMixture(FittedMixture):
     def _begin_with(self, rows: Rows, names: list[str] | None) -> Self:
         """Fit the first rows of a stream."""
         self._require_size(rows)
-        model = self._model_for(rows)
+        model = model_for(self, rows)
         with self._explained(rows, names):
             result = self._run(rows, model, em.Control(self.tol, self.max_iter, self.acceleration))
             statistics = rows.expectation(result.parameters, model.scatter)
@@ -652,7 +639,7 @@ class GaussianMixture(FittedMixture):
             arranged = rows.arranged_for(parameters)
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
-        given = self._given(model, rows)
+        given = given_of(self, model, rows)
         K, init_params = self.n_components, self.init_params
         make = partial(start, rows, model, K, init_params, rng, given)
         has_moves = may_move(rows, model, K, init_params, given)
@@ -663,41 +650,13 @@ class GaussianMixture(FittedMixture):
         is_drawn = isinstance(self.init_params, str) or callable(self.init_params)
         return self.n_init if is_drawn else 1
 
-    def _starting_values(self, rows: Rows) -> StartingValues:
-        return starting_values(vars(self), self.n_components, rows.n_features)
-
-    def _model_for(self, rows: Rows) -> Model:
-        """Return the model of a fit to rows: its noise, its prior, and what stays as it is."""
-        K = self.n_components
-        noise = noise_of(self.noise, self.noise_volume, rows, K)
-        model = model_of(self.covariance_type, self.reg_covar, self.covariance_ratio, noise)
-        model = PriorOfRows(self.prior, rows, [model]).of(model, K)
-        own = self._starting_values(rows)
-        if not own.has_fixed:
-            return model
-        weights, means, covariances = (
-            values if values is None else where_fixed(values, mask)
-            for values, mask in zip(self._given(model, rows), own.fixed.values(), strict=True)
-        )
-        weights = np.full(K, np.nan) if weights is None else weights
-        means = np.full((K, rows.n_features), np.nan) if means is None else means
-        return model.with_fixed(weights, means, covariances)
-
-    def _given(self, model: Model, rows: Rows) -> Given:
-        """Return the parts of the start that the constructor gives."""
-        weights, means, precisions, _ = self._starting_values(rows)
-        if means is not None:
-            means = means - rows.center
-        covariances = None if precisions is None else model.covariances_from(precisions)
-        return Given(weights, means, covariances)
-
     def _set_result(self, result: em.EMResult, model: Model, rows: Rows | Origin) -> None:
         parameters = result.parameters
         means = parameters.means + rows.center
         self._set_parameters(parameters, model, means, rows.dtype, result.degenerate)
         self._set_progress(result)
         self.n_samples_seen_ = rows.weight
-        for name in ("_stream", "_resumed", "trimmed_", QUANTILES):
+        for name in ("_stream", "_resumed", TRIMMED, QUANTILES):
             self.__dict__.pop(name, None)
 
     def _set_progress(self, result: em.EMResult | em.Position) -> None:
@@ -718,8 +677,7 @@ class GaussianMixture(FittedMixture):
         cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
         self._learned_type = self.covariance_type
-        noise = Noise.of(parameters)
-        self._set_noise(noise, self._box_of(noise, model.noise))
+        set_noise(self, Noise.of(parameters), model.noise)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)
@@ -728,23 +686,6 @@ class GaussianMixture(FittedMixture):
         if degenerate is None:
             degenerate = model.degenerate(parameters, None)
         self.degenerate_ = degenerate
-
-    def _box_of(self, noise: Noise | None, begun: Noise | None) -> Floats | None:
-        """Return the box of the noise that a fit has begun with, or goes on with."""
-        if begun is not None and begun.box is not None:
-            return begun.box
-        volume = None if noise is None else math.exp(-noise.log_density)
-        is_same = volume is not None and math.isclose(volume, getattr(self, NOISE[1], math.nan))
-        return getattr(self, NOISE[2], None) if is_same else None
-
-    def _set_noise(self, noise: Noise | None, box: Floats | None) -> None:
-        """Set the attributes of the noise, or none."""
-        for name in NOISE:
-            self.__dict__.pop(name, None)
-        if noise is not None:
-            self.noise_weight_, self.noise_volume_ = noise.share, math.exp(-noise.log_density)
-            if box is not None:
-                self.noise_box_ = box
 
     def _warn(self, result: em.EMResult) -> None:
         if result.status is em.Status.MAX_ITER:

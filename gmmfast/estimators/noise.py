@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.files.attributes import NOISE
 from gmmfast.models import Noise
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.incomplete import no_place_in_noise
@@ -72,3 +74,28 @@ def _checked(noise: Any, rows: Rows, n_components: int) -> NDArray[np.bool_]:
             f"{n_components} for the components; got {n_noise} and {n_others}."
         )
     return labels
+
+
+def set_noise(mixture: Any, noise: Noise | None, begun: Noise | None) -> None:
+    """Set the attributes of the noise, or none.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        To be changed.
+    noise : Noise or None
+        Fitted.
+    begun : Noise or None
+        That the fit has begun with; without a box the fit goes on with the mixture's own.
+    """
+    weight, volume, box = NOISE
+    earlier = {name: vars(mixture).pop(name, None) for name in NOISE}
+    if noise is None:
+        return
+    own = math.exp(-noise.log_density)
+    setattr(mixture, weight, noise.share)
+    setattr(mixture, volume, own)
+    if begun is not None and begun.box is not None:
+        setattr(mixture, box, begun.box)
+    elif earlier[box] is not None and math.isclose(own, earlier[volume]):
+        setattr(mixture, box, earlier[box])

@@ -65,7 +65,8 @@ def open_rows(
 def require_values(rows: Rows, names: list[str] | None) -> None:
     """Raise ValueError if a column of rows to fit has no value; warn of rows without any.
 
-    Such rows have no weight.
+    Such rows have no weight. Columns with the same value throughout are told, too: variances of
+    what is missing stay near those of the start.
     """
     if not isinstance(rows, RowsElsewhere):
         return
@@ -74,6 +75,14 @@ def require_values(rows: Rows, names: list[str] | None) -> None:
         column = repr(names[empty[0]]) if names else empty[0]
         raise ValueError(
             f"A fit needs a value in each column; column {column} has none. Leave it out."
+        )
+    constant = np.flatnonzero(rows.extent.low == rows.extent.high)
+    if rows.lack_values and constant.size:
+        column = repr(names[constant[0]]) if names else constant[0]
+        warn(
+            f"All known values of column {column} are equal: what is missing in it has a variance "
+            "that says nothing. Leave the column out.",
+            UserWarning,
         )
     if rows.n_without:
         total = rows.n_rows + rows.n_without

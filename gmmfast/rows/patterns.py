@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.density import TILE, aligned
+from gmmfast.kernels.lifting import make_scratch, regress_all
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.patterns import (
     Tiles,
     evaluate_patterns,
     evaluate_patterns_shards,
-    make_scratch,
     pack_patterns,
     patterns_pass,
-    regress_all,
     sum_patterns,
 )
 from gmmfast.kernels.separation import no_separation

@@ -1,0 +1,62 @@
+"""What a fit begins with, from the parameters of its estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gmmfast.data.fixed import starting_values, where_fixed
+from gmmfast.em.prior import PriorOfRows
+from gmmfast.em.starts import Given
+from gmmfast.estimators.noise import noise_of
+from gmmfast.models import Model, model_of
+from gmmfast.rows import Rows
+
+if TYPE_CHECKING:
+    from gmmfast.estimators.mixture import GaussianMixture
+
+
+def model_for(mixture: GaussianMixture, rows: Rows) -> Model:
+    """Return the model of a fit to rows: its noise, its prior, and what stays as it is."""
+    K = mixture.n_components
+    noise = noise_of(mixture.noise, mixture.noise_volume, rows, K)
+    own = mixture.reg_covar, mixture.covariance_ratio, noise
+    model = model_of(mixture.covariance_type, *own)
+    model = PriorOfRows(mixture.prior, rows, [model]).of(model, K)
+    values = starting_values(vars(mixture), K, rows.n_features)
+    if not values.has_fixed:
+        return model
+    weights, means, covariances = (
+        given if given is None else where_fixed(given, mask)
+        for given, mask in zip(given_of(mixture, model, rows), values.fixed.values(), strict=True)
+    )
+    weights = np.full(K, np.nan) if weights is None else weights
+    means = np.full((K, rows.n_features), np.nan) if means is None else means
+    return model.with_fixed(weights, means, covariances)
+
+
+def given_of(mixture: GaussianMixture, model: Model, rows: Rows) -> Given:
+    """Return the parts of the start that the constructor gives."""
+    values = starting_values(vars(mixture), mixture.n_components, rows.n_features)
+    weights, means, precisions, _ = values
+    if means is not None:
+        means = means - rows.center
+    covariances = None if precisions is None else model.covariances_from(precisions)
+    return Given(weights, means, covariances)
+
+
+def require_streamable(mixture: GaussianMixture) -> None:
+    """Raise ValueError for parameters that `partial_fit` does not take."""
+    if mixture.prior is not None:
+        raise ValueError(
+            "partial_fit takes no prior, whose weight depends on the number of all rows. Use "
+            "fit, or set prior=None."
+        )
+    if mixture.trim:
+        raise ValueError(
+            f"partial_fit sees each row once and leaves none out; got trim={mixture.trim}. Set "
+            "trim=0, or use fit."
+        )
+    if mixture.fixed is not None:
+        raise ValueError("partial_fit changes all parameters. Use fit, or set fixed=None.")

@@ -15,6 +15,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 import gmmfast
 from gmmfast import GaussianMixture
 from gmmfast.errors import IllDefinedCovarianceError
+from gmmfast.estimators.beginning import given_of
 from gmmfast.files.attributes import FITTED, PARAMETERS
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
@@ -784,7 +785,7 @@ def test_a_fit_that_collapses_midway_is_passed_over(monkeypatch):
 
     def collapse_first(rows, model, K, init_params, rng, given):
         made.append(len(made))
-        begun = start(rows, model, K, init_params, rng, sound._given(model, rows))
+        begun = start(rows, model, K, init_params, rng, given_of(sound, model, rows))
         if len(made) == 1:
             begun.begin.means[0] = 1e3  # far out, where one row only follows
         return begun

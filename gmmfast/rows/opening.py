@@ -65,8 +65,8 @@ def open_rows(
 def require_values(rows: Rows, names: list[str] | None) -> None:
     """Raise ValueError if a column of rows to fit has no value; warn of rows without any.
 
-    Such rows have no weight. Columns with the same value throughout are told, too: variances of
-    what is missing stay near those of the start.
+    Such rows have no weight. Another warning is of missing values in a column whose known values
+    are equal: their variances stay near the start's.
     """
     if not isinstance(rows, RowsElsewhere):
         return

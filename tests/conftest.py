@@ -21,7 +21,7 @@ from gmmfast.kernels import compiling
 from gmmfast.tables import write_table
 
 sys.path.insert(0, str(Path(__file__).parent))
-# Two processes of tests share two cores. Where each has two threads of BLAS, a fit of scikit-learn
+# Processes of tests share two cores. Where each has two threads of BLAS, a fit of scikit-learn
 # takes up to ten times as long. Processes of tests inherit this; Numba does not obey it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GMMFAST_HELPER", "0")  # the processes of tests compile together already

@@ -7,7 +7,7 @@ from reference import e_step, m_step
 
 from gmmfast import GaussianMixture, Prior, chunks, load
 
-pytestmark = [pytest.mark.plain, pytest.mark.filterwarnings("ignore:.*did not converge")]
+pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
 X, LABELS = mixture(60, 2, 3, seed=2)
 MEANS = np.array([X[LABELS == k].mean(axis=0) for k in range(3)]) + [0.5, -0.5]
@@ -36,6 +36,7 @@ def test_means_and_weights__stay_in_all_models(covariance_type):
     assert rises(fitted)
 
 
+@pytest.mark.plain
 def test_one_step__is_the_best_of_what_is_free():
     """Weights in proportion to the mass, and second moments about the fixed mean."""
     covariances = np.stack([np.eye(2), 2 * np.eye(2), 3 * np.eye(2)])
@@ -57,6 +58,7 @@ def test_one_step__is_the_best_of_what_is_free():
     np.testing.assert_allclose(fitted.covariances_[2], covariances[2], rtol=1e-15)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize(
     ("covariance_type", "precisions"),
     [
@@ -82,6 +84,7 @@ def test_covariances__all_of_them_stay_in_any_model(covariance_type):
     assert rises(fitted)
 
 
+@pytest.mark.plain
 def test_everything__stays():
     init = {
         "weights_init": [0.2, 0.3, 0.5], "means_init": MEANS,
@@ -93,6 +96,7 @@ def test_everything__stays():
     assert np.ptp(fitted.lower_bounds_) == 0
 
 
+@pytest.mark.plain
 def test_prior__leaves_fixed_means_and_never_falls():
     prior = Prior(mean=[2.0, 2.0], shrinkage=5.0, concentration=4.0)
     init = {"weights_init": [0.6, GAP, GAP], "means_init": [MEANS[0], [GAP] * 2, [GAP] * 2]}

@@ -65,6 +65,7 @@ def test_search__of_samples_compares_what_is_known():
     assert found.results_["log_likelihood"][0] / 6000 == pytest.approx(expected, abs=0.1)
 
 
+@pytest.mark.filterwarnings("ignore:All known values of column 3 are equal")
 def test_search__by_cross_validation_in_numbered_and_given_folds():
     pairs = [(np.arange(50, 200), np.arange(50)), (np.arange(150), np.arange(150, 200))]
     found = searching([1, 2], ["VVV"], criterion="cv", cv=pairs).fit(GAPS)

@@ -16,7 +16,7 @@ from gmmfast.em.prior import PriorOfRows
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
 
-pytestmark = [pytest.mark.plain, pytest.mark.filterwarnings("ignore:.*did not converge")]
+pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
 MCLUST = Path(__file__).parent / "mclust"
 X, LABELS = mixture(60, 2, 3, seed=2)
@@ -56,6 +56,7 @@ def errors(found, theirs, X):
 # ------------------------------------------------------------------------------- mclust's numbers
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ["iris", "faithful", "diabetes"])
 def test_m_step__is_mclusts(name):
     X, labels, own = stored(name)
@@ -69,6 +70,7 @@ def test_m_step__is_mclusts(name):
         assert covariances < (1e-2 if code == "EII" else 1e-8)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("name", ["iris", "faithful", "diabetes"])
 def test_em__mclusts_result_is_a_fixed_point(name):
     X, labels, own = stored(name)
@@ -146,6 +148,7 @@ def test_objective__never_falls(covariance_type):
     assert fitted.lower_bounds_[-1] > fitted.lower_bounds_[0] + 1e-4
 
 
+@pytest.mark.plain
 def test_m_step__maximizes_the_expected_log_posterior():
     """Nothing that SciPy finds is better, and the gradient is zero."""
     K, scale, n = 2, np.array([[2.0, 0.5], [0.5, 1.0]]), 20
@@ -184,6 +187,7 @@ def test_names_of_scikit_learn__are_mclusts_models(pair):
     np.testing.assert_allclose(*bounds, rtol=1e-12)
 
 
+@pytest.mark.plain
 def test_strong_prior__sets_the_parameters():
     fitted = fit("full", Prior([1.0, 2.0], 1e9, 1e9, 1e9 * np.eye(2), 1e9))
     np.testing.assert_allclose(fitted.means_, [[1.0, 2.0]] * 3, atol=1e-6)

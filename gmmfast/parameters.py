@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.tails import LOG_TWO_PI, log_less_digamma, log_normalizer
+
 Floats = NDArray[np.float64]
 
 SMALLEST, LARGEST = 1e-15, 1e15  # float32 can sum squares of magnitudes between these
@@ -42,6 +44,8 @@ class Density(NamedTuple):
     factors: NDArray[Any]  # (K, d, d) lower inverse Cholesky, or (K, d) 1 / standard deviation
     whitening: NDArray[Any] | None  # (d, d) lower; applied to the rows first
     noise: NDArray[Any]  # (1,) log of weight times density of the noise; -inf without
+    tails: NDArray[Any] | None  # (K, 2) float64, of t components: degrees of freedom, and the
+    # expected log of the latent weight of a row at the mean; None for normal components
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class Parameters:
     The log density of component k at x is ``-|factor_k (whitening x - whitening mean_k)|^2 / 2 -
     log_det_k / 2 - d log(2 pi) / 2``; without a whitening it is the identity, and factors of
     shape (K, d) are diagonals. With noise, a uniform component whose weight is left over by the
-    others, its log density is the same everywhere.
+    others, its log density is the same everywhere. Components with degrees of freedom have t
+    distributions, whose scale matrices are the covariances.
     """
 
     weights: Floats  # (K,)
@@ -61,6 +66,7 @@ class Parameters:
     log_dets: Floats  # (K,) log determinants of the covariances
     whitening: Floats | None = None  # (d, d) lower, shared by all components
     noise: Floats | None = None  # (2,) weight and log density of the noise
+    degrees: Floats | None = None  # (K,) degrees of freedom of t components
 
     def to_arrays(self) -> dict[str, Floats]:
         """Return the arrays by name."""
@@ -69,10 +75,9 @@ class Parameters:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
         """Make a mixture from the arrays of `to_arrays`; KeyError if one is missing."""
-        optional = "whitening", "noise"
+        optional = "whitening", "noise", "degrees"
         names = [field.name for field in fields(cls) if field.name not in optional]
-        whitening, noise = map(arrays.get, optional)
-        return cls(**{name: arrays[name] for name in names}, whitening=whitening, noise=noise)
+        return cls(*(arrays[name] for name in names), *map(arrays.get, optional))
 
     def triangles(self) -> Floats:
         """Return the lower inverse Cholesky factors (K, d, d) of the covariances."""
@@ -155,9 +160,12 @@ class Parameters:
         """Return the kernels' input in an element type."""
         with np.errstate(divide="ignore"):  # a component of weight zero has density zero
             log_weights = np.log(self.weights)
-        constants = log_weights - 0.5 * (
-            self.log_dets + self.means.shape[1] * math.log(2 * math.pi)
-        )
+        d, tails = self.means.shape[1], self._tails()
+        if tails is None:
+            constants = log_weights - 0.5 * (self.log_dets + d * LOG_TWO_PI)
+        else:
+            normalizers = [log_normalizer(own, d) for own in tails[:, 0].tolist()]
+            constants = log_weights + normalizers - 0.5 * self.log_dets
         means, factors, whitening = self.means, self.factors, self.whitening
         if whitening is not None and self._is_exact(whitening, dtype):
             means, whitening = means @ whitening.T, np.array(whitening, dtype, order="C")
@@ -172,7 +180,16 @@ class Parameters:
             np.array(factors, dtype, order="C"),
             whitening,
             np.full(1, noise, dtype),
+            tails,
         )
+
+    def _tails(self) -> Floats | None:
+        """Return `Density.tails`."""
+        if self.degrees is None:
+            return None
+        d, degrees = self.means.shape[1], self.degrees
+        lost = [log_less_digamma(0.5 * (own + d))[0] for own in degrees.tolist()]
+        return np.column_stack([degrees, np.log1p(d / degrees) - lost])
 
 
 def equal_spheres(means: Floats) -> Parameters:
@@ -180,7 +197,7 @@ def equal_spheres(means: Floats) -> Parameters:
 
     Log densities are minus half the squared distances: a constant would hide small ones.
     """
-    (K, d), no_constant = means.shape, -means.shape[1] * math.log(2 * math.pi)
+    (K, d), no_constant = means.shape, -means.shape[1] * LOG_TWO_PI
     return Parameters(np.ones(K), means, np.ones(K), np.ones((K, d)), np.full(K, no_constant))
 
 
@@ -196,6 +213,8 @@ class SufficientStatistics:
     mass: Floats  # (K,) sum of w r
     first: Floats  # (K, d) sum of w r (x - reference)
     scatter: Floats  # second moments about the reference: (K, d, d), (1, d, d) or (K, d)
+    tails: Floats | None = None  # (2, K) of t components: sums of w r, and of w r log u, NaN where
+    # latent weights are not known; r is times the expected u elsewhere
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """Return the statistics of both parts of the rows."""
@@ -212,6 +231,7 @@ class SufficientStatistics:
             self.mass + other.mass,
             self.first + other.first,
             self.scatter + other.scatter,
+            None if self.tails is None or other.tails is None else self.tails + other.tails,
         )
 
     def times(self, factor: float) -> SufficientStatistics:
@@ -225,6 +245,7 @@ class SufficientStatistics:
             factor * self.mass,
             factor * self.first,
             factor * self.scatter,
+            None if self.tails is None else factor * self.tails,
         )
 
     def moved(self, shift: Floats) -> SufficientStatistics:

@@ -34,7 +34,7 @@ LAYERS = """
     parameters
     tables criteria quantiles marginals datasets
     data
-    errors version
+    errors version tails
 """
 RANK = {name: -row for row, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 

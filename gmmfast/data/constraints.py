@@ -32,6 +32,8 @@ Start = Literal["kmeans", "k-means++", "random", "random_from_data", "hierarchic
 Criterion = Literal["bic", "aic", "aicc", "icl", "nec", "cv"]
 Acceleration = Literal["none", "auto"]
 MissingValues = Literal["raise", "marginalize"]
+Component = Literal["gaussian", "t"]
+Degrees = Literal["common", "own"]
 OnInterrupt = Literal["raise", "keep"]
 GivenPrior = Literal["mclust"] | Prior
 Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]
@@ -44,6 +46,8 @@ STARTS: tuple[Start, ...] = get_args(Start)
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
 MISSING: tuple[MissingValues, ...] = get_args(MissingValues)
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+DEGREES: tuple[Degrees, ...] = get_args(Degrees)
 INTERRUPTS: tuple[OnInterrupt, ...] = get_args(OnInterrupt)
 BOUNDABLE: tuple[CovarianceType, ...] = ("full", "diag", "spherical", "VII", "VVI", "VVV", "V")
 MOST = (1 << 63) - 1  # what an array can count
@@ -233,6 +237,18 @@ NOISE = {
     ),
 }
 
+TAILS = {
+    "component": one_of(*COMPONENTS),
+    "degrees_of_freedom": Constraint(
+        "a positive float, 'common' or 'own'",
+        lambda value: (
+            value in DEGREES
+            if isinstance(value, str)
+            else _is_float(value) and 0 < float(value) < math.inf
+        ),
+    ),
+}
+
 MIXTURE = {
     "n_components": integer(1),
     "covariance_type": one_of(*COVARIANCE_TYPES),
@@ -245,6 +261,7 @@ MIXTURE = {
     "acceleration": one_of(*ACCELERATIONS),
     "missing_values": one_of(*MISSING),
     **NOISE,
+    **TAILS,
     "prior": PRIOR,
     "trim": fraction("[0.0, 0.5)", lambda value: 0 <= value < 0.5),
     "fixed": FIXED,
@@ -287,6 +304,7 @@ SEARCH = {
     "reg_covar": not_negative(),
     "covariance_ratio": RATIO,
     **NOISE,
+    **TAILS,
     "max_iter": integer(1),
     "acceleration": one_of(*ACCELERATIONS),
     "max_seconds": Constraint(

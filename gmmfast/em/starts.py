@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,7 +111,7 @@ def start(
     """
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None and given.are_whole:
-        return _at(rows, model.with_noise(model.of_covariances(weights, means, covariances)))
+        return _at(rows, model.adapted(model.of_covariances(weights, means, covariances)))
     is_free = weights is None and means is None and covariances is None
     if isinstance(init_params, str):
         if is_free and isinstance(rows, MemoryRows) and init_params in SEEDED:
@@ -128,7 +129,7 @@ def start(
     parameters = make(*(own_or_given(*both) for both in own))
     if estimate.noise is not None:
         parameters = parameters.with_noise(estimate.noise)
-    return _at(rows, parameters)
+    return _at(rows, replace(parameters, degrees=estimate.degrees))
 
 
 def own_or_given(given: Floats | None, own: Floats) -> Floats:

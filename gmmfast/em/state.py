@@ -44,6 +44,7 @@ from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.kernels.trials import UNFINISHED, States, Trials
 from gmmfast.models import Model
 from gmmfast.models.step import (
+    N_OF_MIXTURE,
     address_of_maximize,
     new_state,
     new_totals,
@@ -79,7 +80,7 @@ def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> 
     n_before = state.flat.size if is_exact(model, rows) else 0
     return Fit(
         state.flat, state.mixture, np.zeros(n_before),
-        new_totals(state.mixture.means, model.scatter.shape(K, d)),
+        new_totals(state.mixture.means, model.scatter.shape(K, d), model.tails is not None),
         np.empty((K, d)), new_work(model, state), np.empty(BLOCK),
         np.array([lower_bound, 0.0, math.inf]), np.array([0, UNDER_WAY, FINE, 0]),
         np.zeros(0), np.zeros(N_COUNTS, np.int64),
@@ -170,7 +171,7 @@ def restarted(fit: Fit) -> Fit:
 def with_leap(fit: Fit) -> Fit:
     """Return a fit with memory for leaps."""
     K, d = fit.shifts.shape
-    size = leap_size(K, d, fit.totals.scatter.size, fit.flat.size)
+    size = leap_size(K, d, fit.totals.scatter.size, fit.totals.tails.size, fit.flat.size)
     return fit._replace(leap=np.zeros(size))
 
 
@@ -232,7 +233,9 @@ def is_possible(memory: Mapping[str, NDArray[Any]]) -> bool:
 def fall_back(fit: Fit) -> None:
     """Replace a leap that no pass has tested by the result of plain EM's last step."""
     K, d = fit.shifts.shape
-    leap = leap_in(fit.leap, np.empty((K, d)), fit.totals.scatter, fit.flat.size)
+    totals = fit.totals
+    own = totals.scatter, totals.tails.size, fit.flat.size
+    leap = leap_in(fit.leap, np.empty((K, d)), *own)
     fit.flat[...], fit.leap_counts[ON_TRIAL] = leap.fallback, 0
 
 
@@ -244,14 +247,18 @@ def shapes_of_memory(
     states = state_shapes(model, K, d)
     size = sum(map(math.prod, states))
     n_scatter = math.prod(model.scatter.shape(K, d))
-    n_leap = leap_size(K, d, n_scatter, size) if is_accelerated else 0
+    n_leap = leap_size(K, d, n_scatter, _n_tails(model, K), size) if is_accelerated else 0
     shapes: dict[str, tuple[int, ...]] = {"before": (size if has_before else 0,)}
     shapes |= {"numbers": (3,), "counts": (4,), "leap": (n_leap,), "leap_counts": (N_COUNTS,)}
-    shapes |= {"is_first": (1,), **dict(zip(_AXES, states[7:], strict=True))}
+    shapes |= {"is_first": (1,), **dict(zip(_AXES, states[N_OF_MIXTURE:], strict=True))}
     return {name: shape for name, shape in shapes.items() if math.prod(shape)}
 
 
 _AXES = ("axes", "own_axes", "variances")
+
+
+def _n_tails(model: Model, n_components: int) -> int:
+    return 0 if model.tails is None else 2 * n_components
 
 
 def reached_by_em(
@@ -287,5 +294,7 @@ def _shapes(model: Model, like: Parameters) -> list[tuple[int, ...]]:
 def views_of_leap(model: Model, memory: Floats, like: Parameters) -> Leap:
     """Return views of the memory of an accelerated fit."""
     scatter = np.empty(model.scatter.shape(*like.means.shape))
-    leap: Leap = leap_in(memory, like.means, scatter, sum(map(math.prod, _shapes(model, like))))
+    n_flat = sum(map(math.prod, _shapes(model, like)))
+    n_tails = _n_tails(model, len(like.means))
+    leap: Leap = leap_in(memory, like.means, scatter, n_tails, n_flat)
     return leap

@@ -17,6 +17,7 @@ from gmmfast.em.loop import EMResult, Status
 from gmmfast.models import Model
 from gmmfast.parameters import Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import Rows
+from gmmfast.tails import log_less_digamma
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Stream:
 
     @classmethod
     def of_mixture(cls, parameters: Parameters, model: Model, seen: float) -> Self:
-        """Start from a mixture: the averages whose M step returns it."""
+        """Start from a mixture: the averages whose M step returns it.
+
+        Of t components, the latent weights have mean one.
+        """
         (K, d), weights = parameters.means.shape, parameters.weights
         matrices = model.matrices(parameters.covariances, K, d) - model.reg_covar * np.eye(d)
         scatter = weights[:, None, None] * matrices
@@ -41,6 +45,10 @@ class Stream:
             scatter = scatter.sum(axis=0, keepdims=True)
         elif model.scatter is Scatter.DIAGONAL:
             scatter = np.einsum("kii->ki", scatter)
+        tails = None
+        if parameters.degrees is not None:
+            logs = [-log_less_digamma(0.5 * own)[0] for own in parameters.degrees.tolist()]
+            tails = np.array([weights, weights * logs])
         averages = SufficientStatistics(
             log_likelihood=0.0,
             doubt=0.0,
@@ -50,6 +58,7 @@ class Stream:
             mass=weights,
             first=np.zeros((K, d)),
             scatter=scatter,
+            tails=tails,
         )
         return cls(averages, seen)
 
@@ -113,7 +122,8 @@ class Stream:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the fields as arrays, by name."""
         values = {**vars(self.averages), "seen": self.seen}
-        return {name: np.asarray(value) for name, value in values.items()}
+        present = {name: value for name, value in values.items() if value is not None}
+        return {name: np.asarray(value) for name, value in present.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -121,5 +131,6 @@ class Stream:
         values: dict[str, Any] = {
             field.name: arrays[field.name] if arrays[field.name].ndim else arrays[field.name].item()
             for field in fields(SufficientStatistics)
+            if field.name != "tails" or field.name in arrays
         }
         return cls(SufficientStatistics(**values), arrays["seen"].item())

@@ -34,7 +34,7 @@ from gmmfast.models import Model
 from gmmfast.models.step import parameters_from, state_shapes, statistics_from
 from gmmfast.parameters import Floats, Scatter
 from gmmfast.rows import Hints, MemoryRows
-from gmmfast.rows.passes import parallel, work_of_loop
+from gmmfast.rows.passes import kind_of, parallel, work_of_loop
 from gmmfast.rows.trials import arguments
 
 TRIALS = 3  # that a bench has room for, at least
@@ -177,8 +177,8 @@ class WholeFits:
         seeking = arguments(rows, trying, trial_rule, fit, hints, trials)
         _, own, trial_rule, *_ = seeking
         density, mixture, scatter = own.density, fit.mixture, fit.totals.scatter
-        kinds = density.factors.ndim, mixture.covariances.ndim, mixture.factors.ndim, scatter.ndim
-        seek = address_of(seek_start, (*kinds, density.whitening is None), *seeking)
+        kinds = mixture.covariances.ndim, mixture.factors.ndim, scatter.ndim
+        seek = address_of(seek_start, (*kinds, *kind_of(density)), *seeking)
         work = work_of_loop(rows.n_rows, fit)
         paused = Paused(np.empty_like(fit.flat), np.empty_like(hints.guesses))
         return Bench(fit, hints, trials, paused, own, trial_rule, seek, work)

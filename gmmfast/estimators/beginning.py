@@ -10,6 +10,7 @@ from gmmfast.data.fixed import starting_values, where_fixed
 from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.starts import Given
 from gmmfast.estimators.noise import noise_of
+from gmmfast.estimators.tails import tails_of
 from gmmfast.models import Model, model_of
 from gmmfast.rows import Rows
 
@@ -21,7 +22,8 @@ def model_for(mixture: GaussianMixture, rows: Rows) -> Model:
     """Return the model of a fit to rows: its noise, its prior, and what stays as it is."""
     K = mixture.n_components
     noise = noise_of(mixture.noise, mixture.noise_volume, rows, K)
-    own = mixture.reg_covar, mixture.covariance_ratio, noise
+    tails = tails_of(mixture.component, mixture.degrees_of_freedom)
+    own = mixture.reg_covar, mixture.covariance_ratio, noise, tails
     model = model_of(mixture.covariance_type, *own)
     model = PriorOfRows(mixture.prior, rows, [model]).of(model, K)
     values = starting_values(vars(mixture), K, rows.n_features)

@@ -17,6 +17,7 @@ from gmmfast.data.constraints import (
     OUTLIERS,
     SAMPLE,
     CovarianceType,
+    Degrees,
     MissingValues,
     check_parameters,
     is_int,
@@ -32,6 +33,8 @@ from gmmfast.data.validation import (
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mapping import map_rows, with_header
+from gmmfast.estimators.tails import estimated
+from gmmfast.files.attributes import DEGREES
 from gmmfast.models import Model, Noise, model_of, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
@@ -68,6 +71,7 @@ class FittedMixture(Estimator):
     random_state: Any
     n_jobs: int | None
     missing_values: MissingValues
+    degrees_of_freedom: float | Degrees
     trim: float
     weights_: NDArray[Any]
     means_: NDArray[Any]
@@ -77,6 +81,7 @@ class FittedMixture(Estimator):
     noise_weight_: float
     noise_volume_: float
     noise_box_: Floats
+    degrees_of_freedom_: Floats
     log_density_quantiles_: NDArray[np.float64]
     trimmed_: NDArray[np.bool_]
     n_features_in_: int
@@ -494,6 +499,9 @@ class FittedMixture(Estimator):
         y = np.repeat(np.arange(len(counts)), counts)
         matrices = self._model().matrices(covariances, *means.shape)
         noise = rng.standard_normal(size=(n_samples, means.shape[1]))
+        degrees = self._degrees()
+        if degrees is not None:
+            noise *= np.sqrt(degrees[y] / rng.chisquare(degrees[y]))[:, None]
         noises = np.split(noise, np.cumsum(counts)[:-1])
         parts = [z @ R.T for z, R in zip(noises, square_roots(matrices), strict=True)]
         X = np.concatenate(parts) + means[y]
@@ -539,15 +547,18 @@ class FittedMixture(Estimator):
             raise _other_features(len(center), means.shape[1])
         own = self._model().from_cholesky(weights, means - center, covariances, cholesky)
         noise = self._noise()
-        if noise is None:
-            return own
-        return replace(own, noise=np.array([noise.share, noise.log_density]))
+        values = None if noise is None else np.array([noise.share, noise.log_density])
+        return replace(own, noise=values, degrees=self._degrees())
 
     def _noise(self) -> Noise | None:
         """Return the noise of the fitted mixture, if there is any."""
         if not hasattr(self, "noise_weight_"):
             return None
         return Noise(-math.log(self.noise_volume_), float(self.noise_weight_))
+
+    def _degrees(self) -> Floats | None:
+        """Return the degrees of freedom (K,) of the fitted mixture, if its components have any."""
+        return getattr(self, DEGREES, None)
 
     def _covariances(self) -> list[str]:
         """Name of the covariances, which need not be set for densities."""
@@ -582,7 +593,8 @@ class FittedMixture(Estimator):
     def _model(self) -> Model:
         kind = {"covariance_type": self.covariance_type}
         check_parameters(type(self).__name__, kind, MIXTURE)
-        own = self.reg_covar, self.covariance_ratio, self._noise()
+        tails = None if self._degrees() is None else estimated(self.degrees_of_freedom)
+        own = self.reg_covar, self.covariance_ratio, self._noise(), tails
         return model_of(self.covariance_type, *own)
 
     def _n_parameters(self) -> int:

@@ -17,7 +17,9 @@ from gmmfast import em
 from gmmfast.data.constraints import (
     STEPWISE,
     Acceleration,
+    Component,
     CovarianceType,
+    Degrees,
     GivenPrior,
     Memberships,
     MissingValues,
@@ -59,6 +61,7 @@ from gmmfast.errors import (
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.noise import set_noise
+from gmmfast.estimators.tails import set_degrees, tails_of
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
@@ -168,6 +171,14 @@ class GaussianMixture(FittedMixture):
     noise_volume : float or None, default=None
         Volume of the noise, in the units of the data. None takes the smaller of the boxes along the
         features and along the principal axes, as mclust does.
+    component : {"gaussian", "t"}, default="gaussian"
+        Distribution of each component. "t" has heavy tails, so that rows far from all components
+        hardly move them (Peel & McLachlan 2000). `covariances_` are then its scale matrices: the
+        covariances divided by ``nu / (nu - 2)``.
+    degrees_of_freedom : float, "common" or "own", default="common"
+        Degrees of freedom nu of t components: a number, or estimated, one for all components or one
+        for each (Andrews & McNicholas 2012). Few make heavy tails, many make them Gaussian.
+        Estimates lie between 1 and 1000.
     prior : {"mclust"}, gmmfast.Prior or None, default=None
         Fit the most probable parameters under a prior instead of the likeliest: no component can
         collapse then. "mclust" is ``Prior()``, with mclust's defaults. `lower_bound_` includes the
@@ -190,7 +201,8 @@ class GaussianMixture(FittedMixture):
     means_ : ndarray of shape (K, d)
         Means, in units of the data.
     covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
-        Covariances, in the shape of `covariance_type`; (K, d, d) for mclust's codes.
+        Covariances, in the shape of `covariance_type`; (K, d, d) for mclust's codes. Scale matrices
+        of t components.
     precisions_ : ndarray
         Their inverses, in the same shape.
     precisions_cholesky_ : ndarray
@@ -219,6 +231,8 @@ class GaussianMixture(FittedMixture):
         Its volume, so that its density is ``1 / noise_volume_``.
     noise_box_ : ndarray of shape (d + 1, d)
         A corner of its box, and the d edges that begin there.
+    degrees_of_freedom_ : ndarray of shape (K,)
+        Degrees of freedom of t components; only where there are any.
     log_density_quantiles_ : ndarray of shape (47,)
         Quantiles of the log densities of the rows of `fit`, for `log_density_quantile` and
         `is_outlier`. `partial_fit` keeps none; see `calibrate`.
@@ -238,6 +252,10 @@ class GaussianMixture(FittedMixture):
 
     References
     ----------
+    Andrews, J. L., McNicholas, P. D. (2012). Model-based clustering, classification, and
+    discriminant analysis via mixtures of multivariate t-distributions. Statistics and Computing
+    22(5), 1021-1029: the models with t components.
+
     Banfield, J. D., Raftery, A. E. (1993). Model-based Gaussian and non-Gaussian clustering.
     Biometrics 49(3), 803-821: the noise.
 
@@ -257,6 +275,9 @@ class GaussianMixture(FittedMixture):
 
     Kaukoranta, T., Franti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
     vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
+
+    Peel, D., McLachlan, G. J. (2000). Robust mixture modelling using the t distribution. Statistics
+    and Computing 10, 339-348.
 
     Ueda, N., Nakano, R., Ghahramani, Z., Hinton, G. E. (2000). SMEM algorithm for mixture models.
     Neural Computation 12, 2109-2128, section 3: components that are split and merged.
@@ -306,6 +327,8 @@ class GaussianMixture(FittedMixture):
         covariance_ratio: float | None = None,
         noise: float | ArrayLike | None = None,
         noise_volume: float | None = None,
+        component: Component = "gaussian",
+        degrees_of_freedom: float | Degrees = "common",
         prior: GivenPrior | None = None,
         trim: float = 0.0,
         fixed: Mapping[str, ArrayLike] | None = None,
@@ -330,6 +353,8 @@ class GaussianMixture(FittedMixture):
         self.covariance_ratio = covariance_ratio
         self.noise = noise
         self.noise_volume = noise_volume
+        self.component = component
+        self.degrees_of_freedom = degrees_of_freedom
         self.prior = prior
         self.trim = trim
         self.fixed = fixed
@@ -471,7 +496,8 @@ class GaussianMixture(FittedMixture):
         mixture = cls(**point.settings)
         check_constructor(mixture)
         position = point.position
-        own = mixture.reg_covar, mixture.covariance_ratio, Noise.of(position.parameters)
+        tails = tails_of(mixture.component, mixture.degrees_of_freedom)
+        own = mixture.reg_covar, mixture.covariance_ratio, Noise.of(position.parameters), tails
         model = model_of(mixture.covariance_type, *own)
         parameters = reached_by_em(model, position.parameters, position.memory)
         seen, means = point.seen, parameters.means + point.seen.center
@@ -635,7 +661,7 @@ class GaussianMixture(FittedMixture):
             self._resumed.require_settings(self.get_params(deep=False))
             return self._resumed.go_on(rows, model, control)
         if self.warm_start and hasattr(self, "converged_"):
-            parameters = model.with_noise(self._parameters(rows.center))
+            parameters = model.adapted(self._parameters(rows.center))
             arranged = rows.arranged_for(parameters)
             return em.run(arranged, parameters, model, control, self.lower_bound_)
         rng = check_random_state(self.random_state)
@@ -678,6 +704,7 @@ class GaussianMixture(FittedMixture):
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
         self._learned_type = self.covariance_type
         set_noise(self, Noise.of(parameters), model.noise)
+        set_degrees(self, parameters.degrees)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
         self.covariances_ = parameters.covariances.astype(dtype)

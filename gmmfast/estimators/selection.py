@@ -15,8 +15,10 @@ from gmmfast import em
 from gmmfast.data.constraints import (
     SEARCH,
     Acceleration,
+    Component,
     CovarianceType,
     Criterion,
+    Degrees,
     GivenPrior,
     MissingValues,
     OnInterrupt,
@@ -29,6 +31,7 @@ from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.noise import noise_of
+from gmmfast.estimators.tails import tails_of
 from gmmfast.files import outcomes
 from gmmfast.files.outcomes import SearchCheckpoint
 from gmmfast.files.seen import Seen
@@ -96,6 +99,9 @@ class GaussianMixtureIC(Estimator):
     noise_volume : float or None, default=None
         As in `GaussianMixture`: a uniform component of all candidates. It adds two parameters, its
         weight and its volume. With a checkpoint, no labels.
+    component : {"gaussian", "t"}, default="gaussian"
+    degrees_of_freedom : float, "common" or "own", default="common"
+        As in `GaussianMixture`, for all candidates. Estimates add to the number of parameters.
     max_iter : int, default=1000
         EM iterations per fit, at most.
     acceleration : {"none", "auto"}, default="auto"
@@ -187,6 +193,8 @@ class GaussianMixtureIC(Estimator):
         covariance_ratio: float | None = None,
         noise: float | ArrayLike | None = None,
         noise_volume: float | None = None,
+        component: Component = "gaussian",
+        degrees_of_freedom: float | Degrees = "common",
         max_iter: int = 1000,
         acceleration: Acceleration = "auto",
         max_seconds: float | None = None,
@@ -207,6 +215,8 @@ class GaussianMixtureIC(Estimator):
         self.covariance_ratio = covariance_ratio
         self.noise = noise
         self.noise_volume = noise_volume
+        self.component = component
+        self.degrees_of_freedom = degrees_of_freedom
         self.max_iter = max_iter
         self.acceleration = acceleration
         self.max_seconds = max_seconds
@@ -279,6 +289,7 @@ class GaussianMixtureIC(Estimator):
         rows, names, rng = self._opened(X, sample_weight)
         scope = Scope.of(settings, rows.n_features)
         noise = noise_of(self.noise, self.noise_volume, rows, scope.counts[0])
+        tails = tails_of(self.component, self.degrees_of_freedom)
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         shape = rows, scope.likely_most, scope.models
@@ -300,6 +311,7 @@ class GaussianMixtureIC(Estimator):
                 covariance_ratio=self.covariance_ratio,
                 is_singular=is_singular,
                 noise=noise,
+                tails=tails,
                 prior=self.prior,
                 control=control,
                 rng=rng,
@@ -309,7 +321,7 @@ class GaussianMixtureIC(Estimator):
             )
             fits = self._run(search, callback, bar)
             remedy = dependence.remedy(names) if are_all_singular(fits) else ""
-        self.results_ = Results.of(search.candidates, fits, rows.n_features, noise)
+        self.results_ = Results.of(search.candidates, fits, rows.n_features, noise, tails)
         check_features(self, names, rows.n_features, reset=True)
         self._begun_noise = noise
         self._choose(search, remedy)
@@ -407,7 +419,8 @@ class GaussianMixtureIC(Estimator):
         check_features(search, seen.names, d, reset=True)
         has_noise = search.noise not in (None, False)
         noise = Noise(0.0, 0.0) if has_noise else None  # for numbers of parameters
-        search.results_ = Results.of([fit.candidate for fit in fits], fits, d, noise)
+        tails = tails_of(search.component, search.degrees_of_freedom)
+        search.results_ = Results.of([fit.candidate for fit in fits], fits, d, noise, tails)
         order = search.results_.ranking(search.criterion)
         if order.size:
             origin = Origin(seen.center, seen.dtype, seen.weight)
@@ -508,6 +521,8 @@ class GaussianMixtureIC(Estimator):
             covariance_ratio=self.covariance_ratio,
             noise=self.noise,
             noise_volume=self.noise_volume,
+            component=self.component,
+            degrees_of_freedom=self.degrees_of_freedom,
             max_iter=self.max_iter,
             acceleration=self.acceleration,
             prior=self.prior,
@@ -516,7 +531,8 @@ class GaussianMixtureIC(Estimator):
             missing_values=self.missing_values,
         )
         assert fit.result is not None
-        own = self.reg_covar, self.covariance_ratio, self._begun_noise
+        tails = tails_of(self.component, self.degrees_of_freedom)
+        own = self.reg_covar, self.covariance_ratio, self._begun_noise, tails
         mixture._set_result(fit.result, model_of(covariance_type, *own), origin)
         names = getattr(self, "feature_names_in_", None)
         d = self.n_features_in_

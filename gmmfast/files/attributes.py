@@ -18,8 +18,9 @@ FACTS: dict[str, Any] = {  # with the values for a mixture whose attributes were
 }
 QUANTILES = "log_density_quantiles_"  # of a mixture that was fitted, or calibrated
 NOISE = ("noise_weight_", "noise_volume_", "noise_box_")  # of a mixture with noise
+DEGREES = "degrees_of_freedom_"  # of t components
 FEATURES = ("n_features_in_", "feature_names_in_")
 TRIMMED = "trimmed_"  # of a fit that left rows out
-FITTED = (*PARAMETERS, "degenerate_", QUANTILES, TRIMMED, *NOISE, *FACTS, *FEATURES)
+FITTED = (*PARAMETERS, "degenerate_", QUANTILES, TRIMMED, *NOISE, DEGREES, *FACTS, *FEATURES)
 # scikit-learn's mixture has the others
-OURS = ("degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES, TRIMMED, *NOISE)
+OURS = ("degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES, TRIMMED, *NOISE, DEGREES)

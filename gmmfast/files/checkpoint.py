@@ -27,8 +27,9 @@ from gmmfast.files.archive import (
     under,
 )
 from gmmfast.files.seen import Seen, less_likely
+from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.density import TILE
-from gmmfast.models import Model, Noise, model_of
+from gmmfast.models import Model, Noise, Tails, model_of
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
@@ -38,11 +39,17 @@ SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by
 
 
 # defaults of parameters that older files do not have
-DEFAULTS = {"covariance_ratio": None, "trim": 0.0, "prior": None, "noise_volume": None}
+DEFAULTS: dict[str, Any] = {
+    "covariance_ratio": None,
+    "trim": 0.0,
+    "prior": None,
+    "noise_volume": None,
+}
+DEFAULTS |= {"component": "gaussian", "degrees_of_freedom": "common"}
 # parameters that a fit must have to go on
 SAME = (
     "n_components", "covariance_type", "covariance_ratio", "trim", "acceleration", "prior",
-    "noise_volume",
+    "noise_volume", "component", "degrees_of_freedom",
 )  # fmt: skip
 
 
@@ -181,7 +188,9 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     K, kind = settings["n_components"], settings["covariance_type"]
     check_parameters("GaussianMixture", settings, CONSTRAINTS)
     noise = Noise(0.0, 0.0) if f"{MIXTURE}noise" in found else None
-    model = model_of(kind, settings["reg_covar"], settings.get("covariance_ratio"), noise)
+    tails = Tails(1.0, GIVEN) if f"{MIXTURE}degrees" in found else None
+    bounds = settings["reg_covar"], settings.get("covariance_ratio")
+    model = model_of(kind, *bounds, noise, tails)
     n_rows = manifest["n_rows"]
     require(type(n_rows) is int and n_rows > 0, "the number of rows is damaged")
     shape = found[f"{MIXTURE}means"].shape
@@ -219,7 +228,7 @@ def _named(
     shapes = {prefix + name: shape for name, shape in mixture.items()}
     is_diagonal = found[f"{prefix}factors"].shape == (K, d)
     shapes[f"{prefix}factors"] = (K, d) if is_diagonal else (K, d, d)
-    for name, shape in (("whitening", (d, d)), ("noise", (2,))):
+    for name, shape in (("whitening", (d, d)), ("noise", (2,)), ("degrees", (K,))):
         if f"{prefix}{name}" in found:
             shapes[f"{prefix}{name}"] = shape
     return shapes
@@ -239,6 +248,8 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     if parameters.noise is not None:
         weights = np.append(weights, parameters.noise[0])
     check_weights_init(weights, len(weights))
+    if parameters.degrees is not None:
+        require(bool((parameters.degrees > 0).all()), "the degrees of freedom are not positive")
     order, guesses = found_under(ORDER, arrays), arrays.get(GUESSES, np.zeros(0))
     require(bool(((guesses >= 0) & (guesses < K)).all()), "the guesses are no components")
     steps = found_under(STEPS, arrays)

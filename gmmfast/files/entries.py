@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -18,6 +18,24 @@ from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.store import Outcomes
 
 NUMBERS = ("seconds", "log_likelihood", "bic", "aic", "aicc", "icl", "nec", "cv")
+
+
+class Extra(NamedTuple):
+    """What the mixtures of a search have besides Gaussian components."""
+
+    has_noise: bool
+    has_tails: bool
+
+    @classmethod
+    def of(cls, mixture: Parameters) -> Extra:
+        """Return what a mixture has."""
+        return cls(mixture.noise is not None, mixture.degrees is not None)
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Extra:
+        """Return what the parameters of a search say."""
+        has_noise = settings.get("noise") not in (None, False)
+        return cls(has_noise, settings.get("component", "gaussian") == "t")
 
 
 class Entry(NamedTuple):
@@ -57,7 +75,7 @@ class Entry(NamedTuple):
         require(known and least >= 0, "an outcome is of no candidate")
         return entry
 
-    def shapes(self, d: int, has_noise: bool) -> dict[str, tuple[int, ...]]:
+    def shapes(self, d: int, extra: Extra) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays of its `Parameters`, if it has any."""
         if self.failure:
             return {}
@@ -70,11 +88,12 @@ class Entry(NamedTuple):
             "log_dets": (K,),
         }
         shapes |= {"whitening": (d, d)} if self.has_whitening else {}
-        return shapes | ({"noise": (2,)} if has_noise else {})
+        shapes |= {"noise": (2,)} if extra.has_noise else {}
+        return shapes | ({"degrees": (K,)} if extra.has_tails else {})
 
-    def size(self, d: int, has_noise: bool) -> int:
+    def size(self, d: int, extra: Extra) -> int:
         """Return the number of values of its parameters."""
-        return sum(math.prod(shape) for shape in self.shapes(d, has_noise).values())
+        return sum(math.prod(shape) for shape in self.shapes(d, extra).values())
 
 
 def entries_of(outcomes: Outcomes) -> list[Entry]:
@@ -90,7 +109,7 @@ def arrays_of(outcomes: Outcomes, d: int) -> Arrays:
     ordered = (
         getattr(result.parameters, name).ravel()
         for entry, result in zip(mixtures, results, strict=True)
-        for name in entry.shapes(d, result.parameters.noise is not None)
+        for name in entry.shapes(d, Extra.of(result.parameters))
     )
     numbers = [[getattr(fit, name) for name in NUMBERS] for fit in fits]
     return {
@@ -112,11 +131,11 @@ def checked_entries(manifest: dict[str, Any]) -> list[Entry]:
     return [Entry.checked(values) for values in manifest["outcomes"]]
 
 
-def layout_of(entries: Sequence[Entry], d: int, has_noise: bool) -> dict[str, Header]:
+def layout_of(entries: Sequence[Entry], d: int, extra: Extra) -> dict[str, Header]:
     """Return the headers of the arrays of outcomes for rows of d columns."""
     mixtures = [entry for entry in entries if not entry.failure]
     lengths = {
-        "values": sum(entry.size(d, has_noise) for entry in mixtures),
+        "values": sum(entry.size(d, extra) for entry in mixtures),
         "lower_bounds": sum(entry.n_iter for entry in mixtures),
         "last_bounds": len(mixtures),
     }
@@ -127,7 +146,7 @@ def layout_of(entries: Sequence[Entry], d: int, has_noise: bool) -> dict[str, He
     return headers | {"degenerate": Header((n_flags,), np.dtype(bool))}
 
 
-def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int, has_noise: bool) -> Outcomes:
+def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int, extra: Extra) -> Outcomes:
     """Return the outcomes that entries and arrays describe; ValueError if they are damaged."""
     for name in ("values", "lower_bounds", "last_bounds"):
         sound = bool(np.isfinite(arrays[name]).all())
@@ -145,10 +164,10 @@ def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int, has_noise: boo
         fit = CandidateFit(candidate, failure=entry.failure, finished=entry.finished, **own)
         if not entry.failure:
             require(math.isfinite(own["log_likelihood"]), "a log-likelihood is damaged")
-            shapes = entry.shapes(d, has_noise)
+            shapes = entry.shapes(d, extra)
             parts = {name: values.next(shape) for name, shape in shapes.items()}
             parameters = Parameters.from_arrays(parts)
-            weights = np.append(parameters.weights, parts["noise"][0] if has_noise else 0.0)
+            weights = np.append(parameters.weights, parts["noise"][0] if extra.has_noise else 0.0)
             are_shares = math.isclose(weights.sum(), 1, abs_tol=1e-8) and weights.min() >= 0
             require(are_shares, "the weights of an outcome do not sum to one")
             degenerate = flags.next((entry.n_components,))

@@ -24,7 +24,7 @@ from gmmfast.files.archive import (
     require,
     under,
 )
-from gmmfast.files.attributes import COVARIANCES, FACTS, NOISE, PARAMETERS, QUANTILES
+from gmmfast.files.attributes import COVARIANCES, DEGREES, FACTS, NOISE, PARAMETERS, QUANTILES
 from gmmfast.models import Model
 from gmmfast.quantiles import GRID
 
@@ -54,7 +54,7 @@ def contents_of(mixture: Any) -> tuple[dict[str, Any], archive.Arrays]:
     arrays = {name: np.asarray(getattr(mixture, name)) for name in present}
     sound = np.zeros(arrays["weights_"].shape, bool)
     arrays["degenerate_"] = np.asarray(getattr(mixture, "degenerate_", sound))
-    for name in (QUANTILES, *NOISE):
+    for name in (QUANTILES, *NOISE, DEGREES):
         if hasattr(mixture, name):
             arrays[name] = np.asarray(getattr(mixture, name))
     if mixture._stream is not None:
@@ -96,8 +96,13 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
         expected |= dict(zip(NOISE, own, strict=True))
         if NOISE[2] not in found:  # of a resumed fit that has not gone on
             del expected[NOISE[2]]
+    if DEGREES in found:
+        expected[DEGREES] = Header((K,), np.dtype(float))
     if any(name.startswith(STREAM) for name in found):
-        expected |= _stream_layout(mixture._model(), K, d)
+        stream = _stream_layout(mixture._model(), K, d)
+        if DEGREES in found:
+            stream[f"{STREAM}tails"] = Header((2, K), np.dtype(float))
+        expected |= stream
     return expected
 
 
@@ -128,6 +133,9 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
         if NOISE[2] in contents:
             setattr(mixture, NOISE[2], contents[NOISE[2]])
         weights = np.append(weights, weights.dtype.type(mixture.noise_weight_))
+    if DEGREES in contents:
+        require(bool((contents[DEGREES] > 0).all()), f"{DEGREES} are not positive")
+        setattr(mixture, DEGREES, contents[DEGREES])
     check_weights_init(weights, len(weights))
     _require_matrices(mixture)
     mixture.n_features_in_, mixture._learned_type = d, mixture.covariance_type

@@ -18,6 +18,7 @@ from gmmfast.files import archive
 from gmmfast.files.archive import Arrays, Form, Found, Header, plain, require
 from gmmfast.files.checkpoint import require_possible
 from gmmfast.files.entries import (
+    Extra,
     arrays_of,
     checked_entries,
     entries_of,
@@ -40,6 +41,8 @@ FIXED = (
     "covariance_ratio",
     "noise",
     "noise_volume",
+    "component",
+    "degrees_of_freedom",
     "max_iter",
     "acceleration",
     "exhaustive",
@@ -231,12 +234,8 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     shape = found["mean"].shape
     require(len(shape) == 1 and shape[0] > 0, "the mean is not a vector")
     seen = {name: Header(shape, np.dtype(float)) for name in ("mean", "center")}
-    has_noise = _has_noise(manifest["parameters"])
-    return seen | layout_of(checked_entries(manifest), shape[0], has_noise)
-
-
-def _has_noise(settings: Mapping[str, Any]) -> bool:
-    return settings.get("noise") not in (None, False)
+    extra = Extra.of_settings(manifest["parameters"])
+    return seen | layout_of(checked_entries(manifest), shape[0], extra)
 
 
 def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
@@ -253,7 +252,7 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> SearchCheckpoint:
         e.n_components in scope.counts and e.covariance_type in scope.models for e in entries
     )
     require(are_tried, "an outcome is of a candidate that the search does not try")
-    outcomes = outcomes_of(entries, arrays, len(seen.center), _has_noise(settings))
+    outcomes = outcomes_of(entries, arrays, len(seen.center), Extra.of_settings(settings))
     return SearchCheckpoint(settings, seen, state, outcomes)
 
 

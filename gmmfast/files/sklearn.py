@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.constraints import SKLEARN_TYPES
-from gmmfast.files.attributes import FITTED, NOISE, OURS, PARAMETERS
+from gmmfast.files.attributes import DEGREES, FITTED, NOISE, OURS, PARAMETERS
 
 
 def to_sklearn(mixture: Any) -> Any:
@@ -19,6 +19,11 @@ def to_sklearn(mixture: Any) -> Any:
         raise ValueError(
             "scikit-learn's mixture cannot hold a uniform component. Fit without one, or keep this "
             "mixture with save()."
+        )
+    if hasattr(mixture, DEGREES):
+        raise ValueError(
+            "scikit-learn's mixture has Gaussian components; got t components. Fit with "
+            "component='gaussian', or keep this mixture with save()."
         )
     theirs = SklearnMixture().get_params()
     params = {name: value for name, value in mixture.get_params().items() if name in theirs}

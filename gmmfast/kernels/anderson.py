@@ -26,6 +26,7 @@ from gmmfast.kernels.statistics import (
     are_semidefinite,
     expected,
     read_statistics,
+    sum_of_counts,
     write_scales,
     write_statistics,
 )
@@ -58,18 +59,18 @@ class Leap(NamedTuple):
     shares: NDArray  # (2, M - 1) scratch
 
 
-def leap_size(n_components, n_features, n_scatter, n_flat):
-    """Return the size of `Fit.leap`, given the sizes of its scatter and mixture."""
+def leap_size(n_components, n_features, n_scatter, n_tails, n_flat):
+    """Return the size of `Fit.leap`, given the sizes of its scatter, tails and mixture."""
     kd, q = n_components * n_features, MEMORY - 1
-    m = n_components + kd + n_scatter
-    scratch = 2 + 2 * kd + n_components + n_scatter + m + 3 * q * q + 1 + 2 * q
+    m = n_tails + n_components + kd + n_scatter
+    scratch = 2 + 2 * kd + n_components + n_scatter + n_tails + m + 3 * q * q + 1 + 2 * q
     return kd + m + 2 * MEMORY * m + RATES + 1 + n_flat + 1 + scratch
 
 
-def leap_in(memory, reference, scatter, n_flat):
+def leap_in(memory, reference, scatter, n_tails, n_flat):
     """Return views of `Fit.leap`, for totals of given shapes."""
     (K, d), s, q = reference.shape, scatter.size, MEMORY - 1
-    m, i = K + K * d + s, K * d
+    m, i = n_tails + K + K * d + s, K * d
     about = memory[:i].reshape(K, d)
     inputs, i = memory[i : i + m], i + m
     points, i = memory[i : i + MEMORY * m].reshape(MEMORY, m), i + MEMORY * m
@@ -82,12 +83,13 @@ def leap_in(memory, reference, scatter, n_flat):
     own_mass, i = memory[i : i + K], i + K
     first, i = memory[i : i + K * d].reshape(K, d), i + K * d
     second, i = memory[i : i + s].reshape(scatter.shape), i + s
+    tails, i = memory[i : i + n_tails].reshape(2, n_tails // 2), i + n_tails
     scales, i = memory[i : i + m], i + m
     system, i = memory[i : i + q * q].reshape(1, q, q), i + q * q
     upper, i = memory[i : i + q * q].reshape(q, q), i + q * q
     factor, i = memory[i : i + q * q].reshape(1, q, q), i + q * q
     log_det, i = memory[i : i + 1], i + 1
-    totals = Totals(log_likelihood, best, from_means, own_mass, first, second)
+    totals = Totals(log_likelihood, best, from_means, own_mass, first, second, tails)
     return Leap(
         about, inputs, points, images, gains, fallback, required, totals, scales, system, upper,
         factor, log_det, memory[i : i + 2 * q].reshape(2, q),
@@ -102,7 +104,10 @@ def fall_back(
     fit,  # in, out: Fit
 ):
     """Replace a leap that no pass has tested by the result of plain EM's last step."""
-    leap = _leap_in(fit.leap, fit.totals.reference, fit.totals.scatter, fit.flat.size)
+    totals = fit.totals
+    leap = _leap_in(
+        fit.leap, totals.reference, totals.scatter, totals.tails.size, fit.flat.size
+    )  # fmt: skip
     copy_flat(leap.fallback, fit.flat)
 
 
@@ -264,7 +269,7 @@ def leap_ahead(
         leap.inputs, leap.reference, ahead.scatter, ahead
     ) and are_semidefinite(ahead, ahead.scatter, fit.work.scatter)
     if fit.mixture.noise.size > 0:
-        is_possible = is_possible and ahead.mass.sum() <= rule.step.weight
+        is_possible = is_possible and sum_of_counts(ahead) <= rule.step.weight
     rise = expectation_of(rule, fit) - start
     copy_flat(fit.flat, leap.fallback)
     if is_possible:
@@ -286,7 +291,7 @@ def extrapolate(
 ):
     """EM step or leap; return FINE, SHARED or the failed component."""
     counts, totals = fit.leap_counts, fit.totals
-    leap = _leap_in(fit.leap, totals.first, totals.scatter, fit.flat.size)
+    leap = _leap_in(fit.leap, totals.first, totals.scatter, totals.tails.size, fit.flat.size)
     was_on_trial, before = counts[ON_TRIAL] != 0, fit.numbers[LOWER_BOUND]
     counts[ON_TRIAL] = 0
     if was_on_trial and not reached >= leap.required[0]:

@@ -3,7 +3,9 @@
 A tile is ``x (d, TILE)``: feature-major, so that the lanes of a vector are rows. A component is
 skipped once it is negligible for every row of the tile. That is exact: its log density,
 ``constant - |factor @ (x - mean)|^2 / 2``, only falls as rows of the triangle are added, and the
-length of a vector is at least its projection on any direction (`kernels.separation`).
+length of a vector is at least its projection on any direction (`kernels.separation`). That of a t
+component, ``constant - (nu + d) / 2 log(1 + |factor @ (x - mean)|^2 / nu)``, falls as well: it is
+negligible beyond a squared distance, its reach.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ from gmmfast.kernels.simd import (
     maximum,
     splat,
     store,
+    where_above,
 )
 
 CACHE_LINE = 64  # bytes
+DEGREES, LOG_LATENT = range(2)  # columns of `Density.tails`
 TILE = 64  # rows; two arrays (d, TILE) fill a 32 KiB cache at d = 32
 
 
@@ -44,6 +48,8 @@ class Work(NamedTuple):
     log_density: NDArray  # (TILE,) of the mixture
     inverse: NDArray  # (TILE,) 1 / sum of `resp`: normalizes the responsibilities
     active: NDArray  # (K + 1,) components that were not skipped, in the order of `resp`; K is noise
+    latent: NDArray | None  # (K + 1, TILE) expected latent weights of the rows in t components,
+    logs: NDArray | None  # (K + 1, TILE) and log(1 + squared distance / nu), in the order of `resp`
 
 
 @allocating_kernel
@@ -65,15 +71,20 @@ def aligned(
 def make_work(
     n_components,  # in
     x,  # in (d, TILE): example of shape and element type
+    tails,  # in: of a Density
 ):
     """Allocate the scratch of one tile; once per shard, not per tile."""
     d, like = x.shape[0], x[0]
     rows = aligned(4, like)
+    if tails is None:
+        latent, logs = None, None
+    else:
+        latent, logs = aligned(n_components + 1, like), aligned(n_components + 1, like)
     return Work(
         aligned(d, like), aligned(d, like), aligned(d, like), aligned(d, like),
         aligned(n_components + 1, like),
         rows[0], rows[1], rows[2], rows[3],
-        np.empty(n_components + 1, np.int64),
+        np.empty(n_components + 1, np.int64), latent, logs,
     )  # fmt: skip
 
 
@@ -212,16 +223,49 @@ def add_last_scaled_squares(
 
 
 @kernel
+def reach_of(
+    tails,  # in: of a Density
+    k,  # in: component
+    d,  # in: features
+    constant,  # in
+    least,  # in: the smallest best log density of the tile's rows, or a lower bound
+    cut,  # in: how far below the best a log density is negligible
+):
+    """Squared distance beyond which a t component is negligible; None for normal components."""
+    if tails is None:
+        return None
+    degrees = tails[k, DEGREES]
+    reach = degrees * np.expm1((constant - least - cut) / (0.5 * (degrees + d)))
+    return np.inf if np.isnan(reach) else reach
+
+
+@kernel
 def can_matter(
     constant,  # in
     distance,  # in (TILE,): a lower bound of the squared distance
     best,  # in (TILE,)
     cut,  # in: how far below the best a log density is negligible
+    reach,  # in: of `reach_of`
 ):
     """Whether some row's log density can still be within `cut` of its best."""
+    if reach is not None:
+        return is_any_within(reach, distance)
     c, limit, half = splat(constant, best), splat(cut, best), splat(-0.5, best)
     for p in range(0, TILE, lanes(best)):
         if any_reaches(fma(half, load(distance, (p,)), c) - load(best, (p,)), limit):
+            return True
+    return False
+
+
+@kernel
+def is_any_within(
+    reach,  # in
+    distance,  # in (TILE,): squared
+):
+    """Whether some row is within reach."""
+    limit, zero = splat(reach, distance), splat(0.0, distance)
+    for p in range(0, TILE, lanes(distance)):
+        if any_reaches(limit - load(distance, (p,)), zero):
             return True
     return False
 
@@ -234,6 +278,7 @@ def is_near(
     owned,  # in (d, TILE)
     best,  # in (TILE,)
     cut,  # in
+    reach,  # in: of `reach_of`
 ):
     """Whether a component can matter, by the rows' distances along one direction."""
     c, limit, half = splat(constant, best), splat(cut, best), splat(-0.5, best)
@@ -242,7 +287,10 @@ def is_near(
         for j in range(direction.size):
             z = fma(splat(direction[j], best), load(owned, (j, p)), z)
         z = maximum(z, splat(0.0, best))
-        if any_reaches(fma(half * z, z, c) - load(best, (p,)), limit):
+        if reach is not None:
+            if any_reaches(splat(reach, best) - z * z, splat(0.0, best)):
+                return True
+        elif any_reaches(fma(half * z, z, c) - load(best, (p,)), limit):
             return True
     return False
 
@@ -255,6 +303,7 @@ def squared_distance(
     constant,  # in
     best,  # in (TILE,)
     cut,  # in
+    reach,  # in: of `reach_of`
     residual,  # scratch (d, TILE)
     distance,  # out (TILE,) |factor @ (x - mean)|^2
 ):
@@ -266,20 +315,20 @@ def squared_distance(
     if factor.ndim == 1:
         for j in range(0, whole, 4):
             add_four_scaled_squares(x, mean, factor, j, distance)
-            if not can_matter(constant, distance, best, cut):
+            if not can_matter(constant, distance, best, cut, reach):
                 return False
         if whole < d:
             add_last_scaled_squares(x, mean, factor, whole, distance)
-            return can_matter(constant, distance, best, cut)
+            return can_matter(constant, distance, best, cut, reach)
         return True
     subtract(x, mean, residual)
     for r in range(0, whole, 4):
         add_four_squares(residual, factor, r, distance)
-        if not can_matter(constant, distance, best, cut):
+        if not can_matter(constant, distance, best, cut, reach):
             return False
     if whole < d:
         add_last_squares(residual, factor, whole, distance)
-        return can_matter(constant, distance, best, cut)
+        return can_matter(constant, distance, best, cut, reach)
     return True
 
 
@@ -291,9 +340,12 @@ def is_within_reach(
     constant,  # in
     constant_of_owner,  # in
     cut,  # in
+    reach,  # in: of `reach_of`
 ):
     """Whether a component can matter to rows that are no farther than `radius` from the owner."""
     least = max(gap - spread * radius, 0.0)
+    if reach is not None:
+        return least * least <= reach
     best = constant_of_owner - 0.5 * radius * radius
     return not constant - 0.5 * least * least - best < cut
 
@@ -318,6 +370,63 @@ def radius_of(
 
 
 @kernel
+def put_log_densities(
+    tails,  # in: of a Density
+    k,  # in: component
+    d,  # in: features
+    constant,  # in
+    a,  # in: the component's place
+    work,  # in: distance; in, out: best; out: resp, and latent and logs of t components, at a
+):
+    """Log densities from distances; returns the smallest best one of the tile, of t components."""
+    if tails is not None:
+        return put_tails(tails[k, DEGREES], d, constant, a, work)
+    for p in range(0, TILE, lanes(work.best)):
+        v = fma(splat(-0.5, work.best), load(work.distance, (p,)), splat(constant, work.best))
+        v = maximum(v, lowest(work.best))  # stands for -inf: far rows stay finite
+        store(work.resp, (a, p), v)
+        store(work.best, (p,), maximum(v, load(work.best, (p,))))
+    return -np.inf
+
+
+@kernel
+def put_tails(
+    degrees,  # in: nu
+    d,  # in: features
+    constant,  # in
+    a,  # in: the component's place
+    work,  # in: distance; in, out: best; out: resp, latent and logs, at a
+):
+    """Log densities of a t component, ``E[u] = (nu + d) / (nu + distance)``, and `logs`.
+
+    Returns the smallest best log density of the tile. With q = distance / nu, what rounding takes
+    from ``1 + q`` is added to its logarithm: many degrees of freedom multiply it.
+    """
+    like, half = work.best, 0.5 * (degrees + d)
+    one, largest = splat(1.0, like), splat(0.0, like) - lowest(like)
+    least = splat(np.inf, like)
+    for p in range(0, TILE, lanes(like)):
+        q = load(work.distance, (p,)) * splat(1 / degrees, like)
+        q = where_above(largest, q, q, largest)  # far rows stay finite
+        y = one + q
+        inverse = one / y
+        logarithm = fma(q - (y - one), inverse, log(y))
+        v = fma(splat(-half, like), logarithm, splat(constant, like))
+        v = maximum(v, lowest(like))
+        best = maximum(v, load(work.best, (p,)))
+        store(work.resp, (a, p), v)
+        store(work.best, (p,), best)
+        store(work.latent, (a, p), inverse * splat(1 + d / degrees, like))
+        store(work.logs, (a, p), logarithm)
+        least = where_above(least, best, best, least)
+    store(work.inverse, (0,), least)  # as scratch
+    smallest = np.inf
+    for p in range(lanes(like)):
+        smallest = min(smallest, work.inverse[p])
+    return smallest
+
+
+@kernel
 def log_densities(
     x,  # in (d, TILE)
     density,  # in: gmmfast.parameters.Density
@@ -335,29 +444,28 @@ def log_densities(
     for p in range(0, TILE, lanes(x)):
         store(work.best, (p,), splat(density.noise[0], x))  # without noise, the first one matters
     n_active, has_radius, has_directions, radius = 0, False, False, np.inf
+    d, least = x.shape[0], np.float64(density.noise[0])
     for turn in range(constants.size):
         k = guess if turn == 0 else (0 if turn == guess else turn)
         constant = constants[k]
         if constant == -np.inf:
             continue
+        reach = reach_of(density.tails, k, d, constant, least, cut)
         if has_radius and not is_within_reach(
-            gaps[guess, k], separation.spreads[guess, k], radius, constant, constants[guess], cut
-        ):
+            gaps[guess, k], separation.spreads[guess, k], radius, constant, constants[guess], cut,
+            reach,
+        ):  # fmt: skip
             continue
         if has_directions and not is_near(
-            constant, gaps[guess, k], directions[guess, k], work.owned, work.best, cut
+            constant, gaps[guess, k], directions[guess, k], work.owned, work.best, cut, reach
         ):
             continue
         if not squared_distance(
-            y, density.means[k], density.factors[k], constant, work.best, cut,
+            y, density.means[k], density.factors[k], constant, work.best, cut, reach,
             work.residual, work.distance,
         ):  # fmt: skip
             continue
-        for p in range(0, TILE, lanes(x)):
-            v = fma(splat(-0.5, x), load(work.distance, (p,)), splat(constant, x))
-            v = maximum(v, lowest(x))  # stands for -inf: far rows stay finite
-            store(work.resp, (n_active, p), v)
-            store(work.best, (p,), maximum(v, load(work.best, (p,))))
+        least = put_log_densities(density.tails, k, d, constant, n_active, work)
         work.active[n_active] = k
         n_active += 1
         if turn == 0 and gaps.shape[0] > 0:

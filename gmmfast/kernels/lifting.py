@@ -4,6 +4,9 @@ Given the observed features o of a row and a component, the missing ones m are n
 ``mean_m + B (x_o - mean_o)`` and covariance C, where ``B = Sigma_mo Sigma_oo^-1`` and ``C =
 Sigma_mm - B Sigma_om``. So the expected moments of whole rows follow from the moments of the
 observed features, once per pattern (Ghahramani & Jordan 1994; Little & Rubin 2019, section 11.2).
+
+In a t component this is so given the latent weight u of the row, and C is divided by u: in moments
+times u, C counts once per row, whatever its latent weight.
 """
 
 from __future__ import annotations
@@ -16,8 +19,17 @@ from numpy.typing import NDArray
 from gmmfast.kernels.cholesky import factorize
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, kernel
 from gmmfast.kernels.moments import is_pooled
-from gmmfast.kernels.passes import LOG_TWO_PI
+from gmmfast.kernels.passes import log_normalizer_of, set_tails
 from gmmfast.parameters import Density
+
+
+class Whole(NamedTuple):
+    """The mixture of whole rows."""
+
+    weights: NDArray  # (K,)
+    means: NDArray  # (K, d)
+    covariances: NDArray  # (K, d, d), (1, d, d) or (K, d)
+    degrees: NDArray | None  # (K,) degrees of freedom of t components
 
 
 class Scratch(NamedTuple):
@@ -28,6 +40,8 @@ class Scratch(NamedTuple):
     of_components: NDArray  # (3 K + 1,)
     of_missing: NDArray  # (5 d d,)
     of_features: NDArray  # (2 d,)
+    tails: NDArray | None  # (K, 2), as of a Density
+    tail_sums: NDArray  # (2, K), or (2, 0)
 
 
 class PatternWork(NamedTuple):
@@ -50,19 +64,31 @@ class PatternWork(NamedTuple):
     products: NDArray  # (m, o) B @ scatter
     offsets: NDArray  # (m,) mean of the missing features where the observed ones are at `about`
     moved: NDArray  # (m,) B @ first
+    tails: NDArray | None  # (K, 2), as of a Density
+    tail_sums: NDArray  # (2, K), or (2, 0)
+
+
+@allocating_kernel
+def make_tails(
+    degrees,  # in (K,), or None
+):
+    """Allocate `Density.tails` and the sums that go with it."""
+    if degrees is None:
+        return None, np.empty((2, 0))
+    return np.empty((degrees.size, 2)), np.empty((2, degrees.size))
 
 
 @allocating_kernel
 def make_scratch(
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
-    means,  # in (K, d)
+    whole,  # in: Whole
 ):
     """Allocate scratch."""
-    K, d = means.shape
-    size = K * d * d if covariances.ndim == 3 else K * d
+    K, d = whole.means.shape
+    size = K * d * d if whole.covariances.ndim == 3 else K * d
+    tails, tail_sums = make_tails(whole.degrees)
     scratch = Scratch(
         np.empty(3 * K * d), np.empty(3 * size), np.empty(3 * K + 1), np.empty(5 * d * d),
-        np.empty(2 * d),
+        np.empty(2 * d), tails, tail_sums,
     )  # fmt: skip
     scratch.of_components[3 * K] = -np.inf
     return scratch
@@ -71,15 +97,14 @@ def make_scratch(
 @kernel
 def work_in(
     scratch,  # in: Scratch
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
-    K,  # in
-    d,  # in
+    whole,  # in: Whole
     o,  # in: observed features
 ):
     """Views of scratch."""
+    K, d = whole.means.shape
     of_means, of_missing, n, m = scratch.of_means, scratch.of_missing, K * o, d - o
     shape: tuple[int, ...]
-    if covariances.ndim == 3:
+    if whole.covariances.ndim == 3:
         shape, size = (K, o, o), K * o * o
     else:
         shape, size = (K, o), K * o
@@ -101,6 +126,8 @@ def work_in(
         of_missing[4 * d * d : 4 * d * d + m * o].reshape(m, o),
         scratch.of_features[:m],
         scratch.of_features[d : d + m],
+        scratch.tails,
+        scratch.tail_sums,
     )
 
 
@@ -108,12 +135,11 @@ def work_in(
 def density_of(
     features,  # in (d,): the observed ones first
     o,  # in: how many of them are observed
-    weights,  # in (K,)
-    means,  # in (K, d)
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    whole,  # in: Whole
     known,  # out: constants, means, factors; scratch
 ):
     """Density of the observed features; constants are NaN if a covariance is singular."""
+    weights, means, covariances = whole.weights, whole.means, whole.covariances
     K, n, failed = weights.size, covariances.shape[0], -1
     own, factors = known.means, known.factors
     for k in range(K):
@@ -134,12 +160,15 @@ def density_of(
             for a in range(o):
                 for b in range(o):
                     factors[k, a, b] = factors[0, a, b]
+    set_tails(known.tails, whole.degrees, o)
     for k in range(K):
         constant = -np.inf
         if weights[k] > 0:
-            constant = np.log(weights[k]) - 0.5 * (known.log_dets[k] + o * LOG_TWO_PI)
+            constant = np.log(weights[k]) + log_normalizer_of(
+                whole.degrees, k, known.log_dets[k], o
+            )
         known.constants[k] = constant if failed < 0 else np.nan
-    return Density(known.constants, own, factors, None, known.noise)
+    return Density(known.constants, own, factors, None, known.noise, known.tails)
 
 
 @kernel
@@ -215,6 +244,7 @@ def add_lower(
 def lift_offsets(
     features,  # in (d,): the observed ones first
     mass,  # in: of the pattern
+    count,  # in: of the pattern: mass without latent weights
     first,  # in (o,): of the pattern
     known,  # in: rest, offsets, moved
     scatter,  # in, out (d, d), lower
@@ -227,7 +257,7 @@ def lift_offsets(
             add_lower(j, features[a], offset * first[a], scatter)
         for e in range(c + 1):
             other = known.offsets[e]
-            own = mass * (known.rest[c, e] + offset * other)
+            own = count * known.rest[c, e] + mass * (offset * other)
             own += known.moved[c] * other + known.moved[e] * offset
             add_lower(j, features[o + e], own, scatter)
 
@@ -266,16 +296,17 @@ def lift_scatter(
 def lift(
     features,  # in (d,): the observed ones first
     o,  # in: how many of them are observed
-    means,  # in (K, d)
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    whole,  # in: Whole
     about,  # in (K, d)
     factors,  # in (K, o, o) or (K, o)
     known,  # in: sums of the pattern; scratch
     mass,  # in, out (K,)
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+    tail_sums,  # in, out (2, K) or (2, 0)
 ):
     """Add the expected sums of whole rows, from the sums of what is observed."""
+    means, covariances = whole.means, whole.covariances
     K, d = means.shape
     own_first, own_scatter = known.first, known.scatter
     pooled, is_regressed = is_pooled(scatter, first), False
@@ -288,13 +319,18 @@ def lift(
             if not pooled:
                 scatter[k] = 0.0
         mass[k] += own_mass
+        count = own_mass
+        if tail_sums.size > 0:
+            count = known.tail_sums[0, k]
+            tail_sums[0, k] += count
+            tail_sums[1, k] += known.tail_sums[1, k]
         if covariances.ndim == 2:
             lift_means(features, k, own_mass, own_first[k], means, about, known, False, first[k])
             for a in range(o):
                 scatter[k, features[a]] += own_scatter[k, a]
             for c in range(d - o):
                 j, offset = features[o + c], known.offsets[c]
-                scatter[k, j] += own_mass * (covariances[k, j] + offset * offset)
+                scatter[k, j] += count * covariances[k, j] + own_mass * (offset * offset)
         else:
             if covariances.shape[0] > 1 or not is_regressed:
                 regress(
@@ -303,7 +339,7 @@ def lift(
                 is_regressed = True
             lift_means(features, k, own_mass, own_first[k], means, about, known, True, first[k])
             to = 0 if pooled else k
-            lift_offsets(features, own_mass, own_first[k], known, scatter[to])
+            lift_offsets(features, own_mass, count, own_first[k], known, scatter[to])
             if not pooled:
                 lift_scatter(features, own_scatter[k], known, scatter[to])
     if covariances.ndim == 3 and pooled and is_regressed:
@@ -314,20 +350,18 @@ def lift(
 def regress_all(
     features,  # in (d,): the observed ones first
     o,  # in: how many of them are observed
-    weights,  # in (K,)
-    means,  # in (K, d)
-    covariances,  # in (K, d, d) or (1, d, d)
+    whole,  # in: Whole, with matrices
     scratch,  # scratch
     slopes,  # out (K, d - o, o)
     rests,  # out (K, d - o, d - o)
 ):
     """Regressions of the missing features on the observed ones; return 1 if they fail."""
-    K, d = means.shape
-    known = work_in(scratch, covariances, K, d, o)
-    density = density_of(features, o, weights, means, covariances, known)
+    covariances = whole.covariances
+    known = work_in(scratch, whole, o)
+    density = density_of(features, o, whole, known)
     if np.isnan(density.constants[0]):
         return 1
-    for k in range(K):
+    for k in range(whole.weights.size):
         of = min(k, covariances.shape[0] - 1)
         regress(features, o, density.factors[k], covariances[of], known)
         for c in range(features.size - o):

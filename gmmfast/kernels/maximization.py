@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize
 from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.degrees import count_of, move_degrees
 from gmmfast.kernels.families import Family, FamilyWork
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
@@ -25,10 +26,14 @@ class Mixture(NamedTuple):
     factors: NDArray  # (K, d, d) lower inverse Cholesky factors, or (K, d) 1 / standard deviation
     whitening: NDArray  # (1, d, d) lower inverse Cholesky factor, applied first; or (0, d, d)
     noise: NDArray  # (2,): weight of the uniform component, and its log density; or (0,)
+    degrees: NDArray  # (K,): degrees of freedom of t components, or (0,)
 
 
 class Totals(NamedTuple):
-    """Sums of a pass over all rows, as in `gmmfast.parameters.SufficientStatistics`."""
+    """Sums of a pass over all rows, as in `gmmfast.parameters.SufficientStatistics`.
+
+    In t components, r in mass and moments is times the expected latent weight u.
+    """
 
     log_likelihood: NDArray  # (1,) sum of w log p
     best: NDArray  # (1,) sum of w times the log density of the likeliest component alone
@@ -36,6 +41,9 @@ class Totals(NamedTuple):
     mass: NDArray  # (K,) sum of w r
     first: NDArray  # (K, d) sum of w r (x - reference)
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
+    tails: (
+        NDArray  # (2, K) of t components: sums of w r and of w r log u (NaN: not known); or (2, 0)
+    )
 
 
 class PriorTerms(NamedTuple):
@@ -60,13 +68,15 @@ class Fixed(NamedTuple):
 
 
 class StepRule(NamedTuple):
-    """A family of covariances, their regularization, a prior, and what stays as it is."""
+    """A family of covariances, their regularization, tails, a prior, and what stays as it is."""
 
     family: Family
     constrain: Any  # address of the family's kernel in `kernels.families`
     reg_covar: float  # added to the diagonal of every component's covariance
     least_mass: float  # below which a component is empty
     weight: float  # of all rows: what the components leave of it is noise
+    degrees: float  # of freedom of t components: given, or to begin with
+    estimate: int  # `GIVEN`, `COMMON_DEGREES` or `OWN_DEGREES` of `kernels.degrees`
     prior: PriorTerms
     fixed: Fixed
 
@@ -86,13 +96,13 @@ def move_means(
     rule,  # in: StepRule
     totals,  # in: Totals
     mixture,  # in, out: weights and means
-    mass,  # out (K,)
+    mass,  # out (K,): in t components without latent weights
 ):
     """New weights and means; an empty component keeps its mean, and gets weight zero."""
     total = 0.0
     for k in range(mass.size):
-        is_empty = totals.mass[k] < rule.least_mass
-        mass[k] = 0.0 if is_empty else totals.mass[k]
+        count = count_of(totals, k)
+        mass[k] = 0.0 if count < rule.least_mass else count
         total += mass[k]
     if mixture.noise.size > 0:
         mixture.noise[0] = max(rule.weight - total, 0.0) / rule.weight
@@ -103,7 +113,7 @@ def move_means(
             mass[k] = ALMOST_NONE
             continue
         for j in range(mixture.means.shape[1]):
-            mixture.means[k, j] = totals.reference[k, j] + totals.first[k, j] / mass[k]
+            mixture.means[k, j] = totals.reference[k, j] + totals.first[k, j] / totals.mass[k]
 
 
 @kernel
@@ -111,7 +121,7 @@ def move_scatter(
     totals,  # in: Totals
     weights,  # in (K,)
     means,  # in (K, d)
-    mass,  # in (K,)
+    mass,  # in (K,): of `move_means`
     reg_covar,  # in
     scatter,  # out, of the shape of the totals'
 ):
@@ -126,7 +136,7 @@ def move_scatter(
         own = 1.0 if weights[k] > 0 else 0.0  # an empty component adds nothing
         for i in range(d):
             s = means[k, i] - totals.reference[k, i]
-            h = totals.first[k, i] - 0.5 * mass[k] * s
+            h = totals.first[k, i] - 0.5 * totals.mass[k] * s
             if scatter.ndim == 2:
                 moments = totals.scatter[k, i] - 2 * s * h
                 scatter[k, i] = own * moments + mass[k] * reg_covar
@@ -136,7 +146,7 @@ def move_scatter(
                         scatter[to, i, j] += totals.scatter[k, i, j]
                 for j in range(i + 1):
                     t = means[k, j] - totals.reference[k, j]
-                    g = totals.first[k, j] - 0.5 * mass[k] * t
+                    g = totals.first[k, j] - 0.5 * totals.mass[k] * t
                     scatter[to, i, j] -= own * (s * g + h * t)
                 scatter[to, i, i] += mass[k] * reg_covar
     if scatter.ndim == 3:
@@ -149,8 +159,9 @@ def move_scatter(
 @kernel
 def add_prior(
     rule,  # in: StepRule
+    own_mass,  # in (K,): of the totals
     mixture,  # in, out: weights and means
-    mass,  # in, out (K,)
+    mass,  # in, out (K,): of `move_means`
     scatter,  # in, out: second moments about the means, of the shape of the totals'
 ):
     """From the most likely to the most probable mixture (Fraley & Raftery 2007, section 2)."""
@@ -160,9 +171,9 @@ def add_prior(
         mixture.noise[0] *= rule.weight
         total = mixture.noise[0]
     for k in range(K):
-        n = mass[k] if weights[k] > 0 else 0.0
-        share = prior.shrinkage / (n + prior.shrinkage) if prior.shrinkage > 0 else 0.0
-        pull = n * share
+        n, m = (mass[k], own_mass[k]) if weights[k] > 0 else (0.0, 0.0)
+        share = prior.shrinkage / (m + prior.shrinkage) if prior.shrinkage > 0 else 0.0
+        pull = m * share
         if rule.fixed.is_present and not np.isnan(rule.fixed.means[k, 0]):
             share, pull = 0.0, prior.shrinkage
         to = min(k, scatter.shape[0] - 1)
@@ -360,7 +371,9 @@ def maximize(
         keep_means(rule.fixed, mixture.means)
     move_scatter(totals, mixture.weights, mixture.means, work.mass, rule.reg_covar, work.scatter)
     if rule.prior.is_present:
-        add_prior(rule, mixture, work.mass, work.scatter)
+        add_prior(rule, totals.mass, mixture, work.mass, work.scatter)
+    if mixture.degrees.size > 0:
+        move_degrees(rule, totals, mixture.degrees)
     is_first = work.is_first[0] != 0
     work.is_first[0] = 0
     invoke(

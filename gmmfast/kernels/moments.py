@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import kernel
-from gmmfast.kernels.density import TILE, subtract
+from gmmfast.kernels.density import LOG_LATENT, TILE, subtract
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 
 
 class Sums(NamedTuple):
     """Accumulators, in float64; the first axis is the shard.
 
+    In t components, responsibilities r in mass and moments are times the expected latent weight u.
     Moments of a component without mass are not read; they are cleared when it gets mass. So the
     cost of a shard depends only on the components that it meets.
     """
@@ -24,9 +25,18 @@ class Sums(NamedTuple):
     mass: NDArray  # (shards, K) sum of w r
     first: NDArray  # (shards, K, d) sum of w r (x - mean)
     scatter: NDArray  # (shards, K, d, d) or pooled (shards, 1, d, d), lower; or (shards, K, d)
+    tails: (
+        NDArray  # (shards, 2, K) of t components: sums of w r and of w r log u; or (shards, 2, 0)
+    )
 
 
-def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[int, ...]) -> Sums:
+def make_sums(
+    n_shards: int,
+    n_components: int,
+    n_features: int,
+    scatter: tuple[int, ...],
+    has_tails: bool = False,
+) -> Sums:
     """Allocate accumulators; `scatter` is the shape of one shard's second moments."""
     return Sums(
         np.zeros(n_shards),
@@ -34,6 +44,7 @@ def make_sums(n_shards: int, n_components: int, n_features: int, scatter: tuple[
         np.zeros((n_shards, n_components)),
         np.zeros((n_shards, n_components, n_features)),
         np.zeros((n_shards, *scatter)),  # unused parts take no memory
+        np.zeros((n_shards, 2, n_components if has_tails else 0)),
     )
 
 
@@ -208,16 +219,49 @@ def add_second_moments(
 
 
 @kernel
+def weigh_rows(
+    row_weight,  # in (TILE,)
+    latent,  # in: of the Work
+    a,  # in: row of resp
+    kept,  # in: the row of resp to write
+    work,  # in: inverse, logs; in, out: resp
+):
+    """Responsibilities times row weights, and times latent weights of t components.
+
+    Returns the sums of the first product, of the result, and of the first product times `logs`.
+    """
+    s = splat(0.0, work.resp)
+    if latent is None:
+        for p in range(0, TILE, lanes(work.resp)):
+            r = load(work.resp, (a, p)) * (load(work.inverse, (p,)) * load(row_weight, (p,)))
+            store(work.resp, (kept, p), r)
+            s = s + r
+        share = total(s)
+        return share, share, 0.0
+    t, logged = s, s
+    for p in range(0, TILE, lanes(work.resp)):
+        r = load(work.resp, (a, p)) * (load(work.inverse, (p,)) * load(row_weight, (p,)))
+        weighted = r * load(latent, (a, p))
+        store(work.resp, (kept, p), weighted)
+        s = s + r
+        t = t + weighted
+        logged = fma(r, load(work.logs, (a, p)), logged)
+    return total(s), total(t), total(logged)
+
+
+@kernel
 def weight_responsibilities(
     row_weight,  # in (TILE,)
     n_active,  # in
     guess,  # in: owner to return if no component has mass
+    tails,  # in: of the Density
     work,  # in, out: resp *= inverse * row_weight, active; components without mass are dropped
     mass,  # in, out (K,) += sum of resp
     first,  # out (K, d): cleared for components that had no mass before
     scatter,  # out: likewise
+    tail_sums,  # in, out (2, K) of t components
 ):
-    """Responsibilities times row weights, and their sums; noise has no moments.
+    """Weights of the rows in the moments of each component, and their sums; noise has no moments.
 
     Returns the number of components left, and the component with the largest share of the tile.
     """
@@ -225,19 +269,17 @@ def weight_responsibilities(
     for a in range(n_active):
         if work.active[a] == mass.size:
             continue
-        s = splat(0.0, work.resp)
-        for p in range(0, TILE, lanes(work.resp)):
-            r = load(work.resp, (a, p)) * (load(work.inverse, (p,)) * load(row_weight, (p,)))
-            store(work.resp, (kept, p), r)
-            s = s + r
-        share = total(s)
+        share, weight, logged = weigh_rows(row_weight, work.latent, a, kept, work)
         if share > 0:
             k = work.active[a]
             if mass[k] == 0:
                 first[k] = 0.0
                 if not is_pooled(scatter, first):
                     scatter[k] = 0.0
-            mass[k] += share
+            mass[k] += weight
+            if tails is not None:
+                tail_sums[0, k] += share
+                tail_sums[1, k] += tails[k, LOG_LATENT] * share - logged
             work.active[kept] = k
             kept += 1
             if share > largest:

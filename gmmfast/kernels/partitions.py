@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gmmfast.kernels.compiling import entry_kernel, kernel
 from gmmfast.kernels.density import TILE
 from gmmfast.kernels.moments import is_pooled
@@ -40,7 +42,7 @@ def add_parts(
     scatter,  # out: of the totals
     totals,  # out: Totals
 ):
-    """Mass and moments of all parts."""
+    """Mass and moments of all parts. Nothing is known of latent weights: they are one."""
     totals.log_likelihood[0] = totals.best[0] = 0.0
     totals.mass[:] = 0.0
     totals.first[:] = 0.0
@@ -56,6 +58,8 @@ def add_parts(
                 totals.mass[k] += w
                 own = scatter[0 if pooled else k]
                 add_to_part(tiles[t], p, w, means[k], residual, totals.first[k], own)
+    for k in range(totals.tails.shape[1]):
+        totals.tails[0, k], totals.tails[1, k] = totals.mass[k], np.nan
     mirror(scatter)
 
 

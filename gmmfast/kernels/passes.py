@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
+from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
+from gmmfast.kernels.density import DEGREES, LOG_LATENT
 from gmmfast.kernels.moments import Sums, is_pooled
 from gmmfast.kernels.separation import Separation
 from gmmfast.parameters import (
@@ -18,8 +19,8 @@ from gmmfast.parameters import (
     SMALLEST,
     Density,
 )
+from gmmfast.tails import LOG_TWO_PI, log_less_digamma, log_normalizer
 
-LOG_TWO_PI = np.log(2 * np.pi)
 EPS, EPS_FLOAT32 = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
 TINY = float(np.finfo(np.float64).tiny)
 WIDE, TRIANGLES = 1, 2  # flags of a layout: float64 for float32 rows; no whitening
@@ -165,17 +166,72 @@ def set_means_and_factors(
                     whitening[i, j] = mixture.whitening[0, i, j]
 
 
+_log_normalizer, _log_less_digamma = called_kernel(log_normalizer), called_kernel(log_less_digamma)
+
+
+@kernel
+def log_normalizer_of(
+    degrees,  # in (K,) of t components, or None
+    k,  # in: component
+    log_det,  # in: log determinant of its covariance
+    d,  # in: features
+):
+    """Log density of a component at its mean."""
+    if degrees is None:
+        return -0.5 * (log_det + d * LOG_TWO_PI)
+    return _log_normalizer(degrees[k], d) - 0.5 * log_det
+
+
+@kernel
+def set_tails(
+    tails,  # out: of a Density, or None
+    degrees,  # in (K,) of t components, or None
+    d,  # in: features
+):
+    """Set what densities of t components take besides their constants.
+
+    The expected log of the latent weight is that at the mean less ``log(1 + distance / nu)``.
+    """
+    if tails is not None:
+        for k in range(degrees.size):
+            value, _ = _log_less_digamma(0.5 * (degrees[k] + d))
+            tails[k, DEGREES], tails[k, LOG_LATENT] = degrees[k], np.log1p(d / degrees[k]) - value
+
+
+@kernel
+def set_constants(
+    degrees,  # in (K,) of t components, or None
+    mixture,  # in: Mixture
+    density,  # out: Density
+):
+    """Set the log densities at the means, times the weights."""
+    K, d = mixture.means.shape
+    for k in range(K):
+        weight, constant = mixture.weights[k], -np.inf
+        if weight > 0:
+            constant = np.log(weight) + log_normalizer_of(degrees, k, mixture.log_dets[k], d)
+        density.constants[k] = constant
+    set_tails(density.tails, degrees, d)
+
+
+@kernel
+def degrees_for(
+    tails,  # in: of a Density, or None
+    mixture,  # in: Mixture
+):
+    """Degrees of freedom of t components; None of normal ones."""
+    if tails is None:
+        return None
+    return mixture.degrees
+
+
 @entry_kernel
 def prepare(
     mixture,  # in: Mixture
     density,  # out: Density
 ):
     """Set the E step's input from a mixture."""
-    K, d = mixture.means.shape
-    for k in range(K):
-        normalizer = 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
-        weight = mixture.weights[k]
-        density.constants[k] = np.log(weight) - normalizer if weight > 0 else -np.inf
+    set_constants(degrees_for(density.tails, mixture), mixture, density)
     density.noise[0] = -np.inf
     if mixture.noise.size > 0 and mixture.noise[0] > 0:
         density.noise[0] = np.log(mixture.noise[0]) + mixture.noise[1]
@@ -224,6 +280,7 @@ def collect_shards(
     totals.log_likelihood[0] = totals.best[0] = 0.0
     totals.mass[:] = 0.0
     totals.first[:] = 0.0
+    totals.tails[:] = 0.0
     scatter[:] = 0.0
     pooled = is_pooled(scatter, about)
     for k in range(K):
@@ -235,6 +292,9 @@ def collect_shards(
         for k in range(K):
             if sums.mass[s, k] > 0:
                 totals.mass[k] += sums.mass[s, k]
+                if totals.tails.size > 0:
+                    totals.tails[0, k] += sums.tails[s, 0, k]
+                    totals.tails[1, k] += sums.tails[s, 1, k]
                 for j in range(d):
                     totals.first[k, j] += sums.first[s, k, j]
                     if scatter.ndim == 2:

@@ -60,7 +60,8 @@ def work_for(
     """Views of the scratch of a tile."""
     return Work(
         work.whitened[:o], work.owned[:o], work.residual[:o], work.weighted[:o], work.resp,
-        work.distance, work.best, work.log_density, work.inverse, work.active,
+        work.distance, work.best, work.log_density, work.inverse, work.active, work.latent,
+        work.logs,
     )  # fmt: skip
 
 
@@ -69,9 +70,7 @@ def add_piece(
     begin,  # in: first tile
     end,  # in: all are of one pattern
     tiles,  # in: Tiles
-    weights,  # in (K,)
-    means,  # in (K, d)
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    whole,  # in: Whole
     separation,  # in: an empty Separation
     about,  # in (K, d)
     cut,  # in
@@ -81,29 +80,32 @@ def add_piece(
     mass,  # in, out (K,)
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+    tail_sums,  # in, out (2, K) or (2, 0)
 ):
     """E pass over tiles of one pattern; return the sums of the mixture's and best log density."""
     q = tiles.patterns[begin]
-    o, features, (K, d) = tiles.counts[q], tiles.features[q], means.shape
-    known = work_in(scratch, covariances, K, d, o)
-    density = density_of(features, o, weights, means, covariances, known)
-    for k in range(K):
+    o, features = tiles.counts[q], tiles.features[q]
+    known = work_in(scratch, whole, o)
+    density = density_of(features, o, whole, known)
+    for k in range(mass.size):
         for a in range(o):
             known.about[k, a] = about[k, features[a]]
     own_scatter = known.scatter
     if is_pooled(scatter, first):
         own_scatter = own_scatter[:1]
-    clear(known.mass, own_scatter, known.first)
+    clear(known.mass, known.tail_sums, own_scatter, known.first)
     own_work, log_likelihood, best = work_for(o, work), 0.0, 0.0
     for t in range(begin, end):
         tile = tiles.values[tiles.lines[t] : tiles.lines[t] + o]
         guesses[t], of_mixture, of_best = add_tile(
             tile, tiles.row_weights[t], density, separation, known.about, cut, guesses[t], own_work,
-            known.mass, known.first, own_scatter,
+            known.mass, known.first, own_scatter, known.tail_sums,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
-    lift(features, o, means, covariances, about, density.factors, known, mass, first, scatter)
+    lift(
+        features, o, whole, about, density.factors, known, mass, first, scatter, tail_sums
+    )  # fmt: skip
     if np.isnan(known.constants[0]):
         return np.nan, np.nan
     return log_likelihood, best
@@ -127,9 +129,7 @@ def patterns_shard(
     s,  # in: number of the shard
     n_shards,  # in: each takes neighboring tiles
     tiles,  # in: Tiles
-    weights,  # in (K,)
-    means,  # in (K, d)
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    whole,  # in: Whole
     separation,  # in: an empty Separation
     about,  # in (K, d): moments are taken about it
     cut,  # in
@@ -137,18 +137,18 @@ def patterns_shard(
     sums,  # out: Sums, at s
 ):
     """EM sums of one shard."""
-    scratch = make_scratch(covariances, means)
-    work = make_work(weights.size, aligned(means.shape[1], about[0]))
-    mass, first, scatter = sums.mass[s], sums.first[s], sums.scatter[s]
-    clear(mass, scatter, means)
+    scratch = make_scratch(whole)
+    work = make_work(whole.weights.size, aligned(about.shape[1], about[0]), scratch.tails)
+    mass, first, scatter, tail_sums = sums.mass[s], sums.first[s], sums.scatter[s], sums.tails[s]
+    clear(mass, tail_sums, scatter, about)
     log_likelihood = best = 0.0
     n_tiles = tiles.patterns.size
     begin, last = s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards
     while begin < last:
         end = end_of_piece(begin, last, tiles.patterns)
         of_mixture, of_best = add_piece(
-            begin, end, tiles, weights, means, covariances, separation, about, cut, guesses,
-            scratch, work, mass, first, scatter,
+            begin, end, tiles, whole, separation, about, cut, guesses,
+            scratch, work, mass, first, scatter, tail_sums,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
@@ -157,25 +157,21 @@ def patterns_shard(
 
 
 @allocating_kernel
-def sum_patterns(
-    begin, end, n_shards, tiles, weights, means, covariances, separation, about, cut, guesses, sums
-):
+def sum_patterns(begin, end, n_shards, tiles, whole, separation, about, cut, guesses, sums):
     """Shards, one after the other."""
     for i in range(begin, end):
         patterns_shard(
-            i * STRIDE % n_shards, n_shards, tiles, weights, means, covariances, separation,
+            i * STRIDE % n_shards, n_shards, tiles, whole, separation,
             about, cut, guesses, sums,
         )  # fmt: skip
 
 
 @parallel_kernel
-def patterns_pass(
-    begin, end, n_shards, tiles, weights, means, covariances, separation, about, cut, guesses, sums
-):
+def patterns_pass(begin, end, n_shards, tiles, whole, separation, about, cut, guesses, sums):
     """Shards, in parallel."""
     for i in prange(begin, end):
         patterns_shard(
-            np.int64(i * STRIDE % n_shards), n_shards, tiles, weights, means, covariances,
+            np.int64(i * STRIDE % n_shards), n_shards, tiles, whole,
             separation, about, cut, guesses, sums,
         )  # fmt: skip
 
@@ -185,9 +181,7 @@ def evaluate_piece(
     begin,  # in: first tile
     end,  # in: all are of one pattern
     tiles,  # in: Tiles
-    weights,  # in (K,)
-    means,  # in (K, d)
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    whole,  # in: Whole
     separation,  # in: an empty Separation
     cut,  # in
     scratch,  # scratch
@@ -197,10 +191,10 @@ def evaluate_piece(
     labels,  # out (m,) or None: labels need no normalized densities
 ):
     """Evaluate what is known of the rows of tiles of one pattern."""
-    q, guess, (K, d) = tiles.patterns[begin], np.int64(0), means.shape
+    q, guess = tiles.patterns[begin], np.int64(0)
     o = tiles.counts[q]
-    known, own_work = work_in(scratch, covariances, K, d, o), work_for(o, work)
-    density = density_of(tiles.features[q], o, weights, means, covariances, known)
+    known, own_work = work_in(scratch, whole, o), work_for(o, work)
+    density = density_of(tiles.features[q], o, whole, known)
     for t in range(begin, end):
         tile = tiles.values[tiles.lines[t] : tiles.lines[t] + o]
         first, count = tiles.first_rows[t], tiles.first_rows[t + 1] - tiles.first_rows[t]
@@ -217,9 +211,7 @@ def evaluate_patterns_shard(
     s,  # in: number of the shard
     n_shards,  # in: each takes neighboring tiles
     tiles,  # in: Tiles
-    weights,  # in (K,)
-    means,  # in (K, d)
-    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    whole,  # in: Whole
     separation,  # in: an empty Separation
     cut,  # in
     log_density,  # out (m,) or None, by pattern, like the outputs below
@@ -227,14 +219,14 @@ def evaluate_patterns_shard(
     labels,  # out (m,) or None
 ):
     """Evaluate what is known of the rows of one shard."""
-    scratch = make_scratch(covariances, means)
-    work = make_work(weights.size, aligned(means.shape[1], means[0]))
+    scratch, d = make_scratch(whole), whole.means.shape[1]
+    work = make_work(whole.weights.size, aligned(d, whole.means[0]), scratch.tails)
     n_tiles = tiles.patterns.size
     begin, last = s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards
     while begin < last:
         end = end_of_piece(begin, last, tiles.patterns)
         evaluate_piece(
-            begin, end, tiles, weights, means, covariances, separation, cut, scratch, work,
+            begin, end, tiles, whole, separation, cut, scratch, work,
             log_density, resp, labels,
         )  # fmt: skip
         begin = end
@@ -242,25 +234,25 @@ def evaluate_patterns_shard(
 
 @allocating_kernel
 def evaluate_patterns_shards(
-    begin, end, n_shards, tiles, weights, means, covariances, separation, cut,
+    begin, end, n_shards, tiles, whole, separation, cut,
     log_density, resp, labels,
 ):  # fmt: skip
     """Shards, one after the other."""
     for s in range(begin, end):
         evaluate_patterns_shard(
-            s, n_shards, tiles, weights, means, covariances, separation, cut,
+            s, n_shards, tiles, whole, separation, cut,
             log_density, resp, labels,
         )  # fmt: skip
 
 
 @parallel_kernel
 def evaluate_patterns(
-    begin, end, n_shards, tiles, weights, means, covariances, separation, cut,
+    begin, end, n_shards, tiles, whole, separation, cut,
     log_density, resp, labels,
 ):  # fmt: skip
     """Shards, in parallel."""
     for s in prange(begin, end):
         evaluate_patterns_shard(
-            np.int64(s), n_shards, tiles, weights, means, covariances, separation, cut,
+            np.int64(s), n_shards, tiles, whole, separation, cut,
             log_density, resp, labels,
         )  # fmt: skip

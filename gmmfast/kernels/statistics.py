@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gmmfast.kernels.compiling import called_kernel, kernel
+from gmmfast.kernels.degrees import count_of
 
 NO_VARIANCE = 1e-12  # relative: smaller pivots are rounding
 
@@ -16,9 +19,13 @@ def write_statistics(
     reference,  # in (K, d)
     vector,  # out (m,)
 ):
-    """Mass, first and second moments about a reference, as one vector."""
+    """Sums of tails, mass, first and second moments about a reference, as one vector."""
     K, d = reference.shape
     i = 0
+    for part in range(2):
+        for k in range(totals.tails.shape[1]):
+            vector[i] = totals.tails[part, k]
+            i += 1
     for k in range(K):
         vector[i] = totals.mass[k]
         i += 1
@@ -62,6 +69,11 @@ def read_statistics(
     """Inverse of `write_statistics`; return whether no mass is negative."""
     K, d = reference.shape
     positive, i = True, 0
+    for part in range(2):
+        for k in range(totals.tails.shape[1]):
+            totals.tails[part, k] = vector[i]
+            positive = positive and (part == 1 or vector[i] >= 0)
+            i += 1
     for k in range(K):
         totals.mass[k] = vector[i]
         positive = positive and vector[i] >= 0
@@ -136,9 +148,15 @@ def write_scales(
     The scale of a mass is its root, of a mean the standard deviation of its component, and so on.
     """
     K, d = totals.first.shape
-    all_mass, i = totals.mass.sum(), K
+    all_mass, i = totals.mass.sum(), 0
+    for _ in range(2):
+        for k in range(totals.tails.shape[1]):
+            scales[i] = inverse(totals.tails[0, k])
+            i += 1
     for k in range(K):
-        scales[k] = inverse(totals.mass[k])
+        scales[i] = inverse(totals.mass[k])
+        i += 1
+    for k in range(K):
         of, mass = k, totals.mass[k]
         if scatter.shape[0] < K:
             of, mass = 0, all_mass
@@ -166,6 +184,17 @@ def inverse(
     return 1 / value if 1e-300 < value < 1e300 else 0.0
 
 
+@kernel
+def sum_of_counts(
+    totals,  # in: Totals
+):
+    """Rows of all components, by responsibility."""
+    total = 0.0
+    for k in range(totals.mass.size):
+        total += count_of(totals, k)
+    return total
+
+
 @called_kernel
 def expected(
     mixture,  # in: Mixture
@@ -174,15 +203,22 @@ def expected(
     scatter,  # in: of the totals
     weight,  # in: of all rows
 ):
-    """Expected complete log-likelihood, up to a constant (Bishop 2006, 9.40)."""
+    """Expected complete log-likelihood, up to a constant (Bishop 2006, 9.40).
+
+    Latent weights of t components are part of the complete data.
+    """
     K, d = mixture.means.shape
     total = 0.0
     if mixture.noise.size > 0 and mixture.noise[0] > 0:
-        total = max(weight - totals.mass.sum(), 0.0) * np.log(mixture.noise[0])
+        total = max(weight - sum_of_counts(totals), 0.0) * np.log(mixture.noise[0])
     for k in range(K):
-        mass = totals.mass[k]
+        mass, count = totals.mass[k], count_of(totals, k)
         if mixture.weights[k] > 0:
-            total += mass * np.log(mixture.weights[k])
+            total += count * np.log(mixture.weights[k])
+        if mixture.degrees.size > 0:
+            half = 0.5 * mixture.degrees[k]
+            rise = count * (half * np.log(half) - math.lgamma(half))
+            total += rise + half * (totals.tails[1, k] - mass)
         squares = 0.0
         of = min(k, scatter.shape[0] - 1)
         for r in range(d):
@@ -208,5 +244,5 @@ def expected(
                         g = totals.first[k, j] - 0.5 * mass * t
                         own = scatter[of, i, j] if k < scatter.shape[0] else 0.0
                         squares += u * v * (own - s * g - h * t)
-        total -= 0.5 * (mass * mixture.log_dets[k] + squares)
+        total -= 0.5 * (count * mixture.log_dets[k] + squares)
     return total

@@ -10,6 +10,7 @@ from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.full import Full
 from gmmfast.models.parsimonious import Parsimonious
 from gmmfast.models.spherical import Spherical
+from gmmfast.models.step import Tails
 from gmmfast.models.tied import Tied
 
 MODELS: dict[str, Callable[..., Model]] = {
@@ -28,11 +29,12 @@ def model_of(
     reg_covar: float = 0.0,
     covariance_ratio: float | None = None,
     noise: Noise | None = None,
+    tails: Tails | None = None,
 ) -> Model:
     """Return the model that parameters of `GaussianMixture` mean."""
     require_boundable([covariance_type], covariance_ratio)
-    model = MODELS[covariance_type](reg_covar, noise)
+    model = MODELS[covariance_type](reg_covar, noise, tails)
     return model if covariance_ratio is None else bounded(model, float(covariance_ratio))
 
 
-__all__ = ["MODELS", "Model", "Noise", "model_of", "square_roots"]
+__all__ = ["MODELS", "Model", "Noise", "Tails", "model_of", "square_roots"]

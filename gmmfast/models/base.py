@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from gmmfast.data.prior import Prior
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, invert_cholesky
+from gmmfast.kernels.degrees import COMMON_DEGREES, GIVEN, OWN_DEGREES
 from gmmfast.kernels.families import Family
 from gmmfast.kernels.maximization import FINE, SHARED, Fixed
 from gmmfast.kernels.variances import OWN
 from gmmfast.models.prior import NO_PRIOR, Moments, log_density, terms_of
 from gmmfast.models.step import (
+    Tails,
     load_mixture,
     new_state,
     new_totals,
@@ -51,7 +53,7 @@ class Noise(NamedTuple):
 
 
 class Model(ABC):
-    """A family of covariances, with or without noise.
+    """A family of covariances, with or without noise, of normal or t components.
 
     Parameters
     ----------
@@ -59,6 +61,8 @@ class Model(ABC):
         Added to the diagonal of every component's covariance, before the family's constraint.
     noise : Noise, optional
         A uniform component beside the others.
+    tails : Tails, optional
+        Degrees of freedom, if components have t distributions.
 
     Attributes
     ----------
@@ -76,8 +80,10 @@ class Model(ABC):
     is_whitened = False  #: whether one matrix whitens the rows, which makes components round
     needs_axes = False  #: whether `constrain` iterates over axes
 
-    def __init__(self, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
-        self.reg_covar, self.noise, self.prior = reg_covar, noise, NO_PRIOR
+    def __init__(
+        self, reg_covar: float = 0.0, noise: Noise | None = None, tails: Tails | None = None
+    ) -> None:
+        self.reg_covar, self.noise, self.tails, self.prior = reg_covar, noise, tails, NO_PRIOR
         self.fixed: Fixed | None = None
 
     @property
@@ -131,7 +137,7 @@ class Model(ABC):
         K, d = statistics.reference.shape
         state = new_state(self, K, d)
         mixture, work = state.mixture, new_work(self, state)
-        totals = new_totals(mixture.means, self.scatter.shape(K, d))
+        totals = new_totals(mixture.means, self.scatter.shape(K, d), self.tails is not None)
         if previous is None:
             mixture.means[...] = statistics.reference
         else:
@@ -221,11 +227,21 @@ class Model(ABC):
             least = smallest_variance(total)
         return np.asarray(np.maximum([SPIKE * least, ROUNDING * least], 1.001 * self.reg_covar))
 
-    def with_noise(self, parameters: Parameters) -> Parameters:
-        """Return a mixture with the noise of this model, of the weight that it has or begins with.
+    def adapted(self, parameters: Parameters) -> Parameters:
+        """Return a mixture with the noise and the tails of this model.
 
-        Without noise in the model, the components take its weight.
+        The weight of noise and degrees of freedom are those of the mixture if it has any, or those
+        that the model begins with.
         """
+        degrees = None
+        if self.tails is not None:
+            degrees = np.full(len(parameters.weights), self.tails.degrees)
+            if parameters.degrees is not None and self.tails.estimate != GIVEN:
+                degrees = parameters.degrees
+        return replace(self._with_noise(parameters), degrees=degrees)
+
+    def _with_noise(self, parameters: Parameters) -> Parameters:
+        """Without noise in the model, the components take its weight."""
         if self.noise is None:
             if parameters.noise is None:
                 return parameters
@@ -285,16 +301,18 @@ class Model(ABC):
         """Return the shape of the covariances in the family's structure."""
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return the number of free parameters: covariances, means and weights.
+        """Return the number of free parameters: covariances, means, weights, degrees of freedom.
 
         Noise has two, as in mclust: its weight and its volume.
         """
+        estimate = GIVEN if self.tails is None else self.tails.estimate
         return (
             self.n_covariance_parameters(n_components, n_features)
             + n_components * n_features
             + n_components
             - 1
             + (0 if self.noise is None else 2)
+            + {GIVEN: 0, COMMON_DEGREES: 1, OWN_DEGREES: n_components}[estimate]
         )
 
 

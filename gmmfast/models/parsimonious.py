@@ -25,6 +25,7 @@ from gmmfast.models.base import (
     inverse_of_precisions,
     smallest_eigenvalues,
 )
+from gmmfast.models.step import Tails
 from gmmfast.parameters import Floats, Parameters, Scatter
 
 SHAPES = {"I": ROUND, "E": COMMON, "V": OWN}
@@ -41,6 +42,8 @@ class Parsimonious(Model):
         Added to the diagonal of every component's covariance, before the family's constraint.
     noise : Noise, optional
         A uniform component beside the others.
+    tails : Tails, optional
+        Degrees of freedom, if components have t distributions.
 
     References
     ----------
@@ -54,8 +57,14 @@ class Parsimonious(Model):
     has_triangles = True
     family: Family
 
-    def __init__(self, code: str, reg_covar: float = 0.0, noise: Noise | None = None) -> None:
-        super().__init__(reg_covar, noise)
+    def __init__(
+        self,
+        code: str,
+        reg_covar: float = 0.0,
+        noise: Noise | None = None,
+        tails: Tails | None = None,
+    ) -> None:
+        super().__init__(reg_covar, noise, tails)
         self.code, self._axes = code, code[2]
         self.family = Family(code[0] == "V", SHAPES[code[1]])
         self.is_whitened = self._axes == "E" and self.family.shape == COMMON

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import address_of
+from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.families import FamilyWork, diagonalize
 from gmmfast.kernels.maximization import Fixed, Mixture, StepRule, StepWork, Totals, maximize
 from gmmfast.models.prior import times
@@ -18,6 +19,16 @@ from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 if TYPE_CHECKING:
     from gmmfast.models.base import Model
 
+
+class Tails(NamedTuple):
+    """Components with t distributions."""
+
+    degrees: float  # of freedom: given, or to begin with
+    estimate: int  # as in `gmmfast.kernels.degrees`
+
+
+N_OF_MIXTURE = len(Mixture._fields)  # arrays of a state
+NO_TAILS = Tails(math.inf, GIVEN)
 EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
 
 
@@ -36,9 +47,9 @@ def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple
     K, d, axes = n_components, n_features, n_components if model.needs_axes else 0
     matrices = model.scatter.shape(K, d)
     factors = (K, d) if model.is_whitened else matrices
-    noise = 0 if model.noise is None else 2
-    mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d), (noise,)]
-    return [*mixture, (d if axes else 0, d), (axes, d, d), (axes, d)]
+    noise, degrees = 0 if model.noise is None else 2, 0 if model.tails is None else K
+    mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d)]
+    return [*mixture, (noise,), (degrees,), (d if axes else 0, d), (axes, d, d), (axes, d)]
 
 
 def new_state(model: Model, n_components: int, n_features: int) -> State:
@@ -47,6 +58,8 @@ def new_state(model: Model, n_components: int, n_features: int) -> State:
     state = state_in(np.zeros(sum(map(math.prod, shapes))), shapes)
     if model.noise is not None:
         state.mixture.noise[1] = model.noise.log_density
+    if model.tails is not None:
+        state.mixture.degrees[...] = model.tails.degrees
     return state
 
 
@@ -57,15 +70,15 @@ def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
         end = begin + math.prod(shape)
         views.append(flat[begin:end].reshape(shape))
         begin = end
-    return State(flat, Mixture(*views[:7]), *views[7:])
+    return State(flat, Mixture(*views[:N_OF_MIXTURE]), *views[N_OF_MIXTURE:])
 
 
-def new_totals(means: NDArray[Any], scatter: tuple[int, ...]) -> Totals:
+def new_totals(means: NDArray[Any], scatter: tuple[int, ...], has_tails: bool = False) -> Totals:
     """Allocate the sums of a pass, given means (K, d) and the shape of the second moments."""
     K, d = means.shape
     return Totals(
         np.empty(1), np.empty(1), np.empty((K, d)), np.empty(K), np.empty((K, d)),
-        np.empty(scatter),
+        np.empty(scatter), np.empty((2, K if has_tails else 0)),
     )  # fmt: skip
 
 
@@ -93,7 +106,9 @@ def step_rule_of(
     reg_covar, fixed = float(model.reg_covar), model.fixed
     if fixed is None:
         fixed = Fixed(False, mixture.weights[:0], mixture.means[:0], mixture.covariances[:0])
-    return StepRule(model.family, address, reg_covar, least_mass, weight, prior, fixed)
+    degrees, estimate = NO_TAILS if model.tails is None else model.tails
+    own = reg_covar, least_mass, weight, degrees, estimate
+    return StepRule(model.family, address, *own, prior, fixed)
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:
@@ -104,6 +119,12 @@ def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 
     np.divide(statistics.mass, unit, out=totals.mass)
     np.divide(statistics.first, unit, out=totals.first)
     np.divide(statistics.scatter, unit, out=totals.scatter)
+    if not totals.tails.size:
+        return
+    if statistics.tails is not None:
+        np.divide(statistics.tails, unit, out=totals.tails)
+    else:
+        totals.tails[...] = totals.mass, np.full_like(totals.mass, np.nan)
 
 
 def statistics_from(
@@ -114,7 +135,7 @@ def statistics_from(
     doubt = log_likelihood - float(totals.best[0]) if log_likelihood > -np.inf else 0.0
     statistics = SufficientStatistics(
         log_likelihood, doubt, weight / unit, n_rows, totals.reference, totals.mass,
-        totals.first, totals.scatter,
+        totals.first, totals.scatter, totals.tails if totals.tails.size else None,
     )  # fmt: skip
     return statistics if unit == 1 else statistics.times(unit)
 
@@ -129,6 +150,7 @@ def parameters_in(model: Model, mixture: Mixture) -> Parameters:
         mixture.log_dets,
         mixture.whitening[0] if model.is_whitened else None,
         None if model.noise is None else mixture.noise,
+        None if model.tails is None else mixture.degrees,
     )
 
 
@@ -147,6 +169,8 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
     mixture.weights[...], mixture.means[...] = parameters.weights, parameters.means
     if model.noise is not None and parameters.noise is not None:
         mixture.noise[...] = parameters.noise
+    if model.tails is not None and parameters.degrees is not None:
+        mixture.degrees[...] = parameters.degrees
     work.is_first[0] = 1
     if model.needs_axes:
         work.is_first[0] = 0

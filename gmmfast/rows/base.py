@@ -198,7 +198,8 @@ def about_near_means(
 ) -> SufficientStatistics:
     """Return statistics whose moments keep their digits when they move to the new means."""
     own = statistics.reference, statistics.mass, statistics.first, statistics.scatter
-    totals = Totals(np.empty(1), np.empty(1), *map(np.array, own))  # writable, also from workers
+    moments = *map(np.array, own), np.empty((2, 0))  # writable, also from workers
+    totals = Totals(np.empty(1), np.empty(1), *moments)
     shifts = np.empty_like(totals.first)
     if not moments_are_far(LOST[dtype], float(np.finfo(dtype).eps), totals, shifts):
         return statistics
@@ -302,7 +303,8 @@ def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
     own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
     scatter = next(kind for kind in Scatter if kind.shape(K, d) == fit.totals.scatter.shape)
-    parameters = Parameters(*own, whitening, mixture.noise if mixture.noise.size else None)
+    optional = (values if values.size else None for values in (mixture.noise, mixture.degrees))
+    parameters = Parameters(*own, whitening, *optional)
     load_totals(rows.expectation(parameters, scatter, hints), fit.totals, rows.weight_unit)
 
 
@@ -364,6 +366,6 @@ def statistics_of(
     unit : float
         Unit of the row weights.
     """
-    totals = new_totals(means, sums.scatter.shape[1:])
+    totals = new_totals(means, sums.scatter.shape[1:], sums.tails.size > 0)
     collect(sums, means, totals)
     return statistics_from(totals, weight, n_rows, unit)

@@ -365,7 +365,8 @@ class MemoryRows:
         shape = scatter.shape(K, self.n_features)
         shards = shard_count(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
-            hints.sums = make_sums(shards, K, self.n_features, shape)
+            own = K, self.n_features, shape, density.tails is not None
+            hints.sums = make_sums(shards, *own)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
         run_shards(em_pass, em_shards, self.n_jobs, shards, work_of(self.n_rows, density), *em)
         return self._statistics(hints.sums, means)
@@ -489,7 +490,7 @@ class MemoryRows:
         """Statistics, about (K, d), of the responsibilities (m, K, TILE) of m tiles."""
         tiles, row_weights, _ = self.packed_in(FLOAT64)
         K, d = about.shape
-        sums, work = make_sums(1, K, d, scatter.shape(K, d)), make_work(K, tiles[0])
+        sums, work = make_sums(1, K, d, scatter.shape(K, d)), make_work(K, tiles[0], None)
         step = max(1, BLOCK // (K * TILE))
         for start in range(0, len(tiles), step):
             part = slice(start, min(start + step, len(tiles)))

@@ -45,11 +45,11 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     separation = new_separation(density.means, density.factors, rows.n_rows)
     scatter = fit.totals.scatter.shape
     n_shards = shard_count(rows.n_rows, K * d, 8 * math.prod(scatter))
-    sums, about = make_sums(n_shards, K, d, scatter), np.empty((K, d), dtype)
-    kind = dtype, density.factors.ndim, density.whitening is None, mixture.covariances.ndim
-    separating = 0
+    sums = make_sums(n_shards, K, d, scatter, mixture.degrees.size > 0)
+    about, of_density = np.empty((K, d), dtype), kind_of(density)
+    kind, separating = (dtype, *of_density, mixture.covariances.ndim), 0
     if separation.gaps.size > 0:
-        separating = address_of(separate, kind[:3], density, separation)
+        separating = address_of(separate, (dtype, *of_density), density, separation)
     shards = tiles, row_weights, density, separation, about, 0.0, guesses, sums
     return Pass(
         layout=layout,
@@ -73,7 +73,7 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
 def parallel(rows: Pass) -> Pass:
     """Return the same pass for several threads."""
     density = rows.density
-    kind = rows.tiles.dtype, density.factors.ndim, density.whitening is None, rows.sums.scatter.ndim
+    kind = rows.tiles.dtype, *kind_of(density), rows.sums.scatter.ndim
     shards = rows.tiles, rows.row_weights, density, rows.separation, rows.about, 0.0
     args = 0, rows.n_shards, rows.n_shards, *shards, rows.guesses, rows.sums
     return rows._replace(sum_shards=address_of(em_pass, kind, *args))
@@ -81,8 +81,8 @@ def parallel(rows: Pass) -> Pass:
 
 def address_of_loop(rule: Rule, rows: Pass, fit: Fit, last: int, stop: NDArray[np.int8]) -> int:
     """Compile the loop over passes of one kind, and return its address."""
-    mixture, is_whole = fit.mixture, rows.density.whitening is None
-    kind = rows.tiles.dtype, mixture.factors.ndim, mixture.covariances.ndim, is_whole
+    mixture, density = fit.mixture, rows.density
+    kind = rows.tiles.dtype, *kind_of(density), mixture.factors.ndim, mixture.covariances.ndim
     address: int = address_of(iterate, kind, rule, rows, fit, last, stop)
     return address
 
@@ -97,7 +97,13 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
         else:
             whitening = np.empty((d, d), dtype)
     constants, means, factors = (np.empty(own, dtype) for own in (K, (K, d), shape))
-    return Density(constants, means, factors, whitening, np.empty(1, dtype))
+    tails = np.empty((K, 2)) if mixture.degrees.size else None
+    return Density(constants, means, factors, whitening, np.empty(1, dtype), tails)
+
+
+def kind_of(density: Density) -> tuple[int, bool, bool]:
+    """Return what the types of a density follow from, besides its element type."""
+    return density.factors.ndim, density.whitening is None, density.tails is None
 
 
 def work_of_loop(n_rows: int, fit: Fit) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.density import TILE, aligned
-from gmmfast.kernels.lifting import make_scratch, regress_all
+from gmmfast.kernels.lifting import Whole, make_scratch, regress_all
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.patterns import (
     Tiles,
@@ -123,9 +123,10 @@ def covariances_of(mixture: Parameters) -> Floats:
     return np.ascontiguousarray(matrices)
 
 
-def _inputs(mixture: Parameters, covariances: Floats) -> tuple[Any, ...]:
-    means = np.array(mixture.means, order="C")
-    return np.array(mixture.weights), means, covariances, no_separation(means)
+def _whole(mixture: Parameters, covariances: Floats) -> Whole:
+    means, degrees = np.array(mixture.means, order="C"), mixture.degrees
+    own = None if degrees is None else np.array(degrees)
+    return Whole(np.array(mixture.weights), means, covariances, own)
 
 
 def sums_of(
@@ -164,9 +165,11 @@ def sums_of(
         kind = Scatter.FULL  # the pooled one needs equal slopes, and the diagonal needs the rest
     shape, m = kind.shape(K, d), packed.order.size
     n_shards = shard_count(m, K * d, 8 * int(np.prod(shape)))
-    sums, means = make_sums(n_shards, K, d, shape), np.array(about, order="C")
+    sums = make_sums(n_shards, K, d, shape, mixture.degrees is not None)
+    means, whole = np.array(about, order="C"), _whole(mixture, covariances)
     work = K * (m * d + len(packed.tiles.counts) * d**2) * (d if covariances.ndim == 3 else 1)
-    given = packed.tiles, *_inputs(mixture, covariances), means, cut, packed.guesses.copy(), sums
+    separation = no_separation(means)
+    given = packed.tiles, whole, separation, means, cut, packed.guesses.copy(), sums
     run_shards(patterns_pass, sum_patterns, n_jobs, n_shards, work, *given)
     if np.isnan(sums.log_likelihood).any():
         raise IllDefinedCovarianceError(None)
@@ -191,7 +194,8 @@ def evaluate_known(
     """Fill the arrays that are given, in the order of the packed rows."""
     covariances, m = covariances_of(mixture), packed.order.size
     n_shards, work = shard_count(m, mixture.means.size), m * covariances.size
-    given = packed.tiles, *_inputs(mixture, covariances), cut, log_density, resp, labels
+    whole = _whole(mixture, covariances)
+    given = packed.tiles, whole, no_separation(whole.means), cut, log_density, resp, labels
     run_shards(evaluate_patterns, evaluate_patterns_shards, n_jobs, n_shards, work, *given)
 
 
@@ -202,8 +206,7 @@ def regression(mixture: Parameters, features: NDArray[np.int64], o: int) -> Regr
         variances = covariances[:, features[o:]]
         return Regression(np.zeros((K, d - o, o)), variances[:, :, None] * np.eye(d - o))
     found = Regression(np.empty((K, d - o, o)), np.empty((K, d - o, d - o)))
-    weights, means, _, _ = _inputs(mixture, covariances)
-    scratch = make_scratch(covariances, means)
-    if regress_all(features, o, weights, means, covariances, scratch, *found):
+    whole = _whole(mixture, covariances)
+    if regress_all(features, o, whole, make_scratch(whole), *found):
         raise IllDefinedCovarianceError(None)
     return found

@@ -15,7 +15,7 @@ from gmmfast.kernels.threads import current_pace, current_stop, require_somebody
 from gmmfast.kernels.trials import TrialRule, Trials, seek_start
 from gmmfast.rows.base import Hints
 from gmmfast.rows.memory import MemoryRows
-from gmmfast.rows.passes import address_of_loop, parallel, work_of_loop
+from gmmfast.rows.passes import address_of_loop, kind_of, parallel, work_of_loop
 
 
 def for_trials(
@@ -66,7 +66,7 @@ def arguments(
     like = fit.totals.scatter.ndim
     split = address_of(divide, like, *parts, fit.shifts, trials.means[0], fit.totals)
     loop = address_of_loop(rule, rows, fit, 0, stop)
-    kind = rows.density.factors.ndim, rows.density.whitening is None
+    kind = kind_of(rows.density)
     moved = trial_rule.scales, trial_rule.least_rows, trials.labels, trials.means
     shards = rows.tiles, rows.row_weights, rows.density, rows.separation, rows.guesses
     move = address_of(propose, kind, *shards, fit.mixture.means, *moved)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.constraints import CRITERIA, Criterion
-from gmmfast.models import MODELS, Noise
+from gmmfast.models import MODELS, Noise, Tails
 from gmmfast.reporting.report import Summary
 from gmmfast.reporting.table import table
 from gmmfast.search.best import decimals
@@ -79,11 +79,12 @@ class Results(np.ndarray):
         fits: Sequence[CandidateFit],
         n_features: int,
         noise: Noise | None = None,
+        tails: Tails | None = None,
     ) -> Self:
         """Make the array of the fits, and of the candidates that were not reached."""
         array = np.zeros(len(candidates), FIELDS)
         for row, candidate in zip(array, candidates, strict=True):
-            model = MODELS[candidate.covariance_type](noise=noise)
+            model = MODELS[candidate.covariance_type](noise=noise, tails=tails)
             row["n_components"], row["covariance_type"] = candidate
             row["n_parameters"] = model.n_parameters(candidate.n_components, n_features)
             for name in MEASURED:

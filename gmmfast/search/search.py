@@ -18,7 +18,7 @@ from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.trials import SAME, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.threads import require_somebody
-from gmmfast.models import Model, Noise, model_of
+from gmmfast.models import Model, Noise, Tails, model_of
 from gmmfast.parameters import Scatter
 from gmmfast.rows import IncompleteRows, MemoryRows, Rows
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
@@ -99,6 +99,7 @@ class Search:
     reg_covar: float
     covariance_ratio: float | None
     noise: Noise | None
+    tails: Tails | None
     prior: GivenPrior | None
     is_singular: bool
     control: Control
@@ -119,7 +120,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self._models = {
-            name: model_of(name, self.reg_covar, self.covariance_ratio, self.noise)
+            name: model_of(name, self.reg_covar, self.covariance_ratio, self.noise, self.tails)
             for name in self.covariance_types
         }
         self._twins = twins_of(self.covariance_types, self.rows.n_features)

@@ -1,0 +1,55 @@
+"""Degrees of freedom as users describe them, for the model of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gmmfast.files.attributes import DEGREES
+from gmmfast.kernels.degrees import COMMON_DEGREES, GIVEN, OWN_DEGREES
+from gmmfast.models import Tails
+from gmmfast.parameters import Floats
+
+BEGIN = 10.0  # degrees of freedom that an estimate begins with
+ESTIMATES = {"common": COMMON_DEGREES, "own": OWN_DEGREES}
+
+
+def tails_of(component: str, degrees_of_freedom: float | str) -> Tails | None:
+    """Return the degrees of freedom of a fit; None if its components are Gaussian.
+
+    Parameters
+    ----------
+    component : {"gaussian", "t"}
+        Of the constructor, like the next one.
+    degrees_of_freedom : float, "common" or "own"
+        A number, or how many to estimate.
+
+    Raises
+    ------
+    ValueError
+        If Gaussian components are given degrees of freedom.
+    """
+    if component == "t":
+        return estimated(degrees_of_freedom)
+    if degrees_of_freedom != "common":
+        raise ValueError(
+            "Gaussian components have no degrees of freedom; got component='gaussian' and "
+            f"degrees_of_freedom={degrees_of_freedom!r}. Set component='t', or leave "
+            "degrees_of_freedom out."
+        )
+    return None
+
+
+def estimated(degrees_of_freedom: float | str) -> Tails:
+    """Return degrees of freedom that are given or, from the same beginning, estimated."""
+    if isinstance(degrees_of_freedom, str):
+        return Tails(BEGIN, ESTIMATES[degrees_of_freedom])
+    return Tails(float(degrees_of_freedom), GIVEN)
+
+
+def set_degrees(mixture: Any, degrees: Floats | None) -> None:
+    """Set the fitted degrees of freedom, or none."""
+    vars(mixture).pop(DEGREES, None)
+    if degrees is not None:
+        setattr(mixture, DEGREES, np.array(degrees))

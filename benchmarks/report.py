@@ -27,6 +27,7 @@ from benchmarks import (
     machine,
     memory,
     optimum,
+    robust,
     selection,
     tried,
 )
@@ -199,6 +200,16 @@ independent columns, of which a tenth of the values is missing, against `gaussia
 StepMix: from the same start, with the same number of iterations. StepMix's M step takes only the
 values that are known, a step of another EM algorithm with the same maxima, so log-likelihoods
 differ before convergence.""",
+    ),
+    "robust": Part(
+        "Noise and heavy tails",
+        robust,
+        f"""\
+One pass with uniform noise, and one with t components of {robust.DEGREES:g} degrees of freedom,
+against the pass of the same Gaussian components alone: {robust.CASE.title()}, means at random with
+standard deviations of 3 (*separated*) and 0.5 (*overlapping*). *Active* are the components that
+matter to a row: with more than 1e-16 of its density. Heavy tails reach farther, so that more of
+them are computed.""",
     ),
     "memory": Part(
         "Peak memory",

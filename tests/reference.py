@@ -1,8 +1,9 @@
 """EM for Gaussian mixtures in plain NumPy and SciPy: what every fast function is held against."""
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.optimize import brentq
+from scipy.special import digamma, logsumexp
+from scipy.stats import multivariate_normal, multivariate_t
 
 
 def full_covariances(covariances, n_components, n_features):
@@ -70,3 +71,40 @@ def em(X, weights, means, covariances, covariance_type, n_iter, reg_covar=0.0, s
         lower_bounds.append(w @ log_density / w.sum())
         weights, means, covariances = m_step(X, resp, covariance_type, reg_covar, w)
     return lower_bounds, weights, means, covariances
+
+
+def t_step(X, weights, means, scales, degrees, sample_weight=None):
+    """EM for mixtures of t distributions (Peel & McLachlan 2000), full scale matrices.
+
+    Returns the lower bound, weights, means, scales, and the sums that the degrees follow from:
+    rows (K,), and the sum of u - E[log u] - 1 of each component (K,).
+    """
+    (n, d), w = X.shape, 1.0 if sample_weight is None else sample_weight[:, None]
+    joint = t_log_prob(X, weights, means, scales, degrees)
+    log_density = logsumexp(joint, axis=1, keepdims=True)
+    resp = np.exp(joint - log_density) * w
+    residuals = X[:, None] - means
+    distance = np.einsum("nki,kij,nkj->nk", residuals, np.linalg.inv(scales), residuals)
+    latent = (degrees + d) / (degrees + distance)
+    logs = digamma((degrees + d) / 2) - np.log((degrees + distance) / 2)
+    count, mass = resp.sum(axis=0), (resp * latent).sum(axis=0)
+    surplus = (resp * (latent - logs - 1)).sum(axis=0)
+    new_means = (resp * latent).T @ X / mass[:, None]
+    residuals = X[:, None] - new_means
+    scatter = np.einsum("nk,nki,nkj->kij", resp * latent, residuals, residuals)
+    bound = (w * log_density).sum() / (n if sample_weight is None else sample_weight.sum())
+    return bound, count / count.sum(), new_means, scatter / count[:, None, None], count, surplus
+
+
+def t_log_prob(X, weights, means, scales, degrees):
+    """log(weight_k t(x_i | mean_k, scale_k, degrees_k)), (n, K)."""
+    columns = [
+        np.log(w) + multivariate_t(m, s, df=nu).logpdf(X).reshape(len(X))
+        for w, m, s, nu in zip(weights, means, scales, degrees, strict=True)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def likely_degrees(surplus):
+    """Degrees of freedom for a mean of u - E[log u] - 1, by bisection."""
+    return 2 * brentq(lambda half: np.log(half) - digamma(half) - surplus, 1e-3, 1e6, xtol=1e-14)

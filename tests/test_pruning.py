@@ -101,7 +101,7 @@ def test_table_of_a_fit__follows_its_means(covariance_type, n_features, n_compon
 def table_of(means, factors, n_rows=10**6):
     """A table of bounds."""
     constants, noise = np.zeros(len(means), means.dtype), np.full(1, -np.inf, means.dtype)
-    return separated(Density(constants, means, factors, None, noise), n_rows)
+    return separated(Density(constants, means, factors, None, noise, None), n_rows)
 
 
 @pytest.mark.plain

@@ -60,8 +60,11 @@ def brought(rows: Rows, model: Model, n_components: int, init_params: Any, rng: 
     statistics = rows.memberships(memberships, K, model.scatter)
     empty = np.flatnonzero(statistics.mass < EMPTY_MASS * rows.weight / rows.n_rows)
     if empty.size:
+        among = " that does not count as noise" if model.noise is not None else ""
+        remedy = "; or say in noise= which rows are noise" if model.noise is not None else ""
         raise EmptyComponentError(
-            f"Each of the {K} components needs a row of positive weight to start from; component "
-            f"{empty[0]} has none in {source}. Assign rows to it, or lower n_components."
+            f"Each of the {K} components needs a row of positive weight{among} to start from; "
+            f"component {empty[0]} has none in {source}. Assign rows to it, or lower "
+            f"n_components{remedy}."
         )
     return fit_after_m_step(model, rows, statistics)

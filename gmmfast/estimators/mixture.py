@@ -61,7 +61,7 @@ from gmmfast.errors import (
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.noise import set_noise
-from gmmfast.estimators.tails import set_degrees, tails_of
+from gmmfast.estimators.tails import given_degrees, require_gaussian, set_degrees, tails_of
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
@@ -748,13 +748,14 @@ class GaussianMixture(FittedMixture):
         means : array-like of shape (K, d)
             Means.
         covariances : array-like of shape (K, d, d), (d, d), (K, d) or (K,)
-            Covariances, by `covariance_type`.
+            Covariances, by `covariance_type`; scale matrices of t components.
         covariance_type : str, default="full"
             Structure of the covariances, as in the constructor.
         feature_names : sequence of str, optional
             Column names.
         **params
-            Further parameters of the constructor.
+            Further parameters of the constructor. With ``component="t"``, `degrees_of_freedom` is a
+            number.
 
         Returns
         -------
@@ -779,6 +780,7 @@ class GaussianMixture(FittedMixture):
         mixture = cls(n_components, covariance_type=covariance_type, **params)
         check_constructor(mixture)
         require_columns([covariance_type], d)
+        degrees = given_degrees(mixture.component, mixture.degrees_of_freedom, n_components)
         model = mixture._model()
         means = check_means_init(means, n_components, d)
         weights = check_weights_init(weights, n_components)
@@ -787,6 +789,7 @@ class GaussianMixture(FittedMixture):
             parameters = model.of_covariances(weights / weights.sum(), means, covariances)
         except IllDefinedCovarianceError as error:
             raise error.of_given() from None
+        parameters = replace(parameters, degrees=degrees)
         mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
         vars(mixture).update(deepcopy(FACTS), stop_reason_="Made from parameters, not fitted.")
         names = None if feature_names is None else check_feature_names(feature_names, d)
@@ -817,7 +820,8 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If there are fewer components than known ones, or if they share covariances.
+            If there are fewer components than known ones, if they share covariances, or if they
+            are t components.
 
         Examples
         --------
@@ -830,6 +834,7 @@ class GaussianMixture(FittedMixture):
                [9., 9.]])
         """
         known = getattr(known, "best_estimator_", known)
+        require_gaussian(known)
         kind, (_, means, precisions) = known.covariance_type, known._attributes("precisions_")
         first = first_components(means, precisions, kind, n_components)
         return cls(n_components, covariance_type=kind, **first, **params)

@@ -48,6 +48,36 @@ def estimated(degrees_of_freedom: float | str) -> Tails:
     return Tails(float(degrees_of_freedom), GIVEN)
 
 
+def given_degrees(
+    component: str, degrees_of_freedom: float | str, n_components: int
+) -> Floats | None:
+    """Return the degrees of freedom (K,) of a mixture that is not fitted; None if Gaussian.
+
+    Raises
+    ------
+    ValueError
+        If they are to be estimated, or are given without t components.
+    """
+    tails = tails_of(component, degrees_of_freedom)
+    if tails is None:
+        return None
+    if tails.estimate != GIVEN:
+        raise ValueError(
+            "A mixture from parameters needs a number of degrees of freedom; got "
+            f"degrees_of_freedom={degrees_of_freedom!r}. Give a number, or fit the mixture."
+        )
+    return np.full(n_components, tails.degrees)
+
+
+def require_gaussian(known: Any) -> None:
+    """Raise ValueError if a known mixture, whose components would stay, has t components."""
+    if hasattr(known, DEGREES):
+        raise ValueError(
+            "GaussianMixture.beside needs a known mixture with Gaussian components; got t "
+            "components, whose degrees of freedom cannot stay. Fit it with component='gaussian'."
+        )
+
+
 def set_degrees(mixture: Any, degrees: Floats | None) -> None:
     """Set the fitted degrees of freedom, or none."""
     vars(mixture).pop(DEGREES, None)

@@ -7,9 +7,8 @@ import numpy as np
 from gmmfast.kernels.compiling import called_kernel, kernel
 from gmmfast.tails import log_less_digamma
 
-GIVEN, COMMON_DEGREES, OWN_DEGREES = range(
-    3
-)  # how many are estimated: none, one, or one per component
+# how many are estimated: none, one, or one per component
+GIVEN, COMMON_DEGREES, OWN_DEGREES = range(3)
 FEWEST, MOST = 1.0, 1000.0  # degrees of freedom that an estimate may have
 TURNS, SAME = 50, 1e-14  # of the search for a root, and the relative change that ends it
 

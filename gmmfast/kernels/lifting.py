@@ -97,14 +97,15 @@ def make_scratch(
 @kernel
 def work_in(
     scratch,  # in: Scratch
-    whole,  # in: Whole
+    covariances,  # in: of the Whole
+    K,  # in
+    d,  # in
     o,  # in: observed features
 ):
     """Views of scratch."""
-    K, d = whole.means.shape
     of_means, of_missing, n, m = scratch.of_means, scratch.of_missing, K * o, d - o
     shape: tuple[int, ...]
-    if whole.covariances.ndim == 3:
+    if covariances.ndim == 3:
         shape, size = (K, o, o), K * o * o
     else:
         shape, size = (K, o), K * o
@@ -136,10 +137,11 @@ def density_of(
     features,  # in (d,): the observed ones first
     o,  # in: how many of them are observed
     whole,  # in: Whole
+    covariances,  # in: its own, by whose dimensions Numba chooses branches
     known,  # out: constants, means, factors; scratch
 ):
     """Density of the observed features; constants are NaN if a covariance is singular."""
-    weights, means, covariances = whole.weights, whole.means, whole.covariances
+    weights, means = whole.weights, whole.means
     K, n, failed = weights.size, covariances.shape[0], -1
     own, factors = known.means, known.factors
     for k in range(K):
@@ -297,6 +299,7 @@ def lift(
     features,  # in (d,): the observed ones first
     o,  # in: how many of them are observed
     whole,  # in: Whole
+    covariances,  # in: its own
     about,  # in (K, d)
     factors,  # in (K, o, o) or (K, o)
     known,  # in: sums of the pattern; scratch
@@ -306,7 +309,7 @@ def lift(
     tail_sums,  # in, out (2, K) or (2, 0)
 ):
     """Add the expected sums of whole rows, from the sums of what is observed."""
-    means, covariances = whole.means, whole.covariances
+    means = whole.means
     K, d = means.shape
     own_first, own_scatter = known.first, known.scatter
     pooled, is_regressed = is_pooled(scatter, first), False
@@ -356,12 +359,12 @@ def regress_all(
     rests,  # out (K, d - o, d - o)
 ):
     """Regressions of the missing features on the observed ones; return 1 if they fail."""
-    covariances = whole.covariances
-    known = work_in(scratch, whole, o)
-    density = density_of(features, o, whole, known)
+    covariances, (K, d) = whole.covariances, whole.means.shape
+    known = work_in(scratch, covariances, K, d, o)
+    density = density_of(features, o, whole, covariances, known)
     if np.isnan(density.constants[0]):
         return 1
-    for k in range(whole.weights.size):
+    for k in range(K):
         of = min(k, covariances.shape[0] - 1)
         regress(features, o, density.factors[k], covariances[of], known)
         for c in range(features.size - o):

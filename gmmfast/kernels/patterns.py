@@ -84,10 +84,10 @@ def add_piece(
 ):
     """E pass over tiles of one pattern; return the sums of the mixture's and best log density."""
     q = tiles.patterns[begin]
-    o, features = tiles.counts[q], tiles.features[q]
-    known = work_in(scratch, whole, o)
-    density = density_of(features, o, whole, known)
-    for k in range(mass.size):
+    o, features, (K, d) = tiles.counts[q], tiles.features[q], whole.means.shape
+    known = work_in(scratch, whole.covariances, K, d, o)
+    density = density_of(features, o, whole, whole.covariances, known)
+    for k in range(K):
         for a in range(o):
             known.about[k, a] = about[k, features[a]]
     own_scatter = known.scatter
@@ -104,7 +104,8 @@ def add_piece(
         log_likelihood += of_mixture
         best += of_best
     lift(
-        features, o, whole, about, density.factors, known, mass, first, scatter, tail_sums
+        features, o, whole, whole.covariances, about, density.factors, known,
+        mass, first, scatter, tail_sums,
     )  # fmt: skip
     if np.isnan(known.constants[0]):
         return np.nan, np.nan
@@ -191,10 +192,10 @@ def evaluate_piece(
     labels,  # out (m,) or None: labels need no normalized densities
 ):
     """Evaluate what is known of the rows of tiles of one pattern."""
-    q, guess = tiles.patterns[begin], np.int64(0)
+    q, guess, (K, d) = tiles.patterns[begin], np.int64(0), whole.means.shape
     o = tiles.counts[q]
-    known, own_work = work_in(scratch, whole, o), work_for(o, work)
-    density = density_of(tiles.features[q], o, whole, known)
+    known, own_work = work_in(scratch, whole.covariances, K, d, o), work_for(o, work)
+    density = density_of(tiles.features[q], o, whole, whole.covariances, known)
     for t in range(begin, end):
         tile = tiles.values[tiles.lines[t] : tiles.lines[t] + o]
         first, count = tiles.first_rows[t], tiles.first_rows[t + 1] - tiles.first_rows[t]

@@ -20,6 +20,7 @@ from gmmfast.rows.memory import UNSORTED, MemoryRows
 from gmmfast.rows.patterns import (
     Patterns,
     Regression,
+    distances_of,
     evaluate_known,
     packed_patterns,
     regression,
@@ -290,14 +291,36 @@ def imputed(
             residuals = (filled[np.ix_(own, observed)] - center[observed])[:, None]
             residuals = residuals - mixture.means[:, observed]  # (n, K, o)
             means = mixture.means[:, missing] + np.einsum("kmo,nko->nkm", given.slopes, residuals)
-            values = (
-                _drawn(resp, means, given, rng) if rng else np.einsum("nk,nkm->nm", resp, means)
-            )
+            if rng:
+                scales = _conditional_scales(mixture, observed, residuals, rng)
+                values = _drawn(resp, means, given, scales, rng)
+            else:
+                values = np.einsum("nk,nkm->nm", resp, means)
             filled[np.ix_(own, missing)] = values + center[missing]
     return filled
 
 
-def _drawn(resp: Floats, means: Floats, given: Regression, rng: Random) -> Floats:
+def _conditional_scales(
+    mixture: Parameters, observed: NDArray[np.int64], residuals: Floats, rng: Random
+) -> Floats | None:
+    """Draw factors (n, K) of the conditional deviations; None for normal components.
+
+    Given o features at squared distance delta, the others of a t component have a t distribution of
+    ``nu + o`` degrees of freedom, whose scale grows with the distance by ``(nu + delta) / (nu +
+    o)`` (Ding 2016, On the conditional distribution of the multivariate t distribution, American
+    Statistician 70(3), 293-295).
+    """
+    if mixture.degrees is None:
+        return None
+    distance = distances_of(mixture, observed, residuals)
+    degrees = np.broadcast_to(mixture.degrees + observed.size, distance.shape)
+    drawn = rng.chisquare(degrees)
+    return np.asarray(np.sqrt((mixture.degrees + distance) / drawn))
+
+
+def _drawn(
+    resp: Floats, means: Floats, given: Regression, scales: Floats | None, rng: Random
+) -> Floats:
     """Draw missing values (n, m), from components by their responsibilities (n, K)."""
     n, K, m = means.shape
     cumulated = np.cumsum(resp, axis=1)
@@ -307,4 +330,6 @@ def _drawn(resp: Floats, means: Floats, given: Regression, rng: Random) -> Float
     deviations = np.sqrt(np.maximum(variances, 0.0))  # rounding may have made one negative
     noise = deviations[labels] * rng.standard_normal(size=(n, m))
     noise = np.einsum("nij,nj->ni", axes[labels], noise)
+    if scales is not None:
+        noise *= scales[np.arange(n), labels, None]
     return np.asarray(means[np.arange(n), labels] + noise)

@@ -210,3 +210,13 @@ def regression(mixture: Parameters, features: NDArray[np.int64], o: int) -> Regr
     if regress_all(features, o, whole, make_scratch(whole), *found):
         raise IllDefinedCovarianceError(None)
     return found
+
+
+def distances_of(mixture: Parameters, features: NDArray[np.int64], residuals: Floats) -> Floats:
+    """Return squared distances (n, K) along some features, given the residuals (n, K, o)."""
+    covariances = covariances_of(mixture)
+    if covariances.ndim == 2:
+        return np.asarray((residuals**2 / covariances[:, features]).sum(axis=2))
+    inverses = np.linalg.inv(covariances[:, features[:, None], features])
+    inverses = np.broadcast_to(inverses, (residuals.shape[1], *inverses.shape[1:]))
+    return np.asarray(np.einsum("nko,kop,nkp->nk", residuals, inverses, residuals))

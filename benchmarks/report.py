@@ -208,8 +208,9 @@ differ before convergence.""",
 One pass with uniform noise, and one with t components of {robust.DEGREES:g} degrees of freedom,
 against the pass of the same Gaussian components alone: {robust.CASE.title()}, means at random with
 standard deviations of 3 (*separated*) and 0.5 (*overlapping*). *Active* are the components that
-matter to a row: with more than 1e-16 of its density. Heavy tails reach farther, so that more of
-them are computed.""",
+matter to a row: with more than 1e-16 of its density. Heavy tails reach farther. Where groups are
+apart, a pass of t components therefore computes all of them and one of Gaussian components a few;
+with overlapping groups both compute the same ones.""",
     ),
     "memory": Part(
         "Peak memory",

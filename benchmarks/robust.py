@@ -44,7 +44,9 @@ def measure(plan: Plan) -> list[Passes]:
             start = typical_start(X, case, model)
             own = MODELS[model](0.0)
             data = MemoryRows(X)
-            mixture = own.of_covariances(start.weights, start.means - data.center, start.covariances)
+            mixture = own.of_covariances(
+                start.weights, start.means - data.center, start.covariances
+            )
             arranged = data.arranged_for(mixture)
             kinds = kinds_of(mixture, X)
             tasks = {name: partial(arranged.expectation, each, own.scatter) for name, each in kinds}

@@ -135,7 +135,7 @@ def rule_of(
 ) -> Rule:
     """Return the rule of steps and stopping, and compile its kernels."""
     weight = rows.weight / rows.weight_unit
-    step_rule = step_rule_of(model, weight, rows.n_rows, fit.mixture, fit.work)
+    step_rule = step_rule_of(model, weight, rows.n_rows, fit.totals, fit.mixture, fit.work)
     step = address_of_maximize(model, step_rule, fit.totals, fit.mixture, fit.work)
     ends = float(tol), float(share), is_exact(model, rows)
     rule = Rule(step_rule, step, step, is_accelerated, *ends)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.compiling import called_kernel, kernel
+from gmmfast.kernels.compiling import addressed_kernel, called_kernel, kernel
 from gmmfast.tails import log_less_digamma
 
 # how many are estimated: none, one, or one per component
@@ -48,9 +48,11 @@ def estimated(
     return min(max(2 * half, FEWEST), MOST)
 
 
-@kernel
+@addressed_kernel
 def move_degrees(
-    rule,  # in: StepRule
+    begin,  # in: degrees of freedom that are given, or to begin with
+    estimate,  # in: GIVEN, COMMON_DEGREES or OWN_DEGREES
+    least_mass,  # in: below which a component is empty
     totals,  # in: Totals
     degrees,  # in, out (K,)
 ):
@@ -63,12 +65,13 @@ def move_degrees(
     for k in range(degrees.size):
         count = totals.tails[0, k]
         surplus = totals.mass[k] - totals.tails[1, k] - count
-        if rule.estimate == GIVEN or np.isnan(surplus):
-            degrees[k] = rule.degrees
-        elif rule.estimate == OWN_DEGREES and count >= rule.least_mass:
+        if estimate == GIVEN or np.isnan(surplus):
+            degrees[k] = begin
+        elif estimate == OWN_DEGREES and count >= least_mass:
             degrees[k] = estimated(surplus / count)
         all_counts, all_surplus = all_counts + count, all_surplus + surplus
-    if rule.estimate == COMMON_DEGREES and not np.isnan(all_surplus) and all_counts > 0:
+    if estimate == COMMON_DEGREES and not np.isnan(all_surplus) and all_counts > 0:
         common = estimated(all_surplus / all_counts)
         for k in range(degrees.size):
             degrees[k] = common
+    return 0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize
 from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
-from gmmfast.kernels.degrees import count_of, move_degrees
+from gmmfast.kernels.degrees import count_of
 from gmmfast.kernels.families import Family, FamilyWork
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
@@ -75,6 +75,7 @@ class StepRule(NamedTuple):
     reg_covar: float  # added to the diagonal of every component's covariance
     least_mass: float  # below which a component is empty
     weight: float  # of all rows: what the components leave of it is noise
+    move_degrees: Any  # address of `kernels.degrees.move_degrees`, or 0
     degrees: float  # of freedom of t components: given, or to begin with
     estimate: int  # `GIVEN`, `COMMON_DEGREES` or `OWN_DEGREES` of `kernels.degrees`
     prior: PriorTerms
@@ -373,7 +374,8 @@ def maximize(
     if rule.prior.is_present:
         add_prior(rule, totals.mass, mixture, work.mass, work.scatter)
     if mixture.degrees.size > 0:
-        move_degrees(rule, totals, mixture.degrees)
+        own = rule.degrees, rule.estimate, rule.least_mass, totals, mixture.degrees
+        invoke(rule.move_degrees, own)
     is_first = work.is_first[0] != 0
     work.is_first[0] = 0
     invoke(

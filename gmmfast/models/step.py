@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import address_of
-from gmmfast.kernels.degrees import GIVEN
+from gmmfast.kernels.degrees import GIVEN, move_degrees
 from gmmfast.kernels.families import FamilyWork, diagonalize
 from gmmfast.kernels.maximization import Fixed, Mixture, StepRule, StepWork, Totals, maximize
 from gmmfast.models.prior import times
@@ -28,7 +28,6 @@ class Tails(NamedTuple):
 
 
 N_OF_MIXTURE = len(Mixture._fields)  # arrays of a state
-NO_TAILS = Tails(math.inf, GIVEN)
 EMPTY_MASS = 10 * np.finfo(np.float64).eps  # in rows of average weight
 
 
@@ -95,7 +94,7 @@ def new_work(model: Model, state: State) -> StepWork:
 
 
 def step_rule_of(
-    model: Model, weight: float, n_rows: int, mixture: Mixture, work: StepWork
+    model: Model, weight: float, n_rows: int, totals: Totals, mixture: Mixture, work: StepWork
 ) -> StepRule:
     """Return the M step's rule for a family and rows of a total weight; compile its kernel."""
     address = address_of(
@@ -106,9 +105,19 @@ def step_rule_of(
     reg_covar, fixed = float(model.reg_covar), model.fixed
     if fixed is None:
         fixed = Fixed(False, mixture.weights[:0], mixture.means[:0], mixture.covariances[:0])
-    degrees, estimate = NO_TAILS if model.tails is None else model.tails
-    own = reg_covar, least_mass, weight, degrees, estimate
+    own = reg_covar, least_mass, weight, *_rule_of_degrees(model, least_mass, totals, mixture)
     return StepRule(model.family, address, *own, prior, fixed)
+
+
+def _rule_of_degrees(
+    model: Model, least_mass: float, totals: Totals, mixture: Mixture
+) -> tuple[int, float, int]:
+    """Return the part of a step's rule for degrees of freedom; compile its kernel."""
+    if model.tails is None:
+        return 0, math.inf, GIVEN
+    degrees, estimate = model.tails
+    kind, own = totals.scatter.ndim, (degrees, estimate, least_mass, totals, mixture.degrees)
+    return address_of(move_degrees, kind, *own), degrees, estimate
 
 
 def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 1.0) -> None:
@@ -208,7 +217,7 @@ def take_m_step(
         In: the initial state of the step. Scratch.
     """
     load_totals(statistics, totals)
-    rule = step_rule_of(model, statistics.weight, statistics.n_rows, mixture, work)
+    rule = step_rule_of(model, statistics.weight, statistics.n_rows, totals, mixture, work)
     return int(maximize(rule, totals, mixture, work))
 
 

@@ -54,7 +54,7 @@ def test_get_params__as_scikit_learn(deep):
     assert params.pop("inner") is ours.inner and expected.pop("inner") is theirs.inner
     assert params == expected
     own = {"n_jobs", "acceleration", "missing_values", "covariance_ratio", "trim"}
-    own |= {"noise", "noise_volume", "prior", "fixed"}
+    own |= {"noise", "noise_volume", "prior", "fixed", "component", "degrees_of_freedom"}
     names = [name for name in GaussianMixture().get_params() if name not in own]
     assert list(TheirMixture().get_params()) == names
 

@@ -19,7 +19,7 @@ OPTIONS = {
     "prior": {"prior": Prior(concentration=2.0)},
     "ratio": {"covariance_ratio": 3.0},
     "trim": {"trim": 0.1},
-    "tails": {"component": "t", "degrees_of_freedom": "own"},
+    "tails": {"component": "t", "degrees_of_freedom": 4.0},
     "missing": {"missing_values": "marginalize"},
     "fixed": {"fixed": {"weights": [True, False]}, "weights_init": [0.45, np.nan]},
 }

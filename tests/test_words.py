@@ -30,8 +30,8 @@ BRITISH = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 ALLOWED = re.compile(
-    r"CancelledError|labelledby|\"Labour\"|\| Labour \||capital labour"
-)  # of Dask, HTML and R
+    r"CancelledError|labelledby|\"Labour\"|\| Labour \||capital labour|Robust mixture modelling"
+)  # of Dask, HTML and R, and in a title
 
 # the phrase, in place of it
 PHRASES = {

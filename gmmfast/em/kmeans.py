@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.density import TILE, aligned
 from gmmfast.kernels.kmeans import PASSES, SEEDS, Bounds, Seeking, refer, seek
 from gmmfast.kernels.splitting import Parts, split_and_merge
 from gmmfast.kernels.threads import SLICE, require_somebody
+from gmmfast.kernels.tiles import TILE, aligned
 from gmmfast.parameters import Floats, equal_spheres
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.evaluation import labels_of

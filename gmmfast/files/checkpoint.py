@@ -28,7 +28,7 @@ from gmmfast.files.archive import (
 )
 from gmmfast.files.seen import Seen, less_likely
 from gmmfast.kernels.degrees import GIVEN
-from gmmfast.kernels.density import TILE
+from gmmfast.kernels.tiles import TILE
 from gmmfast.models import Model, Noise, Tails, model_of
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows

@@ -6,34 +6,35 @@ import numpy as np
 from numba import prange
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
+from gmmfast.kernels.density import log_densities, log_sum_exp
 from gmmfast.kernels.packing import gather
 from gmmfast.kernels.simd import lanes, load, maximum, splat, store, where_above
+from gmmfast.kernels.tiles import TILE, aligned, make_work
 
 
 @kernel
 def write_log_density(
-    log_density,  # out (n,) or None
+    log_density,  # out (n,) or (0,)
     start,  # in: first row of the tile
     count,  # in: number of its rows
     work,  # in: log_density
 ):
-    """Mixture log density of the tile's rows, unless the output is None."""
-    if log_density is not None:
+    """Mixture log density of the tile's rows, unless the output is empty."""
+    if log_density.size > 0:
         for p in range(count):
             log_density[start + p] = work.log_density[p]
 
 
 @kernel
 def write_resp(
-    resp,  # out (n, K) or None
+    resp,  # out (n, K) or (0, K)
     start,  # in: first row of the tile
     count,  # in: number of its rows
     n_active,  # in
     work,  # in: active, resp, inverse
 ):
-    """Responsibilities of the tile's rows, unless the output is None."""
-    if resp is not None:
+    """Responsibilities of the tile's rows, unless the output is empty."""
+    if resp.size > 0:
         for p in range(count):
             resp[start + p, :] = 0.0
             for a in range(n_active):
@@ -42,14 +43,14 @@ def write_resp(
 
 @kernel
 def write_labels(
-    labels,  # out (n,) or None
+    labels,  # out (n,) or (0,)
     start,  # in: first row of the tile
     count,  # in: number of its rows
     n_active,  # in
     work,  # in: active, resp; inverse is scratch
 ):
-    """Likeliest component of the tile's rows, the first of ties, unless the output is None."""
-    if labels is not None:
+    """Likeliest component of the tile's rows, the first of ties, unless the output is empty."""
+    if labels.size > 0:
         for p in range(0, TILE, lanes(work.best)):
             largest, winner = load(work.resp, (0, p)), splat(work.active[0], work.best)
             for a in range(1, n_active):  # in the order of the components
@@ -72,9 +73,9 @@ def evaluate_shard(
     cut,  # in
     tile,  # scratch (d, TILE)
     work,  # scratch
-    log_density,  # out (n,) or None
-    resp,  # out (n, K) or None
-    labels,  # out (n,) or None: labels need no normalized densities
+    log_density,  # out (n,) or (0,)
+    resp,  # out (n, K) or (0, K)
+    labels,  # out (n,) or (0,): labels need no normalized densities
 ):
     """Evaluate the rows of one shard."""
     n, guess = X.shape[0], np.int64(0)  # rows are unsorted: any component may own a tile
@@ -83,7 +84,7 @@ def evaluate_shard(
         gather(X, center, None, start, tile)
         n_active = log_densities(tile, density, separation, guess, cut, work)
         write_labels(labels, start, count, n_active, work)
-        if labels is None:
+        if log_density.size > 0 or resp.size > 0:
             log_sum_exp(n_active, work)
         write_log_density(log_density, start, count, work)
         write_resp(resp, start, count, n_active, work)

@@ -9,10 +9,11 @@ from numba import prange
 from numpy.typing import DTypeLike
 
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import TILE, aligned, log_densities, log_sum_exp, make_work
+from gmmfast.kernels.density import log_densities, log_sum_exp
 from gmmfast.kernels.moments import add_second_moments, is_pooled, weight_responsibilities
 from gmmfast.kernels.packing import gather, gather_weights
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
+from gmmfast.kernels.tiles import TILE, aligned, make_work
 
 STRIDE = 11  # coprime to 1, 2, 4, 8, 16, ... 64: every shard has its turn
 

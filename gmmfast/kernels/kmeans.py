@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import called_kernel, entry_kernel, kernel
-from gmmfast.kernels.density import TILE
 from gmmfast.kernels.simd import any_reaches, fma, lanes, load, splat, store, total, where_above
+from gmmfast.kernels.tiles import TILE
 
 BLOCK = 16  # features between tests for distances above the bound
 SEEDS, PASSES, NEXT_TILE, REFERENCES = range(4)  # in `place`, the progress of `seek`

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import kernel
-from gmmfast.kernels.density import LOG_LATENT, TILE, subtract
+from gmmfast.kernels.density import LOG_LATENT, subtract
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
+from gmmfast.kernels.tiles import TILE
 
 
 class Sums(NamedTuple):

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel
-from gmmfast.kernels.density import TILE, log_densities, log_sum_exp, make_work
+from gmmfast.kernels.density import log_densities, log_sum_exp
+from gmmfast.kernels.tiles import TILE, make_work
 
 DOUBT = 1e-12  # least posterior probability of the other components, in what is lost
 NO_VARIANCE = 1e-12  # relative: a smaller one is rounding

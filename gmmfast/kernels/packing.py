@@ -6,7 +6,7 @@ import numpy as np
 from numba import prange
 
 from gmmfast.kernels.compiling import entry_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import TILE
+from gmmfast.kernels.tiles import TILE
 
 
 @kernel

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.kernels.compiling import entry_kernel, kernel
-from gmmfast.kernels.density import TILE
 from gmmfast.kernels.moments import is_pooled
 from gmmfast.kernels.passes import EPS, LOST_FLOAT64, mirror, move_far
+from gmmfast.kernels.tiles import TILE
 
 
 @kernel

@@ -13,11 +13,12 @@ from numba import prange
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, entry_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import TILE, Work, aligned, log_densities, log_sum_exp, make_work
+from gmmfast.kernels.density import log_densities, log_sum_exp
 from gmmfast.kernels.evaluation import write_labels, write_log_density, write_resp
 from gmmfast.kernels.expectation import STRIDE, add_tile, clear
 from gmmfast.kernels.lifting import density_of, lift, make_scratch, work_in
 from gmmfast.kernels.moments import is_pooled
+from gmmfast.kernels.tiles import TILE, Work, aligned, make_work
 
 
 class Tiles(NamedTuple):
@@ -187,9 +188,9 @@ def evaluate_piece(
     cut,  # in
     scratch,  # scratch
     work,  # scratch
-    log_density,  # out (m,) or None, by pattern, like the outputs below
-    resp,  # out (m, K) or None
-    labels,  # out (m,) or None: labels need no normalized densities
+    log_density,  # out (m,) or (0,), by pattern, like the outputs below
+    resp,  # out (m, K) or (0, K)
+    labels,  # out (m,) or (0,): labels need no normalized densities
 ):
     """Evaluate what is known of the rows of tiles of one pattern."""
     q, guess, (K, d) = tiles.patterns[begin], np.int64(0), whole.means.shape
@@ -201,7 +202,7 @@ def evaluate_piece(
         first, count = tiles.first_rows[t], tiles.first_rows[t + 1] - tiles.first_rows[t]
         n_active = log_densities(tile, density, separation, guess, cut, own_work)
         write_labels(labels, first, count, n_active, own_work)
-        if labels is None:
+        if log_density.size > 0 or resp.size > 0:
             log_sum_exp(n_active, own_work)
         write_log_density(log_density, first, count, own_work)
         write_resp(resp, first, count, n_active, own_work)
@@ -215,9 +216,9 @@ def evaluate_patterns_shard(
     whole,  # in: Whole
     separation,  # in: an empty Separation
     cut,  # in
-    log_density,  # out (m,) or None, by pattern, like the outputs below
-    resp,  # out (m, K) or None
-    labels,  # out (m,) or None
+    log_density,  # out (m,) or (0,), by pattern, like the outputs below
+    resp,  # out (m, K) or (0, K)
+    labels,  # out (m,) or (0,)
 ):
     """Evaluate what is known of the rows of one shard."""
     scratch, d = make_scratch(whole), whole.means.shape[1]

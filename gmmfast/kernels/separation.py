@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel
-from gmmfast.kernels.density import TILE, aligned, triangle_row
+from gmmfast.kernels.density import triangle_row
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
+from gmmfast.kernels.tiles import TILE, aligned
 from gmmfast.parameters import Density
 
 LARGEST = 1 << 22  # values of a table; 32 MB

@@ -6,7 +6,7 @@ Numba compiles in its place. A vector is two registers wide, so that two
 independent operations are always in flight (an FMA takes about four cycles). The registers
 belong to the processor that Numba compiles for (``NUMBA_CPU_NAME``), not necessarily this one.
 
-Loads and stores need no alignment, though aligned ones are faster (`density.aligned`). Arrays must
+Loads and stores need no alignment, though aligned ones are faster (`tiles.aligned`). Arrays must
 be C-contiguous as a whole: addresses follow from the shape, strides are ignored.
 """
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import entry_kernel, kernel
-from gmmfast.kernels.density import TILE
 from gmmfast.kernels.linkage import merge_cost, nearest_neighbor
+from gmmfast.kernels.tiles import TILE
 
 HALVES_PASSES = 3  # of k-means with two centers in each part
 PASS, NEXT_TILE = range(2)  # in `place`, the progress of `split_and_merge`

@@ -208,11 +208,11 @@ def expected(
     Latent weights of t components are part of the complete data.
     """
     K, d = mixture.means.shape
-    total = 0.0
-    if mixture.noise.size > 0 and mixture.noise[0] > 0:
-        total = max(weight - sum_of_counts(totals), 0.0) * np.log(mixture.noise[0])
+    total, counts = 0.0, 0.0
     for k in range(K):
-        mass, count = totals.mass[k], count_of(totals, k)
+        mass = totals.mass[k]
+        count = totals.tails[0, k] if totals.tails.size > 0 else mass
+        counts += count
         if mixture.weights[k] > 0:
             total += count * np.log(mixture.weights[k])
         if mixture.degrees.size > 0:
@@ -245,4 +245,6 @@ def expected(
                         own = scatter[of, i, j] if k < scatter.shape[0] else 0.0
                         squares += u * v * (own - s * g - h * t)
         total -= 0.5 * (count * mixture.log_dets[k] + squares)
+    if mixture.noise.size > 0 and mixture.noise[0] > 0:
+        total += max(weight - counts, 0.0) * np.log(mixture.noise[0])
     return total

@@ -230,8 +230,8 @@ class Model(ABC):
     def adapted(self, parameters: Parameters) -> Parameters:
         """Return a mixture with the noise and the tails of this model.
 
-        The weight of noise and degrees of freedom are those of the mixture if it has any, or those
-        that the model begins with.
+        The weight of noise and degrees of freedom stay if the mixture has any; others are what the
+        model begins with.
         """
         degrees = None
         if self.tails is not None:

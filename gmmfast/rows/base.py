@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
-from gmmfast.kernels.density import TILE
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule, advance_elsewhere
 from gmmfast.kernels.maximization import Totals
 from gmmfast.kernels.moments import Sums
 from gmmfast.kernels.passes import LOST_FLOAT32, LOST_FLOAT64, Pass, collect, moments_are_far
 from gmmfast.kernels.threads import require_somebody
+from gmmfast.kernels.tiles import TILE
 from gmmfast.models.step import load_totals, new_totals, statistics_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.evaluation import Evaluable

@@ -47,6 +47,20 @@ class Evaluable(Protocol):
         ...
 
 
+def outputs(
+    log_density: NDArray[Any] | None,
+    resp: NDArray[Any] | None,
+    labels: NDArray[np.int64] | None,
+    dtype: np.dtype[Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+    """Return the arrays to fill, empty where there is none: the kernels are compiled once."""
+    return (
+        np.empty(0, dtype) if log_density is None else log_density,
+        np.empty((0, 1), dtype) if resp is None else resp,
+        np.empty(0, np.int64) if labels is None else labels,
+    )
+
+
 def with_noise_marked(labels: NDArray[np.int64], n_components: int) -> NDArray[np.int64]:
     """Change labels (n,) of the noise, which is the last column of responsibilities, to -1."""
     labels[labels == n_components] = -1

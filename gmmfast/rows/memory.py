@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
-from gmmfast.kernels.density import TILE, aligned, make_work
 from gmmfast.kernels.evaluation import evaluate, evaluate_shards
 from gmmfast.kernels.expectation import add_resp, em_pass, em_shards, negligible
 from gmmfast.kernels.loop import EXPECT, Fit, Rule, iterate
@@ -29,6 +28,7 @@ from gmmfast.kernels.threads import (
     run_shards,
     team,
 )
+from gmmfast.kernels.tiles import TILE, aligned, make_work
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import (
     Hints,
@@ -43,7 +43,7 @@ from gmmfast.rows.base import (
     unit_of,
     whole_statistics,
 )
-from gmmfast.rows.evaluation import entropy_of, labels_of
+from gmmfast.rows.evaluation import entropy_of, labels_of, outputs
 from gmmfast.rows.extent import extent_of, extremes_along
 from gmmfast.rows.packing import Packed, packed_rows, shard_count
 from gmmfast.rows.partitions import statistics_of_parts
@@ -392,7 +392,7 @@ class MemoryRows:
         density = parameters.density(dtype)
         # in the caller's order, rows of a tile are of all components: none is far
         data = (X, self.center, density, no_separation(density.means), cut, like)
-        work, out = work_of(len(X), density), (log_density, resp, labels)
+        work, out = work_of(len(X), density), outputs(log_density, resp, labels, self.dtype)
         run_shards(evaluate, evaluate_shards, self.n_jobs, shards, work, *data, *out)
 
     def packed_in(self, dtype: np.dtype[Any]) -> Packed:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.density import TILE, aligned
 from gmmfast.kernels.packing import pack, pack_shards
 from gmmfast.kernels.threads import MAX_SHARDS, run_shards
+from gmmfast.kernels.tiles import TILE, aligned
 from gmmfast.parameters import Floats
 
 WORK_PER_SHARD = 1 << 15  # multiplications, about ten microseconds: the cost of waking a thread

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.density import TILE
 from gmmfast.kernels.partitions import divide
 from gmmfast.kernels.threads import SLICE
+from gmmfast.kernels.tiles import TILE
 from gmmfast.models.step import new_totals, statistics_from
 from gmmfast.parameters import Floats, SufficientStatistics
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.errors import IllDefinedCovarianceError
-from gmmfast.kernels.density import TILE, aligned
 from gmmfast.kernels.lifting import Whole, make_scratch, regress_all
 from gmmfast.kernels.moments import make_sums
 from gmmfast.kernels.patterns import (
@@ -22,8 +21,10 @@ from gmmfast.kernels.patterns import (
 )
 from gmmfast.kernels.separation import no_separation
 from gmmfast.kernels.threads import run_shards
+from gmmfast.kernels.tiles import TILE, aligned
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import statistics_of
+from gmmfast.rows.evaluation import outputs
 from gmmfast.rows.packing import shard_count
 
 WORD = 8  # bytes of which sets of features are compared at once
@@ -195,7 +196,8 @@ def evaluate_known(
     covariances, m = covariances_of(mixture), packed.order.size
     n_shards, work = shard_count(m, mixture.means.size), m * covariances.size
     whole = _whole(mixture, covariances)
-    given = packed.tiles, whole, no_separation(whole.means), cut, log_density, resp, labels
+    out = outputs(log_density, resp, labels, whole.means.dtype)
+    given = packed.tiles, whole, no_separation(whole.means), cut, *out
     run_shards(evaluate_patterns, evaluate_patterns_shards, n_jobs, n_shards, work, *given)
 
 

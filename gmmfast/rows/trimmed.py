@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.validation import Random
-from gmmfast.kernels.density import aligned
 from gmmfast.kernels.evaluation import measure, measure_shards
 from gmmfast.kernels.expectation import negligible
 from gmmfast.kernels.loop import Fit, Rule
 from gmmfast.kernels.separation import separated
 from gmmfast.kernels.threads import run_shards
+from gmmfast.kernels.tiles import aligned
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows.base import Hints, Mask, Rows, e_step_here, iterate_here
 from gmmfast.rows.evaluation import entropy_of

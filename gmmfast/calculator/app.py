@@ -286,9 +286,12 @@ def _picture_of(job: Job, kind: str, asked: list[str], with_density: bool) -> di
     """Return the numbers of a chart."""
     result, table = job.result, job.loaded.table
     assert result is not None
-    report = result["report"]
+    report, degrees = result["report"], result["report"].get("degrees_of_freedom")
     mixture = Mixture(
-        np.array(report["weights"]), np.array(report["means"]), np.array(result["matrices"])
+        np.array(report["weights"]),
+        np.array(report["means"]),
+        np.array(result["matrices"]),
+        None if degrees is None else np.array(degrees),
     ).along([job.settings.columns.index(name) for name in asked])
     values = np.asarray(table.values[:, [table.names.index(name) for name in asked]])
     labels = np.load(job.session.folder / "labels.npy")

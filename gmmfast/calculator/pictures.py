@@ -25,11 +25,6 @@ MARGIN = 0.06  # of the range, around the rows
 Floats = NDArray[np.float64]
 
 
-def coverage(sigmas: float) -> float:
-    """Share of a two-dimensional Gaussian within its ellipse of some standard deviations."""
-    return float(-np.expm1(-0.5 * sigmas**2))
-
-
 def sampled(n_rows: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
     """Return the rows that a chart draws."""
     if n_rows <= most:
@@ -69,7 +64,7 @@ def plane(
         "means": mixture.means.tolist(),
         "ellipses": ellipses(mixture, SIGMAS),
         "sigmas": list(SIGMAS),
-        "coverage": [coverage(s) for s in SIGMAS],
+        "coverage": coverage(mixture, SIGMAS),
     }
     if with_density:
         x, y = (_range(values[:, j], GRID) for j in range(2))
@@ -78,6 +73,13 @@ def plane(
         shade = np.cbrt(z / max(z.max(), 1e-300))  # of 0 to 1; small densities can be seen too
         found["density"] = {"x": x.tolist(), "y": y.tolist(), "z": shade.tolist()}
     return found
+
+
+def coverage(mixture: Mixture, sigmas: Sequence[float]) -> list[Any]:
+    """Return the shares of a component within its ellipses; of t components, one list for each."""
+    shares = np.column_stack([mixture.coverage(s) for s in sigmas]).tolist()
+    own: list[Any] = shares[0] if mixture.degrees is None else shares
+    return own
 
 
 def groups(labels: NDArray[Any], drawn: NDArray[np.int64], K: int) -> list[NDArray[np.int64]]:

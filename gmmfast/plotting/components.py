@@ -29,7 +29,8 @@ def plot_mixture(
 
     Rows have the color of their likeliest component; rows of noise are gray crosses. Of more than
     two features the marginal distribution of two is shown. In two dimensions, the ellipses of 1, 2
-    and 3 standard deviations hold 39, 86 and 99 % of their component.
+    and 3 standard deviations hold 39, 86 and 99 % of their component. The ellipses of t components
+    show their scale matrices, and hold less: with 4 degrees of freedom 36, 75 and 91 %.
 
     Parameters
     ----------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gmmfast.marginals import Mixture
 from gmmfast.parameters import Floats
 from gmmfast.plotting.components import CURVE
 from gmmfast.plotting.descriptions import with_shared
@@ -75,7 +77,7 @@ def plot_density(
     return finish(ax, view, "density", legend="probability", beside=True)
 
 
-def levels_of(density: Floats, shares: Sequence[float]) -> list[float]:
+def levels_of(density: Floats, shares: Sequence[float], whole: float | None = None) -> list[float]:
     """Return the density at the edge of the smallest region that holds each share.
 
     Parameters
@@ -84,14 +86,32 @@ def levels_of(density: Floats, shares: Sequence[float]) -> list[float]:
         At the points of a regular grid.
     shares : sequence of float
         Between 0 and 1.
+    whole : float, optional
+        Sum of the density at the points of a grid without end; by default, that of the points.
 
     Returns
     -------
     list of float
     """
     falling = np.sort(density, axis=None)[::-1]
-    held = np.cumsum(falling) / falling.sum()
-    return [float(falling[np.searchsorted(held, share)]) for share in shares]
+    held = np.cumsum(falling) / (falling.sum() if whole is None else whole)
+    places = np.minimum(np.searchsorted(held, shares), falling.size - 1)
+    return [float(level) for level in falling[places]]
+
+
+def _reach(mixture: Mixture, share: float) -> float | Floats:
+    """Deviations of each component to show, for the region of a share.
+
+    The tails of t components hold more than can be neglected.
+    """
+    return REACH if mixture.degrees is None else np.maximum(REACH, mixture.reaches(share))
+
+
+def _whole(mixture: Mixture, *axes: Floats) -> float | None:
+    """Sum of a density at the points of a grid without end, where that is not nearly its own."""
+    if mixture.degrees is None:
+        return None
+    return float(mixture.weights.sum()) / math.prod(float(axis[1] - axis[0]) for axis in axes)
 
 
 def _colors(count: int) -> list[tuple[float, float, float]]:
@@ -104,10 +124,10 @@ def _colors(count: int) -> list[tuple[float, float, float]]:
 
 def _draw_plane(ax: Any, view: View, shares: list[float]) -> None:
     drawn = None if view.shown is None else view.shown.drawn
-    x, y = view.grid(REACH, GRID, over=drawn)
+    x, y = view.grid(_reach(view.mixture, shares[0]), GRID, over=drawn)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     density = view.mixture.densities(points).sum(axis=0).reshape(GRID, GRID)
-    levels = levels_of(density, shares)
+    levels = levels_of(density, shares, _whole(view.mixture, x, y))
     for color, share, level in zip(_colors(len(shares)), shares, levels, strict=True):
         ax.contourf(x, y, density, [level, np.inf], colors=[color])
         ax.contour(x, y, density, [level], colors="white", linewidths=0.6)
@@ -118,9 +138,9 @@ def _draw_plane(ax: Any, view: View, shares: list[float]) -> None:
 
 def _draw_curve(ax: Any, view: View, shares: list[float]) -> None:
     rows = None if view.shown is None else view.shown.rows
-    (x,) = view.grid(REACH, CURVE, over=rows)
+    (x,) = view.grid(_reach(view.mixture, shares[0]), CURVE, over=rows)
     density = view.mixture.densities(x[:, None]).sum(axis=0)
-    levels = levels_of(density, shares)
+    levels = levels_of(density, shares, _whole(view.mixture, x))
     for color, share, level in zip(_colors(len(shares)), shares, levels, strict=True):
         inside = density >= level
         ax.fill_between(x, density, where=inside, color=color, linewidth=0, label=_percent(share))

@@ -21,7 +21,7 @@ features : pair of int or str, default=(0, 1)
     Features to show, by number or column name; or one.""",
     "sigmas": """
 sigmas : sequence of float
-    Standard deviations of the ellipses.""",
+    Standard deviations of the ellipses; of t components, scales.""",
     "ax": """
 ax : matplotlib Axes, optional
     Where to draw; new ones by default.""",

@@ -23,7 +23,8 @@ def plot_profile(
 
     Zero is the mean of the mixture as a whole and one its standard deviation, so that features of
     different units can be compared: ``(means - m) / s`` with ``m = sum_k weights_k means_k`` and
-    ``s^2 = sum_k weights_k (variances_k + (means_k - m)^2)``.
+    ``s^2 = sum_k weights_k (variances_k + (means_k - m)^2)``. Of t components, whose variances may
+    be infinite, squared scales stand in for variances.
 
     Parameters
     ----------

@@ -91,9 +91,11 @@ class View:
         names, model = feature_names(fitted), fitted.covariance_type
         K, d = means.shape
         indices = list(range(d)) if features is None else _indices(fitted, features)
-        whole = Mixture(weights, means, fitted._model().matrices(covariances, K, d))
+        matrices, degrees = fitted._model().matrices(covariances, K, d), fitted._degrees()
+        whole = Mixture(weights, means, matrices, degrees)
+        kind = "component" if degrees is None else "t component"
         return cls(
-            title=f"{K} component{'s' * (K > 1)}, {model}" + " covariance" * model.islower(),
+            title=f"{K} {kind}{'s' * (K > 1)}, {model}" + " covariance" * model.islower(),
             names=[names[j] for j in indices],
             entries=[f"{k} ({100 * float(weight):.0f} %)" for k, weight in enumerate(weights)],
             mixture=whole.along(indices),
@@ -123,9 +125,12 @@ class View:
             shown=None if self.shown is None else self.shown.along(kept),
         )
 
-    def grid(self, sigmas: float, n: int, *, over: NDArray[Any] | None) -> list[Floats]:
-        """Return n points along each feature, over the components and over rows."""
-        means, reach = self.mixture.means, sigmas * self.mixture.deviations
+    def grid(self, sigmas: float | Floats, n: int, *, over: NDArray[Any] | None) -> list[Floats]:
+        """Return n points along each feature, over the components and over rows.
+
+        The components reach as many deviations to both sides, each its own (K,) if there are any.
+        """
+        means, reach = self.mixture.means, (np.asarray(sigmas) * self.mixture.deviations.T).T
         low, high = (means - reach).min(axis=0), (means + reach).max(axis=0)
         if over is not None:
             room = MARGIN * np.ptp(over, axis=0)

@@ -70,7 +70,7 @@ def test_estimator__shows_all_parameters_and_marks_the_changed():
 
 def test_estimator__shows_the_fit(fitted):
     cells = shown(fitted).cells
-    at = cells.index("component")
+    at = cells.index("weight") - 1
     assert cells[at : at + 4] == ["component", "weight", "feature 0", "feature 1"]
     assert cells[at + 5] == f"{fitted.weights_[0]:.4f}"
     assert float(cells[at + 6]) == pytest.approx(fitted.means_[0, 0], rel=1e-4)
@@ -81,7 +81,7 @@ def test_search__shows_the_ranking_and_the_best(search):
     cells = shown(search).cells
     assert cells[cells.index("model") :][:4] == ["model", "log-likelihood", "parameters", "BIC"]
     assert f"{search.results_['bic'].min():.2f}" in cells
-    assert "component" in cells
+    assert "weight" in cells
 
 
 def test_results__are_a_table_and_their_columns_are_not(search):

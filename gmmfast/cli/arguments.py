@@ -9,7 +9,15 @@ from typing import Any, NoReturn
 from gmmfast.calculator.launch import PORT
 from gmmfast.cli import calculating, completing, fitting, machine, models, selecting, using
 from gmmfast.cli.streams import STANDARD
-from gmmfast.data.constraints import COVARIANCE_TYPES, CRITERIA, KINDS, MISSING, STARTS
+from gmmfast.data.constraints import (
+    COMPONENTS,
+    COVARIANCE_TYPES,
+    CRITERIA,
+    DEGREES,
+    KINDS,
+    MISSING,
+    STARTS,
+)
 from gmmfast.data.paths import require_apart
 from gmmfast.datasets import EXAMPLES
 from gmmfast.files.exports import EXPORTS
@@ -163,6 +171,7 @@ def _add_fit(commands: Any) -> None:
     _add_ratio(parser)
     _add_prior(parser)
     _add_noise(parser)
+    _add_tails(parser)
     help = "leave out this share of the rows, the least likely ones (0)"
     add("--trim", type=float, default=0.0, metavar="SHARE", help=help)
     _add_missing(parser)
@@ -204,6 +213,7 @@ def _add_select(commands: Any) -> None:
     _add_ratio(parser)
     _add_prior(parser)
     _add_noise(parser)
+    _add_tails(parser)
     _add_missing(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
     add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
@@ -329,6 +339,14 @@ def _add_noise(parser: argparse.ArgumentParser) -> None:
     add("--noise-volume", type=_finite, metavar="V", help="volume of the noise (detected)")
 
 
+def _add_tails(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    help = "distribution of each component; t has heavy tails, for outliers (gaussian)"
+    add("--component", choices=COMPONENTS, default="gaussian", help=help)
+    help = "of t components: a number, or estimated, common to all or each its own (common)"
+    add("--degrees-of-freedom", type=_degrees, default="common", metavar="NU", help=help)
+
+
 def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:
     parser.add_argument("model", type=Path, help="model file, from gmmfast fit --out", **options)
 
@@ -431,6 +449,21 @@ def _finite(text: str) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"must be a number; got {text!r}")
+    return number
+
+
+def _degrees(text: str) -> float | str:
+    """Degrees of freedom: a number, or how they are estimated."""
+    if text in DEGREES:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"must be a positive number, {' or '.join(DEGREES)}; got {text!r}"
+        )
     return number
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gmmfast.cli.data import Data, read, source, warnings_as_notes
 from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
-from gmmfast.cli.words import in_own_words, own_warnings
+from gmmfast.cli.words import OPTIONS, own_warnings
 from gmmfast.data.constraints import require_columns
 from gmmfast.data.prior import Prior
 from gmmfast.data.validation import check_features
@@ -53,6 +53,8 @@ def fit(arguments: argparse.Namespace) -> int:
         "covariance_ratio": arguments.covariance_ratio,
         "noise": arguments.noise,
         "noise_volume": arguments.noise_volume,
+        "component": arguments.component,
+        "degrees_of_freedom": arguments.degrees_of_freedom,
         "trim": arguments.trim,
         "missing_values": arguments.missing,
         "random_state": arguments.seed,
@@ -136,7 +138,7 @@ def _resumed(path: Path, settings: dict[str, Any]) -> GaussianMixture:
     model = GaussianMixture.resume(path)
     for name, value in settings.items():
         if name != "max_iter" and getattr(model, name) != value:
-            option, before = in_own_words(name), getattr(model, name)
+            option, before = OPTIONS.get(name, name), getattr(model, name)
             raise ValueError(
                 f"{path}: the checkpoint is of a fit with {option} {before}; got {value}. "
                 "Use the same options, or another --checkpoint."

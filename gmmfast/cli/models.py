@@ -13,10 +13,15 @@ from gmmfast.cli.data import feature_names
 from gmmfast.data.paths import require_folder
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.archive import put
-from gmmfast.files.attributes import NOISE, QUANTILES
+from gmmfast.files.attributes import DEGREES, NOISE, QUANTILES
 from gmmfast.files.exports import EXPORTS
 from gmmfast.reporting.outcome import described
-from gmmfast.reporting.report import bound_name, parameters_as_text, significant
+from gmmfast.reporting.report import (
+    bound_name,
+    parameters_as_text,
+    significant,
+    tails_as_json,
+)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -55,6 +60,7 @@ def _members(model: GaussianMixture) -> dict[str, Any]:
         "weights": model.weights_.tolist(),
         "noise_weight": getattr(model, NOISE[0], None),
         "noise_volume": getattr(model, NOISE[1], None),
+        **tails_as_json(getattr(model, DEGREES, None)),
         "means": model.means_.tolist(),
         "covariances": model.covariances_.tolist(),
     }
@@ -76,8 +82,9 @@ def _lines(model: GaussianMixture) -> dict[str, str]:
     """Facts about a model, for a person."""
     facts = _members(model)
     bound, cut, columns = facts["log_likelihood_per_row"], facts["outlier_cut"], facts["columns"]
+    kind = ", t distributions" if "degrees_of_freedom" in facts else ""
     lines = {
-        "components": str(facts["n_components"]),
+        "components": f"{facts['n_components']}{kind}",
         "covariance": facts["covariance_type"],
         "columns": ", ".join(columns) if columns else f"{facts['n_columns']}, without names",
         "numbers": facts["dtype"],

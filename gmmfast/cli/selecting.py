@@ -44,6 +44,8 @@ def select(arguments: argparse.Namespace) -> int:
         covariance_ratio=arguments.covariance_ratio,
         noise=arguments.noise,
         noise_volume=arguments.noise_volume,
+        component=arguments.component,
+        degrees_of_freedom=arguments.degrees_of_freedom,
         max_iter=arguments.max_iter,
         max_seconds=arguments.max_seconds,
         patience=arguments.patience,

@@ -25,6 +25,8 @@ OPTIONS = {  # of parameters
             "covariance_ratio",
             "noise",
             "noise_volume",
+            "component",
+            "degrees_of_freedom",
             "trim",
             "max_seconds",
             "patience",
@@ -35,8 +37,16 @@ OPTIONS = {  # of parameters
 }
 IN_PYTHON = re.compile(r" \((?:[\w.]+=[\w.]*|the same names) in Python\)")
 CHECKED = re.compile(r"The '(\w+)' parameter of GaussianMixture(?:IC)?\b")
+# "component" is a word as well, and the prior has degrees of freedom of its own
+PATTERNS = {
+    "component": r"component(?==)",
+    "degrees_of_freedom": r"degrees_of_freedom(?! of (?:the p|P)rior)",
+}
 # not in quotes, paths or options, where a name is the user's own
-NAMED = re.compile(rf"(?<![\w'\"./-])({'|'.join(OPTIONS)})(?![\w'\"/-]|\.\w)")
+NAMED = re.compile(
+    rf"(?<![\w'\"./-])({'|'.join(PATTERNS.get(name, name) for name in OPTIONS)})"
+    r"(?![\w'\"/-]|\.\w)"
+)
 
 
 def in_own_words(text: str) -> str:
@@ -50,6 +60,8 @@ def in_own_words(text: str) -> str:
     "Increase --max-iter or --tol (--max-iter=3). There is no column 'tol'."
     >>> in_own_words("If it is a row, use --no-header (header=False in Python).")
     'If it is a row, use --no-header.'
+    >>> in_own_words("A component has no degrees_of_freedom. Set component='t'.")
+    "A component has no --degrees-of-freedom. Set --component='t'."
     """
     text = IN_PYTHON.sub("", text)
     text = CHECKED.sub(lambda match: OPTIONS.get(match[1], f"'{match[1]}'"), text)

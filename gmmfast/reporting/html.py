@@ -149,13 +149,19 @@ def _mixture(mixture: Any) -> str:
     (K, d), names = means.shape, feature_names(mixture)
     shown = range(min(K, MOST_COMPONENTS))
     columns = [("weight", [f"{weights[k]:.4f}" for k in shown])]
+    degrees = mixture._degrees()
+    if degrees is not None:
+        columns.append(("df", [significant(float(degrees[k])) for k in shown]))
     for j in range(min(d, MOST_FEATURES)):
         columns.append((short(names[j]), [significant(float(means[k, j])) for k in shown]))
     return table("component", [str(k) for k in shown], columns, _caption(mixture, K, d))
 
 
 def _caption(mixture: Any, K: int, d: int) -> list[str]:
-    lines = [f"weights and means, {mixture.covariance_type} covariance"]
+    shown = "weights and means"
+    if mixture._degrees() is not None:
+        shown = "weights, degrees of freedom (df) and means of t components"
+    lines = [f"{shown}, {mixture.covariance_type} covariance"]
     if K > MOST_COMPONENTS or d > MOST_FEATURES:
         lines.append(
             f"{min(K, MOST_COMPONENTS)} of {K} components, {min(d, MOST_FEATURES)} of {d} features"

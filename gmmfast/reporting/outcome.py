@@ -44,7 +44,7 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
         The components in another order.
     """
     mixture._attributes("covariances_")  # go together
-    K = len(mixture.weights_)
+    K, degrees = len(mixture.weights_), mixture._degrees()
     picked = np.arange(K) if order is None else order
     covariances = np.asarray(mixture.covariances_)
     weight = float(getattr(mixture, "n_samples_seen_", 0.0))
@@ -68,6 +68,7 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
         converged=bool(getattr(mixture, "converged_", False)),
         stop_reason=str(getattr(mixture, "stop_reason_", "Not fitted.")),
         noise_weight=getattr(mixture, "noise_weight_", None),
+        degrees_of_freedom=None if degrees is None else degrees[picked],
     )
 
 
@@ -140,6 +141,9 @@ def saved_form(
         missing_values=model.missing_values,
     )
     shift = 0.0 if scaling is None else scaling.log_volume()
+    if report.degrees_of_freedom is not None:
+        mixture.set_params(component="t", degrees_of_freedom=model.degrees_of_freedom)
+        mixture.degrees_of_freedom_ = report.degrees_of_freedom
     mixture.degenerate_ = report.degenerate
     mixture.converged_ = report.converged
     mixture.stop_reason_ = report.stop_reason

@@ -56,6 +56,8 @@ class FitReport:
         Label of the group of rows that each component started from; empty without labels.
     noise_weight : float or None
         Weight of the noise; None without.
+    degrees_of_freedom : ndarray of shape (K,) or None
+        Of t components, whose `covariances` are scale matrices; None of Gaussian ones.
     """
 
     source: str
@@ -78,6 +80,7 @@ class FitReport:
     lower_bound: float = math.nan
     groups: tuple[str, ...] = ()
     noise_weight: float | None = None
+    degrees_of_freedom: Array | None = None
 
 
 class Advice(NamedTuple):
@@ -88,13 +91,28 @@ class Advice(NamedTuple):
 
 
 COMMAND_LINE = Advice(
-    "The whole covariance matrices are in the files of --out and in --json.",
+    "The whole {matrices} are in the files of --out and in --json.",
     "use fewer components (-k), leave out columns that follow from others, or raise --reg-covar",
 )
 PYTHON = Advice(
-    "The whole covariance matrices are in covariances_.",
+    "The whole {matrices} are in covariances_.",
     "lower n_components, leave out columns that follow from others, or raise reg_covar",
 )
+
+
+class Spread(NamedTuple):
+    """How the spread of components is called."""
+
+    matrix: str
+    matrices: str
+    variance: str
+    sd: str
+    sds: str
+
+
+GAUSSIAN = Spread("covariance", "covariance matrices", "variance", "sd", "standard deviations")
+TAILED = Spread("scale matrix", "scale matrices", "squared scale", "scale", "scales")
+TO_COVARIANCES = "A covariance is its scale matrix times df / (df - 2), for df above 2."
 
 
 class Summary(str):
@@ -137,6 +155,7 @@ def fit_as_json(report: FitReport) -> str:
         "standardized": report.standardized,
         "weights": _plain(report.weights),
         **({} if report.noise_weight is None else {"noise_weight": report.noise_weight}),
+        **tails_as_json(report.degrees_of_freedom),
         "means": _plain(report.means),
         "covariances": _plain(report.covariances),
         "degenerate": report.degenerate.tolist(),
@@ -150,6 +169,13 @@ def fit_as_json(report: FitReport) -> str:
         "stop_reason": report.stop_reason,
     }
     return json_object(members)
+
+
+def tails_as_json(degrees_of_freedom: Array | None) -> dict[str, Any]:
+    """Return the members of t components in JSON; none of Gaussian ones, given None."""
+    if degrees_of_freedom is None:
+        return {}
+    return {"component": "t", "degrees_of_freedom": _plain(degrees_of_freedom)}
 
 
 def _plain(value: Any) -> Any:
@@ -170,16 +196,23 @@ def fit_as_text(report: FitReport, advice: Advice = COMMAND_LINE) -> Summary:
 def parameters_as_text(report: FitReport, advice: Advice = COMMAND_LINE) -> str:
     """Return tables of weights, means and covariances."""
     sections = [*_means(report), *_covariances(report, advice)]
+    if report.degrees_of_freedom is not None:
+        sections.append([TO_COVARIANCES])
     return "\n\n".join("\n".join(lines) for lines in sections)
+
+
+def _spread(report: FitReport) -> Spread:
+    return GAUSSIAN if report.degrees_of_freedom is None else TAILED
 
 
 def _title(report: FitReport) -> str:
     n_components, n_features = report.means.shape
     shape = ", ".join([*_rows(report), _count(n_features, "column")])
     scaled = ", fitted to standardized columns" if report.standardized else ""
+    kind = "component" if report.degrees_of_freedom is None else "t component"
     return (
         f"{report.source}: {shape}; "
-        f"{_count(n_components, 'component')}, {report.covariance_type} covariance{scaled}"
+        f"{_count(n_components, kind)}, {report.covariance_type} covariance{scaled}"
     )
 
 
@@ -200,22 +233,25 @@ def _means(report: FitReport) -> list[list[str]]:
     few = shown.size > 0 and shown.min() < 1e-3
     weights = align(report.weights, digits=4) if few else [f"{w:.4f}" for w in report.weights]
     noise = [] if report.noise_weight is None else [f"noise      {report.noise_weight:.4f}"]
+    columns = [("weight", weights)]
+    if report.degrees_of_freedom is not None:
+        columns.append(("df", align(report.degrees_of_freedom)))
     if report.means.shape[1] > MAX_FEATURES:
         return [
-            table("component", labels, [("weight", weights)]) + noise,
+            table("component", labels, columns) + noise,
             ["means of components", *_by_component("column", report.names, report.means)],
         ]
-    columns = [("weight", weights), *_by_feature(report.names, report.means)]
+    columns += _by_feature(report.names, report.means)
     return [table("component", labels, columns) + noise]
 
 
 def _covariances(report: FitReport, advice: Advice) -> list[list[str]]:
     """Return all covariances where they are readable, else standard deviations."""
-    n_features = len(report.names)
+    n_features, words = len(report.names), _spread(report)
     is_narrow = n_features <= MAX_FEATURES
     if report.structure == "spherical":
         sds = np.sqrt(report.covariances)
-        columns = [("variance", align(report.covariances)), ("sd", align(sds))]
+        columns = [(words.variance, align(report.covariances)), (words.sd, align(sds))]
         return [table("component", _labels(report), columns)]
     if report.structure == "diag":
         return [_variances(report) if is_narrow else _deviations(report, report.covariances)]
@@ -223,20 +259,23 @@ def _covariances(report: FitReport, advice: Advice) -> list[list[str]]:
     if is_narrow and len(matrices) * n_features <= MAX_MATRIX_LINES:
         return _matrices(report, matrices)
     variances = np.diagonal(matrices, axis1=1, axis2=2)
-    return [_deviations(report, variances), [advice.whole_matrices]]
+    whole = advice.whole_matrices.format(matrices=words.matrices)
+    return [_deviations(report, variances), [whole]]
 
 
 def _variances(report: FitReport) -> list[str]:
     """Return the table of a diagonal model with few features."""
     columns = _by_feature(report.names, report.covariances)
-    return ["variances of components", *table("component", _labels(report), columns)]
+    title = f"{_spread(report).variance}s of components"
+    return [title, *table("component", _labels(report), columns)]
 
 
 def _matrices(report: FitReport, matrices: Array) -> list[list[str]]:
     """Return one table per matrix (d, d)."""
-    titles = [f"covariance of component {k}" for k in _labels(report)]
+    name = _spread(report).matrix
+    titles = [f"{name} of component {k}" for k in _labels(report)]
     if report.structure == "tied":
-        titles = ["covariance of every component"]
+        titles = [f"{name} of every component"]
     return [
         table(title, report.names, _by_feature(report.names, matrix))
         for title, matrix in zip(titles, matrices, strict=True)
@@ -245,14 +284,14 @@ def _matrices(report: FitReport, matrices: Array) -> list[list[str]]:
 
 def _deviations(report: FitReport, variances: Array) -> list[str]:
     """Return the table of standard deviations, from variances (K, d), or (1, d) if tied."""
-    sds = np.sqrt(variances)
+    sds, words = np.sqrt(variances), _spread(report)
     if report.structure == "tied":
-        return table("column", report.names, [("sd of every component", align(sds[0]))])
+        return table("column", report.names, [(f"{words.sd} of every component", align(sds[0]))])
     if len(report.names) <= MAX_FEATURES:
         body = table("component", _labels(report), _by_feature(report.names, sds))
     else:
         body = _by_component("column", report.names, sds)
-    return ["standard deviations of components", *body]
+    return [f"{words.sds} of components", *body]
 
 
 def _labels(report: FitReport) -> list[str]:

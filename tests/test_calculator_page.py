@@ -335,6 +335,24 @@ def test_reset(page):
     expect(page.locator("#prior")).not_to_be_checked()
 
 
+def test_tails__of_components_are_shown_until_the_defaults_are_back(page):
+    open_settings(page)
+    page.select_option("#component", "t")
+    expect(page.locator("#more-summary")).to_contain_text(", t components")
+    calculate(page)
+    expect(page.locator("#sentences")).to_contain_text("The components are t distributions with")
+    assert page.locator("#components th").all_inner_texts()[3] == "df"
+    expect(page.locator("#picture-note")).to_contain_text("1, 2 and 3 times the scale")
+    page.get_by_role("tab", name="Covariances").click()
+    expect(page.locator("#matrices-note")).to_contain_text("Scale matrices of t components")
+    page.click("#reset")
+    expect(page.locator("#component")).to_have_value("gaussian")
+    page.click("#calculate")
+    expect(page.locator("#components")).not_to_contain_text("df", timeout=FIRST_FIT)
+    expect(page.locator("#matrices")).to_be_visible()
+    expect(page.locator("#matrices-note")).to_be_hidden()
+
+
 def test_trim__leaves_rows_out_of_one_fit_but_not_of_a_choice(page):
     open_settings(page)
     page.fill("#trim", "0.6")

@@ -1,4 +1,4 @@
-"""t components wherever they are shown: in pictures, reports, on the command line."""
+"""t components wherever they are shown: in pictures, reports, on the command line and the page."""
 
 import dataclasses
 import json
@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from test_calculator import computed
 from test_html import shown
 from test_report import REPORT, report_of
 
 from gmmfast import GaussianMixture, load
 from gmmfast.calculator import pictures
+from gmmfast.calculator.settings import read_settings
+from gmmfast.calculator.words import MANY_DEGREES
 from gmmfast.cli.words import in_own_words
 from gmmfast.plotting import plot_density, plot_mixture
 from gmmfast.plotting.density import levels_of
@@ -201,3 +204,32 @@ def test_words__of_what_scikit_learn_cannot_hold():
 def test_words__of_a_prior_are_its_own():
     text = "degrees_of_freedom of Prior must be a number, positive; got a component."
     assert in_own_words(text) == text
+
+
+# -------------------------------------------------------------------------------- calculator
+
+
+def test_tails__in_the_calculator(tmp_path, monkeypatch):
+    X = rows_of()
+    found, _ = computed(tmp_path, X, ["a", "b"], n_components=2, component="t", tol=1e-6)
+    (degrees, other) = found["report"]["degrees_of_freedom"]
+    assert degrees == other < MANY_DEGREES and found["report"]["component"] == "t"
+    told = f"The components are t distributions with {degrees:.1f} degrees of freedom: heavy tails."
+    assert told in found["sentences"] and "2 t components" in found["text"]
+    assert 'component="t"' in found["python"] and found["command"].endswith("--component t")
+    np.savetxt(tmp_path / "rows.csv", X, delimiter=",", header="a,b", comments="")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(found["python"], names)
+    np.testing.assert_allclose(names["mixture"].degrees_of_freedom_, degrees, rtol=1e-6)
+    assert load(tmp_path / "model.npz").degrees_of_freedom_.tolist() == [degrees, degrees]
+    assert not any("settled" in one for one in found["advice"])
+    early, _ = computed(tmp_path, X, ["a", "b"], n_components=2, component="t")
+    assert sum("Lower the convergence tolerance to 1e-6." in one for one in early["advice"]) == 1
+
+
+@pytest.mark.plain
+def test_settings__of_the_distribution():
+    assert read_settings({}, ["a"]).component == "gaussian"
+    with pytest.raises(ValueError, match="must be one of gaussian, t; got 'cauchy'"):
+        read_settings({"component": "cauchy"}, ["a"])

@@ -32,6 +32,7 @@ def python_lines(settings: Settings, origin: Origin, table: Table) -> str:
         f"random_state={settings.random_state}",
         *(['prior="mclust"'] if settings.prior else []),
         *(["noise=0.05"] if settings.noise else []),
+        *(['component="t"'] if settings.component == "t" else []),
     ]
     trim = [f"trim={settings.trim!r}"] if settings.trim else []
     if origin.keep_missing:
@@ -109,6 +110,8 @@ def command_line(settings: Settings, origin: Origin) -> str:
         command.append("--drop-missing")
     if settings.noise:
         command.append("--noise")
+    if settings.component == "t":
+        command += ["--component", "t"]
     if settings.trim:
         command += ["--trim", repr(settings.trim)]
     if origin.keep_missing:

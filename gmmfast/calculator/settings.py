@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmmfast.data.constraints import COVARIANCE_TYPES, require_columns
+from gmmfast.data.constraints import COMPONENTS, COVARIANCE_TYPES, require_columns
 
 MOST_COMPONENTS = 200
 CRITERIA = ("bic", "aic", "icl")
@@ -36,6 +36,8 @@ class Settings:
         Whether to fit under mclust's prior.
     noise : bool
         Whether there is a uniform component for outliers.
+    component : str
+        Distribution of each component; degrees of freedom are estimated, common to all.
     """
 
     columns: tuple[str, ...]
@@ -50,6 +52,7 @@ class Settings:
     standardize: bool
     prior: bool
     noise: bool
+    component: Any  # Component
     random_state: int
 
     @property
@@ -70,6 +73,7 @@ DEFAULTS: dict[str, Any] = {
     "standardize": False,
     "prior": False,
     "noise": False,
+    "component": "gaussian",
     "random_state": 0,
 }
 CHOICE = {"from": 1, "to": 6}  # numbers of components that the page tries
@@ -87,6 +91,7 @@ LABELS = {  # names on the page, and in programs
     "standardize": "Standardize columns (standardize)",
     "prior": "Prior for few rows (prior)",
     "noise": "Outliers as noise (noise)",
+    "component": "The distribution of a component (component)",
     "random_state": "The seed (random_state)",
 }
 
@@ -131,6 +136,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
         standardize=_flag(asked, "standardize"),
         prior=_flag(asked, "prior"),
         noise=_flag(asked, "noise"),
+        component=_one_of(asked, "component", COMPONENTS),
         random_state=_whole(asked, "random_state", 0, 2**32 - 1),
     )
     require_columns([settings.covariance_type], len(columns))

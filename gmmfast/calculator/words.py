@@ -18,6 +18,8 @@ WIDER = 1.5  # times the width of the narrowest
 HIGH, VERY_HIGH = 0.5, 1.5  # standard deviations of all rows, from their mean
 NARROW, WIDE = 0.6, 1.5  # times the standard deviation of all rows
 MOST_TRAITS = 3  # that a sentence names
+MANY_DEGREES = 30  # of freedom, with which a t distribution is nearly Gaussian
+SETTLED = 1e-6  # tolerance at which estimates of degrees of freedom settle
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,15 @@ def sentences(findings: Findings) -> list[str]:
     if K == 1:
         rows = "The only row is" if report.n_rows == 1 else f"All {report.n_rows} rows are"
         said = [f"{rows} described by one component."]
-        return said + _noise(findings) + _left_out(findings) + _gaps(findings)
+        others = _noise(findings) + _tails(findings) + _left_out(findings)
+        return said + others + _gaps(findings)
     said = [f"The {report.n_rows} rows fall into {K} components."]
     parts = [
         f"component {k} has {100 * weight:.0f} % of the weight ({counted(size, 'row')})"
         for k, (weight, size) in enumerate(zip(report.weights[:6], sizes, strict=False))
     ]
     said.append(_capital(_listed(parts)) + ("." if K <= 6 else "; the others have less."))
-    said += _noise(findings) + _left_out(findings)
+    said += _noise(findings) + _tails(findings) + _left_out(findings)
     said += _widths(report)
     said += _overlaps(findings.overlaps)
     return said + _gaps(findings)
@@ -90,6 +93,17 @@ def _noise(findings: Findings) -> list[str]:
         return []
     rows = counted(findings.report.n_rows - int(findings.sizes.sum()), "row")
     return [f"{100 * weight:.1f} % of the weight is noise; {rows} most likely belong to it."]
+
+
+def _tails(findings: Findings) -> list[str]:
+    """How heavy the tails of t components are."""
+    degrees = findings.report.degrees_of_freedom
+    if degrees is None:
+        return []
+    is_heavy = degrees[0] < MANY_DEGREES
+    tails = "heavy tails" if is_heavy else "tails nearly as light as a Gaussian's"
+    number = f"{degrees[0]:.{int(is_heavy)}f}"
+    return [f"The components are t distributions with {number} degrees of freedom: {tails}."]
 
 
 def _left_out(findings: Findings) -> list[str]:
@@ -168,6 +182,11 @@ def advice(findings: Findings) -> list[str]:
         found.append(
             f"The fit stopped after {steps}, before it had converged. Raise the maximum "
             "iterations, or the tolerance."
+        )
+    if report.degrees_of_freedom is not None and settings.tol > SETTLED:
+        found.append(
+            "Degrees of freedom change slowly, and may not have settled. Lower the convergence "
+            "tolerance to 1e-6."
         )
     collapsed = [f"component {k}" for k in np.flatnonzero(report.degenerate)]
     if collapsed:

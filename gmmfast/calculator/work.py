@@ -156,6 +156,7 @@ def _fit(
         "acceleration": "auto",
         "prior": "mclust" if settings.prior else None,
         "noise": settings.noise,
+        "component": settings.component,
         "missing_values": "marginalize" if may_miss else "raise",
     }
     if not settings.is_choice:

@@ -130,7 +130,7 @@ export function drawPlane(id, data, axes) {
         legendgroup: `${k}`,
         showlegend: false,
         hoverinfo: "text",
-        text: `component ${k}: ${data.sigmas[i]} sigma, ${percent(data.coverage[i])}`,
+        text: `component ${k}: ${data.sigmas[i]} sigma, ${percent(data.coverage[k]?.[i] ?? data.coverage[i])}`,
         line: { color: color(k), width: 2, dash: ["solid", "dash", "dot"][i] },
       });
     }),

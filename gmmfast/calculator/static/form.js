@@ -60,7 +60,8 @@ export class Form {
     const standardized = $("standardize").checked ? ", standardized" : "";
     const prior = $("prior").checked ? ", prior" : "";
     const noise = $("noise").checked ? ", noise" : "";
-    const options = standardized + trimmed + prior + noise;
+    const tails = $("component").value === "t" ? ", t components" : "";
+    const options = standardized + trimmed + prior + noise + tails;
     $("more-summary").textContent =
       `iterations ${$("max-iter").value}, tolerance ${$("tol").value}, ${restarts}seed ${$("seed").value}${options}`;
   }
@@ -88,6 +89,7 @@ export class Form {
     $("standardize").checked = defaults.standardize;
     $("prior").checked = defaults.prior;
     $("noise").checked = defaults.noise;
+    $("component").value = defaults.component;
     for (const [id, name] of NUMBERS) $(id).value = defaults[name];
     for (const input of $("settings").querySelectorAll("input")) showError(input, "");
     this.summarize();
@@ -161,6 +163,7 @@ export class Form {
       standardize: $("standardize").checked,
       prior: $("prior").checked,
       noise: $("noise").checked,
+      component: $("component").value,
     };
     if (this.mode === "fixed") {
       settings.n_components = this.number("k");

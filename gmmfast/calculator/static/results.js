@@ -124,10 +124,17 @@ export class Results {
 
   showTables() {
     const { report, sizes, seconds } = this.result;
+    const degrees = report.degrees_of_freedom; // of t components
     fillTable(
       $("components"),
-      ["component", "weight", "rows", ...report.columns],
-      report.weights.map((weight, k) => [swatch(k), weight, String(sizes[k]), ...report.means[k]]),
+      ["component", "weight", "rows", ...(degrees ? ["df"] : []), ...report.columns],
+      report.weights.map((weight, k) => [
+        swatch(k),
+        weight,
+        String(sizes[k]),
+        ...(degrees ? [degrees[k]] : []),
+        ...report.means[k],
+      ]),
     );
     fillTable($("fit"), null, [
       ["log-likelihood", report.log_likelihood],
@@ -147,6 +154,8 @@ export class Results {
   showMatrices() {
     const { report, matrices } = this.result;
     const isTied = report.covariance_structure === "tied";
+    const isTailed = report.degrees_of_freedom !== undefined;
+    $("matrices-note").hidden = !isTailed;
     const shown = matrices.slice(0, isTied ? 1 : MOST_MATRICES);
     $("matrices").replaceChildren(
       ...shown.map((matrix, k) => {
@@ -165,7 +174,7 @@ export class Results {
         const scroll = {
           class: "scroll",
           role: "region",
-          "aria-label": `Covariance of ${name}`,
+          "aria-label": `${isTailed ? "Scale matrix" : "Covariance"} of ${name}`,
           tabIndex: 0,
         };
         return make(
@@ -291,8 +300,10 @@ export class Results {
 
   note(data) {
     if (!data.sigmas) return "Bars: the rows. Lines: the density of each component, and of all.";
-    const shares = data.coverage.map((share) => `${(100 * share).toFixed(1)} %`).join(", ");
     const others = this.result.report.columns.length > 2 ? " Seen along these two columns." : "";
+    if (this.result.report.degrees_of_freedom)
+      return `Ellipses: 1, 2 and 3 times the scale; point at one for the share of its component that it holds.${others}${drawnOf(data)}`;
+    const shares = data.coverage.map((share) => `${(100 * share).toFixed(1)} %`).join(", ");
     return `Ellipses: 1, 2 and 3 sigma, which hold ${shares} of a component.${others}${drawnOf(data)}`;
   }
 

@@ -117,6 +117,17 @@ def groups(n, centers, seed):
     return centers[np.arange(n) % len(centers)] + noise
 
 
+def tails():
+    """Components of rows with heavy tails: Gaussian ones, and t distributions."""
+    rng = np.random.default_rng(1)
+    X = np.concatenate([rng.standard_t(2, size=(200, 2)) + center for center in (-4.0, 4.0)])
+    settled = {"tol": 1e-6, "max_iter": 1000, "acceleration": "auto", "random_state": 0}
+    axes = plt.subplots(1, 2, figsize=(8.0, 3.9), sharex=True, sharey=True)[1]
+    for ax, component in zip(axes, ("gaussian", "t"), strict=True):
+        plot_mixture(GaussianMixture(2, component=component, **settled).fit(X), X, ax=ax)
+        ax.set(title=f"component={component!r}", xlim=(-16, 16), ylim=(-16, 16))
+
+
 def outliers():
     """Components of rows with outliers: by a plain mixture, and by one with noise."""
     rng = np.random.default_rng(0)

@@ -47,6 +47,8 @@ def names_of_the_page():
         "GaussianMixture": GaussianMixture, "GaussianMixtureIC": GaussianMixtureIC,
         "plotting": plotting, "X": X, "new": X[::7], "n": 50, "fit": fit, "labels": LABELS,
         "z": np.eye(K)[LABELS], "weights": np.repeat([1.0, 2.0], len(X) // 2),
+        "noise": np.isin(np.arange(len(X)), stored("noise")["iris"]["noise_rows"]),
+        "Vinv": stored("noise")["iris"]["volume_reciprocal"],
     }  # fmt: skip
 
 
@@ -75,6 +77,14 @@ def is_vev_with_prior(mixture):
     assert mixture.score(X) * len(X) == pytest.approx(theirs["loglik"], abs=0.1)
     for key in ("weights", "means", "covariances"):
         np.testing.assert_allclose(getattr(mixture, f"{key}_"), theirs[key], atol=5e-3)
+
+
+def is_vev_with_noise(mixture):
+    theirs = stored("noise")["iris"]["models"]["VEV"]
+    weights = [*mixture.weights_, mixture.noise_weight_]
+    np.testing.assert_allclose(weights, theirs["weights"], atol=5e-3)
+    np.testing.assert_allclose(mixture.means_, theirs["means"], atol=1e-2)
+    assert mixture.bic(X) == pytest.approx(-theirs["bic"], abs=0.05)
 
 
 def is_m_step(mixture):
@@ -159,6 +169,7 @@ CHECKS = {
     'me.weighted(X, modelName = "VEV", z = z, weights = weights)': is_weighted,
     'mstep(X, modelName = "VEV", z = z)': is_m_step,
     'me(X, modelName = "VEV", z = z, prior = priorControl())': is_vev_with_prior,
+    'me(X, modelName = "VEV", z = cbind(z, noise), Vinv = Vinv)': is_vev_with_noise,
     "mclustBIC(X), mclustICL(X)": is_icl,
     "fit$G, fit$modelName": is_chosen,
     "fit$bic, fit$icl": is_near(BIC, ICL, atol=2e-3),

@@ -65,11 +65,6 @@ def context(browser):
 @pytest.fixture(scope="module")
 def tab(context):
     """One tab for all tests: a new one takes several times as long as loading the page again."""
-    return new_tab(context)
-
-
-def new_tab(context):
-    """Open a tab; return it and the list of what goes wrong on it or is asked of others."""
     faults = []
     page = context.new_page()
     page.on("console", lambda message: message.type == "error" and faults.append(message.text))
@@ -92,31 +87,6 @@ def page(tab, address):
     yield page
     expected = r"the server responded with a status of 4(00|09)"  # the page tells what is wrong
     assert [fault for fault in faults if not re.search(expected, fault)] == []
-
-
-@pytest.fixture(scope="module")
-def calculated(browser, address):
-    """A tab with the result of the sample."""
-    context = browser.new_context(viewport=SIZE)
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page, faults = new_tab(context)
-    page.goto(address)
-    page.wait_for_selector("body[data-ready]")
-    calculate(page)
-    yield page, faults
-    context.close()
-
-
-@pytest.fixture
-def result(calculated):
-    """The page after a fit of the sample, for tests that change neither data nor settings."""
-    page, faults = calculated
-    page.set_viewport_size(SIZE)
-    page.emulate_media(color_scheme="light")
-    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = false; })")
-    show(page, "picture")
-    yield page
-    assert faults == []
 
 
 def is_elsewhere(url):
@@ -397,15 +367,16 @@ def test_trim__leaves_rows_out_of_one_fit_but_not_of_a_choice(page):
     expect(page.locator("#more-summary")).not_to_contain_text("left out")
 
 
-def test_copies_and_downloads(result, tmp_path):
+def test_copies_and_downloads(page, tmp_path):
+    calculate(page)
     direct = GaussianMixture(2, tol=1e-4, random_state=0, acceleration="auto").fit(SAMPLE)
     means = direct.means_[heaviest_first(direct)]
-    result.click("#copy-text")
-    expect(result.locator("#copied")).to_have_text("The results are copied.")
-    assert "6 rows, 2 columns; 2 components" in clipboard(result)
-    result.click("#copy-json")
-    expect(result.locator("#copied")).to_have_text("The JSON is copied.")
-    assert json.loads(clipboard(result))["means"] == means.tolist()
+    page.click("#copy-text")
+    expect(page.locator("#copied")).to_have_text("The results are copied.")
+    assert "6 rows, 2 columns; 2 components" in clipboard(page)
+    page.click("#copy-json")
+    expect(page.locator("#copied")).to_have_text("The JSON is copied.")
+    assert json.loads(clipboard(page))["means"] == means.tolist()
     names = {
         "model": "model.npz",
         "json": "result.json",
@@ -415,8 +386,8 @@ def test_copies_and_downloads(result, tmp_path):
         "svg": "mixture.svg",
     }
     for button, name in names.items():
-        with result.expect_download() as download:
-            result.click(f"#get-{button}")
+        with page.expect_download() as download:
+            page.click(f"#get-{button}")
         assert download.value.suggested_filename == name
         download.value.save_as(tmp_path / name)
     np.testing.assert_array_equal(gmmfast.load(tmp_path / "model.npz").means_, means)
@@ -475,13 +446,14 @@ def test_typed_table__columns_that_are_not_used_are_in_the_rows(page, tmp_path):
     assert [line.split(",")[3] for line in lines] == [*"987654"]
 
 
-def test_a_selection_is_copied_with_all_digits(result):
-    show(result, "numbers")
-    result.evaluate("getSelection().selectAllChildren(document.querySelector('#components tbody'))")
-    result.keyboard.press("Control+c")
-    lines = [line.split("\t") for line in clipboard(result).split("\n")]
+def test_a_selection_is_copied_with_all_digits(page):
+    calculate(page)
+    show(page, "numbers")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#components tbody'))")
+    page.keyboard.press("Control+c")
+    lines = [line.split("\t") for line in clipboard(page).split("\n")]
     assert [[float(cell) for cell in line[1:]] for line in lines] == [
-        [row[0], 3.0, *row[1:]] for row in cells(result, "#components")
+        [row[0], 3.0, *row[1:]] for row in cells(page, "#components")
     ]
 
 
@@ -513,10 +485,11 @@ def test_new_rows(page):
     expect(page.locator("#copy-applied")).to_be_hidden()
 
 
-def test_the_lines_are_there(result):
-    result.locator("summary", has_text="in Python").click()
-    expect(result.locator("#python")).to_contain_text("mixture = GaussianMixture(")
-    expect(result.locator("#command")).to_contain_text("gmmfast fit typed.csv -k 2")
+def test_the_lines_are_there(page):
+    calculate(page)
+    page.locator("summary", has_text="in Python").click()
+    expect(page.locator("#python")).to_contain_text("mixture = GaussianMixture(")
+    expect(page.locator("#command")).to_contain_text("gmmfast fit typed.csv -k 2")
 
 
 # ------------------------------------------------------------------ never a stale result
@@ -941,11 +914,12 @@ def test_toolbars__have_no_button_that_sends_the_chart_anywhere(page):
     assert found == dict.fromkeys(found, ZOOMING) and len(found) == 5
 
 
-def test_plotly__knows_no_address_to_send_charts_to(result):
+def test_plotly__knows_no_address_to_send_charts_to(page):
+    calculate(page)
     for chart in ("picture", "curve"):
-        show(result, chart)
-        result.wait_for_selector(f"#{chart} .main-svg")
-        context = result.evaluate(f"document.getElementById('{chart}')._context")
+        show(page, chart)
+        page.wait_for_selector(f"#{chart} .main-svg")
+        context = page.evaluate(f"document.getElementById('{chart}')._context")
         assert (context["showSendToCloud"], context["plotlyServerURL"]) == (False, "")
         assert (context["displaylogo"], context["editable"]) == (False, False)
 
@@ -1029,11 +1003,12 @@ def lab(color):
                      [0.0259040371, 0.7827717662, -0.8086757660]]) @ np.cbrt(cones)  # fmt: skip
 
 
-def test_targets__have_24_pixels(result):
-    open_settings(result)
+def test_targets__have_24_pixels(page):
+    calculate(page)
+    open_settings(page)
     for width in (390, 1280):
-        result.set_viewport_size({"width": width, "height": 844})
-        small = result.eval_on_selector_all(
+        page.set_viewport_size({"width": width, "height": 844})
+        small = page.eval_on_selector_all(
             "button, summary, select, input, .button, nav a",
             """all => all.map(one => one.closest("label") ?? one)
                 .filter(one => one.checkVisibility() && !one.closest("#grid, .modebar"))
@@ -1065,13 +1040,14 @@ def fits_in(page, width):
     page.wait_for_function("width => document.documentElement.scrollWidth <= width", arg=width)
 
 
-def test_fits_every_screen(result):
+def test_fits_every_screen(page):
+    calculate(page)
     for width in (360, 1200):
-        result.set_viewport_size({"width": width, "height": 800})
+        page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
-            result.emulate_media(color_scheme=scheme)
-            fits_in(result, width)
-            picture(result, f"{scheme}-{width}")
+            page.emulate_media(color_scheme=scheme)
+            fits_in(page, width)
+            picture(page, f"{scheme}-{width}")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="needs axe-core: npm ci, in the project's folder")
@@ -1127,8 +1103,9 @@ def barriers(page, *parts):
     return found
 
 
-def test_everything_has_a_name(result):
-    nameless = result.eval_on_selector_all(
+def test_everything_has_a_name(page):
+    calculate(page)
+    nameless = page.eval_on_selector_all(
         "input, select, textarea, button, a, [role=img]",
         """all => all.filter(one => one.checkVisibility() && !one.closest(".modebar")
             && !(one.labels?.length || one.getAttribute("aria-label") || one.textContent.trim()))

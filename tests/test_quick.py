@@ -78,6 +78,7 @@ def estimators(folder):
     gaps = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
     GaussianMixture(2, missing_values="marginalize", **few).fit(gaps).impute(gaps)
     GaussianMixture(2, noise=True, **few).fit(X)
+    GaussianMixture(2, component="t", **few).fit(X)
     GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)

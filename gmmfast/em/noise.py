@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.em.kmeans import Partition, Random, partition_of
-from gmmfast.models import Noise
+from gmmfast.models import Noise, Tails
 from gmmfast.parameters import Floats, SufficientStatistics
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.neighbors import neighbor_distances
@@ -16,8 +16,19 @@ from gmmfast.rows.neighbors import neighbor_distances
 # times the share: a row that is noise by mistake soon returns to its component, and one far away
 # that is not may attract a component
 GENEROUS = 2
+FAR = 0.05  # the same share, where heavy tails take outliers
 NEIGHBORS = 12  # how many the distance is to, unless components have fewer rows
 REFERENCES = 2048  # rows, at most, among which neighbors are sought
+
+
+def left_out(noise: Noise | None, tails: Tails | None) -> Noise | None:
+    """Return what starts leave out: noise; or the farthest rows, where tails are heavy.
+
+    EM forgets outliers that a t component begins with only if they are not too far.
+    """
+    if noise is None and tails is not None:
+        return Noise(0.0, FAR)
+    return noise
 
 
 def first_guess(

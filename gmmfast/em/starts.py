@@ -19,7 +19,7 @@ from gmmfast.em.kmeans import (
     partition_of,
     plus_plus,
 )
-from gmmfast.em.noise import first_guess, lifted, without
+from gmmfast.em.noise import first_guess, left_out, lifted, without
 from gmmfast.em.state import fit_after_m_step, fitting, restarted
 from gmmfast.em.trees import trees
 from gmmfast.em.trials import ROUNDS, Trial, begun, likeliest, n_rounds
@@ -148,7 +148,7 @@ def _tried_on_sample(
 ) -> Trial:
     """Return a trial of all rows or a sample, which begins around any given means."""
     points = rows.all_or_sample(_size(rows, model, n_components, init_params), rng).filled(rng)
-    is_noise = first_guess(points, n_components, model.noise, rng)
+    is_noise = first_guess(points, n_components, left_out(model.noise, model.tails), rng)
     clean = without(points, is_noise)
     if means is not None:
         seeds = [means]
@@ -211,9 +211,9 @@ def on_all(rows: Rows, model: Model, trial: Trial) -> Start:
 def is_untried(rows: MemoryRows, model: Model, n_components: int, init_params: str) -> bool:
     """Whether a start by seeds is not tried: it is the only one, and a sample would save little.
 
-    With noise, whose first guess needs a sample, all starts are tried.
+    With noise or heavy tails all starts are tried: what they leave out is found in a sample.
     """
-    if model.noise is not None:
+    if model.noise is not None or model.tails is not None:
         return False
     size, d = sample_size(model, n_components, rows.n_features), rows.n_features
     if n_rounds(model, min(rows.n_rows, size), n_components, d) > 0:

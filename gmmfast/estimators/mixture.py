@@ -173,8 +173,9 @@ class GaussianMixture(FittedMixture):
         features and along the principal axes, as mclust does.
     component : {"gaussian", "t"}, default="gaussian"
         Distribution of each component. "t" has heavy tails, so that rows far from all components
-        hardly move them (Peel & McLachlan 2000). `covariances_` are then its scale matrices: the
-        covariances divided by ``nu / (nu - 2)``.
+        hardly move them (Peel & McLachlan 2000). Starts leave out the tenth of the rows that is
+        farthest from its neighbors. `covariances_` are then scale matrices: covariances divided by
+        ``nu / (nu - 2)``.
     degrees_of_freedom : float, "common" or "own", default="common"
         Degrees of freedom nu of t components: a number, or estimated, one for all components or one
         for each (Andrews & McNicholas 2012). Few make heavy tails, many make them Gaussian.

@@ -13,6 +13,7 @@ from typing import TypeVar
 from gmmfast.data.constraints import CovarianceType, Criterion, GivenPrior
 from gmmfast.em.kmeans import Random
 from gmmfast.em.loop import Control, EMResult, Status
+from gmmfast.em.noise import left_out
 from gmmfast.em.observers import Deadline
 from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.trials import SAME, n_rounds
@@ -200,7 +201,7 @@ class Search:
 
         Those that wait for solutions with fewer components are made later.
         """
-        found, noise = list[Starts](), self.noise
+        found, noise = list[Starts](), left_out(self.noise, self.tails)
         for rows in [self.rows, *(seen for seen, _ in self.folds)]:
             found.append(Starts(rows, self.rng, noise))
             noise = noise and noise._replace(labels=None)  # labels are of all rows

@@ -56,6 +56,11 @@ def pytest_configure(config):
         os.environ["GMMFAST_TEST_LOCKS"] = folder.name
 
 
+def pytest_collection_modifyitems(items):
+    """Run tests that are `alone` first: later, others would wait with them for a long one."""
+    items.sort(key=lambda item: "alone" not in item.fixturenames)
+
+
 ROOM = pytest.StashKey()
 
 

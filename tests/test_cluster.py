@@ -121,6 +121,17 @@ def test_missing_values__are_marginalized_in_any_partitions(client, X, w, weight
         GaussianMixture(4).fit(divided(np.where(X > 0, np.nan, X), UNEQUAL))
 
 
+def test_t_components(client, X, w):
+    params = {"means_init": X[[0, 700, 1500, 2000]], "weights_init": np.full(4, 0.25)}
+    params |= {"precisions_init": np.tile(np.eye(3), (4, 1, 1)), "reg_covar": 0.0}
+    params |= {"component": "t", "degrees_of_freedom": "own"}
+    inside = fitted(X, w, **params)
+    outside = fitted(divided(X, UNEQUAL), divided(w, UNEQUAL), **params)
+    assert_same(outside, inside, rtol=1e-8)
+    expected = inside.degrees_of_freedom_
+    np.testing.assert_allclose(outside.degrees_of_freedom_, expected, rtol=1e-7)
+
+
 def test_float32(client, X):
     single = X.astype(np.float32)
     inside, outside = fitted(single), fitted(divided(single, UNEQUAL))

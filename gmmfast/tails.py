@@ -1,7 +1,7 @@
 """Terms of the multivariate t distribution that depend only on its degrees of freedom.
 
 A row of a t distribution is normal with covariance ``scale / u``, where the latent weight u is
-gamma distributed with mean one (Peel & McLachlan 2000, section 2). With many degrees of freedom it
+gamma distributed with mean one (Peel & McLachlan 2000). With many degrees of freedom it
 is the normal distribution: the terms below keep all digits there, where gamma functions cancel.
 Each is one function without calls of others, so that kernels can be compiled from it.
 

@@ -833,7 +833,7 @@ def test_paste__columns_of_text_are_left_out(page):
 # ------------------------------------------------------------------------------ what is wrong
 
 
-def test_malformed_files(page):
+def test_malformed_files__are_refused_and_change_nothing(page):
     for name, content, sentence in (
         (
             "text.csv",
@@ -849,13 +849,13 @@ def test_malformed_files(page):
     ):
         load(page, name, content)
         expect(page.locator("#data-error")).to_contain_text(name)
-        expect(page.locator("#data-error")).to_contain_text(sentence)
+        expect(page.locator("#data-error"), name).to_contain_text(sentence)
         page.evaluate("document.querySelector('#results-title').textContent = ''")
         page.click("#calculate")  # the sample is still there
         expect(page.locator("#results-title")).to_contain_text("The 6 rows", timeout=FIRST_FIT)
 
 
-def test_wrong_inputs(page):
+def test_wrong_inputs__are_explained_where_they_are(page):
     for field, value, place, sentence in (
         ("#k", "7", "#message", "7 components need at least as many rows; got 6. Lower K."),
         ("#k", "", "#k-error", "K, number of components: please enter a number."),
@@ -869,7 +869,7 @@ def test_wrong_inputs(page):
         page.locator(field).first.fill(value)
         open_settings(page)  # folded again: it opens where an error is
         page.click("#calculate")
-        expect(page.locator(place)).to_contain_text(sentence)
+        expect(page.locator(place), sentence).to_contain_text(sentence)
         if place in (f"{field}-error", "#data-error"):  # lead to it
             expect(page.locator(field if place != "#data-error" else place)).to_be_focused()
         expect(page.locator("#results")).to_be_hidden()
@@ -1065,7 +1065,7 @@ def test_axe__finds_nothing(page):
     choose_for_me(page)
     page.fill("#k-to", "2")
     calculate(page)
-    page.eval_on_selector("#learn", "one => one.remove()")  # as before, and most of the work
+    page.eval_on_selector("#learn", "one => one.remove()")  # seen before; most of axe-core's work
     tabs = page.get_by_role("tab")
     assert tabs.count() == 9
     assert barriers(page, "#results") == []

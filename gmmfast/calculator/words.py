@@ -130,12 +130,17 @@ def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:
     -------
     list of dict
         ``sentence``, such as "high revenue, low visits"; ``deviations``, the standard deviations of
-        its columns; ``profile``, its means, in standard deviations of all rows from their mean; and
+        its columns, or scales of t components; ``profile``, its means, in standard deviations of all rows from their mean; and
         ``order``, the indices of columns from the most different one on.
     """
     deviations = np.sqrt(np.einsum("kii->ki", full_matrices(report)))
     unit = np.where(rows.deviation > 0, rows.deviation, 1.0)
     distances, ratios = (report.means - rows.mean) / unit, deviations / unit
+    if report.degrees_of_freedom is not None:  # standard deviations from scales, if they exist
+        degrees = report.degrees_of_freedom[:, None]
+        infinite = degrees <= 2
+        inflation = np.sqrt(degrees / np.where(infinite, np.inf, degrees - 2))
+        ratios = np.where(infinite, np.inf, ratios * inflation)
     orders = np.argsort(-np.abs(distances), axis=1, kind="stable")
     return [
         {

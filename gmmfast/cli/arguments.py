@@ -13,7 +13,7 @@ from gmmfast.data.constraints import (
     COMPONENTS,
     COVARIANCE_TYPES,
     CRITERIA,
-    DEGREES,
+    ESTIMATES,
     KINDS,
     MISSING,
     STARTS,
@@ -343,7 +343,7 @@ def _add_tails(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     help = "distribution of each component; t has heavy tails, for outliers (gaussian)"
     add("--component", choices=COMPONENTS, default="gaussian", help=help)
-    help = "of t components: a number, or estimated, common to all or each its own (common)"
+    help = "of t components: a number, or how to estimate them: common to all, or own (common)"
     add("--degrees-of-freedom", type=_degrees, default="common", metavar="NU", help=help)
 
 
@@ -454,7 +454,7 @@ def _finite(text: str) -> float:
 
 def _degrees(text: str) -> float | str:
     """Degrees of freedom: a number, or how they are estimated."""
-    if text in DEGREES:
+    if text in ESTIMATES:
         return text
     try:
         number = float(text)
@@ -462,7 +462,7 @@ def _degrees(text: str) -> float | str:
         number = math.nan
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(
-            f"must be a positive number, {' or '.join(DEGREES)}; got {text!r}"
+            f"must be a positive number, {' or '.join(ESTIMATES)}; got {text!r}"
         )
     return number
 

@@ -48,7 +48,7 @@ def compile_rest() -> None:
     """Compile, as the helper of `warmup`, what it needs last."""
     for covariance in SKLEARN_TYPES:
         _use_mixture(covariance, DTYPES[1])
-    compile_passes(COVARIANCE_TYPES, DTYPES[0], True, False)
+    compile_passes(COVARIANCE_TYPES, DTYPES[0], True, False, False)
 
 
 @contextmanager

@@ -47,7 +47,7 @@ CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
 MISSING: tuple[MissingValues, ...] = get_args(MissingValues)
 COMPONENTS: tuple[Component, ...] = get_args(Component)
-DEGREES: tuple[Degrees, ...] = get_args(Degrees)
+ESTIMATES: tuple[Degrees, ...] = get_args(Degrees)
 INTERRUPTS: tuple[OnInterrupt, ...] = get_args(OnInterrupt)
 BOUNDABLE: tuple[CovarianceType, ...] = ("full", "diag", "spherical", "VII", "VVI", "VVV", "V")
 MOST = (1 << 63) - 1  # what an array can count
@@ -242,7 +242,7 @@ TAILS = {
     "degrees_of_freedom": Constraint(
         "a positive float, 'common' or 'own'",
         lambda value: (
-            value in DEGREES
+            value in ESTIMATES
             if isinstance(value, str)
             else _is_float(value) and 0 < float(value) < math.inf
         ),

@@ -22,10 +22,11 @@ from gmmfast.em.state import new_fit, new_trials, rule_of
 from gmmfast.em.trials import trial_rule_of
 from gmmfast.kernels.caching import claim, give_back, on_first_miss
 from gmmfast.kernels.compiling import listed
+from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.loop import EXPECT
 from gmmfast.kernels.threads import TEAM_WORK, current_stop, thread_count
 from gmmfast.kernels.trials import seek_start
-from gmmfast.models import MODELS, Model
+from gmmfast.models import MODELS, Model, Tails, model_of
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.passes import address_of_loop, new_pass, parallel
 from gmmfast.rows.trials import arguments
@@ -142,25 +143,34 @@ def helped_fits(
     n_components: int,
     covariance_types: Sequence[str],
     is_accelerated: bool,
+    has_tails: bool,
 ) -> AbstractContextManager[None]:
     """Return the context of fits to `rows` with up to `n_components`, compiled with a helper."""
     shapes = int(rows.n_rows), int(n_components), rows.n_features
     work = max(MODELS[name](0.0).pass_work(*shapes) for name in covariance_types)
-    kind = list(covariance_types), rows.dtype.name, is_accelerated, work >= TEAM_WORK
+    kind = list(covariance_types), rows.dtype.name, is_accelerated, work >= TEAM_WORK, has_tails
     return helped(n_jobs, compile_passes, *kind)
 
 
 def compile_passes(
-    covariance_types: Sequence[str], dtype: str, is_accelerated: bool, has_threads: bool
+    covariance_types: Sequence[str],
+    dtype: str,
+    is_accelerated: bool,
+    has_threads: bool,
+    has_tails: bool,
 ) -> None:
     """Compile the passes of fits, in reverse order of need."""
-    kernels = passes_of(covariance_types, dtype, is_accelerated, has_threads)
+    kernels = passes_of(covariance_types, dtype, is_accelerated, has_threads, has_tails)
     for function, signature in reversed(kernels):
         function.compile(signature)
 
 
 def passes_of(
-    covariance_types: Sequence[str], dtype: str, is_accelerated: bool, has_threads: bool
+    covariance_types: Sequence[str],
+    dtype: str,
+    is_accelerated: bool,
+    has_threads: bool,
+    has_tails: bool = False,
 ) -> list[tuple[Any, tuple[Any, ...]]]:
     """List the kernels of the passes of fits, with the types of their arguments.
 
@@ -176,13 +186,16 @@ def passes_of(
         Whether the fits extrapolate.
     has_threads : bool
         Whether passes use several threads.
+    has_tails : bool
+        Whether components are t distributions.
     """
+    tails = Tails(1.0, GIVEN) if has_tails else None
     rng = np.random.default_rng(0)
     rows = MemoryRows(rng.standard_normal((9, 2)).astype(dtype), n_jobs=1)
     points = rows.in_float64(np.arange(9))
     with listed() as kernels:
         for covariance_type in covariance_types:
-            model = MODELS[covariance_type](0.0)
+            model = model_of(covariance_type, tails=tails)
             kernels.append(_trials_of(model, points))
             fit = new_fit(model, rows, 2, -math.inf)
             rule = rule_of(model, rows, fit, 0.0, 0.0, is_accelerated)

@@ -16,7 +16,7 @@ from gmmfast.rows.neighbors import neighbor_distances
 # times the share: a row that is noise by mistake soon returns to its component, and one far away
 # that is not may attract a component
 GENEROUS = 2
-FAR = 0.05  # the same share, where heavy tails take outliers
+FAR = 0.05  # share where components have heavy tails, as of noise that is not described
 NEIGHBORS = 12  # how many the distance is to, unless components have fewer rows
 REFERENCES = 2048  # rows, at most, among which neighbors are sought
 
@@ -24,7 +24,9 @@ REFERENCES = 2048  # rows, at most, among which neighbors are sought
 def left_out(noise: Noise | None, tails: Tails | None) -> Noise | None:
     """Return what starts leave out: noise; or the farthest rows, where tails are heavy.
 
-    EM forgets outliers that a t component begins with only if they are not too far.
+    EM forgets outliers that a t component begins with only if they are not too far: with 5 % of the
+    rows 1e4 deviations away, k-means gives them a component, which keeps them. Of what is returned
+    then, only the share counts.
     """
     if noise is None and tails is not None:
         return Noise(0.0, FAR)

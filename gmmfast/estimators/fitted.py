@@ -33,7 +33,7 @@ from gmmfast.data.validation import (
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mapping import map_rows, with_header
-from gmmfast.estimators.tails import estimated
+from gmmfast.estimators.tails import tails_from
 from gmmfast.files.attributes import DEGREES
 from gmmfast.models import Model, Noise, model_of, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
@@ -591,9 +591,11 @@ class FittedMixture(Estimator):
         return arrays
 
     def _model(self) -> Model:
-        kind = {"covariance_type": self.covariance_type}
+        kind: dict[str, Any] = {"covariance_type": self.covariance_type}
+        if self._degrees() is not None:
+            kind["degrees_of_freedom"] = self.degrees_of_freedom
         check_parameters(type(self).__name__, kind, MIXTURE)
-        tails = None if self._degrees() is None else estimated(self.degrees_of_freedom)
+        tails = None if self._degrees() is None else tails_from(self.degrees_of_freedom)
         own = self.reg_covar, self.covariance_ratio, self._noise(), tails
         return model_of(self.covariance_type, *own)
 

@@ -61,7 +61,13 @@ from gmmfast.errors import (
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.noise import set_noise
-from gmmfast.estimators.tails import given_degrees, require_gaussian, set_degrees, tails_of
+from gmmfast.estimators.tails import (
+    given_degrees,
+    require_gaussian,
+    require_same_component,
+    set_degrees,
+    tails_of,
+)
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
@@ -451,7 +457,7 @@ class GaussianMixture(FittedMixture):
         if callback is not None:
             observers.append(Callback(callback))
         control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
-        kind = [self.covariance_type], control.is_accelerated
+        kind = [self.covariance_type], control.is_accelerated, model.tails is not None
         helper = helped_fits(self.n_jobs, rows, self.n_components, *kind)
         with self._explained(rows, names), helper:
             result = self._run(rows, model, control)
@@ -584,6 +590,7 @@ class GaussianMixture(FittedMixture):
         rows = in_memory(X, check_sample_weight(sample_weight, len(X)), n_jobs=self.n_jobs)
         if hasattr(self, "weights_"):
             self._require_same_model()
+            require_same_component(self)
             check_features(self, names, rows.n_features, reset=False)
             return self._go_on_with(rows, names, **steps)
         require_values(rows, names)
@@ -821,7 +828,7 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If there are fewer components than known ones, if they share covariances, or if they
+            If there are fewer components than known ones, if they share covariances, or if there
             are t components.
 
         Examples
@@ -835,7 +842,7 @@ class GaussianMixture(FittedMixture):
                [9., 9.]])
         """
         known = getattr(known, "best_estimator_", known)
-        require_gaussian(known)
+        require_gaussian(known, params)
         kind, (_, means, precisions) = known.covariance_type, known._attributes("precisions_")
         first = first_components(means, precisions, kind, n_components)
         return cls(n_components, covariance_type=kind, **first, **params)

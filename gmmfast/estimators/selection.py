@@ -293,7 +293,8 @@ class GaussianMixtureIC(Estimator):
         deadline = Deadline(math.inf if self.max_seconds is None else float(self.max_seconds))
         control = em.Control(self.tol, self.max_iter, self.acceleration, [deadline])
         shape = rows, scope.likely_most, scope.models
-        helper = helped_fits(self.n_jobs, *shape, control.is_accelerated)
+        kind = control.is_accelerated, tails is not None
+        helper = helped_fits(self.n_jobs, *shape, *kind)
         with SearchBar(scope.n_candidates, progress) as bar, helper:
             store = self._store(checkpoint, rows, names, rng)
             dependence = Dependence.of(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def tails_of(component: str, degrees_of_freedom: float | str) -> Tails | None:
         If Gaussian components are given degrees of freedom.
     """
     if component == "t":
-        return estimated(degrees_of_freedom)
+        return tails_from(degrees_of_freedom)
     if degrees_of_freedom != "common":
         raise ValueError(
             "Gaussian components have no degrees of freedom; got component='gaussian' and "
@@ -41,7 +42,7 @@ def tails_of(component: str, degrees_of_freedom: float | str) -> Tails | None:
     return None
 
 
-def estimated(degrees_of_freedom: float | str) -> Tails:
+def tails_from(degrees_of_freedom: float | str) -> Tails:
     """Return degrees of freedom that are given or, from the same beginning, estimated."""
     if isinstance(degrees_of_freedom, str):
         return Tails(BEGIN, ESTIMATES[degrees_of_freedom])
@@ -69,12 +70,31 @@ def given_degrees(
     return np.full(n_components, tails.degrees)
 
 
-def require_gaussian(known: Any) -> None:
-    """Raise ValueError if a known mixture, whose components would stay, has t components."""
-    if hasattr(known, DEGREES):
+def require_gaussian(known: Any, params: Mapping[str, Any]) -> None:
+    """Raise ValueError if a mixture beside a known one would have t components.
+
+    Parameters
+    ----------
+    known : GaussianMixture
+        Whose components stay.
+    params : mapping
+        Parameters of the mixture beside it.
+    """
+    if hasattr(known, DEGREES) or params.get("component", "gaussian") != "gaussian":
         raise ValueError(
-            "GaussianMixture.beside needs a known mixture with Gaussian components; got t "
-            "components, whose degrees of freedom cannot stay. Fit it with component='gaussian'."
+            "GaussianMixture.beside needs Gaussian components, known and others; got t components, "
+            "whose degrees of freedom cannot stay. Use component='gaussian' in both."
+        )
+
+
+def require_same_component(mixture: Any) -> None:
+    """Raise ValueError if a stream would go on with components of another distribution."""
+    is_t = tails_of(mixture.component, mixture.degrees_of_freedom) is not None
+    if is_t != hasattr(mixture, DEGREES):
+        fitted = "Gaussian" if is_t else "t"
+        raise ValueError(
+            f"component={mixture.component!r}, but the fitted mixture has {fitted} components. Set "
+            "it back, or start with a new mixture."
         )
 
 

@@ -189,6 +189,8 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     check_parameters("GaussianMixture", settings, CONSTRAINTS)
     noise = Noise(0.0, 0.0) if f"{MIXTURE}noise" in found else None
     tails = Tails(1.0, GIVEN) if f"{MIXTURE}degrees" in found else None
+    is_t = settings.get("component", "gaussian") == "t"
+    require(is_t == (tails is not None), "its degrees of freedom do not go with its component")
     bounds = settings["reg_covar"], settings.get("covariance_ratio")
     model = model_of(kind, *bounds, noise, tails)
     n_rows = manifest["n_rows"]

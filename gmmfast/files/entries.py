@@ -170,6 +170,8 @@ def outcomes_of(entries: Sequence[Entry], arrays: Arrays, d: int, extra: Extra) 
             weights = np.append(parameters.weights, parts["noise"][0] if extra.has_noise else 0.0)
             are_shares = math.isclose(weights.sum(), 1, abs_tol=1e-8) and weights.min() >= 0
             require(are_shares, "the weights of an outcome do not sum to one")
+            are_positive = parameters.degrees is None or bool((parameters.degrees > 0).all())
+            require(are_positive, "the degrees of freedom of an outcome are not positive")
             degenerate = flags.next((entry.n_components,))
             result = EMResult(
                 parameters=parameters,

@@ -27,7 +27,7 @@ def count_of(
 
 
 @called_kernel
-def estimated(
+def solve_degrees(
     surplus,  # in: mean of u - log u - 1, over the rows of a component
 ):
     """Degrees of freedom nu that make ``log(nu / 2) - digamma(nu / 2)`` equal to the surplus.
@@ -56,10 +56,11 @@ def move_degrees(
     totals,  # in: Totals
     degrees,  # in, out (K,)
 ):
-    """New degrees of freedom (Peel & McLachlan 2000, section 5), or those to begin with.
+    """New degrees of freedom (Peel & McLachlan 2000), or those to begin with.
 
     They are the most likely ones, given the latent weights, whatever the other parameters: so this
-    is part of the same M step. Empty components keep theirs.
+    is part of the same M step. Empty components keep theirs. Where none are estimated, or nothing
+    is known of the latent weights, they are those to begin with.
     """
     all_counts, all_surplus = 0.0, 0.0
     for k in range(degrees.size):
@@ -68,10 +69,10 @@ def move_degrees(
         if estimate == GIVEN or np.isnan(surplus):
             degrees[k] = begin
         elif estimate == OWN_DEGREES and count >= least_mass:
-            degrees[k] = estimated(surplus / count)
+            degrees[k] = solve_degrees(surplus / count)
         all_counts, all_surplus = all_counts + count, all_surplus + surplus
     if estimate == COMMON_DEGREES and not np.isnan(all_surplus) and all_counts > 0:
-        common = estimated(all_surplus / all_counts)
+        common = solve_degrees(all_surplus / all_counts)
         for k in range(degrees.size):
             degrees[k] = common
     return 0

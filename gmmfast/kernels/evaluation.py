@@ -27,7 +27,7 @@ def write_log_density(
 
 @kernel
 def write_resp(
-    resp,  # out (n, K) or (0, K)
+    resp,  # out (n, K) or (0, 1)
     start,  # in: first row of the tile
     count,  # in: number of its rows
     n_active,  # in
@@ -74,7 +74,7 @@ def evaluate_shard(
     tile,  # scratch (d, TILE)
     work,  # scratch
     log_density,  # out (n,) or (0,)
-    resp,  # out (n, K) or (0, K)
+    resp,  # out (n, K) or (0, 1)
     labels,  # out (n,) or (0,): labels need no normalized densities
 ):
     """Evaluate the rows of one shard."""

@@ -189,7 +189,7 @@ def evaluate_piece(
     scratch,  # scratch
     work,  # scratch
     log_density,  # out (m,) or (0,), by pattern, like the outputs below
-    resp,  # out (m, K) or (0, K)
+    resp,  # out (m, K) or (0, 1)
     labels,  # out (m,) or (0,): labels need no normalized densities
 ):
     """Evaluate what is known of the rows of tiles of one pattern."""
@@ -217,7 +217,7 @@ def evaluate_patterns_shard(
     separation,  # in: an empty Separation
     cut,  # in
     log_density,  # out (m,) or (0,), by pattern, like the outputs below
-    resp,  # out (m, K) or (0, K)
+    resp,  # out (m, K) or (0, 1)
     labels,  # out (m,) or (0,)
 ):
     """Evaluate what is known of the rows of one shard."""

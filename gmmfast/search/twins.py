@@ -42,5 +42,6 @@ def as_twin(fit: CandidateFit, covariance_type: CovarianceType, model: Model) ->
         return replace(fit, candidate=candidate, seconds=0.0)
     own = fit.mixture
     mixture = model.of_covariances(own.weights, own.means, own.covariances)
+    mixture = replace(mixture, noise=own.noise, degrees=own.degrees)
     result = replace(fit.result, parameters=mixture)
     return replace(fit, candidate=candidate, seconds=0.0, result=result)

@@ -120,6 +120,7 @@ export function drawPlane(id, data, axes) {
     });
   }
   traces.push(...rowsOf(data));
+  const unit = Array.isArray(data.coverage[0]) ? "times the scale" : "sigma"; // of t components
   data.ellipses.forEach((outlines, k) =>
     outlines.forEach(([ex, ey], i) => {
       traces.push({
@@ -130,7 +131,7 @@ export function drawPlane(id, data, axes) {
         legendgroup: `${k}`,
         showlegend: false,
         hoverinfo: "text",
-        text: `component ${k}: ${data.sigmas[i]} sigma, ${percent(data.coverage[k]?.[i] ?? data.coverage[i])}`,
+        text: `component ${k}: ${data.sigmas[i]} ${unit}, ${percent(data.coverage[k]?.[i] ?? data.coverage[i])}`,
         line: { color: color(k), width: 2, dash: ["solid", "dash", "dot"][i] },
       });
     }),

@@ -130,8 +130,9 @@ def portraits(report: FitReport, rows: Columns) -> list[dict[str, Any]]:
     -------
     list of dict
         ``sentence``, such as "high revenue, low visits"; ``deviations``, the standard deviations of
-        its columns, or scales of t components; ``profile``, its means, in standard deviations of all rows from their mean; and
-        ``order``, the indices of columns from the most different one on.
+        its columns, or scales of t components; ``profile``, its means, in standard deviations of
+        all rows from their mean; and ``order``, the indices of columns from the most different one
+        on.
     """
     deviations = np.sqrt(np.einsum("kii->ki", full_matrices(report)))
     unit = np.where(rows.deviation > 0, rows.deviation, 1.0)

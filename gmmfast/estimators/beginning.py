@@ -10,7 +10,7 @@ from gmmfast.data.fixed import starting_values, where_fixed
 from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.starts import Given
 from gmmfast.estimators.noise import noise_of
-from gmmfast.estimators.tails import tails_of
+from gmmfast.estimators.tails import require_same_component, tails_of
 from gmmfast.models import Model, model_of
 from gmmfast.rows import Rows
 
@@ -49,7 +49,9 @@ def given_of(mixture: GaussianMixture, model: Model, rows: Rows) -> Given:
 
 
 def require_streamable(mixture: GaussianMixture) -> None:
-    """Raise ValueError for parameters that `partial_fit` does not take."""
+    """Raise ValueError for parameters that `partial_fit` does not take, or cannot change."""
+    if hasattr(mixture, "weights_"):
+        require_same_component(mixture)
     if mixture.prior is not None:
         raise ValueError(
             "partial_fit takes no prior, whose weight depends on the number of all rows. Use "

@@ -61,13 +61,7 @@ from gmmfast.errors import (
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.noise import set_noise
-from gmmfast.estimators.tails import (
-    given_degrees,
-    require_gaussian,
-    require_same_component,
-    set_degrees,
-    tails_of,
-)
+from gmmfast.estimators.tails import given_degrees, require_gaussian, set_degrees, tails_of
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
@@ -590,7 +584,6 @@ class GaussianMixture(FittedMixture):
         rows = in_memory(X, check_sample_weight(sample_weight, len(X)), n_jobs=self.n_jobs)
         if hasattr(self, "weights_"):
             self._require_same_model()
-            require_same_component(self)
             check_features(self, names, rows.n_features, reset=False)
             return self._go_on_with(rows, names, **steps)
         require_values(rows, names)

@@ -265,7 +265,8 @@ export class Results {
     await drawPairs("pairs", data, shown);
     const some =
       shown.length < columns.length ? ` The first ${shown.length} of ${columns.length} columns.` : "";
-    $("pairs-note").textContent = `Ellipses: 2 ${this.result.report.degrees_of_freedom ? "times the scale" : "sigma"}. Bars: all rows.${some}${drawnOf(data)}`;
+    $("pairs-note").textContent =
+      `Ellipses: 2 ${this.result.report.degrees_of_freedom ? "times the scale" : "sigma"}. Bars: all rows.${some}${drawnOf(data)}`;
   }
 
   async drawUncertainty() {

@@ -1,9 +1,11 @@
 """Parameters that stay: their values, and the best of the others."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from data import EVERY, mixture, refusal
 from reference import e_step, m_step
+from sklearn.mixture import GaussianMixture as TheirMixture
 
 from gmmfast import GaussianMixture, Prior, chunks, load
 
@@ -197,3 +199,58 @@ def test_beside__refuses():
     known = GaussianMixture(2, covariance_type="tied", random_state=0).fit(X)
     assert "each component has its own" in refusal(GaussianMixture.beside, known, 3)
     assert "2 components are known" in refusal(GaussianMixture.beside, known, 1)
+
+
+# ----------------------------------------------------------------------------------- known mixtures
+
+
+def known_mixture(**params):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["a", "b"])
+    return GaussianMixture(1, random_state=0, **params).fit(frame), frame
+
+
+@pytest.mark.plain
+def test_beside__takes_the_columns_of_the_known_mixture():
+    known, frame = known_mixture()
+    made = GaussianMixture.beside(known, 2, random_state=0)
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        made.fit(frame[["b", "a"]])
+    made.fit(frame)
+    np.testing.assert_array_equal(made.means_[0], known.means_[0])
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"covariance_type": "diag"}, "covariance_type follows from the known mixture"),
+        ({"fixed": {"means": True}}, "fixed follows from the known mixture"),
+        ({"component": "t"}, "needs Gaussian components, known and others"),
+    ],
+)
+def test_beside__refuses_what_contradicts_the_known_mixture(params, message):
+    known, _ = known_mixture()
+    with pytest.raises(ValueError, match=message):
+        GaussianMixture.beside(known, 2, **params)
+
+
+@pytest.mark.plain
+def test_beside__says_what_does_not_stay():
+    noisy, _ = known_mixture(noise=True)
+    with pytest.raises(ValueError, match="has noise, which does not stay"):
+        GaussianMixture.beside(noisy, 2)
+    assert GaussianMixture.beside(noisy, 2, noise=None).noise is None
+    heavy, _ = known_mixture(component="t", degrees_of_freedom=5.0)
+    with pytest.raises(ValueError, match="got t components"):
+        GaussianMixture.beside(heavy, 2)
+    with pytest.raises(TypeError, match="by GaussianMixture.from_sklearn"):
+        GaussianMixture.beside(TheirMixture(), 2)
+
+
+@pytest.mark.plain
+def test_fixed_covariances__are_not_bounded():
+    _, frame = known_mixture()
+    params = {"covariance_ratio": 2.0, "fixed": {"covariances": True}}
+    with pytest.raises(ValueError, match="covariance_ratio bounds all covariances"):
+        GaussianMixture(1, precisions_init=[np.eye(2)], **params).fit(frame)

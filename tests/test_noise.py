@@ -248,6 +248,12 @@ def test_noise__volume_of_the_smaller_box():
 
 
 @pytest.mark.plain
+def test_noise__that_takes_most_rows_is_doubted():
+    with pytest.warns(UserWarning, match="noise_volume is in the units of the data"):
+        fitted(outlying(60, 6)[0], noise_volume=1.0, tol=1e-3)
+
+
+@pytest.mark.plain
 def test_noise__sample_is_uniform_in_its_box():
     found = fitted(outlying(60, 20)[0], tol=1e-3, noise=0.2)
     X, y = found.sample(500)

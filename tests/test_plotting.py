@@ -337,3 +337,14 @@ def test_docstrings__have_the_shared_descriptions(name):
     text = inspect.getdoc(getattr(plotting, name))
     assert "$" not in text
     assert "\nax : matplotlib Axes, optional\n    Where to draw" in text or name == "plot_pairs"
+
+
+@pytest.mark.plain
+def test_pictures__draw_the_rows_that_lack_no_value():
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    rows[::4, 1] = np.nan
+    mixture = GaussianMixture(1, missing_values="marginalize", random_state=0).fit(rows)
+    shown = View.of(mixture, rows, None).shown
+    np.testing.assert_array_equal(shown.rows, rows[~np.isnan(rows).any(axis=1)])
+    with pytest.raises(ValueError, match="draws rows without missing values; got none"):
+        View.of(mixture, rows[::4], None)

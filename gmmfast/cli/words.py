@@ -37,9 +37,10 @@ OPTIONS = {  # of parameters
 }
 IN_PYTHON = re.compile(r" \((?:[\w.]+=[\w.]*|the same names) in Python\)")
 CHECKED = re.compile(r"The '(\w+)' parameter of GaussianMixture(?:IC)?\b")
-# "component" is a word as well, and the prior has degrees of freedom of its own
+# "component" and "noise" are words as well, and the prior has degrees of freedom of its own
 PATTERNS = {
     "component": r"component(?==)",
+    "noise": r"noise(?==)",
     "degrees_of_freedom": r"degrees_of_freedom(?! of (?:the p|P)rior)",
 }
 # not in quotes, paths or options, where a name is the user's own
@@ -62,8 +63,10 @@ def in_own_words(text: str) -> str:
     'If it is a row, use --no-header.'
     >>> in_own_words("A component has no degrees_of_freedom. Set component='t'.")
     "A component has no --degrees-of-freedom. Set --component='t'."
+    >>> in_own_words("There is no noise, and noise_volume=3.0. Set noise=True.")
+    'There is no noise, and --noise-volume=3.0. Set --noise.'
     """
-    text = IN_PYTHON.sub("", text)
+    text = IN_PYTHON.sub("", text).replace("noise=True", "--noise")
     text = CHECKED.sub(lambda match: OPTIONS.get(match[1], f"'{match[1]}'"), text)
     return NAMED.sub(lambda match: OPTIONS[match[1]], text)
 

@@ -29,6 +29,11 @@ def model_for(mixture: GaussianMixture, rows: Rows) -> Model:
     values = starting_values(vars(mixture), K, rows.n_features)
     if not values.has_fixed:
         return model
+    if mixture.covariance_ratio is not None and np.any(values.fixed["covariances"]):
+        raise ValueError(
+            "covariance_ratio bounds all covariances, and fixed ones stay as given; got both. "
+            "Leave one of them out."
+        )
     weights, means, covariances = (
         given if given is None else where_fixed(given, mask)
         for given, mask in zip(given_of(mixture, model, rows), values.fixed.values(), strict=True)

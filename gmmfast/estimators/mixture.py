@@ -60,8 +60,9 @@ from gmmfast.errors import (
 )
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
-from gmmfast.estimators.noise import set_noise
-from gmmfast.estimators.tails import given_degrees, require_gaussian, set_degrees, tails_of
+from gmmfast.estimators.known import known_of, with_features_of
+from gmmfast.estimators.noise import set_noise, warn_of_noise
+from gmmfast.estimators.tails import given_degrees, set_degrees, tails_of
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
@@ -363,6 +364,7 @@ class GaussianMixture(FittedMixture):
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
     _resumed: Checkpoint | None = None  # from which the next fit continues
+    _is_beside = False  # whether features are those of a known mixture, before any fit
     _learned_type: str | None = None  # covariance_type of the attributes, where it is known
 
     def fit(
@@ -434,7 +436,7 @@ class GaussianMixture(FittedMixture):
         goes_on = self._resumed is not None or warm
         if warm and self._resumed is None:
             self._require_same_model()
-        check_features(self, names, rows.n_features, reset=not goes_on)
+        check_features(self, names, rows.n_features, reset=not (goes_on or self._is_beside))
         self._require_size(rows)
         model, keep = model_for(self, rows), None
         if checkpoint is not None:
@@ -716,6 +718,7 @@ class GaussianMixture(FittedMixture):
         self.degenerate_ = degenerate
 
     def _warn(self, result: em.EMResult) -> None:
+        warn_of_noise(result.parameters)
         if result.status is em.Status.MAX_ITER:
             warn(
                 "Best performing initialization did not converge. Try different init parameters, "
@@ -821,8 +824,9 @@ class GaussianMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If there are fewer components than known ones, if they share covariances, or if there
-            are t components.
+            If there are fewer components than known ones, if they share covariances, if there are t
+            components, if the known mixture has noise and `params` say nothing of it, or if they
+            contradict the known mixture.
 
         Examples
         --------
@@ -834,11 +838,11 @@ class GaussianMixture(FittedMixture):
         array([[0., 0.],
                [9., 9.]])
         """
-        known = getattr(known, "best_estimator_", known)
-        require_gaussian(known, params)
+        known = known_of(known, params)
         kind, (_, means, precisions) = known.covariance_type, known._attributes("precisions_")
         first = first_components(means, precisions, kind, n_components)
-        return cls(n_components, covariance_type=kind, **first, **params)
+        made = cls(n_components, covariance_type=kind, **first, **params)
+        return with_features_of(made, known)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted mixture to an ``.npz`` file, for `gmmfast.load`.

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.errors import warn
 from gmmfast.files.attributes import NOISE
 from gmmfast.models import Noise
+from gmmfast.parameters import Parameters
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.incomplete import no_place_in_noise
 from gmmfast.rows.volume import region_of
 
+MOST = 0.5  # weight beyond which noise is no longer what is left over
 SHARE = 0.05  # of the rows, where the user does not say
 
 
@@ -99,3 +102,13 @@ def set_noise(mixture: Any, noise: Noise | None, begun: Noise | None) -> None:
         setattr(mixture, box, begun.box)
     elif earlier[box] is not None and math.isclose(own, earlier[volume]):
         setattr(mixture, box, earlier[box])
+
+
+def warn_of_noise(mixture: Parameters) -> None:
+    """Warn if most of the weight is noise, as where its volume is in other units."""
+    if mixture.noise is not None and mixture.noise[0] > MOST:
+        warn(
+            f"Noise has {100 * mixture.noise[0]:.0f} % of the weight, the components the rest. Its "
+            "volume may be too small: noise_volume is in the units of the data; None takes that of "
+            "a box around all rows."
+        )

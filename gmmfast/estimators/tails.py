@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -68,23 +67,6 @@ def given_degrees(
             f"degrees_of_freedom={degrees_of_freedom!r}. Give a number, or fit the mixture."
         )
     return np.full(n_components, tails.degrees)
-
-
-def require_gaussian(known: Any, params: Mapping[str, Any]) -> None:
-    """Raise ValueError if a mixture beside a known one would have t components.
-
-    Parameters
-    ----------
-    known : GaussianMixture
-        Whose components stay.
-    params : mapping
-        Parameters of the mixture beside it.
-    """
-    if hasattr(known, DEGREES) or params.get("component", "gaussian") != "gaussian":
-        raise ValueError(
-            "GaussianMixture.beside needs Gaussian components, known and others; got t components, "
-            "whose degrees of freedom cannot stay. Use component='gaussian' in both."
-        )
 
 
 def require_same_component(mixture: Any) -> None:

@@ -22,8 +22,8 @@ def to_sklearn(mixture: Any) -> Any:
         )
     if hasattr(mixture, DEGREES):
         raise ValueError(
-            "scikit-learn's mixture has Gaussian components; got t components. Fit with "
-            "component='gaussian', or keep this mixture with save()."
+            "scikit-learn's mixture, and ONNX made of it, has Gaussian components; got t "
+            "components. Fit with component='gaussian', or keep this mixture with save()."
         )
     theirs = SklearnMixture().get_params()
     params = {name: value for name, value in mixture.get_params().items() if name in theirs}

@@ -38,16 +38,26 @@ class Shown:
     def of(cls, fitted: GaussianMixture, X: ArrayLike, indices: list[int]) -> Shown:
         """Return some features of the rows, and what the mixture makes of all features.
 
+        Rows that lack values are left out, where the mixture may be of such rows.
+
         Raises
         ------
         TypeError
             If the rows are a source or a Dask collection.
+        ValueError
+            If no row is complete.
         """
         if is_elsewhere(X):
             raise TypeError(
                 f"A picture draws rows in memory; got {type(X).__name__}. Pass some of the rows."
             )
-        rows, names = check_rows(X)
+        rows, names = check_rows(X, is_missing_allowed=fitted._may_miss)
+        rows = rows[~np.isnan(rows).any(axis=1)]
+        if not len(rows):
+            raise ValueError(
+                "A picture draws rows without missing values; got none. Leave the rows out, or "
+                "fill them in with impute."
+            )
         n = min(len(rows), MOST_POINTS)
         drawn = rows[np.linspace(0, len(rows) - 1, n).astype(int)]
         sample, parameters = fitted._rows(drawn, names)

@@ -104,3 +104,14 @@ def test_search__saves_the_best(search, tmp_path):
     loaded = gmmfast.load(tmp_path / "best.npz")
     np.testing.assert_array_equal(loaded.predict(X), search.predict(X))
     assert loaded.covariance_type == search.best_covariance_type_
+
+
+@pytest.mark.plain
+def test_summary__says_what_share_of_the_rows_is_left_out():
+    rows = np.random.default_rng(0).normal(size=(50, 2))
+    mixture = GaussianMixture(1, trim=0.06, random_state=0).fit(rows)
+    assert "GaussianMixture: 50 rows, 6 % left out, 2 columns;" in mixture.summary()
+    text = mixture.summary(rows)
+    assert "50 rows, 6 % left out" in text and " per row)" in text
+    weighted = GaussianMixture(1, trim=0.06).fit(rows, sample_weight=np.full(50, 0.25))
+    assert "rows of total weight 12.500, 6 % left out" in weighted.summary()

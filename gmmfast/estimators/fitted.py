@@ -464,7 +464,7 @@ class FittedMixture(Estimator):
         report = described(self, feature_names(self))
         if X is not None:
             log_likelihood, weight = self._log_likelihood(X, sample_weight)
-            report = replace(report, total_weight=weight, n_rows=whole(weight))
+            report = replace(report, total_weight=weight, n_rows=whole(weight / (1 - self.trim)))
             report = scored(report, log_likelihood, self._n_parameters())
         return fit_as_text(report, PYTHON)
 

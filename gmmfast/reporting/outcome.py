@@ -28,7 +28,7 @@ def feature_names(mixture: Any) -> list[str]:
 
 def whole(weight: float) -> int:
     """Return the rows, each as often as its weight; 0 where weights are fractions."""
-    return int(weight) if weight == round(weight) else 0
+    return round(weight) if math.isclose(weight, round(weight)) else 0
 
 
 def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = None) -> FitReport:
@@ -48,9 +48,10 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
     picked = np.arange(K) if order is None else order
     covariances = np.asarray(mixture.covariances_)
     weight = float(getattr(mixture, "n_samples_seen_", 0.0))
+    trim = float(getattr(mixture, "trim", 0.0))
     return FitReport(
         source=type(mixture).__name__,
-        n_rows=whole(weight),
+        n_rows=whole(weight / (1 - trim)),
         total_weight=weight,
         names=names,
         covariance_type=mixture.covariance_type,
@@ -68,6 +69,7 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
         converged=bool(getattr(mixture, "converged_", False)),
         stop_reason=str(getattr(mixture, "stop_reason_", "Not fitted.")),
         noise_weight=getattr(mixture, "noise_weight_", None),
+        trim=trim,
         degrees_of_freedom=None if degrees is None else degrees[picked],
     )
 

@@ -5,7 +5,7 @@ Pure functions: nothing here prints or computes on rows.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, NamedTuple
 
@@ -56,6 +56,8 @@ class FitReport:
         Label of the group of rows that each component started from; empty without labels.
     noise_weight : float or None
         Weight of the noise; None without.
+    trim : float
+        Share of the weight that the fit left out; `total_weight` is of the rest.
     degrees_of_freedom : ndarray of shape (K,) or None
         Of t components, whose `covariances` are scale matrices; None of Gaussian ones.
     """
@@ -80,6 +82,7 @@ class FitReport:
     lower_bound: float = math.nan
     groups: tuple[str, ...] = ()
     noise_weight: float | None = None
+    trim: float = 0.0
     degrees_of_freedom: Array | None = None
 
 
@@ -148,6 +151,7 @@ def fit_as_json(report: FitReport) -> str:
         "source": report.source,
         "n_rows": report.n_rows,
         "total_weight": _plain(report.total_weight),
+        **({"trim": report.trim} if report.trim else {}),
         "columns": report.names,
         "n_components": len(report.weights),
         "covariance_type": report.covariance_type,
@@ -216,8 +220,17 @@ def _title(report: FitReport) -> str:
     )
 
 
+def weight_of_all(report: FitReport) -> float:
+    """Return the weight of all rows, with those that the fit left out."""
+    weight = report.total_weight / (1 - report.trim)
+    return float(round(weight)) if math.isclose(weight, round(weight)) else weight
+
+
 def _rows(report: FitReport) -> list[str]:
-    """How many rows there are, as far as that is known."""
+    """How many rows there are, as far as that is known, and how many of them are left out."""
+    if report.trim and report.total_weight:
+        left_out = f"{100 * report.trim:g} % left out"
+        return [*_rows(replace(report, total_weight=weight_of_all(report), trim=0.0)), left_out]
     if 0 < report.total_weight == report.n_rows:
         return [_count(report.n_rows, "row")]
     if report.total_weight == 0:
@@ -317,7 +330,7 @@ def _scores(report: FitReport) -> list[tuple[str, str, str]]:
     """Name, value and note of what measures the fit."""
     if not math.isnan(report.log_likelihood):
         per_row = significant(report.log_likelihood / report.total_weight)
-        per = "row" if report.total_weight == report.n_rows else "unit of weight"
+        per = "row" if weight_of_all(report) == report.n_rows else "unit of weight"
         return [
             ("log-likelihood", f"{report.log_likelihood:.2f}", f"({per_row} per {per})"),
             ("BIC", f"{report.bic:.2f}", "(lower is better)"),

@@ -79,6 +79,7 @@ def estimators(folder):
     GaussianMixture(2, missing_values="marginalize", **few).fit(gaps).impute(gaps)
     GaussianMixture(2, noise=True, **few).fit(X)
     GaussianMixture(2, component="t", **few).fit(X)
+    GaussianMixture.beside(GaussianMixture(1, **few).fit(X), 2)
     GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)

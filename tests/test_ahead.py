@@ -142,12 +142,15 @@ def test_helped_fits__describe_themselves_in_json(started, monkeypatch, integer)
     monkeypatch.setattr(sys, "path", [*sys.path, Path("a"), "", "b"])
     rows = MemoryRows(np.random.default_rng(0).normal(size=(200_000, 2)))
     for covariance_type in ("full", "diag"):
-        with ahead.helped_fits(2, rows, integer(2), [covariance_type], False):
+        with ahead.helped_fits(2, rows, integer(2), [covariance_type], False, True):
             caching.report_miss()
     tasks = [json.loads(json.dumps(task)) for task in started]
     assert all(map(os.path.isabs, tasks[0][0]))
     parts = [task[3] for task in tasks]
-    assert parts == [[["full"], "float64", False, True], [["diag"], "float64", False, False]]
+    assert parts == [
+        [["full"], "float64", False, True, True],
+        [["diag"], "float64", False, False, True],
+    ]
 
 
 @pytest.mark.parametrize(

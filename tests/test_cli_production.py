@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gmmfast.cli.progress import ERASE
-from gmmfast.cli.words import OPTIONS, in_own_words
+from gmmfast.cli.words import OPTIONS, PATTERNS, in_own_words
 from gmmfast.data.constraints import MIXTURE, SKLEARN_TYPES
 from gmmfast.kernels.threads import thread_count
 
@@ -79,7 +79,8 @@ def test_words__are_those_of_the_command_line(run, fails):
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_words__every_parameter_and_nothing_in_quotes(name):
-    assert in_own_words(f"Lower {name}.") == f"Lower {OPTIONS[name]}."
+    value = "=1" if name in PATTERNS else ""  # where the name is a word, too
+    assert in_own_words(f"Lower {name}{value}.") == f"Lower {OPTIONS[name]}{value}."
     for text in (f"no column '{name}'", f"{name}.csv: bad", f"data/{name}", f"my_{name}"):
         assert in_own_words(text) == text
 

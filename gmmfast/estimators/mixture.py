@@ -364,7 +364,7 @@ class GaussianMixture(FittedMixture):
     n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
     _resumed: Checkpoint | None = None  # from which the next fit continues
-    _is_beside = False  # whether features are those of a known mixture, before any fit
+    _is_beside = False  # whether a known mixture has set the features, before any fit
     _learned_type: str | None = None  # covariance_type of the attributes, where it is known
 
     def fit(

@@ -206,7 +206,7 @@ def test_criteria__are_of_the_rows_that_are_kept():
     largest = mixture.predict_proba(X).max(axis=1)[~mixture.trimmed_]
     doubt = criteria.doubt(largest, np.ones(N))
     assert mixture.icl(X) == pytest.approx(criteria.icl(mixture.bic(X), doubt))
-    assert "570 rows" in mixture.summary(X)
+    assert "600 rows, 5 % left out" in mixture.summary(X)
 
 
 def test_outliers__are_judged_by_the_rows_that_are_kept():

@@ -16,7 +16,7 @@ from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.incomplete import no_place_in_noise
 from gmmfast.rows.volume import region_of
 
-MOST = 0.5  # weight beyond which noise is no longer what is left over
+MOST = 0.95  # weight beyond which noise is no longer what is left over
 SHARE = 0.05  # of the rows, where the user does not say
 
 

@@ -1,11 +1,13 @@
 """Generated mixtures for the tests, the results of commands and the text of errors."""
 
 import io
+import json
+import pickle
 
 import numpy as np
 import pytest
 
-from gmmfast import load
+from gmmfast import from_dict, load
 from gmmfast.data.constraints import MODEL_CODES, SKLEARN_TYPES
 
 TYPES = SKLEARN_TYPES
@@ -56,6 +58,14 @@ def load_unnamed(path):
     mixture = load(path)
     del mixture.feature_names_in_
     return mixture
+
+
+def copies_of(mixture, folder):
+    """A mixture as a file, plain values in JSON, and a pickle keep it."""
+    mixture.save(folder / "model.npz")
+    document = json.loads(json.dumps(mixture.to_dict()))
+    pickled = pickle.loads(pickle.dumps(mixture))
+    return load(folder / "model.npz"), from_dict(document), pickled
 
 
 def columns_of(text):

@@ -1,17 +1,16 @@
 """Noise, a uniform component: as mclust has it, as its definition says, wherever rows lie."""
 
 import json
-import pickle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import reference
-from data import mixture, random_start
+from data import copies_of, mixture, random_start
 from scipy.special import logsumexp
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, from_dict, load
+from gmmfast import GaussianMixture, GaussianMixtureIC, chunks, load
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.errors import InvalidParameterError
 from gmmfast.models import MODELS
@@ -272,9 +271,7 @@ def test_noise__sample_is_uniform_in_its_box():
 def test_noise__is_kept_in_files(tmp_path):
     X, is_outlier = outlying(60, 6)
     found = fitted(X, noise=is_outlier, tol=1e-3)
-    found.save(tmp_path / "model.npz")
-    kept = [load(tmp_path / "model.npz"), from_dict(json.loads(json.dumps(found.to_dict())))]
-    for same in [*kept, pickle.loads(pickle.dumps(found))]:
+    for same in copies_of(found, tmp_path):
         np.testing.assert_array_equal(same.score_samples(X), found.score_samples(X))
         np.testing.assert_array_equal(same.noise_box_, found.noise_box_)
         assert same.bic(X) == found.bic(X)

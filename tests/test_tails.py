@@ -1,13 +1,11 @@
 """Components with t distributions: as their definition says, wherever rows lie."""
 
-import json
-import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import reference
-from data import EVERY, TYPES, mixture, random_start
+from data import EVERY, TYPES, copies_of, mixture, random_start
 from scipy.optimize import minimize
 from scipy.special import digamma, gammaln, logsumexp
 from scipy.stats import kstest, multivariate_t, t
@@ -356,9 +354,7 @@ def test_t__criteria_count_estimated_degrees(degrees, count):
 def test_t__is_kept_in_files(tmp_path):
     X = heavy(60)
     found = fitted(X, degrees_of_freedom="own", tol=1e-3)
-    found.save(tmp_path / "model.npz")
-    kept = [load(tmp_path / "model.npz"), from_dict(json.loads(json.dumps(found.to_dict())))]
-    for same in [*kept, pickle.loads(pickle.dumps(found))]:
+    for same in copies_of(found, tmp_path):
         np.testing.assert_array_equal(same.score_samples(X), found.score_samples(X))
         np.testing.assert_array_equal(same.degrees_of_freedom_, found.degrees_of_freedom_)
         assert same.bic(X) == found.bic(X)

@@ -39,7 +39,9 @@ def known_of(known: Any, params: Mapping[str, Any]) -> Any:
     known = getattr(known, "best_estimator_", known)
     for name in OWN:
         if name in params:
-            raise ValueError(f"{name} follows from the known mixture; got {name}=. Leave it out.")
+            raise ValueError(
+                f"{name} follows from the known mixture; got {name}={params[name]!r}. Leave it out."
+            )
     if hasattr(known, DEGREES) or params.get("component", "gaussian") != "gaussian":
         raise ValueError(
             "GaussianMixture.beside needs Gaussian components, known and others; got t components, "

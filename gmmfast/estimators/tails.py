@@ -56,7 +56,7 @@ def given_degrees(
     Raises
     ------
     ValueError
-        If they are to be estimated, or are given without t components.
+        If they are not a number, or are given without t components.
     """
     tails = tails_of(component, degrees_of_freedom)
     if tails is None:

@@ -41,9 +41,7 @@ class Totals(NamedTuple):
     mass: NDArray  # (K,) sum of w r
     first: NDArray  # (K, d) sum of w r (x - reference)
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
-    tails: (
-        NDArray  # (2, K) of t components: sums of w r and of w r log u (NaN: not known); or (2, 0)
-    )
+    tails: NDArray  # (2, K) of t components: sums of w r, and w r log u or NaN; or (2, 0)
 
 
 class PriorTerms(NamedTuple):

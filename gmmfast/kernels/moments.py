@@ -26,9 +26,7 @@ class Sums(NamedTuple):
     mass: NDArray  # (shards, K) sum of w r
     first: NDArray  # (shards, K, d) sum of w r (x - mean)
     scatter: NDArray  # (shards, K, d, d) or pooled (shards, 1, d, d), lower; or (shards, K, d)
-    tails: (
-        NDArray  # (shards, 2, K) of t components: sums of w r and of w r log u; or (shards, 2, 0)
-    )
+    tails: NDArray  # (shards, 2, K) of t components: sums of w r, and w r log u; or (shards, 2, 0)
 
 
 def make_sums(

@@ -44,8 +44,9 @@ DEFAULTS: dict[str, Any] = {
     "trim": 0.0,
     "prior": None,
     "noise_volume": None,
+    "component": "gaussian",
+    "degrees_of_freedom": "common",
 }
-DEFAULTS |= {"component": "gaussian", "degrees_of_freedom": "common"}
 # parameters that a fit must have to go on
 SAME = (
     "n_components", "covariance_type", "covariance_ratio", "trim", "acceleration", "prior",

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class NpyFile(TableFile):
         try:
             _require_whole(path)
             array = np.lib.format.open_memmap(path, mode="r")
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, TokenError) as error:  # the last from Python 3.12 on
             if "Python objects" in str(error):
                 raise ValueError(
                     f"{path}: the array must hold plain numbers; got Python objects, "

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 from typing import Any, Self
 
-from gmmfast.em.loop import Status
+from gmmfast.em.loop import Observer, Status
 
 BAR_DELAY = 1.0  # seconds before a bar appears: short fits stay silent
 
@@ -64,6 +64,26 @@ class Callback:
 
     def end(self, lower_bound: float, status: Status) -> None:
         """Nothing to do."""
+
+
+class Scaled:
+    """Shows another observer lower bounds in another unit: of all rows instead of one."""
+
+    def __init__(self, observer: Observer, unit: float) -> None:
+        self._observer, self._unit = observer, unit
+        self.every = observer.every
+
+    def begin(self, start: int) -> None:
+        """Begin a start."""
+        self._observer.begin(start)
+
+    def step(self, iteration: int, lower_bound: float, change: float) -> bool:
+        """Show an iteration."""
+        return self._observer.step(iteration, lower_bound * self._unit, change * self._unit)
+
+    def end(self, lower_bound: float, status: Status) -> None:
+        """End the start."""
+        self._observer.end(lower_bound * self._unit, status)
 
 
 class Deadline:

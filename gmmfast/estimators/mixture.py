@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -42,24 +40,18 @@ from gmmfast.data.given import (
 from gmmfast.data.validation import (
     check_feature_names,
     check_features,
-    check_random_state,
     check_rows,
     check_sample_weight,
 )
-from gmmfast.em.ahead import helped_fits
-from gmmfast.em.observers import Callback, Progress, Verbose
-from gmmfast.em.starts import may_move, start
+from gmmfast.em.starts import Given
 from gmmfast.em.state import reached_by_em
 from gmmfast.em.stepwise import Stream
 from gmmfast.errors import (
-    CollapsedComponentWarning,
     IllDefinedCovarianceError,
-    collapsed_components,
-    convergence_warning_class,
-    warn,
 )
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.fitted import FittedMixture
+from gmmfast.estimators.fitting import FittingMixture
 from gmmfast.estimators.known import known_of, with_features_of
 from gmmfast.estimators.noise import set_noise, warn_of_noise
 from gmmfast.estimators.tails import given_degrees, set_degrees, tails_of
@@ -67,18 +59,16 @@ from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import FACTS, QUANTILES, TRIMMED
-from gmmfast.files.checkpoint import Checkpoint
+from gmmfast.files.attributes import FACTS
 from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Floats, Parameters
-from gmmfast.rows import Origin, Rows, trimmed
-from gmmfast.rows.dependence import IN_GENERAL, Dependence
+from gmmfast.rows import Rows
 from gmmfast.rows.incomplete import in_memory
 from gmmfast.rows.opening import require_values
-from gmmfast.rows.sources import Source, is_elsewhere, path_of
+from gmmfast.rows.sources import Source, is_elsewhere
 
 
-class GaussianMixture(FittedMixture):
+class GaussianMixture(FittingMixture):
     """Gaussian mixture, fitted by Expectation-Maximization.
 
     ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for
@@ -361,11 +351,7 @@ class GaussianMixture(FittedMixture):
         self.trim = trim
         self.fixed = fixed
 
-    n_iter_: int
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
-    _resumed: Checkpoint | None = None  # from which the next fit continues
-    _is_beside = False  # whether a known mixture has set the features, before any fit
-    _learned_type: str | None = None  # covariance_type of the attributes, where it is known
 
     def fit(
         self,
@@ -426,41 +412,7 @@ class GaussianMixture(FittedMixture):
         >>> GaussianMixture(2, random_state=0).fit(X, sample_weight=[1, 1, 2, 2]).weights_.max()
         np.float64(0.666...)
         """
-        check_constructor(self)
-        if checkpoint is not None:
-            checkpoints.check_possible(checkpoint, self._n_starts(), path_of(X))
-        rows, names = self._read(X, sample_weight)
-        require_values(rows, names)
-        rows = trimmed(rows, self.trim)
-        warm = self.warm_start and hasattr(self, "converged_")
-        goes_on = self._resumed is not None or warm
-        if warm and self._resumed is None:
-            self._require_same_model()
-        check_features(self, names, rows.n_features, reset=not (goes_on or self._is_beside))
-        self._require_size(rows)
-        model, keep = model_for(self, rows), None
-        if checkpoint is not None:
-            own = starting_values(vars(self), self.n_components, rows.n_features)
-            settings = kept_parameters(self) | {"fixed": own.kept()}
-            if model.noise is not None:
-                settings["noise"] = model.noise.share  # labels belong to the start
-            keep = checkpoints.keeper(checkpoint, settings, names, rows)
-        observers: list[em.Observer] = []
-        if self.verbose:
-            observers.append(Verbose(self.verbose, self.verbose_interval))
-        if progress:
-            observers.append(Progress(self.max_iter))
-        if callback is not None:
-            observers.append(Callback(callback))
-        control = em.Control(self.tol, self.max_iter, self.acceleration, observers, keep)
-        kind = [self.covariance_type], control.is_accelerated, model.tails is not None
-        helper = helped_fits(self.n_jobs, rows, self.n_components, *kind)
-        with self._explained(rows, names), helper:
-            result = self._run(rows, model, control)
-        self._set_result(result, model, rows)
-        self._calibrate(rows)
-        self._warn(result)
-        return self
+        return self._fit(X, sample_weight, callback, progress, checkpoint)
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str]) -> Self:
@@ -626,74 +578,18 @@ class GaussianMixture(FittedMixture):
         parameters = self._parameters(np.zeros(self.means_.shape[1]))
         return Stream.of_mixture(parameters, model, self.n_samples_seen_)
 
-    @contextmanager
-    def _explained(self, rows: Rows, names: list[str] | None) -> Iterator[None]:
-        """Add a remedy to the error of a covariance that is not positive definite."""
-        try:
-            yield
-        except IllDefinedCovarianceError as error:
-            is_single = self.n_components == 1
-            remedy = Dependence.of(rows).remedy(names) or (IN_GENERAL if is_single else "")
-            is_float32 = rows.dtype == np.float32
-            raise error.during_fit(self.reg_covar, is_float32, remedy, is_single) from None
+    def _model_for(self, rows: Rows) -> Model:
+        return model_for(self, rows)
 
-    def _require_size(self, rows: Rows) -> None:
-        """Raise ValueError for fewer rows than components, or several columns where one is due."""
-        require_columns([self.covariance_type], rows.n_features)
-        if rows.n_rows < self.n_components:
-            which = " of positive weight" if rows.is_weighted else ""
-            raise ValueError(
-                f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
-                f"n_samples = {rows.n_rows}{which}. Lower n_components."
-            )
+    def _given(self, model: Model, rows: Rows) -> Given:
+        return given_of(self, model, rows)
 
-    def _require_same_model(self) -> None:
-        """Raise ValueError unless K and the covariance type match the last fit."""
-        learned = len(self._attributes()[0]), self._learned_type or self.covariance_type
-        wanted = self.n_components, self.covariance_type
-        if learned != wanted:
-            K, kind = learned
-            raise ValueError(
-                f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but the fitted "
-                f"mixture has {K} components of covariance_type={kind!r}. Set them back, or start "
-                "with a new mixture."
-            )
-
-    def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
-        if self._resumed is not None:
-            self._resumed.require_settings(self.get_params(deep=False))
-            return self._resumed.go_on(rows, model, control)
-        if self.warm_start and hasattr(self, "converged_"):
-            parameters = model.adapted(self._parameters(rows.center))
-            arranged = rows.arranged_for(parameters)
-            return em.run(arranged, parameters, model, control, self.lower_bound_)
-        rng = check_random_state(self.random_state)
-        given = given_of(self, model, rows)
-        K, init_params = self.n_components, self.init_params
-        make = partial(start, rows, model, K, init_params, rng, given)
-        has_moves = may_move(rows, model, K, init_params, given)
-        return em.best_of(self._n_starts(), make, model, control, has_moves)
-
-    def _n_starts(self) -> int:
-        """Number of starts; labels or responsibilities are one, however often they are tried."""
-        is_drawn = isinstance(self.init_params, str) or callable(self.init_params)
-        return self.n_init if is_drawn else 1
-
-    def _set_result(self, result: em.EMResult, model: Model, rows: Rows | Origin) -> None:
-        parameters = result.parameters
-        means = parameters.means + rows.center
-        self._set_parameters(parameters, model, means, rows.dtype, result.degenerate)
-        self._set_progress(result)
-        self.n_samples_seen_ = rows.weight
-        for name in ("_stream", "_resumed", TRIMMED, QUANTILES):
-            self.__dict__.pop(name, None)
-
-    def _set_progress(self, result: em.EMResult | em.Position) -> None:
-        self.converged_ = result.status.is_end
-        self.stop_reason_ = result.status.value
-        self.n_iter_ = len(result.lower_bounds)
-        self.lower_bound_ = result.lower_bound
-        self.lower_bounds_ = result.lower_bounds
+    def _settings(self, model: Model, n_features: int) -> dict[str, Any]:
+        own = starting_values(vars(self), self.n_components, n_features)
+        settings = kept_parameters(self) | {"fixed": own.kept()}
+        if model.noise is not None:
+            settings["noise"] = model.noise.share  # labels belong to the start
+        return settings
 
     def _set_parameters(
         self,
@@ -703,34 +599,13 @@ class GaussianMixture(FittedMixture):
         dtype: np.dtype[Any],
         degenerate: NDArray[np.bool_] | None = None,
     ) -> None:
-        cholesky = model.precisions_cholesky(parameters)
-        dtype = replace(parameters, means=means).dtype_to_keep(dtype)
-        self._learned_type = self.covariance_type
         set_noise(self, Noise.of(parameters), model.noise)
         set_degrees(self, parameters.degrees)
-        self.weights_ = parameters.weights.astype(dtype)
-        self.means_ = means.astype(dtype)
-        self.covariances_ = parameters.covariances.astype(dtype)
-        self.precisions_cholesky_ = cholesky.astype(dtype)
-        self.precisions_ = model.precisions(cholesky).astype(dtype)
-        if degenerate is None:
-            degenerate = model.degenerate(parameters, None)
-        self.degenerate_ = degenerate
+        super()._set_parameters(parameters, model, means, dtype, degenerate)
 
     def _warn(self, result: em.EMResult) -> None:
         warn_of_noise(result.parameters)
-        if result.status is em.Status.MAX_ITER:
-            warn(
-                "Best performing initialization did not converge. Try different init parameters, "
-                "or increase max_iter, tol, or check for degenerate data. "
-                f"(max_iter={self.max_iter}, tol={self.tol})",
-                convergence_warning_class(),
-            )
-        if result.statistics is None or not result.degenerate.any():
-            return
-        if not self._model().are_flat(result.parameters, result.statistics):
-            text = collapsed_components(result.degenerate, self.reg_covar)
-            warn(text, CollapsedComponentWarning)
+        super()._warn(result)
 
     @classmethod
     def from_parameters(

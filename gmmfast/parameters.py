@@ -56,7 +56,8 @@ class Parameters:
     log_det_k / 2 - d log(2 pi) / 2``; without a whitening it is the identity, and factors of
     shape (K, d) are diagonals. With noise, a uniform component whose weight is left over by the
     others, its log density is the same everywhere. Components with degrees of freedom have t
-    distributions, whose scale matrices are the covariances.
+    distributions, whose scale matrices are the covariances. In variational Bayes, weights and
+    log determinants hold expectations under the posterior.
     """
 
     weights: Floats  # (K,)
@@ -67,6 +68,7 @@ class Parameters:
     whitening: Floats | None = None  # (d, d) lower, shared by all components
     noise: Floats | None = None  # (2,) weight and log density of the noise
     degrees: Floats | None = None  # (K,) degrees of freedom of t components
+    posterior: Floats | None = None  # (K + 2,): as in `kernels.maximization.Mixture`
 
     def to_arrays(self) -> dict[str, Floats]:
         """Return the arrays by name."""
@@ -75,7 +77,7 @@ class Parameters:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
         """Make a mixture from the arrays of `to_arrays`; KeyError if one is missing."""
-        optional = "whitening", "noise", "degrees"
+        optional = "whitening", "noise", "degrees", "posterior"
         names = [field.name for field in fields(cls) if field.name not in optional]
         return cls(*(arrays[name] for name in names), *map(arrays.get, optional))
 

@@ -42,6 +42,7 @@ from gmmfast.kernels.loop import (
 )
 from gmmfast.kernels.maximization import FINE, SHARED
 from gmmfast.kernels.trials import UNFINISHED, States, Trials
+from gmmfast.kernels.variational import step_posterior
 from gmmfast.models import Model
 from gmmfast.models.step import (
     N_OF_MIXTURE,
@@ -127,7 +128,8 @@ def fitting(fit: Fit, model: Model, rows: Rows) -> Fit:
 
 def is_exact(model: Model, rows: Rows) -> bool:
     """Whether only rounding can make the likelihood fall."""
-    return model.reg_covar == 0 and rows.dtype == np.float64
+    is_likelihood = model.variational is None  # of some models the bound is approximate
+    return is_likelihood and model.reg_covar == 0 and rows.dtype == np.float64
 
 
 def rule_of(
@@ -138,11 +140,15 @@ def rule_of(
     step_rule = step_rule_of(model, weight, rows.n_rows, fit.totals, fit.mixture, fit.work)
     step = address_of_maximize(model, step_rule, fit.totals, fit.mixture, fit.work)
     ends = float(tol), float(share), is_exact(model, rows)
-    rule = Rule(step_rule, step, step, is_accelerated, *ends)
+    rule, own = Rule(step_rule, step, step, True, *ends), None
     if is_accelerated:
-        kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
-        rule = rule._replace(extrapolate=address_of(extrapolate, kind, rule, 1.0, fit, 0.0))
-    return rule
+        own = extrapolate
+    elif model.variational is not None:
+        own = step_posterior
+    if own is None:
+        return rule
+    kind = model.scatter is Scatter.DIAGONAL, model.is_whitened
+    return rule._replace(take_step=address_of(own, kind, rule, 1.0, fit, 0.0), is_plain=False)
 
 
 def fit_after_m_step(model: Model, rows: Rows, statistics: SufficientStatistics) -> Fit:

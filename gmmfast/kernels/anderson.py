@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.cholesky import factorize
 from gmmfast.kernels.compiling import addressed_kernel, invoke, kernel
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, ON_TRIAL, copy_flat, step
-from gmmfast.kernels.maximization import FINE, Totals, log_prior
+from gmmfast.kernels.maximization import FINE, Totals, penalty
 from gmmfast.kernels.statistics import (
     are_semidefinite,
     expected,
@@ -244,9 +244,7 @@ def expectation_of(
     mixture = fit.mixture
     weight = rule.step.weight
     total = expected(mixture, mixture.factors, fit.totals, fit.totals.scatter, weight)
-    if rule.step.prior.is_present:
-        total += log_prior(rule.step.prior, mixture, mixture.factors)
-    return total
+    return total + penalty(rule.step, mixture)
 
 
 @kernel

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import entry_kernel, invoke, kernel
-from gmmfast.kernels.maximization import FINE, Mixture, StepRule, StepWork, Totals, log_prior
+from gmmfast.kernels.maximization import FINE, Mixture, StepRule, StepWork, Totals, penalty
 from gmmfast.kernels.passes import e_step, layout_of
 
 UNDER_WAY, CONVERGED, ROUNDED, FAILED = 0, 1, 2, 3
@@ -20,8 +20,8 @@ class Rule(NamedTuple):
 
     step: StepRule
     maximize: Any  # address of `maximize`
-    extrapolate: Any  # address of `extrapolate`
-    is_accelerated: bool
+    take_step: Any  # address of `extrapolate` or `step_posterior`, or of `maximize`
+    is_plain: bool  # whether steps are plain EM's, by `maximize` alone
     tol: float  # gain of a pass below which a fit ends, in nats per row
     share: float  # the same, as a share of the total gain; 0: off
     is_exact: bool  # whether only rounding can make the likelihood fall
@@ -80,10 +80,7 @@ def objective(
     fit,  # in: Fit, with the totals of an E pass
 ):
     """Mean log-likelihood of the mixture; with a prior, plus its log density per row."""
-    total = fit.totals.log_likelihood[0]
-    if rule.step.prior.is_present:
-        total += log_prior(rule.step.prior, fit.mixture, fit.mixture.factors)
-    return total * scale
+    return (fit.totals.log_likelihood[0] + penalty(rule.step, fit.mixture)) * scale
 
 
 @kernel
@@ -128,10 +125,10 @@ def advance(
         copy_flat(fit.before, fit.flat)
         fit.counts[STATUS] = ROUNDED
         return
-    if rule.is_accelerated:
-        failed = invoke(rule.extrapolate, (rule, scale, fit, reached))
-    else:
+    if rule.is_plain:
         failed = step(rule, fit, reached)
+    else:
+        failed = invoke(rule.take_step, (rule, scale, fit, reached))
     if failed != FINE:
         fit.counts[BROKEN] = failed
         fit.counts[STATUS] = FAILED

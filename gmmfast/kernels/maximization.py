@@ -14,6 +14,7 @@ from gmmfast.kernels.families import Family, FamilyWork
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
 ALMOST_NONE = 1e-100  # mass of an empty component: it follows the others and `reg_covar`
+NORMALIZER, DIVERGENCE = 0, 1  # of a posterior, behind the rows of the components
 
 
 class Mixture(NamedTuple):
@@ -27,6 +28,8 @@ class Mixture(NamedTuple):
     whitening: NDArray  # (1, d, d) lower inverse Cholesky factor, applied first; or (0, d, d)
     noise: NDArray  # (2,): weight of the uniform component, and its log density; or (0,)
     degrees: NDArray  # (K,): degrees of freedom of t components, or (0,)
+    posterior: NDArray  # (K + 2,) of a posterior, or (0,): rows of the components, its log
+    # normalizer, and minus its divergence from the prior, both in nats
 
 
 class Totals(NamedTuple):
@@ -65,6 +68,14 @@ class Fixed(NamedTuple):
     covariances: NDArray  # as in Mixture
 
 
+class Posterior(NamedTuple):
+    """How a mixture stands for the posterior of its parameters (variational Bayes)."""
+
+    expect: Any  # address of `kernels.variational.expect`, or 0
+    is_process: bool  # whether weights are sticks of a Dirichlet process
+    unit: float  # rows per unit of the row weights
+
+
 class StepRule(NamedTuple):
     """A family of covariances, their regularization, tails, a prior, and what stays as it is."""
 
@@ -78,6 +89,7 @@ class StepRule(NamedTuple):
     estimate: int  # `GIVEN`, `COMMON_DEGREES` or `OWN_DEGREES` of `kernels.degrees`
     prior: PriorTerms
     fixed: Fixed
+    posterior: Posterior
 
 
 class StepWork(NamedTuple):
@@ -188,6 +200,8 @@ def add_prior(
             scatter[to, i, i] += prior.mass * reg_covar
         for i in range(d):
             means[k, i] += share * (prior.mean[i] - means[k, i])
+        if mixture.posterior.size > 0:
+            mixture.posterior[k] = n * rule.posterior.unit
         weights[k] = n + prior.concentration
         total += weights[k]
     for k in range(K):
@@ -251,6 +265,22 @@ def keep_covariances(
 
 
 @called_kernel
+def penalty(
+    rule,  # in: StepRule
+    mixture,  # in: Mixture
+):
+    """What the objective has besides the log-likelihood, in the unit of the row weights.
+
+    The log density of a prior, or minus the divergence of a posterior from it.
+    """
+    if mixture.posterior.size > 0:
+        return mixture.posterior[mixture.weights.size + DIVERGENCE] / rule.posterior.unit
+    if rule.prior.is_present:
+        return log_prior(rule.prior, mixture, mixture.factors)
+    return 0.0
+
+
+@kernel
 def log_prior(
     prior,  # in: PriorTerms
     mixture,  # in: Mixture
@@ -386,4 +416,7 @@ def maximize(
     if rule.fixed.is_present:
         keep_weights(rule.fixed, mixture.weights, mixture.noise)
         keep_covariances(rule.fixed.covariances, mixture.covariances)
-    return set_factors(mixture, mixture.covariances, mixture.factors, work.upper)
+    failed = set_factors(mixture, mixture.covariances, mixture.factors, work.upper)
+    if failed == FINE and mixture.posterior.size > 0:
+        invoke(rule.posterior.expect, (rule, mixture))
+    return failed

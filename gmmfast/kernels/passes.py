@@ -389,7 +389,8 @@ def e_step(
         )  # fmt: skip
         collect_shards(rows.sums, rows.about, totals.scatter, totals)
         again = False
-        if cut > -np.inf and is_lost(mixture.weights, totals.mass):
+        needs_all = mixture.posterior.size == 0  # means that a prior leaves may have no rows
+        if cut > -np.inf and needs_all and is_lost(mixture.weights, totals.mass):
             cut, again = -np.inf, True
         elif may_move and move_far(lost, eps, totals, totals.scatter, shifts):
             may_move, again = False, True

@@ -21,6 +21,7 @@ from gmmfast.kernels.variances import OWN
 from gmmfast.models.prior import NO_PRIOR, Moments, log_density, terms_of
 from gmmfast.models.step import (
     Tails,
+    Variational,
     load_mixture,
     new_state,
     new_totals,
@@ -70,6 +71,8 @@ class Model(ABC):
         What the M step adds for a prior, per unit of the total weight of the rows.
     fixed : Fixed or None
         What the M step leaves as it is.
+    variational : Variational or None
+        How mixtures stand for a posterior.
     """
 
     code: str  #: mclust's
@@ -85,6 +88,7 @@ class Model(ABC):
     ) -> None:
         self.reg_covar, self.noise, self.tails, self.prior = reg_covar, noise, tails, NO_PRIOR
         self.fixed: Fixed | None = None
+        self.variational: Variational | None = None
 
     @property
     def is_constrained(self) -> bool:
@@ -117,7 +121,12 @@ class Model(ABC):
         return model
 
     def log_prior(self, parameters: Parameters) -> float:
-        """Return the log density of the prior at a mixture, up to a constant, in nats per row."""
+        """Return the log density of the prior at a mixture, up to a constant, in nats per row.
+
+        Of a posterior, minus its divergence from the prior.
+        """
+        if self.variational is not None and parameters.posterior is not None:
+            return float(parameters.posterior[-1]) / self.variational.weight
         return log_density(self.prior, parameters)
 
     def maximization(

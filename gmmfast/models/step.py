@@ -12,12 +12,28 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.degrees import GIVEN, move_degrees
 from gmmfast.kernels.families import FamilyWork, diagonalize
-from gmmfast.kernels.maximization import Fixed, Mixture, StepRule, StepWork, Totals, maximize
+from gmmfast.kernels.maximization import (
+    Fixed,
+    Mixture,
+    Posterior,
+    StepRule,
+    StepWork,
+    Totals,
+    maximize,
+)
+from gmmfast.kernels.variational import expect
 from gmmfast.models.prior import times
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
 if TYPE_CHECKING:
     from gmmfast.models.base import Model
+
+
+class Variational(NamedTuple):
+    """Mixtures that stand for a posterior, with the prior of their model."""
+
+    weight: float  # of all rows, which the prior is beside
+    is_process: bool  # whether weights are sticks of a Dirichlet process
 
 
 class Tails(NamedTuple):
@@ -47,8 +63,10 @@ def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple
     matrices = model.scatter.shape(K, d)
     factors = (K, d) if model.is_whitened else matrices
     noise, degrees = 0 if model.noise is None else 2, 0 if model.tails is None else K
+    posterior = 0 if model.variational is None else K + 2
     mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d)]
-    return [*mixture, (noise,), (degrees,), (d if axes else 0, d), (axes, d, d), (axes, d)]
+    optional = [(noise,), (degrees,), (posterior,)]
+    return [*mixture, *optional, (d if axes else 0, d), (axes, d, d), (axes, d)]
 
 
 def new_state(model: Model, n_components: int, n_features: int) -> State:
@@ -106,7 +124,13 @@ def step_rule_of(
     if fixed is None:
         fixed = Fixed(False, mixture.weights[:0], mixture.means[:0], mixture.covariances[:0])
     own = reg_covar, least_mass, weight, *_rule_of_degrees(model, least_mass, totals, mixture)
-    return StepRule(model.family, address, *own, prior, fixed)
+    posterior, variational = Posterior(0, False, 1.0), model.variational
+    rule = StepRule(model.family, address, *own, prior, fixed, posterior)
+    if variational is None:
+        return rule
+    kind, unit = (model.scatter is Scatter.DIAGONAL, model.is_whitened), variational.weight / weight
+    posterior = Posterior(address_of(expect, kind, rule, mixture), variational.is_process, unit)
+    return rule._replace(posterior=posterior)
 
 
 def _rule_of_degrees(
@@ -160,6 +184,7 @@ def parameters_in(model: Model, mixture: Mixture) -> Parameters:
         mixture.whitening[0] if model.is_whitened else None,
         None if model.noise is None else mixture.noise,
         None if model.tails is None else mixture.degrees,
+        None if model.variational is None else mixture.posterior,
     )
 
 
@@ -180,6 +205,8 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
         mixture.noise[...] = parameters.noise
     if model.tails is not None and parameters.degrees is not None:
         mixture.degrees[...] = parameters.degrees
+    if model.variational is not None and parameters.posterior is not None:
+        mixture.posterior[...] = parameters.posterior
     work.is_first[0] = 1
     if model.needs_axes:
         work.is_first[0] = 0

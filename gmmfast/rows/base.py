@@ -303,8 +303,8 @@ def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
     own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
     scatter = next(kind for kind in Scatter if kind.shape(K, d) == fit.totals.scatter.shape)
-    optional = (values if values.size else None for values in (mixture.noise, mixture.degrees))
-    parameters = Parameters(*own, whitening, *optional)
+    given = mixture.noise, mixture.degrees, mixture.posterior
+    parameters = Parameters(*own, whitening, *(values if values.size else None for values in given))
     load_totals(rows.expectation(parameters, scatter, hints), fit.totals, rows.weight_unit)
 
 

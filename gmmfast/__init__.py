@@ -5,12 +5,14 @@ from typing import Any
 
 from gmmfast.data.prior import Prior
 from gmmfast.errors import CollapsedComponentWarning, ConvergenceWarning, NotFittedError
+from gmmfast.estimators.bayesian import BayesianGaussianMixture
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
 
 __all__ = [
+    "BayesianGaussianMixture",
     "CollapsedComponentWarning",
     "ConvergenceWarning",
     "GaussianMixture",

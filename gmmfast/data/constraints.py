@@ -34,6 +34,7 @@ Acceleration = Literal["none", "auto"]
 MissingValues = Literal["raise", "marginalize"]
 Component = Literal["gaussian", "t"]
 Degrees = Literal["common", "own"]
+WeightPrior = Literal["dirichlet_process", "dirichlet_distribution"]
 OnInterrupt = Literal["raise", "keep"]
 GivenPrior = Literal["mclust"] | Prior
 Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence[float]]
@@ -48,6 +49,7 @@ ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
 MISSING: tuple[MissingValues, ...] = get_args(MissingValues)
 COMPONENTS: tuple[Component, ...] = get_args(Component)
 ESTIMATES: tuple[Degrees, ...] = get_args(Degrees)
+WEIGHT_PRIORS: tuple[WeightPrior, ...] = get_args(WeightPrior)
 INTERRUPTS: tuple[OnInterrupt, ...] = get_args(OnInterrupt)
 BOUNDABLE: tuple[CovarianceType, ...] = ("full", "diag", "spherical", "VII", "VVI", "VVV", "V")
 MOST = (1 << 63) - 1  # what an array can count
@@ -221,6 +223,11 @@ RATIO = Constraint(
     lambda value: value is None or (_is_float(value) and 1 <= float(value) < math.inf),
 )
 
+POSITIVE = Constraint(
+    "a positive float or None",
+    lambda value: value is None or (_is_float(value) and 0 < float(value) < math.inf),
+)
+
 
 def _is_noise(value: Any) -> bool:
     is_share = _is_float(value) and 0 < float(value) < 1
@@ -231,10 +238,7 @@ NOISE = {
     "noise": Constraint(
         "None, a bool, a float in the range (0.0, 1.0) or an array-like", _is_noise
     ),
-    "noise_volume": Constraint(
-        "a positive float or None",
-        lambda value: value is None or (_is_float(value) and 0 < float(value) < math.inf),
-    ),
+    "noise_volume": POSITIVE,
 }
 
 TAILS = {
@@ -274,6 +278,23 @@ MIXTURE = {
     "verbose_interval": integer(1),
     "n_jobs": JOBS,
 }
+
+BAYESIAN = {
+    **{name: MIXTURE[name] for name in (
+        "n_components", "tol", "reg_covar", "max_iter", "n_init", "init_params", "acceleration",
+        "random_state", "warm_start", "verbose", "verbose_interval", "n_jobs",
+    )},
+    "covariance_type": one_of(*SKLEARN_TYPES),
+    "weight_concentration_prior_type": one_of(*WEIGHT_PRIORS),
+    "weight_concentration_prior": POSITIVE,
+    "mean_precision_prior": POSITIVE,
+    "mean_prior": ARRAY,
+    "degrees_of_freedom_prior": POSITIVE,
+    "covariance_prior": Constraint(
+        "a positive float, an array-like or None",
+        lambda value: POSITIVE.allows(value) or _is_array_like(value),
+    ),
+}  # fmt: skip
 
 KINDS = "mean", "sample"  # of values that are filled in
 IMPUTE = {"kind": one_of(*KINDS), "random_state": RANDOM}

@@ -196,6 +196,23 @@ def check_precisions_init(
     return array
 
 
+def check_prior_mean(mean: ArrayLike, n_features: int) -> Floats:
+    """Return the mean (d,) of a prior."""
+    return _given(mean, (n_features,), "mean_prior").astype(np.float64, copy=False)
+
+
+def check_prior_covariance(covariance: ArrayLike, covariance_type: str, n_features: int) -> Floats:
+    """Return the covariance of a prior: (d, d) positive definite, variances (d,) or one ()."""
+    name, d = "covariance_prior", n_features
+    if covariance_type in ("full", "tied"):
+        given = _given(covariance, (d, d), name)
+        return check_precisions_init(given, "tied", 1, d, name)
+    array = _given(covariance, (d,) if covariance_type == "diag" else (), name)
+    if (array <= 0).any():
+        raise ValueError(f"'{name}' should be positive; got {array.min():g}. Give variances.")
+    return array.astype(np.float64, copy=False)
+
+
 # ------------------------------------------------------------------------- families of models
 
 

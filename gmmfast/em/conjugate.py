@@ -1,0 +1,63 @@
+"""The prior of a variational fit: its defaults follow from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gmmfast.data.given import check_prior_covariance, check_prior_mean
+from gmmfast.models.variational import ConjugatePrior
+from gmmfast.parameters import Floats, Scatter
+from gmmfast.rows import Rows
+from gmmfast.rows.dependence import covariance_of
+
+
+def conjugate_prior(params: Mapping[str, Any], rows: Rows) -> ConjugatePrior:
+    """Return the prior that the parameters of an estimator describe.
+
+    Parameters
+    ----------
+    params : mapping
+        Of `BayesianGaussianMixture`.
+    rows : Rows
+        The data, for what is None.
+
+    Raises
+    ------
+    ValueError
+        If a parameter does not go with the number of features.
+    """
+    d, covariance_type = rows.n_features, params["covariance_type"]
+    concentration = params["weight_concentration_prior"]
+    if concentration is None:
+        concentration = 1 / params["n_components"]
+    mean_precision = params["mean_precision_prior"]
+    mean, degrees = params["mean_prior"], params["degrees_of_freedom_prior"]
+    mean = rows.mean if mean is None else check_prior_mean(mean, d)
+    if degrees is not None and not degrees > d - 1:
+        raise ValueError(
+            f"The parameter 'degrees_of_freedom_prior' should be greater than {d - 1}, but got "
+            f"{degrees:.3f}. Use {d}, the number of features, or more."
+        )
+    covariance = params["covariance_prior"]
+    return ConjugatePrior(
+        float(concentration),
+        params["weight_concentration_prior_type"] == "dirichlet_process",
+        1.0 if mean_precision is None else float(mean_precision),
+        mean - rows.center,
+        float(d if degrees is None else degrees),
+        _spread(rows, covariance_type)
+        if covariance is None
+        else check_prior_covariance(covariance, covariance_type, d),
+    )
+
+
+def _spread(rows: Rows, covariance_type: str) -> Floats:
+    """Return the covariance of the rows with the divisor n - 1, in a structure."""
+    is_matrix = covariance_type in ("full", "tied")
+    covariance = covariance_of(rows, Scatter.FULL if is_matrix else Scatter.DIAGONAL)
+    correction = rows.weight / max(rows.weight - 1, 0.5 * rows.weight)  # weights may sum to one
+    spread = covariance * correction
+    return np.asarray(spread.mean()) if covariance_type == "spherical" else spread

@@ -362,7 +362,7 @@ def test_values_that_contradict_each_other(X, name, change, sentence, tmp_path):
 def test_write__refuses_what_read_would_refuse(X, tmp_path):
     path = tmp_path / "fit.npz"
     interrupted(X, path, 5)
-    before, point = path.read_bytes(), checkpoint.read(path)
+    before, point = path.read_bytes(), checkpoint.read(path, "GaussianMixture")
     means = np.full_like(point.position.parameters.means, np.inf)
     parameters = replace(point.position.parameters, means=means)
     broken = replace(point, position=replace(point.position, parameters=parameters))

@@ -181,7 +181,7 @@ def test_files__of_more_columns_are_refused(tmp_path):
     assert sentence("E") in refusal(gmmfast.from_dict, document)
     path = tmp_path / "c.npz"
     fitted("VII", PAIRS, max_iter=2, tol=0.1).fit(PAIRS, checkpoint=path)
-    point = checkpoint.read(path)
+    point = checkpoint.read(path, "GaussianMixture")
     point.settings["covariance_type"] = "V"
     assert sentence("V") in refusal(point.write, path)  # checked as by resume
 

@@ -14,43 +14,52 @@ from gmmfast.rows import Rows
 from gmmfast.rows.dependence import covariance_of
 
 
-def conjugate_prior(params: Mapping[str, Any], rows: Rows) -> ConjugatePrior:
+def conjugate_prior(
+    params: Mapping[str, Any], center: Floats, rows: Rows | None = None
+) -> ConjugatePrior:
     """Return the prior that the parameters of an estimator describe.
 
     Parameters
     ----------
     params : mapping
         Of `BayesianGaussianMixture`.
-    rows : Rows
-        The data, for what is None.
+    center : ndarray of shape (d,)
+        Of the rows.
+    rows : Rows, optional
+        The data, which are needed if a mean or a covariance is None.
 
     Raises
     ------
     ValueError
         If a parameter does not go with the number of features.
     """
-    d, covariance_type = rows.n_features, params["covariance_type"]
+    d, covariance_type = len(center), params["covariance_type"]
     concentration = params["weight_concentration_prior"]
     if concentration is None:
         concentration = 1 / params["n_components"]
     mean_precision = params["mean_precision_prior"]
     mean, degrees = params["mean_prior"], params["degrees_of_freedom_prior"]
-    mean = rows.mean if mean is None else check_prior_mean(mean, d)
+    if mean is not None:
+        mean = check_prior_mean(mean, d)
+    elif rows is not None:
+        mean = rows.mean
     if degrees is not None and not degrees > d - 1:
         raise ValueError(
             f"The parameter 'degrees_of_freedom_prior' should be greater than {d - 1}, but got "
             f"{degrees:.3f}. Use {d}, the number of features, or more."
         )
     covariance = params["covariance_prior"]
+    if covariance is not None:
+        covariance = check_prior_covariance(covariance, covariance_type, d)
+    elif rows is not None:
+        covariance = _spread(rows, covariance_type)
     return ConjugatePrior(
         float(concentration),
         params["weight_concentration_prior_type"] == "dirichlet_process",
         1.0 if mean_precision is None else float(mean_precision),
-        mean - rows.center,
+        mean - center,
         float(d if degrees is None else degrees),
-        _spread(rows, covariance_type)
-        if covariance is None
-        else check_prior_covariance(covariance, covariance_type, d),
+        covariance,
     )
 
 

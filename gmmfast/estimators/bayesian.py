@@ -20,10 +20,13 @@ from gmmfast.data.constraints import (
     WeightPrior,
     check_constructor,
 )
+from gmmfast.data.validation import check_features
 from gmmfast.em.conjugate import conjugate_prior
+from gmmfast.em.state import reached_by_em
 from gmmfast.estimators.fitting import FittingMixture
+from gmmfast.files import checkpoint as checkpoints
 from gmmfast.models import Model
-from gmmfast.models.variational import with_posterior
+from gmmfast.models.variational import ConjugatePrior, with_posterior
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import Origin, Rows
 from gmmfast.rows.sources import Source
@@ -248,15 +251,63 @@ class BayesianGaussianMixture(FittingMixture):
         """Return the weight of all rows, whose bound is scikit-learn's."""
         return rows.weight
 
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str]) -> Self:
+        """Resume an interrupted fit from its checkpoint.
+
+        Parameters
+        ----------
+        path : path-like
+            File that ``fit(checkpoint=path)`` wrote.
+
+        Returns
+        -------
+        BayesianGaussianMixture
+            The mixture after the last iteration, ready to use; its prior is given by numbers. Its
+            next `fit`, with the same rows, continues from there and ends where the interrupted fit
+            would have ended, to rounding.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is damaged or not a checkpoint of this estimator.
+        """
+        point = checkpoints.read(path, "BayesianGaussianMixture")
+        mixture, seen, position = cls(**point.settings), point.seen, point.position
+        mixture._check_constructor()
+        prior = conjugate_prior(point.settings, seen.center)
+        mixture._set_prior(prior, seen.center)
+        model = with_posterior(mixture._model(), prior, seen.weight)
+        parameters = reached_by_em(model, position.parameters, position.memory)
+        mixture._set_parameters(parameters, model, parameters.means + seen.center, seen.dtype)
+        mixture._set_progress(position, seen.weight)
+        mixture.n_samples_seen_ = seen.weight
+        check_features(mixture, seen.names, len(seen.center), reset=True)
+        mixture._resumed = point
+        return mixture
+
     def _model_for(self, rows: Rows) -> Model:
-        prior = conjugate_prior(vars(self), rows)
+        prior = conjugate_prior(vars(self), rows.center, rows)
+        self._set_prior(prior, rows.center)
+        return with_posterior(self._model(), prior, rows.weight)
+
+    def _set_prior(self, prior: ConjugatePrior, center: Floats) -> None:
         self._prior = prior
         self.weight_concentration_prior_ = prior.concentration
         self.mean_precision_prior_ = prior.mean_precision
-        self.mean_prior_ = prior.mean + rows.center
+        self.mean_prior_ = prior.mean + center
         self.degrees_of_freedom_prior_ = prior.degrees
         self.covariance_prior_ = prior.covariance
-        return with_posterior(self._model(), prior, rows.weight)
+
+    def _settings(self, model: Model, n_features: int) -> dict[str, Any]:
+        """Return the parameters of a checkpoint, and the prior in numbers."""
+        return super()._settings(model, n_features) | {
+            "weight_concentration_prior": self.weight_concentration_prior_,
+            "mean_precision_prior": self.mean_precision_prior_,
+            "mean_prior": self.mean_prior_.tolist(),
+            "degrees_of_freedom_prior": self.degrees_of_freedom_prior_,
+            "covariance_prior": self.covariance_prior_.tolist(),
+        }
 
     def _set_parameters(
         self,

@@ -447,7 +447,7 @@ class GaussianMixture(FittingMixture):
         >>> bool(np.allclose(resumed.means_, whole.means_, rtol=1e-10))
         True
         """
-        point = checkpoints.read(path)
+        point = checkpoints.read(path, "GaussianMixture")
         mixture = cls(**point.settings)
         check_constructor(mixture)
         position = point.position

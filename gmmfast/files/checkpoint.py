@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gmmfast.data.constraints import BAYESIAN, check_parameters, require_columns
 from gmmfast.data.constraints import MIXTURE as CONSTRAINTS
-from gmmfast.data.constraints import check_parameters, require_columns
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.paths import require_apart, require_folder
 from gmmfast.em.loop import Control, EMResult, Position, Status, run
@@ -30,11 +30,13 @@ from gmmfast.files.seen import Seen, less_likely
 from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.tiles import TILE
 from gmmfast.models import Model, Noise, Tails, model_of
+from gmmfast.models.step import Variational
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
 MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
 GUESSES = "guesses"
+POSTERIOR = "weight_concentration_prior_type"  # a parameter that only fits of posteriors have
 SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by less than this
 
 
@@ -50,7 +52,8 @@ DEFAULTS: dict[str, Any] = {
 # parameters that a fit must have to go on
 SAME = (
     "n_components", "covariance_type", "covariance_ratio", "trim", "acceleration", "prior",
-    "noise_volume", "component", "degrees_of_freedom",
+    "noise_volume", "component", "degrees_of_freedom", POSTERIOR, "weight_concentration_prior",
+    "mean_precision_prior", "degrees_of_freedom_prior",
 )  # fmt: skip
 
 
@@ -83,7 +86,7 @@ class Checkpoint:
         """Raise ValueError unless a fit with `settings` may go on from here."""
         before = DEFAULTS | self.settings
         for name in SAME:
-            if settings[name] != before[name]:
+            if name in settings and settings[name] != before[name]:
                 raise ValueError(
                     f"The checkpoint is of a fit with {name}={before[name]!r}; got "
                     f"{settings[name]!r}. Set it back, or begin a new fit."
@@ -172,28 +175,41 @@ def keeper(
     return keep
 
 
-def read(path: str | os.PathLike[str]) -> Checkpoint:
-    """Read what `Checkpoint.write` wrote.
+def read(path: str | os.PathLike[str], owner: str) -> Checkpoint:
+    """Read what `Checkpoint.write` wrote, of an estimator of a name.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, or it is damaged or not a checkpoint.
+        If there is no such file, or it is damaged, not a checkpoint or one of another estimator.
     """
-    return archive.read(path, FORM)
+    point: Checkpoint = archive.read(path, FORM)
+    own = _owner(point.settings)
+    if owner != own:
+        raise ValueError(f"{path}: the checkpoint is of a {own}. Use {own}.resume.")
+    return point
+
+
+def _owner(settings: Mapping[str, Any]) -> str:
+    return "BayesianGaussianMixture" if POSTERIOR in settings else "GaussianMixture"
 
 
 def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     """Arrays of a file: what follows from the settings, and from the columns of the means."""
     settings = manifest["parameters"]
     K, kind = settings["n_components"], settings["covariance_type"]
-    check_parameters("GaussianMixture", settings, CONSTRAINTS)
+    is_posterior = POSTERIOR in settings
+    constraints = BAYESIAN if is_posterior else CONSTRAINTS
+    check_parameters(_owner(settings), settings, constraints)
     noise = Noise(0.0, 0.0) if f"{MIXTURE}noise" in found else None
     tails = Tails(1.0, GIVEN) if f"{MIXTURE}degrees" in found else None
     is_t = settings.get("component", "gaussian") == "t"
     require(is_t == (tails is not None), "its degrees of freedom do not go with its component")
     bounds = settings["reg_covar"], settings.get("covariance_ratio")
     model = model_of(kind, *bounds, noise, tails)
+    if is_posterior:
+        require(f"{MIXTURE}posterior" in found, "the rows of its components are missing")
+        model.variational = Variational(1.0, False)
     n_rows = manifest["n_rows"]
     require(type(n_rows) is int and n_rows > 0, "the number of rows is damaged")
     shape = found[f"{MIXTURE}means"].shape
@@ -209,7 +225,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "center": (d,)}
     shapes |= _named(MIXTURE, found, mixture, K, d)
     is_accelerated = settings["acceleration"] != "none"
-    has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64"
+    has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64" and not is_posterior
     steps = shapes_of_memory(model, K, d, is_accelerated, has_before)
     shapes |= {STEPS + name: shape for name, shape in steps.items()}
     if any(name.startswith(ORDER) for name in found):
@@ -231,7 +247,8 @@ def _named(
     shapes = {prefix + name: shape for name, shape in mixture.items()}
     is_diagonal = found[f"{prefix}factors"].shape == (K, d)
     shapes[f"{prefix}factors"] = (K, d) if is_diagonal else (K, d, d)
-    for name, shape in (("whitening", (d, d)), ("noise", (2,)), ("degrees", (K,))):
+    optional = {"whitening": (d, d), "noise": (2,), "degrees": (K,), "posterior": (K + 2,)}
+    for name, shape in optional.items():
         if f"{prefix}{name}" in found:
             shapes[f"{prefix}{name}"] = shape
     return shapes
@@ -253,6 +270,8 @@ def _rebuild(manifest: dict[str, Any], arrays: Arrays) -> Checkpoint:
     check_weights_init(weights, len(weights))
     if parameters.degrees is not None:
         require(bool((parameters.degrees > 0).all()), "the degrees of freedom are not positive")
+    if parameters.posterior is not None:
+        require(bool((parameters.posterior[:K] >= 0).all()), "the rows are negative")
     order, guesses = found_under(ORDER, arrays), arrays.get(GUESSES, np.zeros(0))
     require(bool(((guesses >= 0) & (guesses < K)).all()), "the guesses are no components")
     steps = found_under(STEPS, arrays)

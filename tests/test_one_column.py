@@ -110,7 +110,7 @@ def test_more_columns__are_refused(way, code):
 
 def test_more_columns__are_refused_before_any_work(tmp_path, monkeypatch):
     seen = []
-    for name in ("mixture.helped_fits", "selection.helped_fits", "selection.Dependence.of"):
+    for name in ("fitting.helped_fits", "selection.helped_fits", "selection.Dependence.of"):
         monkeypatch.setattr(f"gmmfast.estimators.{name}", seen.append)
     mixture = GaussianMixture(2, covariance_type="E")
     refusal(mixture.fit, PAIRS, callback=seen.append, checkpoint=tmp_path / "c.npz")

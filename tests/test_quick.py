@@ -18,7 +18,14 @@ from numba.core import config
 from starlette.testclient import TestClient
 
 import gmmfast
-from gmmfast import GaussianMixture, GaussianMixtureIC, Prior, chunks, plotting
+from gmmfast import (
+    BayesianGaussianMixture,
+    GaussianMixture,
+    GaussianMixtureIC,
+    Prior,
+    chunks,
+    plotting,
+)
 from gmmfast.calculator.app import make_app
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import read_settings
@@ -94,6 +101,7 @@ def estimators(folder):
         GaussianMixture(2, **few).fit(blocks)
     with pytest.raises(ValueError, match="column 1 follows from column 0"):
         GaussianMixture(1, reg_covar=0).fit(X[:, [0, 0]])
+    BayesianGaussianMixture(n_components=2, random_state=0).fit(X)
     search = GaussianMixtureIC([1, 2], covariance_types=["EII", "VVV"], random_state=0)
     search.fit(X, checkpoint=folder / "search.npz")
     assert search.summary() and search.compare().tied and search._repr_html_()

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import (
     acceleration,
+    bayesian,
     components,
     evaluations,
     everyday,
@@ -212,6 +213,15 @@ matter to a row: with more than 1e-16 of its density. Heavy tails reach farther.
 apart, a pass of t components therefore computes all of them and one of Gaussian components a few;
 with overlapping groups both compute the same ones.""",
     ),
+    "bayesian": Part(
+        "Variational Bayes",
+        bayesian,
+        f"""\
+One iteration with the prior of a Dirichlet process, from the same labels, against scikit-learn's
+`BayesianGaussianMixture`. Fits of scikit-learn differ by {bayesian.LONG - bayesian.SHORT}
+iterations, and fits of gmmfast by {bayesian.MORE} times as many. The last column is the relative
+difference of the lower bounds after {bayesian.LONG} iterations.""",
+    ),
     "memory": Part(
         "Peak memory",
         memory,
@@ -254,8 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write(options.out, sections, options.quick)  # the next part may fail
         if part.module is growth:
             growth.draw(results, options.out.parent / growth.PICTURE)
-        if part.module is iterations:
-            different = iterations.disagreements(results)
+        if part.module in (iterations, bayesian):
+            different += part.module.disagreements(results)
     for line in different:
         print(line, file=sys.stderr)
     return 1 if different else 0

@@ -5,7 +5,7 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, Prior
+from gmmfast import BayesianGaussianMixture, GaussianMixture, GaussianMixtureIC, Prior
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers
 from gmmfast.plotting import plot_criterion, plot_mixture
@@ -115,6 +115,32 @@ def groups(n, centers, seed):
     centers = np.asarray(centers, float)
     noise = np.random.default_rng(seed).normal(size=(n, centers.shape[1]))
     return centers[np.arange(n) % len(centers)] + noise
+
+
+def bayesian():
+    """Components that three groups of rows keep of ten, by the concentration of their weights."""
+    X = groups(300, [[-4, -2], [0, 3], [4, -2]], seed=3)
+    axes = plt.subplots(2, 3, figsize=(9.6, 5.4), height_ratios=[3, 1])[1]
+    for (ax, bars), concentration in zip(axes.T, (1e-3, 1.0, 100.0), strict=True):
+        mixture = BayesianGaussianMixture(
+            n_components=10,
+            weight_concentration_prior=concentration,
+            weight_concentration_prior_type="dirichlet_distribution",
+            max_iter=2000,
+            random_state=0,
+        ).fit(X)
+        kept = mixture.weights_ > 0.01
+        weights = mixture.weights_[kept] / mixture.weights_[kept].sum()
+        drawn = GaussianMixture.from_parameters(
+            weights, mixture.means_[kept], mixture.covariances_[kept]
+        )
+        plot_mixture(drawn, X, ax=ax)
+        ax.get_legend().remove()
+        ax.set(title=f"concentration {concentration:g}", xlim=(-8, 8), ylim=(-6, 7))
+        bars.bar(range(1, 11), np.sort(mixture.weights_)[::-1])
+        bars.set(ylim=(0, 0.4), xlabel="component, by weight", xticks=range(1, 11))
+    axes[1, 0].set_ylabel("weight")
+    plt.tight_layout()
 
 
 def tails():

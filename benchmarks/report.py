@@ -28,6 +28,7 @@ from benchmarks import (
     machine,
     memory,
     optimum,
+    regression,
     robust,
     selection,
     tried,
@@ -221,6 +222,14 @@ One iteration with the prior of a Dirichlet process, from the same labels, again
 `BayesianGaussianMixture`. Fits of scikit-learn differ by {bayesian.LONG - bayesian.SHORT}
 iterations, and fits of gmmfast by {bayesian.MORE} times as many. The last column is the relative
 difference of the lower bounds after {bayesian.LONG} iterations.""",
+    ),
+    "regression": Part(
+        "Predicting columns",
+        regression,
+        """\
+Conditional means of the other features given the first ones (*known*), of the same mixture with
+full covariances: `predict_features`, also with standard deviations, and gmr's `GMM.predict`. The
+last column is the largest difference of the two, in standard deviations of the target.""",
     ),
     "memory": Part(
         "Peak memory",

@@ -7,6 +7,7 @@ from gmmfast.data.prior import Prior
 from gmmfast.errors import CollapsedComponentWarning, ConvergenceWarning, NotFittedError
 from gmmfast.estimators.bayesian import BayesianGaussianMixture
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
+from gmmfast.estimators.regressor import GaussianMixtureRegressor
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
@@ -17,6 +18,7 @@ __all__ = [
     "ConvergenceWarning",
     "GaussianMixture",
     "GaussianMixtureIC",
+    "GaussianMixtureRegressor",
     "NotFittedError",
     "Prior",
     "__version__",

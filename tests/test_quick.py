@@ -22,6 +22,7 @@ from gmmfast import (
     BayesianGaussianMixture,
     GaussianMixture,
     GaussianMixtureIC,
+    GaussianMixtureRegressor,
     Prior,
     chunks,
     plotting,
@@ -88,6 +89,7 @@ def estimators(folder):
     GaussianMixture(2, component="t", **few).fit(X)
     GaussianMixture.beside(GaussianMixture(1, **few).fit(X), 2)
     GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
+    GaussianMixtureRegressor(GaussianMixture(2, **few)).fit(X[:, :1], X[:, 1]).predict(X[:, :1])
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")

@@ -294,7 +294,7 @@ def joined(resp: NDArray[Any], clusters: Counts) -> NDArray[Any]:
     for k, cluster in enumerate(clusters):
         found[:, cluster] += resp[:, k]
     found[:, int(clusters.max()) + 1 :] = resp[:, K:]
-    return found
+    return np.minimum(found, 1)  # a sum may be rounded up
 
 
 def _probabilities_of(clusters: Counts, rows: Evaluable, parameters: Parameters) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from gmmfast.parameters import Floats
 
 ATTEMPTS = 100  # draws of components, if their overlap stays below the target at any scale
 CLOSE = 1e-8  # relative, of the overlap to its target
+MOST_STEPS = 100
 WIDEST = 80.0  # doublings of the covariances: then only their shapes and the weights count
 
 _SHARE = fraction("(0.0, 1.0)", lambda value: 0 < value < 1)
@@ -148,20 +150,40 @@ def _reached(pairs: Comparisons, is_average: bool, scale: float) -> float:
 
 
 def _scale(overlap_at: Callable[[float], float], target: float) -> float | None:
-    """Return the factor of all covariances at which the overlap is the target, if there is any."""
-    if overlap_at(2.0**WIDEST) <= target:
+    """Return the factor of all covariances at which the overlap is the target, if there is any.
+
+    By the Illinois method on the logarithm of the overlap, as a function of doublings.
+    """
+
+    def excess(doublings: float) -> float:
+        found = overlap_at(2.0**doublings)
+        return math.log(found / target) if found > 0 else -math.inf
+
+    if excess(WIDEST) <= 0:
         return None
-    low, high = 0.0, 0.0  # doublings
-    while overlap_at(2.0**low) > target:
-        low, high = low - 2, low
-    while overlap_at(2.0**high) < target:
-        low, high = high, high + 2
-    for _ in range(60):
+    low, high, step = 0.0, 0.0, 2.0
+    below = above = excess(0.0)
+    while below > 0:
+        low, high, above = low - step, low, below
+        below, step = excess(low), 2 * step
+    while above < 0:
+        low, high, below = high, high + step, above
+        above, step = excess(high), 2 * step
+    last = 0.0
+    for _ in range(MOST_STEPS):
         middle = (low + high) / 2
-        found = overlap_at(2.0**middle)
-        if abs(found - target) < CLOSE * target:
+        if -math.inf < below < above:
+            middle = (low * above - high * below) / (above - below)
+        found = excess(middle)
+        if abs(found) < CLOSE:
             break
-        low, high = (middle, high) if found < target else (low, middle)
+        if found < 0:
+            low, below = middle, found
+            above /= 2 if last < 0 else 1  # an end that stays twice counts half
+        else:
+            high, above = middle, found
+            below /= 2 if last > 0 else 1
+        last = found
     return float(2.0**middle)
 
 

@@ -40,8 +40,11 @@ def t_cdf(z: Floats, degrees: float) -> Floats:
     """Probability that a variable of Student's t distribution is at most z.
 
     By the continued fraction of the incomplete beta function (DLMF 8.17.22); with many degrees of
-    freedom by Fisher's expansion about the normal distribution (Johnson, Kotz & Balakrishnan 1995,
-    equation 28.15). Both to about 1e-13.
+    freedom by the expansion of Fisher (1925) about the normal distribution. Both to about 1e-13.
+
+    References
+    ----------
+    Fisher, R. A. (1925). Expansion of "Student's" integral in powers of 1/n. Metron 5, 109-120.
 
     Examples
     --------
@@ -94,7 +97,7 @@ def _beta_fraction(x: Floats, a: float, b: float) -> Floats:
 def chi_square_cdf(x: Floats, n_features: int) -> Floats:
     """Probability that the sum of d squared standard normal variables is at most x.
 
-    One minus the finite sum of DLMF 8.4.10 for even d, and of 8.4.12 with an error function for
+    One minus the finite sum of DLMF 8.4.10 for even d, and of 8.4.14 with an error function for
     odd d.
 
     Examples

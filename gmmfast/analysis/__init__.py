@@ -5,7 +5,7 @@ Each function takes a `GaussianMixture`, or a search, whose best mixture it take
 
 from gmmfast.analysis.divergence import Divergence, kl_divergence
 from gmmfast.analysis.merging import Merging, merge_components
-from gmmfast.analysis.overlap import Overlap, overlap
+from gmmfast.analysis.overlapping import Overlap, overlap
 from gmmfast.analysis.reduction import reduce
 from gmmfast.analysis.simulation import simulate
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.analysis.overlap import Comparisons, Overlap
+from gmmfast.analysis.overlapping import Comparisons, Overlap
 from gmmfast.data.constraints import (
     MOST,
     RANDOM,

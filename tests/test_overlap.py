@@ -67,6 +67,12 @@ def test_forms__of_all_shapes_agree_with_a_longer_sum(monkeypatch):
     np.testing.assert_allclose(found + share_below(-a, -b, -c), 1, rtol=1e-13)
 
 
+def test_forms__beyond_all_numbers_are_zero_or_one():
+    """``1e8 z^2`` is below -1e9 only by the tiny negative curvature of another term."""
+    a, b = np.array([[1e8, -1e-8], [1e8, 1e-8], [-1e8, 1e-8]]), np.zeros((3, 2))
+    np.testing.assert_array_equal(share_below(a, b, np.array([-1e9, -1e9, 1e9])), [0, 0, 1])
+
+
 # ------------------------------------------------------------------------------------ overlap
 
 

@@ -27,7 +27,7 @@ LAST = 40.0  # of the path's parameter, at most: 1e17 widths of the saddle away
 BEND = 0.35  # slope of the asymptotes; steeper ones make nearly normal forms oscillate
 GONE = 45.0  # nats below the saddle: the rest of the path adds nothing
 CLIMB = 3.0  # nats above the saddle that cost a digit
-FARTHEST = 1e90  # saddlepoints farther away: the probability is zero
+FARTHEST = 1e90  # of saddlepoints
 
 
 def share_below(curvatures: Floats, slopes: Floats, thresholds: Floats) -> Floats:
@@ -68,7 +68,8 @@ def _share_by_path(a: Floats, b: Floats, c: Floats) -> Floats:
     side = np.where(c > a.sum(axis=1), 1.0, -1.0)
     saddle = side * _saddles(a * side[:, None], b, c * side)
     tail = np.zeros(len(a))
-    is_near = abs(saddle) < FARTHEST
+    # far away, or at a pole but for rounding, the tail is less than exp(-1e12)
+    is_near = (abs(saddle) < FARTHEST) & (2 * a * saddle[:, None] < 1 - ROUNDING).all(axis=1)
     tail[is_near] = _integrals(a[is_near], b[is_near], c[is_near], saddle[is_near])
     return np.clip(np.where(side > 0, 1 - tail, 0.0 - tail), 0.0, 1.0)
 

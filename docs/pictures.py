@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gmmfast import BayesianGaussianMixture, GaussianMixture, GaussianMixtureIC, Prior
+from gmmfast.analysis import merge_components, simulate
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers
-from gmmfast.plotting import plot_criterion, plot_mixture
+from gmmfast.plotting import plot_clusters, plot_criterion, plot_entropy, plot_mixture
 
 
 def criterion():
@@ -152,6 +153,38 @@ def tails():
     for ax, component in zip(axes, ("gaussian", "t"), strict=True):
         plot_mixture(GaussianMixture(2, component=component, **settled).fit(X), X, ax=ax)
         ax.set(title=f"component={component!r}", xlim=(-16, 16), ylim=(-16, 16))
+
+
+def merging():
+    """An arc and two round groups: components, entropies of clusters, and clusters."""
+    X = arc_and_groups()
+    search = GaussianMixtureIC(range(1, 11), covariance_types=["VVV"], random_state=0).fit(X)
+    found = merge_components(search, X)
+    axes = plt.subplots(1, 3, figsize=(10.4, 3.5))[1]
+    plot_mixture(search, X, sigmas=(2.0,), ax=axes[0])
+    axes[0].get_legend().remove()
+    plot_entropy(found, axes[1])
+    plot_clusters(found, X, sigmas=(2.0,), ax=axes[2])
+
+
+def arc_and_groups():
+    """Rows along half a circle, within it, and beside it."""
+    rng = np.random.default_rng(0)
+    angles = rng.uniform(0, np.pi, size=500)
+    arc = 4 * np.column_stack([np.cos(angles), np.sin(angles)])
+    arc += rng.normal(scale=0.3, size=(500, 2))
+    round_groups = [rng.normal(0, 0.6, size=(200, 2)), rng.normal([7, 3], 0.8, size=(200, 2))]
+    return np.concatenate([arc, *round_groups])
+
+
+def overlaps():
+    """Five components whose covariances are scaled to three overlaps."""
+    axes = plt.subplots(1, 3, figsize=(10.4, 3.5), sharex=True, sharey=True)[1]
+    for ax, average in zip(axes, (0.001, 0.01, 0.05), strict=True):
+        mixture = simulate(5, 2, average_overlap=average, random_state=3)
+        plot_mixture(mixture, mixture.sample(1000)[0], sigmas=(2.0,), ax=ax)
+        ax.get_legend().remove()
+        ax.set(title=f"average overlap {average}")
 
 
 def outliers():

@@ -425,6 +425,19 @@ def test_predict__prints_components_and_probabilities(run, customers, model):
 
 
 @pytest.mark.plain
+def test_predict__clusters_are_of_the_model_whatever_the_data(run, fails, customers, model):
+    """One cluster holds all rows; as many clusters as components are the components."""
+    whole = columns_of(run("predict", model, customers, "--clusters", 1, "--probabilities")[1])
+    assert {*whole["cluster"]} == {0} and (whole["probability_0"] == whole["probability"]).all()
+    assert "component" not in whole.dtype.names
+    np.testing.assert_allclose(whole["probability"], 1, rtol=1e-14)
+    same = columns_of(run("predict", model, customers, "--clusters", 2)[1])
+    plain = columns_of(run("predict", model, customers)[1])
+    np.testing.assert_array_equal(same["cluster"], plain["component"])
+    error = fails("predict", model, customers, "--clusters", 3)
+    assert "--clusters must be an int in the range [1, 2]. Got 3 instead." in error
+
+
 def test_predict__picks_columns_by_name_in_any_order(run, customers, model, tmp_path):
     table = read_table(customers, columns=["rate", "w", "value"])
     other = tmp_path / "other.csv"

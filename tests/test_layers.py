@@ -23,6 +23,7 @@ LAYERS = """
     cli
     calculator
     plotting root
+    analysis
     estimators
     files
     search
@@ -32,7 +33,7 @@ LAYERS = """
     models
     kernels
     parameters
-    tables criteria quantiles marginals datasets
+    tables criteria quantiles marginals cumulative datasets
     data
     errors version tails
 """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gmmfast import GaussianMixture, GaussianMixtureIC, plotting
+from gmmfast.analysis import merge_components
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "mclust.md"
@@ -43,9 +44,12 @@ def names_of_the_page():
         best.weights_[order], best.means_[order], best.covariances_[order], covariance_type="VEV"
     )
     fit.best_estimator_.n_samples_seen_ = best.n_samples_seen_
+    line = GaussianMixture.from_parameters([0.4, 0.6], [[1.4], [4.9]], [[[0.03]], [[0.7]]])
     return {
         "GaussianMixture": GaussianMixture, "GaussianMixtureIC": GaussianMixtureIC,
         "plotting": plotting, "X": X, "new": X[::7], "n": 50, "fit": fit, "labels": LABELS,
+        "merge_components": merge_components, "combi": merge_components(fit, X),
+        "line": line, "p": [0.25, 0.5, 0.75], "q": line.quantile([0.25, 0.5, 0.75]),
         "z": np.eye(K)[LABELS], "weights": np.repeat([1.0, 2.0], len(X) // 2),
         "noise": np.isin(np.arange(len(X)), stored("noise")["iris"]["noise_rows"]),
         "Vinv": stored("noise")["iris"]["volume_reciprocal"],
@@ -152,6 +156,28 @@ def is_sample(found):
     assert rows.shape == (50, 4) and {*labels} <= {0, 1}
 
 
+def is_combined(merging):
+    """The hierarchy is mclust's: two components in one, and entropies to the fit's tolerance."""
+    theirs = stored("combining")["iris"]
+    np.testing.assert_array_equal(merging.matrix(1), theirs["combiM"][0])
+    np.testing.assert_allclose(merging.entropies, theirs["entropy"], atol=1e-4)
+
+
+def is_elbow(n_clusters):
+    """Two components have no elbow, and stay."""
+    assert n_clusters == 2
+
+
+def is_levels(levels):
+    """Higher levels hold less; mclust's are quantiles of the rows' densities."""
+    assert levels.shape == (3,) and (np.diff(levels) < 0).all()
+
+
+def is_line(cdf, quantile):
+    np.testing.assert_allclose(cdf, [0.25, 0.5, 0.75], atol=1e-12)
+    assert (np.diff(quantile) > 0).all()
+
+
 def is_drawn(*axes):
     """There are axes, one or a grid; they are closed, as warnings are errors."""
     for each in axes:
@@ -176,6 +202,11 @@ CHECKS = {
     "fit$loglik": is_near((BIC + 26 * np.log(150)) / 2),
     "fit$classification, fit$z": is_near(POSTERIOR.argmax(axis=1), POSTERIOR),
     "fit$uncertainty": is_near(1 - POSTERIOR.max(axis=1)),
+    "clustCombi(fit)": is_combined,
+    "clustCombiOptim(combi)": is_elbow,
+    "entPlot(combi$MclustOutput$z, combi$combiM)": is_drawn,
+    "hdrlevels(predict(densityMclust(X), X), prob = c(0.25, 0.5, 0.75))": is_levels,
+    "cdfMclust(densityMclust(X[, 3]), new), quantileMclust(densityMclust(X[, 3]), p)": is_line,
     "fit$parameters$pro": is_near(BEST["weights"]),
     "fit$parameters$mean": is_near(np.transpose(BEST["means"])),
     "fit$parameters$variance$sigma": is_near(BEST["covariances"]),

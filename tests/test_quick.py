@@ -115,6 +115,13 @@ def estimators(folder):
         draw(whole, frame, ax=Figure().subplots())
     plotting.plot_pairs(whole, frame, figure=Figure())
     plotting.plot_profile(search, ax=Figure().subplots())
+    merging = gmmfast.analysis.merge_components(whole, frame)
+    plotting.plot_entropy(merging, Figure().subplots())
+    plotting.plot_clusters(merging, frame, ax=Figure().subplots())
+    made = gmmfast.analysis.simulate(2, 1, average_overlap=0.1, random_state=0)
+    assert gmmfast.analysis.overlap(made).average > 0.09 and made.cdf(made.quantile(0.5)) > 0.4
+    smaller = gmmfast.analysis.reduce(made, 1)
+    assert gmmfast.analysis.kl_divergence(made, smaller, n_samples=9).upper_bound > 0
 
 
 def commands(run, folder):

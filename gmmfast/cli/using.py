@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.analysis.merging import joined, merge_components
 from gmmfast.cli.data import (
     Data,
     feature_names,
@@ -17,6 +18,7 @@ from gmmfast.cli.data import (
 )
 from gmmfast.cli.progress import RowsSoFar
 from gmmfast.cli.streams import require_output, write_output
+from gmmfast.data.validation import check_random_state
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.attributes import NOISE, QUANTILES
 from gmmfast.rows.evaluation import are_outliers, with_noise_marked
@@ -26,23 +28,39 @@ from gmmfast.tables.base import free_name
 
 Columns = dict[str, NDArray[Any]]
 FAR, SEVERAL = 0.1, 9  # share and number of rows unlike all of the fit, above which a note asks why
+DRAWN = 1 << 14  # rows from which the entropies of clusters are estimated
 BLOCK = 1 << 18  # rows in memory whose results are computed and written at once
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    """Write components, their probabilities and log densities."""
+    """Write components or clusters of several, their probabilities and log densities."""
+    found: list[NDArray[np.int64]] = []
 
     def assign(model: GaussianMixture, rows: NDArray[Any]) -> Columns:
-        resp, K = model.predict_proba(rows), len(model.weights_)
-        labels = with_noise_marked(resp.argmax(axis=1), K)
-        columns = {"component": labels, "probability": resp.max(axis=1)}
+        if not found:
+            found.append(_clusters(model, arguments.clusters))
+        n, resp = int(found[0].max()) + 1, joined(model.predict_proba(rows), found[0])
+        labels = with_noise_marked(resp.argmax(axis=1), n)
+        entry = "component" if arguments.clusters is None else "cluster"
+        columns = {entry: labels, "probability": resp.max(axis=1)}
         columns["log_density"] = model.score_samples(rows)
         if arguments.probabilities:
-            names = [*range(K), "noise"]
+            names = [*range(n), "noise"]
             columns |= {f"probability_{name}": p for name, p in zip(names, resp.T, strict=False)}
         return columns
 
     _write_rows(arguments, assign)
+
+
+def _clusters(model: GaussianMixture, n_clusters: int | None) -> NDArray[np.int64]:
+    """Return the cluster of each component (K,), its own where none are asked for.
+
+    Entropies are of rows drawn from the model, so that clusters do not depend on the data.
+    """
+    if n_clusters is None:
+        return np.arange(len(model.weights_))
+    rows = model._drawn(DRAWN, check_random_state(0))
+    return merge_components(model, rows, n_clusters=n_clusters).membership()
 
 
 def score(arguments: argparse.Namespace) -> None:

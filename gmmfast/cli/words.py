@@ -9,6 +9,7 @@ from gmmfast.errors import CollapsedComponentWarning
 
 OPTIONS = {  # of parameters
     "n_components": "-k",
+    "n_clusters": "--clusters",
     "covariance_type": "--covariance",
     "covariance_types": "--covariance",
     "init_params": "--init",
@@ -36,7 +37,7 @@ OPTIONS = {  # of parameters
     },
 }
 IN_PYTHON = re.compile(r" \((?:[\w.]+=[\w.]*|the same names) in Python\)")
-CHECKED = re.compile(r"The '(\w+)' parameter of GaussianMixture(?:IC)?\b")
+CHECKED = re.compile(r"The '(\w+)' parameter of (?:GaussianMixture(?:IC)?|merge_components)\b")
 # "component" and "noise" are words as well, and the prior has degrees of freedom of its own
 PATTERNS = {
     "component": r"component(?==)",

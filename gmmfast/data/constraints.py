@@ -301,6 +301,8 @@ IMPUTE = {"kind": one_of(*KINDS), "random_state": RANDOM}
 
 SAMPLE = {"n_samples": integer(1, MOST)}
 
+DENSE = {**SAMPLE, "random_state": RANDOM}
+
 OUTLIERS = {"rate": fraction("(0.0, 1.0)", lambda value: 0 < value < 1)}
 
 STEPWISE = {

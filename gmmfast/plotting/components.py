@@ -68,24 +68,29 @@ def draw_ellipses(ax: Any, view: View, sigmas: Sequence[float]) -> None:
     """Draw rows of two features, and the ellipses of the components."""
     from matplotlib.patches import Ellipse
 
-    mixture, shown = view.mixture, view.shown
-    for k, (mean, covariance) in enumerate(zip(mixture.means, mixture.covariances, strict=True)):
-        style = look(k)
-        own = np.empty((0, 2)) if shown is None else shown.drawn[shown.labels == k]
-        if len(own):
-            ax.scatter(*own.T, s=10, alpha=0.55, linewidths=0, rasterized=len(own) > 1000, **style)
+    mixture, line = view.mixture, "-" if sigmas else ""
+    for k, entry in enumerate(view.entries):
+        draw_rows(ax, view, k)
+        ax.plot([], [], linestyle=line, markersize=5, label=entry, **look(k))
+    for k, mean, covariance in zip(view.clusters, mixture.means, mixture.covariances, strict=True):
         variances, axes = np.linalg.eigh(covariance)
         angle = np.degrees(np.arctan2(axes[1, 1], axes[0, 1]))
         for sigma in sigmas:
             height, width = 2 * sigma * np.sqrt(np.maximum(variances, 0))
-            outline = {"fill": False, "color": style["color"], "linewidth": 1.2}
+            outline = {"fill": False, "color": look(k)["color"], "linewidth": 1.2}
             ax.add_patch(Ellipse(mean, width, height, angle=angle, **outline))
         ax.plot(*mean, "+", color="black", markersize=8, zorder=3)
-        line = "-" if sigmas else ""
-        ax.plot([], [], linestyle=line, markersize=5, label=view.entries[k], **style)
-    if shown is not None and (shown.labels < 0).any():
-        draw_noise(ax, shown.drawn[shown.labels < 0])
+    if view.shown is not None and (view.shown.labels < 0).any():
+        draw_noise(ax, view.shown.drawn[view.shown.labels < 0])
     ax.autoscale_view()
+
+
+def draw_rows(ax: Any, view: View, k: int) -> None:
+    """Draw the rows of one component, or of a cluster of several, of two features."""
+    own = np.empty((0, 2)) if view.shown is None else view.shown.drawn[view.shown.labels == k]
+    if len(own):
+        is_raster = len(own) > 1000
+        ax.scatter(*own.T, s=10, alpha=0.55, linewidths=0, rasterized=is_raster, **look(k))
 
 
 def draw_noise(ax: Any, rows: NDArray[Any]) -> None:
@@ -100,7 +105,8 @@ def draw_curves(ax: Any, view: View, sigmas: Sequence[float]) -> None:
     densities = view.mixture.densities(x[:, None])
     if rows is not None:
         ax.hist(rows[:, 0], bins="auto", density=True, color="0.87")
-    for k, (entry, density) in enumerate(zip(view.entries, densities, strict=True)):
+    for k, entry in enumerate(view.entries):
+        density = densities[view.clusters == k].sum(axis=0)
         places = {"markevery": [int(density.argmax())], "markersize": 5}
         ax.plot(x, density, linewidth=1.2, label=entry, **places, **look(k))
     ax.plot(x, densities.sum(axis=0), color="black", linewidth=1.4, label="all")

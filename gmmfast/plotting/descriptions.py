@@ -13,6 +13,9 @@ SHARED = {
     "mixture": """
 mixture : GaussianMixture or GaussianMixtureIC
     Fitted; of a search, its best candidate is drawn.""",
+    "merging": """
+merging : Merging
+    Of `gmmfast.analysis.merge_components`.""",
     "X": """
 X : array-like of shape (n, d), optional
     Rows to show; of more than 5000, an even sample.""",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmfast.analysis.merging import joined
 from gmmfast.data.features import feature_indices
 from gmmfast.data.validation import check_rows
 from gmmfast.estimators.mixture import GaussianMixture
@@ -23,6 +24,7 @@ MOST_POINTS = 5000  # to draw; more would hide each other
 MARGIN = 0.08  # of the range, around what is drawn
 
 Pictured = GaussianMixture | GaussianMixtureIC
+Clusters = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,13 @@ class Shown:
 
     rows: NDArray[Any]  # (n, f), all of them
     drawn: NDArray[Any]  # (m, f), an even sample
-    labels: NDArray[np.int64]  # (m,) likeliest components; -1 for noise
-    uncertainty: Floats  # (m,) one minus the largest probability of a component
+    labels: NDArray[np.int64]  # (m,) likeliest components, or clusters; -1 for noise
+    uncertainty: Floats  # (m,) one minus their probability
 
     @classmethod
-    def of(cls, fitted: GaussianMixture, X: ArrayLike, indices: list[int]) -> Shown:
+    def of(
+        cls, fitted: GaussianMixture, X: ArrayLike, indices: list[int], clusters: Clusters
+    ) -> Shown:
         """Return some features of the rows, and what the mixture makes of all features.
 
         Rows that lack values are left out, where the mixture may be of such rows.
@@ -61,9 +65,9 @@ class Shown:
         n = min(len(rows), MOST_POINTS)
         drawn = rows[np.linspace(0, len(rows) - 1, n).astype(int)]
         sample, parameters = fitted._rows(drawn, names)
-        resp = responsibilities_of(sample, parameters)
+        resp = joined(responsibilities_of(sample, parameters), clusters)
         uncertainty, labels = 1 - resp.max(axis=1).astype(np.float64), resp.argmax(axis=1)
-        labels[labels == len(parameters.weights)] = -1
+        labels[labels > clusters.max()] = -1
         return cls(rows[:, indices], drawn[:, indices], labels, uncertainty)
 
     def along(self, features: list[int]) -> Shown:
@@ -77,13 +81,18 @@ class View:
 
     title: str
     names: list[str]  # of the features
-    entries: list[str]  # of the components, in a legend
+    entries: list[str]  # of the components in a legend, or of clusters of several
     mixture: Mixture
+    clusters: Clusters  # (K,) the entry of each component
     shown: Shown | None
 
     @classmethod
     def of(
-        cls, pictured: Pictured, X: ArrayLike | None, features: Sequence[int | str] | None
+        cls,
+        pictured: Pictured,
+        X: ArrayLike | None,
+        features: Sequence[int | str] | None,
+        clusters: Clusters | None = None,
     ) -> View:
         """Return some features of a mixture, or of a search's best, and of the rows.
 
@@ -95,26 +104,32 @@ class View:
             Rows.
         features : sequence of int or str, optional
             Numbers or names; all features by default.
+        clusters : ndarray of shape (K,), optional
+            The cluster of each component; by default each is its own.
         """
         fitted = _mixture_of(pictured)
-        weights, means, covariances = fitted._attributes("covariances_")
-        names, model = feature_names(fitted), fitted.covariance_type
-        K, d = means.shape
+        whole, names, model = fitted._components(), feature_names(fitted), fitted.covariance_type
+        K, d = whole.means.shape
         indices = list(range(d)) if features is None else _indices(fitted, features)
-        matrices, degrees = fitted._model().matrices(covariances, K, d), fitted._degrees()
-        whole = Mixture(weights, means, matrices, degrees)
-        kind = "component" if degrees is None else "t component"
+        kind = "component" if whole.degrees is None else "t component"
+        clusters = np.arange(K) if clusters is None else clusters
+        shares = 100 * np.bincount(clusters, whole.weights)
         return cls(
             title=f"{K} {kind}{'s' * (K > 1)}, {model}" + " covariance" * model.islower(),
             names=[names[j] for j in indices],
-            entries=[f"{k} ({100 * float(weight):.0f} %)" for k, weight in enumerate(weights)],
+            entries=[f"{k} ({share:.0f} %)" for k, share in enumerate(shares)],
             mixture=whole.along(indices),
-            shown=None if X is None else Shown.of(fitted, X, indices),
+            clusters=clusters,
+            shown=None if X is None else Shown.of(fitted, X, indices, clusters),
         )
 
     @classmethod
     def of_one_or_two(
-        cls, pictured: Pictured, X: ArrayLike | None, features: Sequence[int | str]
+        cls,
+        pictured: Pictured,
+        X: ArrayLike | None,
+        features: Sequence[int | str],
+        clusters: Clusters | None = None,
     ) -> View:
         """Return one or two features; of a mixture in one dimension, the only one."""
         fitted = _mixture_of(pictured)
@@ -123,7 +138,7 @@ class View:
             raise ValueError(
                 f"features must be one or two; got {len(indices)}. Use plot_pairs for more."
             )
-        return cls.of(fitted, X, indices)
+        return cls.of(fitted, X, indices, clusters)
 
     def along(self, *features: int) -> View:
         """Return some of these features."""

@@ -118,3 +118,17 @@ def certainties_of(rows: Evaluable, parameters: Parameters) -> NDArray[Any]:
         part = slice(start, start + step)
         largest[part] = responsibilities_of(rows, parameters, part).max(axis=1)
     return largest
+
+
+def uncertainties_of(rows: Evaluable, parameters: Parameters) -> NDArray[Any]:
+    """Return the probability of each row (n,) not to belong where it most likely does.
+
+    The sum of all responsibilities but the largest, a block of rows at a time.
+    """
+    found = np.empty(len(rows.array), rows.dtype)
+    step = max(1, BLOCK // len(parameters.weights))
+    for start in range(0, len(found), step):
+        part = slice(start, start + step)
+        resp = np.sort(responsibilities_of(rows, parameters, part), axis=1)
+        found[part] = resp[:, :-1].sum(axis=1)
+    return found

@@ -88,6 +88,15 @@ class Parameters:
             return np.asarray(factors[:, :, None] * whitening)
         return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
 
+    def variances(self) -> Floats:
+        """Return the variances (K, d) of the features in each component."""
+        own = self.covariances
+        if self.factors.ndim == 3 or self.whitening is not None:
+            own = np.einsum("...ii->...i", own)
+        elif own.ndim == 1:
+            own = own[:, None]
+        return np.array(np.broadcast_to(own, self.means.shape))
+
     def least_variances(self) -> Floats:
         """Return a lower bound (K,) of the smallest variance, too small by a factor of at most d^2.
 

@@ -16,6 +16,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from gmmfast import BayesianGaussianMixture, GaussianMixture, chunks
 from gmmfast.data.constraints import SKLEARN_TYPES, WEIGHT_PRIORS
+from gmmfast.models import MODELS
+from gmmfast.rows import MemoryRows, open_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
@@ -33,6 +35,7 @@ GIVEN = {
     "mean_prior": [5.0, 3.0, 4.0, 1.0],
     "degrees_of_freedom_prior": 6.5,
 }
+COVARIANCES_OF_TWO = {"full": np.eye(2), "diag": [1.0, 1.0], "spherical": 1.0}
 SPREAD = np.array([0.5, 0.2, 1.0, 0.3])
 COVARIANCES = {
     "full": np.diag(SPREAD) + 0.1, "tied": np.diag(SPREAD) + 0.1, "diag": SPREAD, "spherical": 0.4,
@@ -219,6 +222,27 @@ def test_threads__change_no_bit():
     one, two = (BayesianGaussianMixture(n_jobs=n, **params).fit(rows) for n in (1, 2))
     np.testing.assert_array_equal(one.means_, two.means_)
     assert one.lower_bounds_ == two.lower_bounds_
+
+
+@pytest.mark.parametrize("kind", ["memory", "chunks"])
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+def test_a_component_of_one_row__needs_no_second_pass(covariance_type, kind):
+    """Its mean stays between the row and the prior's, whatever the moments are taken about."""
+    rows, labels = np.concatenate([FEW, [[1e5, 1e5]]]), np.append(LABELS, 3)
+    mixture = BayesianGaussianMixture(
+        n_components=4, covariance_type=covariance_type, init_params=labels, max_iter=3,
+        covariance_prior=COVARIANCES_OF_TWO[covariance_type], mean_prior=[0.0, 0.0],
+    ).fit(rows)  # fmt: skip
+    data = (
+        MemoryRows(rows)
+        if kind == "memory"
+        else open_rows(chunks([rows]), None, name="X", n_jobs=1)[0]
+    )
+    parameters = mixture._parameters(data.center)
+    found = data.expectation(parameters, MODELS[covariance_type]().scatter)
+    np.testing.assert_array_equal(found.reference, parameters.means)
+    np.testing.assert_allclose(parameters.posterior[3], 1.0, rtol=1e-3)
+    assert np.abs(parameters.means[3] + data.center - 1e5).max() > 1e4
 
 
 # ------------------------------------------------------------------------------------- checkpoints

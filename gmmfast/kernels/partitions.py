@@ -75,6 +75,7 @@ def divide(
     """Statistics of a partition for the M step."""
     for turn in range(2):
         add_parts(tiles, row_weights, labels, means, shifts[0], totals.scatter, totals)
+        shifts[:] = 0.0
         if turn == 1 or not move_far(LOST_FLOAT64, EPS, totals, totals.scatter, shifts):
             break
         for k in range(means.shape[0]):

@@ -334,7 +334,7 @@ def move_far(
     eps,  # in: of the element type that was computed in
     totals,  # in: mass, first, reference
     scatter,  # in: of the totals
-    shifts,  # out (K, d): of the means
+    shifts,  # in (K, d): variances besides those of the rows; out: shifts of the means
 ):
     """Whether means move so far that moments must be taken again, about the new means."""
     K, d = totals.first.shape
@@ -342,15 +342,16 @@ def move_far(
     for j in range(d):
         pooled = 0.0
         for k in range(K):
+            spare = shifts[k, j]
             shifts[k, j] = totals.first[k, j] / max(totals.mass[k], TINY)
             moved = totals.first[k, j] * shifts[k, j]
             pooled += moved
             finite = finite and abs(moved) < np.inf
             rounding = rounding and abs(shifts[k, j]) <= 64 * EPS * abs(totals.reference[k, j])
             if scatter.ndim == 2:
-                far = far or not limit * moved <= scatter[k, j]
+                far = far or not limit * moved <= scatter[k, j] + spare
             elif not is_pooled(scatter, totals.first):
-                far = far or not limit * moved <= scatter[k, j, j]
+                far = far or not limit * moved <= scatter[k, j, j] + spare
         if scatter.ndim == 3 and is_pooled(scatter, totals.first):
             far = far or not limit * pooled <= scatter[0, j, j]
     return far and finite and not rounding
@@ -360,6 +361,36 @@ def move_far(
 def moments_are_far(lost, eps, totals, shifts):
     """`move_far`, for Python."""
     return move_far(lost, eps, totals, totals.scatter, shifts)
+
+
+@kernel
+def set_spares(
+    mixture,  # in: Mixture
+    spares,  # out (K, d)
+):
+    """Set the variances that the next step adds to those of the rows, as far as they are known.
+
+    A posterior has at least about one row's from its prior. So a component of one row, which has no
+    variance and whose mean stays apart from it, needs no second pass.
+    """
+    spares[:] = 0.0
+    if mixture.posterior.size > 0:
+        add_variances(mixture.covariances, spares)
+
+
+@kernel
+def add_variances(
+    covariances,  # in (K, d, d), (1, d, d) or (K, d)
+    variances,  # in, out (K, d)
+):
+    """Add the variances of the features in each component."""
+    for k in range(variances.shape[0]):
+        of = min(k, covariances.shape[0] - 1)
+        for j in range(variances.shape[1]):
+            if covariances.ndim == 2:
+                variances[k, j] += covariances[k, j]
+            else:
+                variances[k, j] += covariances[of, j, j]
 
 
 @kernel
@@ -388,6 +419,7 @@ def e_step(
             ),
         )  # fmt: skip
         collect_shards(rows.sums, rows.about, totals.scatter, totals)
+        set_spares(mixture, shifts)
         again = False
         needs_all = mixture.posterior.size == 0  # means that a prior leaves may have no rows
         if cut > -np.inf and needs_all and is_lost(mixture.weights, totals.mass):

@@ -185,22 +185,28 @@ def whole_statistics(
         Makes a pass, given the cut and the means (K, d) to take moments about.
     """
     statistics = one_pass(cut, parameters.means)
-    if np.any((statistics.mass == 0) & (parameters.weights > 0)):
+    needs_all = parameters.posterior is None  # means that a prior leaves may have no rows
+    if needs_all and np.any((statistics.mass == 0) & (parameters.weights > 0)):
         cut = -np.inf
         statistics = one_pass(cut, parameters.means)
-    return about_near_means(statistics, dtype, lambda means: one_pass(cut, means))
+    spares = None if needs_all else parameters.variances()
+    return about_near_means(statistics, dtype, lambda means: one_pass(cut, means), spares)
 
 
 def about_near_means(
     statistics: SufficientStatistics,
     dtype: np.dtype[Any],
     again: Callable[[Floats], SufficientStatistics],
+    spares: Floats | None = None,
 ) -> SufficientStatistics:
-    """Return statistics whose moments keep their digits when they move to the new means."""
+    """Return statistics whose moments keep their digits when they move to the new means.
+
+    The next step adds variances `spares` (K, d) to those of the rows.
+    """
     own = statistics.reference, statistics.mass, statistics.first, statistics.scatter
     moments = *map(np.array, own), np.empty((2, 0))  # writable, also from workers
     totals = Totals(np.empty(1), np.empty(1), *moments)
-    shifts = np.empty_like(totals.first)
+    shifts = np.zeros_like(totals.first) if spares is None else spares.copy()
     if not moments_are_far(LOST[dtype], float(np.finfo(dtype).eps), totals, shifts):
         return statistics
     return again(statistics.reference + shifts)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmfast.cumulative import chi_square_cdf, inverse, normal_cdf, t_cdf
 from gmmfast.data.constraints import DENSE, check_parameters
 from gmmfast.data.validation import check_random_state
-from gmmfast.estimators.base import Estimator
+from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.mapping import map_rows
 from gmmfast.marginals import Mixture
 from gmmfast.parameters import Floats
@@ -21,18 +21,8 @@ from gmmfast.rows.sources import Source
 from gmmfast.tails import LOG_TWO_PI
 
 
-class DescribedMixture(Estimator):
+class DescribedMixture(FittedMixture):
     """Methods of `GaussianMixture` that describe the fitted distribution."""
-
-    _attributes: Any
-    _model: Any
-    _degrees: Any
-    _noise: Any
-    _rows: Any
-    sample: Any
-    random_state: Any
-    noise_weight_: float
-    noise_box_: Floats
 
     def uncertainty(self, X: ArrayLike | Source) -> NDArray[Any]:
         """How unsure the label of each row is: one minus its largest posterior probability.
@@ -59,7 +49,7 @@ class DescribedMixture(Estimator):
         >>> mixture.uncertainty([[1.0], [2.0]]).round(3)
         array([0.018, 0.5  ])
         """
-        uncertainty: NDArray[Any] = map_rows(self, X, uncertainties_of)  # type: ignore[arg-type]
+        uncertainty: NDArray[Any] = map_rows(self, X, uncertainties_of)
         return uncertainty
 
     def cdf(self, x: ArrayLike) -> Any:

@@ -10,7 +10,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast import criteria
 from gmmfast.data.constraints import (
     IMPUTE,
     MIXTURE,
@@ -23,7 +22,6 @@ from gmmfast.data.constraints import (
     is_int,
     require_columns,
 )
-from gmmfast.data.given import require_family
 from gmmfast.data.validation import (
     check_features,
     check_random_state,
@@ -31,7 +29,7 @@ from gmmfast.data.validation import (
     check_sample_weight,
 )
 from gmmfast.errors import not_fitted_error_class
-from gmmfast.estimators.describing import DescribedMixture
+from gmmfast.estimators.base import LabelingEstimator
 from gmmfast.estimators.mapping import map_rows, with_header
 from gmmfast.estimators.tails import tails_from
 from gmmfast.files.attributes import DEGREES
@@ -52,7 +50,6 @@ from gmmfast.rows import (
 from gmmfast.rows.evaluation import (
     Evaluable,
     are_outliers,
-    certainties_of,
     labels_of,
     log_densities_of,
     responsibilities_of,
@@ -62,7 +59,7 @@ from gmmfast.rows.sources import Source, is_elsewhere
 from gmmfast.rows.trimmed import kept_weights
 
 
-class FittedMixture(DescribedMixture):
+class FittedMixture(LabelingEstimator):
     """Methods of `GaussianMixture` that need its fitted attributes, not the data of the fit."""
 
     covariance_type: CovarianceType
@@ -205,86 +202,6 @@ class FittedMixture(DescribedMixture):
         """
         log_likelihood, weight = self._log_likelihood(X, sample_weight)
         return log_likelihood / weight
-
-    def bic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Bayesian information criterion on some rows; see `gmmfast.criteria.bic`.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
-        sample_weight : array-like of shape (n,), optional
-            Row weights; n is their sum.
-
-        Returns
-        -------
-        float
-            Lower is better.
-        """
-        log_likelihood, weight = self._log_likelihood(X, sample_weight)
-        return criteria.bic(log_likelihood, self._n_parameters(), weight)
-
-    def aic(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike information criterion on some rows; see `gmmfast.criteria.aic`.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
-        sample_weight : array-like of shape (n,), optional
-            Row weights.
-
-        Returns
-        -------
-        float
-            Lower is better.
-        """
-        log_likelihood, _ = self._log_likelihood(X, sample_weight)
-        return criteria.aic(log_likelihood, self._n_parameters())
-
-    def aicc(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike information criterion for few rows; see `gmmfast.criteria.aicc`.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
-        sample_weight : array-like of shape (n,), optional
-            Row weights.
-
-        Returns
-        -------
-        float
-            Lower is better; infinite unless there are at least two rows more than parameters.
-        """
-        log_likelihood, weight = self._log_likelihood(X, sample_weight)
-        return criteria.aicc(log_likelihood, self._n_parameters(), weight)
-
-    def icl(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> float:
-        """Integrated completed likelihood on some rows; see `gmmfast.criteria.icl`.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n, d)
-            The rows.
-        sample_weight : array-like of shape (n,), optional
-            Row weights.
-
-        Returns
-        -------
-        float
-            Lower is better; exceeds BIC by more, the less clearly rows are assigned.
-        """
-        if is_elsewhere(X):
-            statistics = self._statistics(X, sample_weight)
-            bic = criteria.bic(statistics.log_likelihood, self._n_parameters(), statistics.weight)
-            return criteria.icl(bic, statistics.doubt)
-        largest = map_rows(self, X, certainties_of)
-        weights = self._weights(X, sample_weight, len(largest))
-        if self.trim:
-            weights = self._kept(X, sample_weight, self.score_samples(X))
-        weights = np.ones(len(largest)) if weights is None else weights
-        return criteria.icl(self.bic(X, sample_weight), criteria.doubt(largest, weights))
 
     def log_density_quantile(self, q: ArrayLike) -> Any:
         """Log density below which a share of the rows of the fit lies.
@@ -598,12 +515,6 @@ class FittedMixture(DescribedMixture):
         tails = None if self._degrees() is None else tails_from(self.degrees_of_freedom)
         own = self.reg_covar, self.covariance_ratio, self._noise(), tails
         return model_of(self.covariance_type, *own)
-
-    def _n_parameters(self) -> int:
-        _, means, *covariances = self._attributes(*self._covariances())
-        for given in covariances:
-            require_family(given, self.covariance_type)  # else there are more parameters
-        return self._model().n_parameters(*means.shape)
 
     def _log_likelihood(
         self, X: ArrayLike | Source, sample_weight: ArrayLike | None

@@ -51,6 +51,7 @@ from gmmfast.estimators.fitting import FittingMixture
 from gmmfast.estimators.given import set_parameters
 from gmmfast.estimators.known import known_of, with_features_of
 from gmmfast.estimators.noise import set_noise, warn_of_noise
+from gmmfast.estimators.penalized import PenalizedMixture
 from gmmfast.estimators.tails import given_degrees, set_degrees, tails_of
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
@@ -64,7 +65,7 @@ from gmmfast.rows.opening import require_values
 from gmmfast.rows.sources import Source, is_elsewhere
 
 
-class GaussianMixture(FittingMixture, ConditionalMixture):
+class GaussianMixture(FittingMixture, PenalizedMixture, ConditionalMixture):
     """Gaussian mixture, fitted by Expectation-Maximization.
 
     ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for

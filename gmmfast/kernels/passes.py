@@ -334,7 +334,7 @@ def move_far(
     eps,  # in: of the element type that was computed in
     totals,  # in: mass, first, reference
     scatter,  # in: of the totals
-    shifts,  # in (K, d): variances besides those of the rows; out: shifts of the means
+    shifts,  # in (K, d): variances besides the rows'; out: shifts of the means
 ):
     """Whether means move so far that moments must be taken again, about the new means."""
     K, d = totals.first.shape
@@ -368,7 +368,7 @@ def set_spares(
     mixture,  # in: Mixture
     spares,  # out (K, d)
 ):
-    """Set the variances that the next step adds to those of the rows, as far as they are known.
+    """Set the variances that the next step adds to the rows', as far as they are known.
 
     A posterior has at least about one row's from its prior. So a component of one row, which has no
     variance and whose mean stays apart from it, needs no second pass.

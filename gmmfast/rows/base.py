@@ -201,7 +201,7 @@ def about_near_means(
 ) -> SufficientStatistics:
     """Return statistics whose moments keep their digits when they move to the new means.
 
-    The next step adds variances `spares` (K, d) to those of the rows.
+    The next step adds variances `spares` (K, d) to the rows'.
     """
     own = statistics.reference, statistics.mass, statistics.first, statistics.scatter
     moments = *map(np.array, own), np.empty((2, 0))  # writable, also from workers

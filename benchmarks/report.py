@@ -27,6 +27,7 @@ from benchmarks import (
     machine,
     memory,
     optimum,
+    regression,
     robust,
     selection,
     tried,
@@ -211,6 +212,14 @@ standard deviations of 3 (*separated*) and 0.5 (*overlapping*). *Active* are the
 matter to a row: with more than 1e-16 of its density. Heavy tails reach farther. Where groups are
 apart, a pass of t components therefore computes all of them and one of Gaussian components a few;
 with overlapping groups both compute the same ones.""",
+    ),
+    "regression": Part(
+        "Predicting columns",
+        regression,
+        """\
+Conditional means of the other features given the first ones (*known*), of the same mixture with
+full covariances: `predict_features`, also with standard deviations, and gmr's `GMM.predict`. The
+last column is the largest difference of the two, in standard deviations of the target.""",
     ),
     "memory": Part(
         "Peak memory",

@@ -138,3 +138,28 @@ def outliers():
         mixture = GaussianMixture(2, noise=noise, random_state=0).fit(X)
         plot_mixture(mixture, X, ax=ax)
         ax.set(title="with noise" if noise else "without", xlim=(-32, 32), ylim=(-32, 32))
+
+
+def regression():
+    """A conditional mean with its band, of rows that fork, and conditional densities."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-4.0, 4.0, 900)
+    branch = np.where(rng.uniform(size=x.size) < 0.6, 0.8, -0.9)
+    y = np.where(x < 0, 0.15 * x, branch * x) + rng.normal(scale=0.3, size=x.size)
+    mixture = GaussianMixtureIC(covariance_types=["full"], prior="mclust", random_state=0)
+    mixture.fit(np.column_stack([x, y]))
+    left, right = plt.subplots(1, 2, figsize=(8.6, 3.8), sharey=True, width_ratios=[2, 1])[1]
+    grid, heights = np.linspace(-4.0, 4.0, 300)[:, None], np.linspace(-4.8, 4.5, 400)[:, None]
+    means, deviations = (v[:, 0] for v in mixture.predict_features(grid, known=0, return_std=True))
+    left.plot(x, y, ".", color="0.7", markersize=3)
+    left.plot(grid, means, color="C0")
+    low, high = means - 2 * deviations, means + 2 * deviations
+    left.fill_between(grid[:, 0], low, high, color="C0", alpha=0.2, linewidth=0)
+    for color, place in zip(("C1", "C2", "C3"), (-2.0, 1.0, 3.0), strict=True):
+        left.axvline(place, color=color, linewidth=1)
+        density = np.exp(mixture.condition({0: place}).score_samples(heights))
+        right.plot(density, heights, color=color, label=f"x = {place:g}")
+    left.set(xlabel="x", ylabel="y", xlim=(-4, 4), ylim=(-4.8, 4.5))
+    right.set(xlabel="density of y given x", xlim=(0, None))
+    right.legend()
+    plt.tight_layout()

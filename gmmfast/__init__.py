@@ -6,6 +6,7 @@ from typing import Any
 from gmmfast.data.prior import Prior
 from gmmfast.errors import CollapsedComponentWarning, ConvergenceWarning, NotFittedError
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
+from gmmfast.estimators.regressor import GaussianMixtureRegressor
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.rows.sources import chunks
 from gmmfast.version import __version__
@@ -15,6 +16,7 @@ __all__ = [
     "ConvergenceWarning",
     "GaussianMixture",
     "GaussianMixtureIC",
+    "GaussianMixtureRegressor",
     "NotFittedError",
     "Prior",
     "__version__",

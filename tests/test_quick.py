@@ -18,7 +18,14 @@ from numba.core import config
 from starlette.testclient import TestClient
 
 import gmmfast
-from gmmfast import GaussianMixture, GaussianMixtureIC, Prior, chunks, plotting
+from gmmfast import (
+    GaussianMixture,
+    GaussianMixtureIC,
+    GaussianMixtureRegressor,
+    Prior,
+    chunks,
+    plotting,
+)
 from gmmfast.calculator.app import make_app
 from gmmfast.calculator.data import Origin
 from gmmfast.calculator.settings import read_settings
@@ -81,6 +88,7 @@ def estimators(folder):
     GaussianMixture(2, component="t", **few).fit(X)
     GaussianMixture.beside(GaussianMixture(1, **few).fit(X), 2)
     GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
+    GaussianMixtureRegressor(GaussianMixture(2, **few)).fit(X[:, :1], X[:, 1]).predict(X[:, :1])
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")

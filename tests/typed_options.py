@@ -3,7 +3,7 @@
 A mark on a call that is no error fails as well: strict mypy warns of unused marks.
 """
 
-from gmmfast import GaussianMixture, GaussianMixtureIC
+from gmmfast import GaussianMixture, GaussianMixtureIC, GaussianMixtureRegressor
 from gmmfast.plotting import plot_criterion
 
 mixture = GaussianMixture(2, covariance_type="VEV", init_params="k-means++", acceleration="auto")
@@ -33,3 +33,6 @@ search.results_.ranking("aic")
 search.results_.ranking("caic")  # type: ignore[arg-type]
 search.results_.summary(criterion="bic")
 search.results_.summary(criterion="bik")  # type: ignore[arg-type]
+
+GaussianMixtureRegressor(search)
+GaussianMixtureRegressor(3)  # type: ignore[arg-type]

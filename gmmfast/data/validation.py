@@ -123,6 +123,53 @@ def _require_2d(array: NDArray[Any], values: Any, name: str) -> None:
     )
 
 
+def check_targets(y: Any, n_rows: int, name: str) -> tuple[NDArray[Any], list[str] | None]:
+    """Turn the targets of a regression into an array of finite floats, and their names.
+
+    Parameters
+    ----------
+    y : array-like, column or frame of shape (n,) or (n, t)
+        Targets.
+    n_rows : int
+        n.
+    name : str
+        Name of the estimator, for messages.
+
+    Returns
+    -------
+    y : ndarray of shape (n,) or (n, t)
+        float32 if it was, else float64.
+    names : list of str or None
+        Names of the columns, where they have any.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are none, or they are anything else.
+    """
+    if y is None:
+        raise ValueError(
+            f"This {name} estimator requires y to be passed, but the target y is None."
+        )
+    frame = from_frame(y)
+    values, names = (y, None) if frame is None else frame
+    array = to_floats(values, "y", Place(0, names))
+    if array.ndim not in (1, 2) or array.ndim == 2 and not array.shape[1]:
+        raise ValueError(
+            f"y should be a 1d array, or have one column per target; got shape {array.shape}."
+        )
+    if len(array) != n_rows:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: {[n_rows, len(array)]}. "
+            "y needs one value per row of X."
+        )
+    found = first_non_finite(array)
+    if found is not None:
+        raise _not_finite(found, "y", Place(0, names))
+    own = getattr(y, "name", None)
+    return array, [own] if isinstance(own, str) and array.ndim == 1 else names
+
+
 def check_sample_weight(
     sample_weight: Any, n_rows: int, *, are_all: bool = True, first: int = 0
 ) -> Floats | None:

@@ -112,27 +112,6 @@ class Estimator:
             return None
         return str(_html().page_of(self))
 
-    # ------------------------------------------------------------------------------- fitting
-
-    def fit_predict(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:
-        """Fit, then label the same rows; as ``fit(X, y, sample_weight).predict(X)``.
-
-        Parameters
-        ----------
-        X : array-like, frame or source of shape (n, d)
-            The rows.
-        y : ignored
-            Present for scikit-learn's conventions.
-        sample_weight : array-like of shape (n,), optional
-            Row weights.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The likeliest component of each row; in pieces or lazy as by `predict`.
-        """
-        return self.fit(X, y, sample_weight).predict(X)
-
     # ------------------------------------------------------------------------------- pickling
 
     def __getstate__(self) -> dict[str, Any]:
@@ -254,6 +233,29 @@ class Estimator:
         if hasattr(self, "_requests"):
             copy._requests = dict(self._requests)
         return copy
+
+
+class LabelingEstimator(Estimator):
+    """An estimator whose `predict` labels rows."""
+
+    def fit_predict(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:
+        """Fit, then label the same rows; as ``fit(X, y, sample_weight).predict(X)``.
+
+        Parameters
+        ----------
+        X : array-like, frame or source of shape (n, d)
+            The rows.
+        y : ignored
+            Present for scikit-learn's conventions.
+        sample_weight : array-like of shape (n,), optional
+            Row weights.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The likeliest component of each row; in pieces or lazy as by `predict`.
+        """
+        return self.fit(X, y, sample_weight).predict(X)
 
 
 def _html() -> Any:

@@ -31,7 +31,7 @@ from gmmfast.data.validation import (
     check_sample_weight,
 )
 from gmmfast.errors import not_fitted_error_class
-from gmmfast.estimators.base import Estimator
+from gmmfast.estimators.base import LabelingEstimator
 from gmmfast.estimators.mapping import map_rows, with_header
 from gmmfast.estimators.tails import tails_from
 from gmmfast.files.attributes import DEGREES
@@ -62,7 +62,7 @@ from gmmfast.rows.sources import Source, is_elsewhere
 from gmmfast.rows.trimmed import kept_weights
 
 
-class FittedMixture(Estimator):
+class FittedMixture(LabelingEstimator):
     """Methods of `GaussianMixture` that need its fitted attributes, not the data of the fit."""
 
     covariance_type: CovarianceType

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Self
@@ -59,7 +58,9 @@ from gmmfast.errors import (
     warn,
 )
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
+from gmmfast.estimators.conditional import ConditionalMixture
 from gmmfast.estimators.fitted import FittedMixture
+from gmmfast.estimators.given import set_parameters
 from gmmfast.estimators.known import known_of, with_features_of
 from gmmfast.estimators.noise import set_noise, warn_of_noise
 from gmmfast.estimators.tails import given_degrees, set_degrees, tails_of
@@ -67,7 +68,7 @@ from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files import document, sklearn
 from gmmfast.files import model as files
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import FACTS, QUANTILES, TRIMMED
+from gmmfast.files.attributes import QUANTILES, TRIMMED
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model, Noise, model_of
 from gmmfast.parameters import Floats, Parameters
@@ -78,7 +79,7 @@ from gmmfast.rows.opening import require_values
 from gmmfast.rows.sources import Source, is_elsewhere, path_of
 
 
-class GaussianMixture(FittedMixture):
+class GaussianMixture(ConditionalMixture):
     """Gaussian mixture, fitted by Expectation-Maximization.
 
     ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for
@@ -785,19 +786,11 @@ class GaussianMixture(FittedMixture):
         check_constructor(mixture)
         require_columns([covariance_type], d)
         degrees = given_degrees(mixture.component, mixture.degrees_of_freedom, n_components)
-        model = mixture._model()
         means = check_means_init(means, n_components, d)
         weights = check_weights_init(weights, n_components)
         covariances = check_covariances(covariances, covariance_type, n_components, d)
-        try:
-            parameters = model.of_covariances(weights / weights.sum(), means, covariances)
-        except IllDefinedCovarianceError as error:
-            raise error.of_given() from None
-        parameters = replace(parameters, degrees=degrees)
-        mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
-        vars(mixture).update(deepcopy(FACTS), stop_reason_="Made from parameters, not fitted.")
         names = None if feature_names is None else check_feature_names(feature_names, d)
-        check_features(mixture, names, d, reset=True)
+        set_parameters(mixture, weights / weights.sum(), means, covariances, degrees, names)
         return mixture
 
     @classmethod

@@ -28,7 +28,7 @@ from gmmfast.data.validation import Random, check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Deadline, SearchBar
 from gmmfast.errors import warn
-from gmmfast.estimators.base import Estimator
+from gmmfast.estimators.base import LabelingEstimator
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.noise import noise_of
 from gmmfast.estimators.tails import tails_of
@@ -69,7 +69,7 @@ def _of_best(
     return forward
 
 
-class GaussianMixtureIC(Estimator):
+class GaussianMixtureIC(LabelingEstimator):
     """Gaussian mixture with a choice of the number of components and the covariance model.
 
     Every model is fitted with every number of components. The best fit by a criterion is kept, and
@@ -608,6 +608,9 @@ class GaussianMixtureIC(Estimator):
     icl = _of_best(GaussianMixture.icl)
     impute = _of_best(GaussianMixture.impute)
     sample = _of_best(GaussianMixture.sample)
+    marginal = _of_best(GaussianMixture.marginal)
+    condition = _of_best(GaussianMixture.condition)
+    predict_features = _of_best(GaussianMixture.predict_features)
     log_density_quantile = _of_best(GaussianMixture.log_density_quantile)
     is_outlier = _of_best(GaussianMixture.is_outlier)
     save = _of_best(GaussianMixture.save)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast.data.constraints import is_int
+from gmmfast.data.features import feature_indices
 from gmmfast.data.validation import check_rows
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -165,16 +165,5 @@ def _mixture_of(pictured: Pictured) -> GaussianMixture:
 
 def _indices(fitted: GaussianMixture, features: Sequence[int | str]) -> list[int]:
     """Return the indices of features that are given by number or by name."""
-    names, d = feature_names(fitted), fitted.means_.shape[1]
-    given: list[Any] = [features] if isinstance(features, str | int) else list(features)
-    found: list[int] = []
-    for feature in given:
-        if isinstance(feature, str) and feature in names:
-            found.append(names.index(feature))
-        elif is_int(feature) and 0 <= int(feature) < d:
-            found.append(int(feature))
-        else:
-            known = ", ".join(map(repr, names[:8])) + ", ..." * (d > 8)
-            named = f", or column names ({known})" if hasattr(fitted, "feature_names_in_") else ""
-            raise ValueError(f"features must be numbers from 0 to {d - 1}{named}; got {feature!r}.")
-    return found
+    has_names = hasattr(fitted, "feature_names_in_")
+    return feature_indices(features, feature_names(fitted), has_names)

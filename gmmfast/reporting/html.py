@@ -132,7 +132,7 @@ def _fit(estimator: Any) -> list[str]:
     if hasattr(estimator, "best_estimator_"):
         ranking = _ranking(estimator.results_, estimator.criterion)
         return [ranking, _mixture(estimator.best_estimator_)]
-    return [_mixture(estimator)]
+    return [_mixture(getattr(estimator, "mixture_", estimator))]
 
 
 def _ranking(results: Any, criterion: str) -> str:

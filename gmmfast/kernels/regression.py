@@ -1,0 +1,178 @@
+"""Features of rows predicted from their other features, by the conditional mixture of each row.
+
+Given what is known of a row, the targets are a mixture: a component has its responsibility as
+weight, its mean is linear in what is known, and its variance is constant (Sung 2004, section 2.3).
+The variance of the mixture is summed about its mean: no square of a mean is subtracted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import NDArray
+
+from gmmfast.kernels.compiling import allocating_kernel, kernel, parallel_kernel
+from gmmfast.kernels.density import log_densities, log_sum_exp, subtract
+from gmmfast.kernels.packing import gather
+from gmmfast.kernels.simd import fma, lanes, load, splat, store, where_above
+from gmmfast.kernels.tiles import TILE, aligned, make_work
+
+
+class Lines(NamedTuple):
+    """The targets given what is known, of each component: linear, with a constant variance."""
+
+    known: NDArray  # (K, o) means of the known features, about the center of the rows
+    means: NDArray  # (K, t) means of the targets
+    slopes: NDArray  # (K, t, o)
+    variances: NDArray  # (K, t) of the targets; of t components, where the expected weight is one
+
+
+@kernel
+def normalize(
+    n_active,  # in
+    work,  # in, out: resp, relative densities -> responsibilities; in: inverse
+):
+    """Responsibilities of the tile's rows."""
+    for a in range(n_active):
+        for p in range(0, TILE, lanes(work.resp)):
+            r = load(work.resp, (a, p)) * load(work.inverse, (p,))
+            store(work.resp, (a, p), r)
+
+
+@kernel
+def along_line(
+    p,  # in: first row of the vector
+    mean,  # in: of the target
+    slope,  # in (o,)
+    residual,  # in (o, TILE) known features about the component's mean
+):
+    """A target on the line of a component."""
+    value = splat(mean, residual)
+    for b in range(slope.size):
+        value = fma(splat(slope[b], residual), load(residual, (b, p)), value)
+    return value
+
+
+@kernel
+def variance_of(
+    variance,  # in
+    latent,  # in (K + 1, TILE) expected latent weights of t components, or None
+    a,  # in: place of the component
+    p,  # in: first row of the vector
+    like,  # in: example of the element type
+):
+    """Variance of a target in rows: t components are wider, the farther a row is from them."""
+    if latent is None:
+        return splat(variance, like)
+    return splat(variance, like) / load(latent, (a, p))
+
+
+@kernel
+def add_means(
+    x,  # in (o, TILE)
+    n_active,  # in
+    lines,  # in: Lines
+    work,  # in: active, resp; scratch: residual
+    means,  # out (t, TILE)
+):
+    """Conditional means of the targets of a tile."""
+    for j in range(means.shape[0]):
+        for p in range(0, TILE, lanes(x)):
+            store(means, (j, p), splat(0.0, x))
+    for a in range(n_active):
+        k = work.active[a]
+        subtract(x, lines.known[k], work.residual)
+        for j in range(means.shape[0]):
+            for p in range(0, TILE, lanes(x)):
+                value = along_line(p, lines.means[k, j], lines.slopes[k, j], work.residual)
+                store(means, (j, p), fma(load(work.resp, (a, p)), value, load(means, (j, p))))
+
+
+@kernel
+def add_variances(
+    x,  # in (o, TILE)
+    n_active,  # in
+    lines,  # in: Lines
+    work,  # in: active, resp, latent; scratch: residual
+    means,  # in (t, TILE)
+    variances,  # out (t, TILE)
+):
+    """Conditional variances of the targets of a tile, within and between the components."""
+    zero = splat(0.0, x)
+    for j in range(means.shape[0]):
+        for p in range(0, TILE, lanes(x)):
+            store(variances, (j, p), zero)
+    for a in range(n_active):
+        k = work.active[a]
+        subtract(x, lines.known[k], work.residual)
+        for j in range(means.shape[0]):
+            for p in range(0, TILE, lanes(x)):
+                value = along_line(p, lines.means[k, j], lines.slopes[k, j], work.residual)
+                between, r = value - load(means, (j, p)), load(work.resp, (a, p))
+                within = variance_of(lines.variances[k, j], work.latent, a, p, x)
+                added = where_above(r, zero, r * fma(between, between, within), zero)
+                store(variances, (j, p), load(variances, (j, p)) + added)  # within may be infinite
+
+
+@kernel
+def predict_shard(
+    s,  # in: number of the shard
+    n_shards,  # in: shard s takes tiles s, s + n_shards, ...
+    X,  # in (n, o)
+    center,  # in (o,)
+    density,  # in: Density of the known features, about the center
+    separation,  # in: an empty Separation
+    lines,  # in: Lines
+    tile,  # scratch (o, TILE)
+    work,  # scratch
+    moments,  # scratch (2 t, TILE)
+    means,  # out (n, t)
+    deviations,  # out (n, t) or (0, t)
+):
+    """Conditional means and standard deviations of the targets, of the rows of one shard."""
+    (n, t), guess = means.shape, np.int64(0)  # rows are unsorted: any component may own a tile
+    for start in range(s * TILE, n, n_shards * TILE):
+        count = min(TILE, n - start)
+        gather(X, center, None, start, tile)
+        n_active = log_densities(tile, density, separation, guess, -np.inf, work)
+        log_sum_exp(n_active, work)
+        normalize(n_active, work)
+        add_means(tile, n_active, lines, work, moments[:t])
+        for p in range(count):
+            for j in range(t):
+                means[start + p, j] = moments[j, p]
+        if deviations.shape[0] > 0:
+            add_variances(tile, n_active, lines, work, moments[:t], moments[t:])
+            for p in range(count):
+                for j in range(t):
+                    deviations[start + p, j] = np.sqrt(moments[t + j, p])
+
+
+@allocating_kernel
+def predict_shards(
+    begin, end, n_shards, X, center, density, separation, lines, means, deviations
+):  # fmt: skip
+    """Shards, one after the other."""
+    tile = aligned(X.shape[1], center)
+    work = make_work(density.constants.size, tile, density.tails)
+    moments = aligned(2 * means.shape[1], center)
+    for s in range(begin, end):
+        predict_shard(
+            s, n_shards, X, center, density, separation, lines, tile, work, moments,
+            means, deviations,
+        )  # fmt: skip
+
+
+@parallel_kernel
+def predict(begin, end, n_shards, X, center, density, separation, lines, means, deviations):
+    """Shards, in parallel."""
+    for s in prange(begin, end):
+        tile = aligned(X.shape[1], center)
+        work = make_work(density.constants.size, tile, density.tails)
+        moments = aligned(2 * means.shape[1], center)
+        predict_shard(
+            np.int64(s), n_shards, X, center, density, separation, lines, tile, work, moments,
+            means, deviations,
+        )  # fmt: skip

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmfast.calculator.launch import PORT
-from gmmfast.cli import calculating, completing, fitting, machine, models, selecting, using
+from gmmfast.cli import (
+    calculating,
+    classifying,
+    completing,
+    fitting,
+    machine,
+    models,
+    selecting,
+    using,
+)
 from gmmfast.cli.streams import STANDARD
 from gmmfast.data.constraints import (
     COMPONENTS,
@@ -60,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_impute(commands)
     _add_sample(commands)
+    _add_classify(commands)
     _add_calculator(commands)
     _add_info(commands)
     _add_export(commands)
@@ -79,6 +89,7 @@ def require_files_apart(arguments: argparse.Namespace) -> None:
     """
     data = [each for path in getattr(arguments, "data", None) or () for each in _files(path)]
     read = {"the model": getattr(arguments, "model", None)}
+    read["the rows of --test"] = getattr(arguments, "test", None)
     read |= {f"the data ({path})" if i else "the data": path for i, path in enumerate(data)}
     written = {f"--{name}": getattr(arguments, name, None) for name in WRITTEN}
     written = {name: path for name, path in written.items() if path != STANDARD}
@@ -274,6 +285,15 @@ def _add_sample(commands: Any) -> None:
     parser.add_argument("--seed", type=_seed, default=0, help="seed of the random numbers (0)")
     parser.add_argument("--labels", action="store_true", help="add a column with the component")
     _add_output(parser)
+
+
+def _add_classify(commands: Any) -> None:
+    help = "learn classes from labeled rows, and label others"
+    parser = _add_command(commands, "classify", help, classifying.classify)
+    _add_data(parser)
+    classifying.add_options(parser)
+    _add_threads(parser)
+    _add_verbose(parser, "print rows read and written, to stderr")
 
 
 def _add_info(commands: Any) -> None:

@@ -151,9 +151,10 @@ def check_priors(priors: ArrayLike | None, n_classes: int) -> Floats | None:
     if not fits or abs(1 - array.sum()) > 1e-6:
         raise ValueError(
             f"priors must be {n_classes} non-negative numbers with sum 1, in the order of "
-            f"classes_; got {priors!r}. Divide them by their sum, or use None for the shares of the rows."
+            f"classes_; got {priors!r}. Divide them by their sum, or use None, the shares of the "
+            "rows."
         )
-    return array / array.sum()
+    return np.asarray(array / array.sum())
 
 
 def positive(labels: NDArray[Any], sample_weight: Any) -> tuple[NDArray[np.bool_], Floats | None]:
@@ -163,3 +164,24 @@ def positive(labels: NDArray[Any], sample_weight: Any) -> tuple[NDArray[np.bool_
         return np.ones(len(labels), np.bool_), None
     kept = weights > 0
     return kept, weights[kept]
+
+
+def stratified_folds(
+    numbers: NDArray[np.int64], n_folds: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the fold (n,) of each row: rows of a class are spread evenly, at random.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n,)
+        Class of each row.
+    n_folds : int
+        Number of folds.
+    rng : Generator
+        Draws the folds.
+    """
+    order = rng.permutation(len(numbers))
+    order = order[np.argsort(numbers[order], kind="stable")]
+    folds = np.empty(len(numbers), np.int64)
+    folds[order] = np.arange(len(numbers)) % n_folds  # neighbors are of one class
+    return folds

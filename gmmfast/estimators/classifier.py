@@ -180,7 +180,8 @@ class GaussianMixtureClassifier(Estimator):
         ndarray of shape (n,)
             Labels of `classes_`, the first of equals.
         """
-        labels: NDArray[Any] = self.classes_[self._joint(X).argmax(axis=1)]
+        joint = self._joint(X)
+        labels: NDArray[Any] = self.classes_[joint.argmax(axis=1)]
         return labels
 
     def predict_log_proba(self, X: ArrayLike) -> Floats:

@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import criteria
-from gmmfast.data.constraints import MIXTURE, SEARCH, all_models, as_list, check_constructor
-from gmmfast.data.constraints import require_columns as require_columns_of
+from gmmfast.data.constraints import (
+    MIXTURE,
+    SEARCH,
+    all_models,
+    as_list,
+    check_constructor,
+    require_columns,
+)
 from gmmfast.em.classes import Classes, ClassFit, classes_of, fit_classes
 from gmmfast.errors import (
     CollapsedComponentWarning,
@@ -55,7 +61,7 @@ class LabeledRows(NamedTuple):
         known = self.labels >= 0
         own = None if self.weights is None else self.weights[known]
         mass = np.bincount(self.labels[known], own, len(self.classes)).astype(np.float64)
-        return mass / mass.sum()
+        return np.asarray(mass / mass.sum())
 
 
 class Discriminant(NamedTuple):
@@ -108,11 +114,7 @@ def one_component_each(
         which = np.ones(n_classes, np.bool_)
         warn(collapsed_components(which, template.reg_covar), CollapsedComponentWarning)
     if not fit.has_converged:
-        warn(
-            f"EM over rows of unknown class did not converge in {template.max_iter} iterations. "
-            "Increase max_iter or tol of the template.",
-            convergence_warning_class(),
-        )
+        _warn_of_end(template)
     model, means = models[name], fit.parameters.means + packed.center
     mixtures = []
     for k in range(n_classes):
@@ -178,7 +180,7 @@ def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
                 f"n_components={template.n_components}. Use GaussianMixture(1, covariance_type=...)"
                 ", or kind='mclustda'."
             )
-    require_columns_of(names, n_features)
+    require_columns(names, n_features)
     return {name: MODELS[name](template.reg_covar) for name in names}
 
 
@@ -242,7 +244,8 @@ def _with_unknown(
         for number, (mixture, (X, weights)) in enumerate(zip(mixtures, parts, strict=True)):
             own = joint_log_densities([mixture], priors[number : number + 1], X)
             log_likelihood += float(weights @ own[:, 0])
-        if log_likelihood - before < template.tol * rows.weight or iteration == template.max_iter:
+        has_converged = log_likelihood - before < template.tol * rows.weight
+        if has_converged or iteration == template.max_iter:
             break
         resp = unknown_weights[:, None] * np.exp(joint - log_density[:, None])
         for number, mixture in enumerate(mixtures):
@@ -253,4 +256,15 @@ def _with_unknown(
             priors = mass / mass.sum()
     for mixture in mixtures:
         mixture.set_params(warm_start=False)
+    if not has_converged:
+        _warn_of_end(template)
     return Discriminant(mixtures, priors, log_likelihood, 0)
+
+
+def _warn_of_end(template: Template) -> None:
+    """Warn that EM has reached the last iteration."""
+    warn(
+        f"EM over rows of unknown class did not converge in {template.max_iter} iterations. "
+        "Increase max_iter or tol of the template.",
+        convergence_warning_class(),
+    )

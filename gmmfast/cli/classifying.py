@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--target", metavar="NAME", required=True, help="column of the classes, no feature")
     help = "a mixture per class, or one component per class with shared structure (mclustda)"
     add("--kind", choices=KINDS, default="mclustda", help=help)
-    help = f"components per class (the best of 1 to {MOST} by BIC; 1 with --kind edda)"
+    help = f"components per class (the best of 1 to {MOST} by BIC, under mclust's prior)"
     add("-k", "--components", type=int, metavar="K", help=help)
     help = "covariance model (the best by BIC)"
     add("--covariance", choices=COVARIANCE_TYPES, metavar="MODEL", help=help)
@@ -85,7 +85,9 @@ def _classifier(arguments: argparse.Namespace) -> GaussianMixtureClassifier:
     """Return the classifier that the options describe."""
     counts: Any = range(1, MOST + 1) if arguments.components is None else arguments.components
     types: Any = "all" if arguments.covariance is None else [arguments.covariance]
-    own = {"reg_covar": arguments.reg_covar, "random_state": arguments.seed}
+    own: dict[str, Any] = {"reg_covar": arguments.reg_covar, "random_state": arguments.seed}
+    if arguments.kind == "mclustda":
+        own["prior"] = "mclust"
     search = GaussianMixtureIC(counts, covariance_types=types, **own)
     return GaussianMixtureClassifier(search, kind=arguments.kind)
 

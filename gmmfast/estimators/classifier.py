@@ -36,9 +36,10 @@ class GaussianMixtureClassifier(Estimator):
     ----------
     mixture : GaussianMixture, GaussianMixtureIC or None, default=None
         What is fitted to the rows of each class, in their units; it is copied. None is
-        ``GaussianMixtureIC(range(1, 6), random_state=0)``: 1 to 5 components and all covariance
-        models, chosen by BIC for each class. By "edda" only `covariance_type` or
-        `covariance_types`, `reg_covar`, `tol`, `max_iter` and `n_jobs` count.
+        ``GaussianMixtureIC(range(1, 6), prior="mclust", random_state=0)``: 1 to 5 components and
+        all covariance models, chosen by BIC for each class; the prior keeps components of few rows
+        from collapsing. By "edda" only `covariance_type` or `covariance_types`, `reg_covar`, `tol`,
+        `max_iter` and `n_jobs` count, and None is ``GaussianMixtureIC()``.
     kind : {"mclustda", "edda"}, default="mclustda"
         "mclustda": a mixture per class, fitted to its rows alone. "edda": one component per class,
         whose covariances share the structure of one model for all classes: one of the template, or
@@ -149,7 +150,10 @@ class GaussianMixtureClassifier(Estimator):
         """
         own = type(self).__name__
         check_parameters(own, {"kind": self.kind}, {"kind": one_of(*KINDS)})
-        template = copied(self.mixture, GaussianMixtureIC(range(1, 6), random_state=0))
+        default = GaussianMixtureIC()
+        if self.kind != "edda":
+            default = GaussianMixtureIC(range(1, 6), prior="mclust", random_state=0)
+        template = copied(self.mixture, default)
         X, names = self._checked(X, min_rows=2)
         labels = check_labels(y, len(X), own)
         kept, weights = positive(labels, sample_weight)

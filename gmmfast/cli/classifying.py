@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.cli import values
 from gmmfast.cli.data import Data, note, read, source, warnings_as_notes
 from gmmfast.cli.words import own_warnings
 from gmmfast.data.classes import UNKNOWN, stratified_folds
@@ -29,13 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     help = "a mixture per class, or one component per class with shared structure (mclustda)"
     add("--kind", choices=KINDS, default="mclustda", help=help)
     help = f"components per class (the best of 1 to {MOST} by BIC, under mclust's prior)"
-    add("-k", "--components", type=int, metavar="K", help=help)
+    add("-k", "--components", type=values.positive, metavar="K", help=help)
     help = "covariance model (the best by BIC)"
     add("--covariance", choices=COVARIANCE_TYPES, metavar="MODEL", help=help)
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     help = "folds of cross-validation, 0 for none (5)"
-    add("--folds", type=int, default=5, metavar="N", help=help)
-    add("--seed", type=int, default=0, help="seed of the starts and the folds (0)")
+    add("--folds", type=values.whole, default=5, metavar="N", help=help)
+    add("--seed", type=values.seed, default=0, help="seed of the starts and the folds (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
     add("--test", type=Path, metavar="FILE", help="label the rows of this file")
     help = "with --test: write classes and probabilities to this file"

@@ -150,10 +150,11 @@ class GaussianMixtureClassifier(Estimator):
         """
         own = type(self).__name__
         check_parameters(own, {"kind": self.kind}, {"kind": one_of(*KINDS)})
-        default = GaussianMixtureIC()
-        if self.kind != "edda":
-            default = GaussianMixtureIC(range(1, 6), prior="mclust", random_state=0)
-        template = copied(self.mixture, default)
+        template = copied(self.mixture)
+        if template is None and self.kind == "edda":
+            template = GaussianMixtureIC()
+        elif template is None:
+            template = GaussianMixtureIC(range(1, 6), prior="mclust", random_state=0)
         X, names = self._checked(X, min_rows=2)
         labels = check_labels(y, len(X), own)
         kept, weights = positive(labels, sample_weight)

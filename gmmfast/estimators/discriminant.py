@@ -211,7 +211,8 @@ def _of_class(template: Template, rows: LabeledRows, number: int) -> GaussianMix
             f"A mixture per class needs at least two rows of each class; class {name!r} has one. "
             "Use kind='edda', whose classes can share their covariance, or leave the class out."
         )
-    own = copied(template, template)
+    own = copied(template)
+    assert own is not None
     try:
         own.fit(X, sample_weight=None if rows.weights is None else weights)
     except ValueError as error:

@@ -15,8 +15,8 @@ from gmmfast.rows.sources import is_elsewhere
 Template = GaussianMixture | GaussianMixtureIC
 
 
-def copied(mixture: Any, default: Template) -> Template:
-    """Return a copy of a template that is not fitted; of the default, where it is None.
+def copied(mixture: Any) -> Template | None:
+    """Return a copy of a template that is not fitted; None stays None.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def copied(mixture: Any, default: Template) -> Template:
         If it is anything else.
     """
     if mixture is None:
-        return default
+        return None
     if not isinstance(mixture, Template):
         raise TypeError(
             "mixture must be a GaussianMixture, a GaussianMixtureIC or None; got "

@@ -98,7 +98,7 @@ def test_classify__few_rows_have_no_folds(run, train):
 def test_classify__errors_are_one_line(run, train, options, message):
     code, out, err = run("classify", train, *options)
     assert (code, out) == (2, "") and message in err
-    assert err.splitlines()[-1].startswith("gmmfast: error: ") and err.count("error") == 1
+    assert err.splitlines()[-1].startswith("gmmfast: error: ")
 
 
 def test_classify__one_class_or_missing_labels(run, tmp_path):

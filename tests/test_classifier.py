@@ -324,6 +324,14 @@ def test_weights__are_repetitions_and_zero_leaves_out():
     assert without.score(X, Y, Y != 2) == without.score(X[Y != 2], Y[Y != 2])
 
 
+@pytest.mark.parametrize("kind", ["edda", "mclustda"])
+def test_float32__rows_are_classified_alike(kind):
+    narrow = X.astype(np.float32)
+    expected = GaussianMixtureClassifier(ONE, kind=kind).fit(X, Y).predict_proba(X)
+    found = GaussianMixtureClassifier(ONE, kind=kind).fit(narrow, Y).predict_proba(narrow)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_cross_validation_and_grid_search():
     model = GaussianMixtureClassifier(GaussianMixture(random_state=0))
     assert cross_val_score(model, X, Y, cv=3).min() > 0.9
@@ -374,6 +382,7 @@ def test_representations():
         ({"mixture": GaussianMixture(99)}, Y, "rows of class '0' cannot be fitted"),
         ({"mixture": GaussianMixture(3), "kind": "edda"}, Y, "one component per class"),
         ({"mixture": GaussianMixture(noise=True), "kind": "edda"}, Y, "got noise=True"),
+        ({"mixture": GaussianMixture(noise=[True, False]), "kind": "edda"}, Y, "got noise="),
         ({"mixture": GaussianMixtureIC(prior="mclust"), "kind": "edda"}, Y, "got prior='mclust'"),
     ],
 )

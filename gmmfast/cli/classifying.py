@@ -130,7 +130,12 @@ def _cross_validated(
     right = np.zeros(len(rows), bool)
     for fold in range(arguments.folds):
         held = known & (folds == fold)
-        part = _classifier(arguments).fit(rows[~held], labels[~held], weights[~held])
+        part = _classifier(arguments)
+        try:
+            part.fit(rows[~held], labels[~held], weights[~held])
+        except ValueError as error:
+            note(f"no cross-validation: without fold {fold + 1}, {error}")
+            return float("nan")
         right[held] = part.predict(rows[held]) == labels[held]
     return float(np.average(right[known], weights=weights[known]))
 

@@ -161,9 +161,9 @@ def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
     is_search = isinstance(template, GaussianMixtureIC)
     check_constructor(template, SEARCH if is_search else MIXTURE)
     defaults = inspect.signature(type(template)).parameters
-    for name, value in template.get_params(deep=False).items():
-        is_set = name in UNUSED and value is not defaults[name].default
-        if is_set and value not in (None, False, defaults[name].default):
+    for name in UNUSED:
+        value = getattr(template, name, None)
+        if not _is_default(value, defaults[name].default if name in defaults else None):
             raise ValueError(
                 "kind='edda' fits one normal component per class, without noise, prior, trimming, "
                 f"fixed parameters or a bound; got {name}={value!r}. Leave it out, or use "
@@ -182,6 +182,10 @@ def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
             )
     require_columns(names, n_features)
     return {name: MODELS[name](template.reg_covar) for name in names}
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is None or value is False or bool(np.ndim(value) == 0 and value == default)
 
 
 # -------------------------------------------------------------------------- one mixture per class

@@ -16,7 +16,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from gmmfast import GaussianMixture, GaussianMixtureClassifier, GaussianMixtureIC, chunks
+from gmmfast import (
+    CollapsedComponentWarning,
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    GaussianMixtureIC,
+    chunks,
+)
 from gmmfast.data.constraints import MODEL_CODES
 
 # the check has a class of one row, repeated or of weight 3: no mixture can be fitted to it
@@ -216,6 +222,16 @@ def test_mclustda__with_the_models_of_mclust_is_its_fit(name):
     np.testing.assert_allclose(model.predict_proba(rows), theirs["posterior"], atol=0.02)
 
 
+@pytest.mark.parametrize("name", ["iris", "diabetes", "faithful"])
+def test_mclustda__over_all_models_is_as_good_as_mclust(name):
+    rows, labels = of_mclust(name)
+    search = GaussianMixtureIC(range(1, 6), random_state=0)
+    model = GaussianMixtureClassifier(search).fit(rows, labels)
+    assert model.bic_ <= -STORED[name]["MclustDA"]["bic"] + 0.2
+    error = STORED[name]["MclustDA"]["training_error"]
+    assert 1 - model.score(rows, labels) == pytest.approx(error)
+
+
 @pytest.mark.parametrize("code", STORED["iris"]["MclustSSC"])
 def test_edda__with_unknown_classes_is_mclusts(code):
     rows, labels = of_mclust("iris")
@@ -280,6 +296,17 @@ def test_unknown__the_last_iteration_warns():
     own = GaussianMixture(1, max_iter=1, tol=1e-12)
     with pytest.warns(ConvergenceWarning, match="rows of unknown class"):
         GaussianMixtureClassifier(own, kind="edda").fit(X, hidden(Y))
+
+
+def test_unknown__under_a_prior():
+    model = GaussianMixtureClassifier(SEARCH).fit(X, hidden(Y))
+    assert model.score(X, Y) > 0.98
+
+
+def test_edda__classes_without_spread_warn():
+    rows = np.concatenate([X, np.tile([[9.0, 9.0]], (3, 1))])
+    with pytest.warns(CollapsedComponentWarning, match=r"Classes without spread.*: 3\. Their"):
+        GaussianMixtureClassifier(ONE, kind="edda").fit(rows, np.append(Y, [3] * 3))
 
 
 def test_unknown__minus_one_beside_one_label_is_a_class():

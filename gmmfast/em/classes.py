@@ -28,7 +28,7 @@ class ClassFit(NamedTuple):
     parameters: Parameters  # relative to the rows' center; the weights are the class priors
     log_likelihood: float  # of all rows, in nats
     has_converged: bool
-    has_collapsed: bool
+    collapsed: NDArray[np.bool_]  # (C,)
 
 
 def classes_of(rows: MemoryRows, labels: NDArray[np.integer], n_classes: int) -> Classes:
@@ -81,7 +81,7 @@ def fit_classes(
     statistics = narrowed(data.known, model.scatter)
     parameters = _with_priors(model.maximization(statistics), priors)
     found = data.rows.expectation(parameters, Scatter.DIAGONAL)
-    return ClassFit(parameters, found.log_likelihood, True, _collapse(model, parameters, data))
+    return ClassFit(parameters, found.log_likelihood, True, _collapsed(model, parameters, data))
 
 
 def _fit_partly_known(
@@ -109,8 +109,8 @@ def _fit_partly_known(
         if has_converged or iteration == max_iter:
             break
         parameters = step(found, parameters)
-    has_collapsed = _collapse(model, parameters, data)
-    return ClassFit(parameters, log_likelihood, has_converged, has_collapsed)
+    collapsed = _collapsed(model, parameters, data)
+    return ClassFit(parameters, log_likelihood, has_converged, collapsed)
 
 
 def _in_equal_shares(rows: MemoryRows, n_classes: int) -> SufficientStatistics:
@@ -131,12 +131,12 @@ def _with_priors(parameters: Parameters, priors: Floats | None) -> Parameters:
     return parameters if priors is None else replace(parameters, weights=priors)
 
 
-def _collapse(model: Model, parameters: Parameters, data: Classes) -> bool:
-    """Whether a component has collapsed, whatever the prior of its class."""
+def _collapsed(model: Model, parameters: Parameters, data: Classes) -> NDArray[np.bool_]:
+    """Return which components (C,) have collapsed, whatever the priors of their classes."""
     shares = data.known.mass / data.known.weight
     own = replace(parameters, weights=np.maximum(shares, parameters.weights))
-    total = data.rows.total(model.scatter)
-    return bool(model.collapsed(own, data.rows.n_rows, total).any())
+    found = model.collapsed(own, data.rows.n_rows, data.rows.total(model.scatter))
+    return np.array(np.broadcast_to(found, shares.shape))
 
 
 def narrowed(statistics: SufficientStatistics, scatter: Scatter) -> SufficientStatistics:

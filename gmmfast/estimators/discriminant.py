@@ -21,7 +21,6 @@ from gmmfast.em.classes import Classes, ClassFit, classes_of, fit_classes
 from gmmfast.errors import (
     CollapsedComponentWarning,
     IllDefinedCovarianceError,
-    collapsed_components,
     convergence_warning_class,
     warn,
 )
@@ -108,11 +107,15 @@ def one_component_each(
     models = _models_of(template, d)
     packed = MemoryRows(rows.X, rows.weights, n_jobs=template.n_jobs, labels=rows.labels)
     data = classes_of(packed, rows.labels, n_classes)
-    best = _best_fit(models, data, template, priors, rows)
-    name, fit, found = best
-    if fit.has_collapsed:
-        which = np.ones(n_classes, np.bool_)
-        warn(collapsed_components(which, template.reg_covar), CollapsedComponentWarning)
+    name, fit, found = _best_fit(models, data, template, priors, rows)
+    if fit.collapsed.any():
+        which = ", ".join(str(each) for each in rows.classes[fit.collapsed])
+        warn(
+            f"Classes without spread in some direction: {which}. Their densities are meaningless. "
+            "Leave out columns that follow from others, take a model with common covariances, "
+            f"such as 'EEE', or raise reg_covar (now {template.reg_covar:g}).",
+            CollapsedComponentWarning,
+        )
     if not fit.has_converged:
         _warn_of_end(template)
     model, means = models[name], fit.parameters.means + packed.center
@@ -153,7 +156,7 @@ def _best_fit(
         assert failure is not None
         remedy = Dependence.of(data.rows).remedy(None)
         raise failure.during_fit(template.reg_covar, False, remedy, False) from None
-    return min(fits, key=lambda own: (own[1].has_collapsed, own[2].bic(rows.weight)))
+    return min(fits, key=lambda own: (own[1].collapsed.any(), own[2].bic(rows.weight)))
 
 
 def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
@@ -249,7 +252,8 @@ def _with_unknown(
         for number, (mixture, (X, weights)) in enumerate(zip(mixtures, parts, strict=True)):
             own = joint_log_densities([mixture], priors[number : number + 1], X)
             log_likelihood += float(weights @ own[:, 0])
-        has_converged = log_likelihood - before < template.tol * rows.weight
+        # under a prior the likelihood may fall
+        has_converged = abs(log_likelihood - before) < template.tol * rows.weight
         if has_converged or iteration == template.max_iter:
             break
         resp = unknown_weights[:, None] * np.exp(joint - log_density[:, None])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.model_selection import train_test_split
@@ -24,7 +24,8 @@ from gmmfast import GaussianMixture, GaussianMixtureClassifier, GaussianMixtureI
 # The cases: rows, columns and classes, and the seeds of the split or of the rows.
 DIGITS, COVERTYPE = "digits, 1,797 x 20, 10 classes", "generated, 500,000 x 20, 7 classes"
 SEEDS = {DIGITS: range(3), COVERTYPE: range(1)}
-EXAMPLES = ("iris", "diabetes", "faithful")  # of mclust, as in its MclustDA tests
+EXAMPLES = ("iris", "diabetes", "faithful", "wdbc")  # data sets that come with mclust
+WDBC = "mean texture", "worst area", "worst smoothness"  # as in the example of Scrucca et al. 2016
 QUADRATIC, CHOSEN, MIXTURES = "edda, VVV", "edda, 14 models", "3 components per class"
 THEIRS, FASTER = "QDA", 10.0
 MCLUST = """
@@ -167,7 +168,10 @@ def of_mclust(plan: Plan) -> list[Example]:
 
 
 def example(name: str) -> tuple[Any, Any]:
-    """Return the rows and the classes of one of mclust's data sets, as in the tests."""
+    """Return the rows and the classes of one of mclust's data sets."""
+    if name == "wdbc":
+        data = load_breast_cancer()
+        return data.data[:, np.isin(data.feature_names, WDBC)], data.target
     path = Path(__file__).parents[1] / "tests" / "mclust" / f"{name}.json"
     stored = json.loads(path.read_text())
     return np.array(stored["data"], float), np.array(stored["labels"])

@@ -5,7 +5,13 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 
-from gmmfast import BayesianGaussianMixture, GaussianMixture, GaussianMixtureIC, Prior
+from gmmfast import (
+    BayesianGaussianMixture,
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    GaussianMixtureIC,
+    Prior,
+)
 from gmmfast.analysis import merge_components, simulate
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers
@@ -221,4 +227,25 @@ def regression():
     left.set(xlabel="x", ylabel="y", xlim=(-4, 4), ylim=(-4.8, 4.5))
     right.set(xlabel="density of y given x", xlim=(0, None))
     right.legend()
+    plt.tight_layout()
+
+
+def classes():
+    """Regions of three classes: by one component per class, and by a mixture per class."""
+    rng = np.random.default_rng(0)
+    angles = rng.uniform(0.0, 2 * np.pi, 300)
+    ring = 4 * np.column_stack([np.cos(angles), np.sin(angles)]) + 0.5 * rng.normal(size=(300, 2))
+    inside, corner = rng.normal(size=(200, 2)), [5.0, 5.0] + rng.normal(size=(100, 2))
+    X, y = np.concatenate([ring, inside, corner]), np.repeat([0, 1, 2], [300, 200, 100])
+    edges, colors = np.linspace(-6.5, 8.5, 300), ["C0", "C1", "C2"]
+    grid = np.stack(np.meshgrid(edges, edges), axis=-1).reshape(-1, 2)
+    axes = plt.subplots(1, 2, figsize=(8.4, 4.2), sharex=True, sharey=True)[1]
+    for ax, kind in zip(axes, ("edda", "mclustda"), strict=True):
+        model = GaussianMixtureClassifier(kind=kind).fit(X, y)
+        regions, levels = model.predict(grid).reshape(300, 300), np.arange(-0.5, 3.0)
+        ax.contourf(edges, edges, regions, levels=levels, colors=colors, alpha=0.2)
+        for label, color in enumerate(colors):
+            ax.plot(*X[y == label].T, ".", color=color, markersize=3)
+        title = f'kind="{kind}": {100 * model.score(X, y):.0f} % of these rows'
+        ax.set(title=title, aspect="equal")
     plt.tight_layout()

@@ -6,6 +6,7 @@ from typing import Any
 from gmmfast.data.prior import Prior
 from gmmfast.errors import CollapsedComponentWarning, ConvergenceWarning, NotFittedError
 from gmmfast.estimators.bayesian import BayesianGaussianMixture
+from gmmfast.estimators.classifier import GaussianMixtureClassifier
 from gmmfast.estimators.mixture import GaussianMixture, from_dict, load
 from gmmfast.estimators.regressor import GaussianMixtureRegressor
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -17,6 +18,7 @@ __all__ = [
     "CollapsedComponentWarning",
     "ConvergenceWarning",
     "GaussianMixture",
+    "GaussianMixtureClassifier",
     "GaussianMixtureIC",
     "GaussianMixtureRegressor",
     "NotFittedError",

@@ -151,6 +151,11 @@ def convergence_warning_class() -> type[Warning]:
     return _loaded("ConvergenceWarning", ConvergenceWarning)
 
 
+def conversion_warning_class() -> type[Warning]:
+    """Return scikit-learn's DataConversionWarning where scikit-learn is loaded."""
+    return _loaded("DataConversionWarning", UserWarning)
+
+
 def not_fitted_error_class() -> type[Exception]:
     """Return scikit-learn's NotFittedError where scikit-learn is loaded, else ours."""
     return _loaded("NotFittedError", NotFittedError)

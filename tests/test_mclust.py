@@ -7,8 +7,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.model_selection import cross_val_score
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, plotting
+from gmmfast import GaussianMixture, GaussianMixtureClassifier, GaussianMixtureIC, plotting
 from gmmfast.analysis import merge_components
 
 TESTS = Path(__file__).parent
@@ -31,6 +32,7 @@ X = np.array(IRIS["data"], float)
 LABELS = np.array(IRIS["labels"]) - min(IRIS["labels"])
 VEV = IRIS["models"]["VEV"]
 POSTERIOR, BEST = np.array(CHOSEN["posterior"]), CHOSEN["parameters"]
+EDDA = np.array(stored("discriminant")["iris"]["EDDA"]["posterior"])
 BIC, ICL = -561.7284, -561.7289  # of the best, mclust's sign; ICL from BIC and the posterior
 
 
@@ -52,6 +54,8 @@ def names_of_the_page():
         "line": line, "p": [0.25, 0.5, 0.75], "q": line.quantile([0.25, 0.5, 0.75]),
         "z": np.eye(K)[LABELS], "weights": np.repeat([1.0, 2.0], len(X) // 2),
         "noise": np.isin(np.arange(len(X)), stored("noise")["iris"]["noise_rows"]),
+        "GaussianMixtureClassifier": GaussianMixtureClassifier, "cross_val_score": cross_val_score,
+        "some": np.where(np.arange(len(X)) % 5 == 0, LABELS, -1),
         "Vinv": stored("noise")["iris"]["volume_reciprocal"],
     }  # fmt: skip
 
@@ -178,6 +182,29 @@ def is_line(cdf, quantile):
     assert (np.diff(quantile) > 0).all()
 
 
+def is_fit_of_classes(kind):
+    """Return a test of a classifier."""
+    theirs = stored("discriminant")["iris"][kind]
+
+    def check(model):
+        assert model.log_likelihood_ == pytest.approx(theirs["loglik"], abs=1e-2)
+        assert model.n_parameters_ == theirs["df"]
+        assert -model.bic_ == pytest.approx(theirs["bic"], abs=2e-2)
+
+    return check
+
+
+def is_accuracy(found):
+    """mclust's cvMclustDA has an error of 0.02 to 0.027, by the seed of its folds."""
+    assert found.shape == (10,) and 0.96 < found.mean() < 0.99
+
+
+def is_fit_of_some_classes(model):
+    theirs = stored("discriminant")["iris"]["MclustSSC"]["VEV"]
+    assert model.mixtures_[0].covariance_type == "VEV"
+    assert -model.bic_ == pytest.approx(theirs["bic"], abs=2e-2)
+
+
 def is_drawn(*axes):
     """There are axes, one or a grid; they are closed, as warnings are errors."""
     for each in axes:
@@ -214,6 +241,13 @@ CHECKS = {
     "predict(fit, new)": is_near(POSTERIOR[::7].argmax(axis=1), POSTERIOR[::7]),
     "predict(densityMclust(X), new, logarithm = TRUE)": is_log_density,
     "sim(modelName, parameters, n)": is_sample,
+    "MclustDA(X, labels)": is_fit_of_classes("MclustDA"),
+    'MclustDA(X, labels, modelType = "EDDA")': is_fit_of_classes("EDDA"),
+    'predict(MclustDA(X, labels, modelType = "EDDA"), new)': is_near(
+        EDDA[::7].argmax(axis=1), EDDA[::7]
+    ),
+    'cvMclustDA(MclustDA(X, labels, modelType = "EDDA"))': is_accuracy,
+    "MclustSSC(X, some)": is_fit_of_some_classes,
     'plot(fit, what = "BIC")': is_drawn,
     'plot(fit, what = "classification")': is_drawn,
     'plot(fit, what = "uncertainty")': is_drawn,

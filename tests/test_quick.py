@@ -21,6 +21,7 @@ import gmmfast
 from gmmfast import (
     BayesianGaussianMixture,
     GaussianMixture,
+    GaussianMixtureClassifier,
     GaussianMixtureIC,
     GaussianMixtureRegressor,
     Prior,
@@ -90,6 +91,9 @@ def estimators(folder):
     GaussianMixture.beside(GaussianMixture(1, **few).fit(X), 2)
     GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
     GaussianMixtureRegressor(GaussianMixture(2, **few)).fit(X[:, :1], X[:, 1]).predict(X[:, :1])
+    labels = np.arange(len(X)) % 3 - 1
+    for kind in ("edda", "mclustda"):
+        GaussianMixtureClassifier(GaussianMixture(1, **few), kind=kind).fit(X, labels).predict(X)
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")
@@ -135,6 +139,10 @@ def commands(run, folder):
     write_table(folder / "rows.xlsx", [{"a": values[:, 0], "b": values[:, 1]}])
     found = read_table([folder / "rows.xlsx"]).values
     np.testing.assert_allclose(found, values, rtol=1e-14)  # of 16 digits there
+    labels = [{"a": values[:, 0], "b": values[:, 1], "c": np.arange(len(values)) % 2}]
+    write_table(folder / "classes.csv", labels)
+    asked = "--target", "c", "--kind", "edda", "--covariance", "EII", "--folds", 2
+    assert run("classify", folder / "classes.csv", *asked)[0] == 0
     for suffix in (".npy", ".parquet"):
         write_table(folder / f"rows{suffix}", [{"a": values[:, 0], "b": values[:, 1]}])
         assert run("predict", folder / "model.npz", folder / f"rows{suffix}")[0] == 0

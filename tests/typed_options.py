@@ -3,7 +3,12 @@
 A mark on a call that is no error fails as well: strict mypy warns of unused marks.
 """
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, GaussianMixtureRegressor
+from gmmfast import (
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    GaussianMixtureIC,
+    GaussianMixtureRegressor,
+)
 from gmmfast.plotting import plot_criterion
 
 mixture = GaussianMixture(2, covariance_type="VEV", init_params="k-means++", acceleration="auto")
@@ -36,3 +41,6 @@ search.results_.summary(criterion="bik")  # type: ignore[arg-type]
 
 GaussianMixtureRegressor(search)
 GaussianMixtureRegressor(3)  # type: ignore[arg-type]
+
+GaussianMixtureClassifier(search, kind="edda")
+GaussianMixtureClassifier(kind="qda")  # type: ignore[arg-type]

@@ -1,19 +1,26 @@
 """Arguments of the commands."""
 
 import argparse
-import csv
-import math
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmfast.calculator.launch import PORT
-from gmmfast.cli import calculating, completing, fitting, machine, models, selecting, using
+from gmmfast.cli import (
+    calculating,
+    classifying,
+    completing,
+    fitting,
+    machine,
+    models,
+    selecting,
+    using,
+    values,
+)
 from gmmfast.cli.streams import STANDARD
 from gmmfast.data.constraints import (
     COMPONENTS,
     COVARIANCE_TYPES,
     CRITERIA,
-    ESTIMATES,
     KINDS,
     MISSING,
     STARTS,
@@ -31,8 +38,6 @@ DATA = (
 COMPRESSED = tuple(f"csv{suffix}" for suffix in COMPRESSIONS)
 FORMATS = (*(suffix[1:] for suffix in READ_SUFFIXES), *COMPRESSED)
 OUTPUTS = tuple(suffix[1:] for suffix in WRITE_SUFFIXES)
-
-_COUNTS = "must be auto, or numbers from 1 such as 1:9 or 2,4; got {!r}"
 
 WRITTEN = ("out", "plot", "checkpoint")  # options for files
 
@@ -60,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     _add_score(commands)
     _add_impute(commands)
     _add_sample(commands)
+    _add_classify(commands)
     _add_calculator(commands)
     _add_info(commands)
     _add_export(commands)
@@ -79,6 +85,7 @@ def require_files_apart(arguments: argparse.Namespace) -> None:
     """
     data = [each for path in getattr(arguments, "data", None) or () for each in _files(path)]
     read = {"the model": getattr(arguments, "model", None)}
+    read["the rows of --test"] = getattr(arguments, "test", None)
     read |= {f"the data ({path})" if i else "the data": path for i, path in enumerate(data)}
     written = {f"--{name}": getattr(arguments, name, None) for name in WRITTEN}
     written = {name: path for name, path in written.items() if path != STANDARD}
@@ -101,7 +108,7 @@ def _add_command(commands: Any, name: str, help: str, run: Any) -> argparse.Argu
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
     help = "threads; as many as there are processors by default"
-    parser.add_argument("--threads", type=_positive, metavar="N", help=help)
+    parser.add_argument("--threads", type=values.positive, metavar="N", help=help)
 
 
 def _add_prior(parser: argparse.ArgumentParser) -> None:
@@ -146,7 +153,7 @@ def _add_fit(commands: Any) -> None:
     add(
         "-k",
         "--components",
-        type=_whole,
+        type=values.whole,
         metavar="K",
         help="number of components; required without --init-labels",
     )
@@ -158,8 +165,14 @@ def _add_fit(commands: Any) -> None:
         default=1e-3,
         help="stop when the mean log density changes by less (1e-3)",
     )
-    add("--max-iter", type=_whole, default=100, metavar="N", help="stop after N iterations (100)")
-    add("--n-init", type=_whole, default=1, metavar="N", help="keep the best of N starts (1)")
+    add(
+        "--max-iter",
+        type=values.whole,
+        default=100,
+        metavar="N",
+        help="stop after N iterations (100)",
+    )
+    add("--n-init", type=values.whole, default=1, metavar="N", help="keep the best of N starts (1)")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--init", choices=STARTS, default="kmeans", help="how to start (kmeans)")
     start.add_argument(
@@ -176,7 +189,7 @@ def _add_fit(commands: Any) -> None:
     add("--trim", type=float, default=0.0, metavar="SHARE", help=help)
     _add_missing(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
-    add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
+    add("--seed", type=values.seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
     help = "draw the components over the rows (.png, .svg or .pdf)"
     add("--plot", type=Path, metavar="PICTURE", help=help)
@@ -193,10 +206,10 @@ def _add_select(commands: Any) -> None:
     _add_data(parser)
     add = parser.add_argument
     help = "K to try (1:9), or auto: 1, 2, 3 and so on until --patience ends"
-    add("-k", "--components", type=_counts, default="1:9", metavar="A:B", help=help)
+    add("-k", "--components", type=values.counts, default="1:9", metavar="A:B", help=help)
     add(
         "--covariance",
-        type=_models,
+        type=values.models,
         default="all",
         metavar="MODELS",
         help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes; "
@@ -204,10 +217,16 @@ def _add_select(commands: Any) -> None:
     )
     add("--criterion", choices=CRITERIA, default="bic", help="criterion to minimize (bic)")
     add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")
-    add("--max-iter", type=_whole, default=1000, metavar="N", help="stop a fit after N iterations")
+    add(
+        "--max-iter",
+        type=values.whole,
+        default=1000,
+        metavar="N",
+        help="stop a fit after N iterations",
+    )
     add("--max-seconds", type=float, metavar="S", help="start no more fits after this time")
     help = "try no larger K after N in a row that are no better (none; 3 with -k auto)"
-    add("--patience", type=_positive, metavar="N", help=help)
+    add("--patience", type=values.positive, metavar="N", help=help)
     add("--exhaustive", action="store_true", help="complete all fits, also those that cannot win")
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     _add_ratio(parser)
@@ -216,9 +235,9 @@ def _add_select(commands: Any) -> None:
     _add_tails(parser)
     _add_missing(parser)
     add("--standardize", action="store_true", help="fit to columns of mean 0 and sd 1")
-    add("--seed", type=_seed, default=0, help="seed of the random starts (0)")
+    add("--seed", type=values.seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
-    add("--best", type=_positive, default=10, metavar="N", help="lines of the ranking (10)")
+    add("--best", type=values.positive, default=10, metavar="N", help="lines of the ranking (10)")
     add("--plot", type=Path, metavar="PICTURE", help="draw the criterion (.png, .svg or .pdf)")
     help = "write candidates that are done here"
     add("--checkpoint", type=Path, metavar="FILE.npz", help=help)
@@ -263,7 +282,7 @@ def _add_impute(commands: Any) -> None:
     _add_data(parser)
     help = "conditional means, or draws for multiple imputation (mean)"
     parser.add_argument("--kind", choices=KINDS, default="mean", help=help)
-    parser.add_argument("--seed", type=_seed, default=0, help="seed of the draws (0)")
+    parser.add_argument("--seed", type=values.seed, default=0, help="seed of the draws (0)")
     _add_threads(parser)
     _add_verbose(parser, "print rows read and written, to stderr")
     _add_output(parser)
@@ -272,10 +291,23 @@ def _add_impute(commands: Any) -> None:
 def _add_sample(commands: Any) -> None:
     parser = _add_command(commands, "sample", "draw rows from a model", using.sample)
     _add_model(parser)
-    parser.add_argument("-n", "--rows", type=_positive, default=1, metavar="N", help="rows (1)")
-    parser.add_argument("--seed", type=_seed, default=0, help="seed of the random numbers (0)")
+    parser.add_argument(
+        "-n", "--rows", type=values.positive, default=1, metavar="N", help="rows (1)"
+    )
+    parser.add_argument(
+        "--seed", type=values.seed, default=0, help="seed of the random numbers (0)"
+    )
     parser.add_argument("--labels", action="store_true", help="add a column with the component")
     _add_output(parser)
+
+
+def _add_classify(commands: Any) -> None:
+    help = "learn classes from labeled rows, and label others"
+    parser = _add_command(commands, "classify", help, classifying.classify)
+    _add_data(parser)
+    classifying.add_options(parser)
+    _add_threads(parser)
+    _add_verbose(parser, "print rows read and written, to stderr")
 
 
 def _add_info(commands: Any) -> None:
@@ -298,7 +330,13 @@ def _add_calculator(commands: Any) -> None:
     help = "open a page in the browser that fits and draws mixtures"
     parser = _add_command(commands, "calculator", help, calculating.calculate)
     add = parser.add_argument
-    add("--port", type=_port, default=PORT, metavar="N", help=f"where to listen ({PORT}; 0: any)")
+    add(
+        "--port",
+        type=values.port,
+        default=PORT,
+        metavar="N",
+        help=f"where to listen ({PORT}; 0: any)",
+    )
     add("--no-browser", action="store_true", help="only print the address")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="listen here (127.0.0.1)")
     add("--i-know", action="store_true", help="let --host be reached from other machines")
@@ -308,11 +346,11 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("data").add_argument
     add("data", nargs="*", type=Path, help=DATA)
     add("--example", choices=tuple(EXAMPLES), help="bundled data instead of a file")
-    add("--columns", type=_names, metavar="A,B", help="use these columns only")
-    add("--exclude", type=_names, default=[], metavar="A,B", help="leave these columns out")
+    add("--columns", type=values.names, metavar="A,B", help="use these columns only")
+    add("--exclude", type=values.names, default=[], metavar="A,B", help="leave these columns out")
     add(
         "--id",
-        type=_names,
+        type=values.names,
         default=[],
         metavar="A,B",
         help="columns that name the rows: no features; predict and score write them",
@@ -337,8 +375,8 @@ def _add_noise(parser: argparse.ArgumentParser) -> None:
     help = "add a uniform component for outliers"
     add("--noise", action="store_const", const=0.05, help=help)
     help = "the same, with this expected fraction of the rows (0.05)"
-    add("--noise-share", dest="noise", type=_fraction, metavar="F", help=help)
-    add("--noise-volume", type=_finite, metavar="V", help="volume of the noise (detected)")
+    add("--noise-share", dest="noise", type=values.fraction, metavar="F", help=help)
+    add("--noise-volume", type=values.finite, metavar="V", help="volume of the noise (detected)")
 
 
 def _add_tails(parser: argparse.ArgumentParser) -> None:
@@ -346,7 +384,7 @@ def _add_tails(parser: argparse.ArgumentParser) -> None:
     help = "distribution of each component; t has heavy tails, for outliers (gaussian)"
     add("--component", choices=COMPONENTS, default="gaussian", help=help)
     help = "of t components: a number, or how to estimate them: common to all, or own (common)"
-    add("--degrees-of-freedom", type=_degrees, default="common", metavar="NU", help=help)
+    add("--degrees-of-freedom", type=values.degrees, default="common", metavar="NU", help=help)
 
 
 def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:
@@ -356,7 +394,11 @@ def _add_model(parser: argparse.ArgumentParser, **options: Any) -> None:
 def _add_kept(parser: argparse.ArgumentParser) -> None:
     kept = parser.add_mutually_exclusive_group()
     kept.add_argument(
-        "--keep", type=_names, default=[], metavar="A,B", help="write these columns of the data too"
+        "--keep",
+        type=values.names,
+        default=[],
+        metavar="A,B",
+        help="write these columns of the data too",
     )
     kept.add_argument("--keep-all", action="store_true", help="write all columns of the data too")
 
@@ -364,8 +406,8 @@ def _add_kept(parser: argparse.ArgumentParser) -> None:
 def _add_cut(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     help = "flag rows as unlikely as this fraction of the rows of the fit"
-    add("--outliers", type=_fraction, metavar="F", help=help)
-    add("--threshold", type=_finite, metavar="T", help="flag rows of a log density below T")
+    add("--outliers", type=values.fraction, metavar="F", help=help)
+    add("--threshold", type=values.finite, metavar="T", help="flag rows of a log density below T")
     help = "with --outliers: flag this fraction of these rows, the least likely"
     add("--relative", action="store_true", help=help)
 
@@ -379,101 +421,3 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
     help = f"format of standard output: {', '.join(OUTPUTS)} (csv)"
     parser.add_argument("--to", choices=OUTPUTS, metavar="FORMAT", help=help)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([text]), [])]
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number; got {text!r}") from None
-
-
-def _counts(text: str) -> list[int] | str:
-    """Numbers of components: ``3``, ``1:9`` with both ends, ``2,4,8``, or ``auto``."""
-    if text == "auto":
-        return text
-    counts: list[int] = []
-    for part in text.split(","):
-        first, colon, last = part.partition(":")
-        if not (first.isdecimal() and (last.isdecimal() or not colon)):
-            raise argparse.ArgumentTypeError(_COUNTS.format(text))
-        if colon and _whole(last) < _whole(first):
-            raise argparse.ArgumentTypeError(
-                f"the first number of a range must not be the larger one; got {part}. Use "
-                f"{last}:{first}."
-            )
-        counts += range(_whole(first), _whole(last) + 1) if colon else [_whole(first)]
-    if not counts or min(counts) < 1:
-        raise argparse.ArgumentTypeError(_COUNTS.format(text))
-    return counts
-
-
-def _models(text: str) -> str | list[str]:
-    if text == "all":
-        return text
-    names = _names(text)
-    for name in names:
-        if name not in COVARIANCE_TYPES:
-            known = ", ".join(COVARIANCE_TYPES)
-            raise argparse.ArgumentTypeError(f"there is no model {name!r}; there are {known}")
-    return names
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; got {text}")
-    return number
-
-
-def _port(text: str) -> int:
-    number = _whole(text)
-    if not 0 <= number < 1 << 16:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 65535; got {text}")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = _whole(text)
-    if not 0 <= number < 1 << 32:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 4294967295; got {text}")
-    return number
-
-
-def _finite(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}")
-    return number
-
-
-def _degrees(text: str) -> float | str:
-    """Degrees of freedom: a number, or how they are estimated."""
-    if text in ESTIMATES:
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"must be a positive number, {' or '.join(ESTIMATES)}; got {text!r}"
-        )
-    return number
-
-
-def _fraction(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"must lie between 0 and 1, such as 0.01; got {text!r}")
-    return number

@@ -117,7 +117,8 @@ def _require_no_options(
     if weight_column is not None:
         raise ValueError("--weight-column needs a data file; the examples have no weights.")
     if label_column is not None:
-        raise ValueError("--init-labels needs a data file; the examples have no column of labels.")
+        option = label_option(arguments)
+        raise ValueError(f"{option} needs a data file; the examples have no column of labels.")
     for name, value in [*vars(_reading(arguments)).items(), ("id", arguments.id or None)]:
         if value is not None:
             options = "--header and --no-header need" if name == "header" else f"--{name} needs"
@@ -158,9 +159,12 @@ def _of_file(
     for text in [*choice.notes, *choice.first_oddities()]:
         note(text)
     if label_column is not None:
+        instead = "Use --init, or fit to fewer rows."
+        if hasattr(arguments, "target"):
+            instead = "Use fewer rows."
         raise ValueError(
-            f"{choice.source.path}: --init-labels needs rows in memory; these are read in pieces. "
-            "Use --init, or fit to fewer rows."
+            f"{choice.source.path}: {label_option(arguments)} needs rows in memory; these are read "
+            f"in pieces. {instead}"
         )
     size = f"{choice.source.path} would take {n_bytes / 1e9:.1f} GB of memory"
     room = f"{memory.free() / 1e9:.1f} GB are free"
@@ -178,6 +182,11 @@ def _of_file(
     if not writes_rows(arguments):  # predict and score count the rows that they write
         pieces.watch = count.show
     return Data(pieces, None, choice.names, choice.source.has_names, may_miss=may_miss)
+
+
+def label_option(arguments: argparse.Namespace) -> str:
+    """Return the command's option for a column of labels."""
+    return "--target" if hasattr(arguments, "target") else "--init-labels"
 
 
 def kept_columns(arguments: argparse.Namespace, names: list[str]) -> list[str]:

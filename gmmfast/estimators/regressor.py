@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any, Self
 
 import numpy as np
@@ -11,18 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.data.constraints import BOOLEAN, check_parameters
 from gmmfast.data.prior import Prior
-from gmmfast.data.validation import (
-    check_features,
-    check_rows,
-    check_sample_weight,
-    check_targets,
-)
+from gmmfast.data.validation import check_features, check_sample_weight, check_targets
 from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
+from gmmfast.estimators.template import Template, copied, fitted_of, rows_in_memory
 from gmmfast.parameters import Floats
-from gmmfast.rows.sources import is_elsewhere
 
 # of the variances of the columns, as a prior's scale: mclust's, of all of them, made the spread
 # about a curve with a standard deviation of 0.1 look like 0.18 (300 rows), this one like 0.12
@@ -116,10 +110,7 @@ class GaussianMixtureRegressor(Estimator):
         weights = check_sample_weight(sample_weight, len(X))
         joint = np.column_stack([X, columns])
         template = _default(joint, weights) if given is None else given
-        template.fit(joint, sample_weight=weights)
-        if isinstance(template, GaussianMixtureIC):
-            template = template.best_estimator_
-        self.mixture_ = template
+        self.mixture_ = fitted_of(template.fit(joint, sample_weight=weights))
         self._is_flat, self.n_targets_ = targets.ndim == 1, columns.shape[1]
         check_features(self, names, X.shape[1], reset=True)
         together = None if names is None else _together(names, of_targets, self.n_targets_)
@@ -196,30 +187,20 @@ class GaussianMixtureRegressor(Estimator):
 
     def _checked(self, X: Any, min_rows: int = 1) -> tuple[NDArray[Any], list[str] | None]:
         """Return the features of rows in memory, and the names of their columns."""
-        own = type(self).__name__
-        if is_elsewhere(X):
-            raise TypeError(
-                f"{own} needs rows in memory; got {type(X).__name__}. Fit a GaussianMixture to all "
-                "columns, and use its predict_features."
-            )
-        return check_rows(X, name=own, min_rows=min_rows)
+        remedy = "Fit a GaussianMixture to all columns, and use its predict_features."
+        return rows_in_memory(X, type(self).__name__, remedy, min_rows)
 
-    def _template(self) -> GaussianMixture | GaussianMixtureIC | None:
+    def _template(self) -> Template | None:
         """Return a copy of `mixture` that is not fitted."""
-        mixture = self.mixture
+        mixture = copied(self.mixture)
         if mixture is None:
             return None
-        if not isinstance(mixture, GaussianMixture | GaussianMixtureIC):
-            raise TypeError(
-                "mixture must be a GaussianMixture, a GaussianMixtureIC or None; got "
-                f"{type(mixture).__name__}."
-            )
         if mixture.noise is not None and mixture.noise is not False:
             raise ValueError(
                 "A regression needs a mixture without noise, which is uniform over all columns; "
                 f"got noise={mixture.noise!r}. Use component='t' for rows far from the others."
             )
-        return type(mixture)(**deepcopy(mixture.get_params(deep=False)))
+        return mixture
 
     # ------------------------------------------------------------------ scikit-learn's conventions
 

@@ -132,7 +132,21 @@ def _fit(estimator: Any) -> list[str]:
     if hasattr(estimator, "best_estimator_"):
         ranking = _ranking(estimator.results_, estimator.criterion)
         return [ranking, _mixture(estimator.best_estimator_)]
+    if hasattr(estimator, "mixtures_"):
+        return [_classes(estimator)]
     return [_mixture(getattr(estimator, "mixture_", estimator))]
+
+
+def _classes(classifier: Any) -> str:
+    shown = classifier.mixtures_[:MOST_COMPONENTS]
+    labels = [short(str(label)) for label in classifier.classes_[: len(shown)]]
+    columns = [
+        ("prior", [f"{prior:.4f}" for prior in classifier.priors_[: len(shown)]]),
+        ("components", [str(len(mixture.weights_)) for mixture in shown]),
+        ("covariance", [mixture.covariance_type for mixture in shown]),
+    ]
+    lines = [f"{len(shown)} of {len(classifier.classes_)} classes", f"BIC {classifier.bic_:.3f}"]
+    return table("class", labels, columns, lines)
 
 
 def _ranking(results: Any, criterion: str) -> str:

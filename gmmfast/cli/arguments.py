@@ -256,7 +256,7 @@ def _add_predict(commands: Any) -> None:
         "--probabilities", action="store_true", help="write the probability of each component"
     )
     help = "merge the components of the model into N clusters, and write clusters in their place"
-    parser.add_argument("--clusters", type=_positive, metavar="N", help=help)
+    parser.add_argument("--clusters", type=values.positive, metavar="N", help=help)
     _add_cut(parser)
     _add_threads(parser)
     _add_verbose(parser, "print rows read and written, to stderr")

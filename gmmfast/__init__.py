@@ -27,7 +27,8 @@ __all__ = [
     "load",
 ]
 
-MODULES = ("criteria", "datasets", "errors", "plotting", "tables")  # public, loaded on first use
+# public, loaded on first use
+MODULES = ("criteria", "datasets", "errors", "inference", "plotting", "tables")
 
 
 def __getattr__(name: str) -> Any:

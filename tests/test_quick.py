@@ -25,6 +25,7 @@ from gmmfast import (
     GaussianMixtureRegressor,
     Prior,
     chunks,
+    inference,
     plotting,
 )
 from gmmfast.calculator.app import make_app
@@ -90,6 +91,9 @@ def estimators(folder):
     GaussianMixture.beside(GaussianMixture(1, **few).fit(X), 2)
     GaussianMixture(2, prior=Prior(scale=1.0), **few).fit(X)
     GaussianMixtureRegressor(GaussianMixture(2, **few)).fit(X[:, :1], X[:, 1]).predict(X[:, :1])
+    inference.bootstrap(GaussianMixture(2, **few).fit(X), X, 2, random_state=0)
+    inference.likelihood_ratio_test(X, max_components=2, n_resamples=2, random_state=0)
+    inference.assignment([[1.0, 2.0], [1.0, 3.0]])
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -114,6 +114,48 @@ class Bootstrap:
         left_out = len(named[0]) - len(names)
         more = [f"{left_out} more are in standard_errors, low and high."] if left_out else []
         return Summary("\n".join([self._title(), "", *lines, *more]))
+
+    def reordered(self, order: ArrayLike) -> Bootstrap:
+        """Return the same results with the components in another order.
+
+        Parameters
+        ----------
+        order : array-like of int of shape (K,)
+            The component that comes first, second, and so on.
+
+        Returns
+        -------
+        Bootstrap
+        """
+        picked, is_tied = np.asarray(order), self.covariance_type == "tied"
+
+        def own(values: Estimates, axis: int) -> Estimates:
+            taken = values.each(partial(np.take, indices=picked, axis=axis))
+            shared = values.covariances if is_tied else taken.covariances
+            return taken._replace(covariances=shared, noise_weight=values.noise_weight)
+
+        four = self.estimates, self.standard_errors, self.low, self.high
+        estimates, errors, low, high = (own(each, 0) for each in four)
+        return replace(
+            self, estimates=estimates, standard_errors=errors, low=low, high=high,
+            replicates=own(self.replicates, 1),
+        )  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the results but for the replicates, as plain values for JSON.
+
+        Returns
+        -------
+        dict
+        """
+        names = "standard_errors", "low", "high"
+        own = {name: getattr(self, name).each(np.ndarray.tolist)._asdict() for name in names}
+        known = {
+            name: {key: value for key, value in values.items() if value is not None}
+            for name, values in own.items()
+        }
+        counts = {"n_resamples": self.n_resamples, "n_collapsed": self.n_collapsed}
+        return {"kind": self.kind, **counts, "confidence_level": self.confidence_level, **known}
 
     def _headings(self) -> tuple[str, str]:
         tail = 50 * (1 - self.confidence_level)
@@ -333,9 +375,9 @@ def _result(
     errors, low, high = (
         replicates.each(function)
         for function in (
-            partial(np.std, axis=0, ddof=1),
-            partial(np.quantile, q=tail, axis=0),
-            partial(np.quantile, q=1 - tail, axis=0),
+            lambda own: np.asarray(own.std(axis=0, ddof=1)),
+            lambda own: np.asarray(np.quantile(own, tail, axis=0)),
+            lambda own: np.asarray(np.quantile(own, 1 - tail, axis=0)),
         )
     )
     n_collapsed = n_resamples - n_sound

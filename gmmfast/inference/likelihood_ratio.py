@@ -172,7 +172,7 @@ def likelihood_ratio_test(
     }  # fmt: skip
     check_parameters("likelihood_ratio_test", options, OPTIONS)
     rng = check_random_state(random_state)
-    own = {"tol": TOL, "max_iter": MAX_ITER, "acceleration": "auto", "n_jobs": n_jobs, **params}
+    own = {"tol": TOL, "max_iter": MAX_ITER, "n_jobs": n_jobs, **params}
 
     def fitted(n_components: int) -> Fitted:
         mixture = GaussianMixture(

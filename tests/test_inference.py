@@ -160,8 +160,8 @@ def test_bootstrap__agrees_with_mclust():
     """Within 4 standard errors of the difference between two seeds.
 
     The relative error of a standard error from B replicates is ``sqrt((kurtosis - 1) / 4 B)``:
-    2.2 % for normal ones, 5 % for the covariances with the heaviest tails. Another 2 % is for fits that
-    end early: both packages stop at about 1e-5 nats per row.
+    2.2 % for normal ones, 5 % for the covariances with the heaviest tails. Another 2 % is for
+    fits that end early: both packages stop at about 1e-5 nats per row.
     """
     rows = np.array(json.loads((MCLUST / "iris.json").read_text())["data"], float)
     expected = json.loads((MCLUST / "iris-bootstrap.json").read_text())["bootstrap"]

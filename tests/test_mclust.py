@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from gmmfast import GaussianMixture, GaussianMixtureIC, plotting
+from gmmfast import GaussianMixture, GaussianMixtureIC, inference, plotting
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "mclust.md"
@@ -45,6 +45,7 @@ def names_of_the_page():
     fit.best_estimator_.n_samples_seen_ = best.n_samples_seen_
     return {
         "GaussianMixture": GaussianMixture, "GaussianMixtureIC": GaussianMixtureIC,
+        "inference": inference,
         "plotting": plotting, "X": X, "new": X[::7], "n": 50, "fit": fit, "labels": LABELS,
         "z": np.eye(K)[LABELS], "weights": np.repeat([1.0, 2.0], len(X) // 2),
         "noise": np.isin(np.arange(len(X)), stored("noise")["iris"]["noise_rows"]),
@@ -152,6 +153,17 @@ def is_sample(found):
     assert rows.shape == (50, 4) and {*labels} <= {0, 1}
 
 
+def has_errors(found):
+    """The component of 50 rows stands alone: its weight is binomial; 13 % are 4 sigma."""
+    errors = found.standard_errors.weights
+    np.testing.assert_allclose(errors, np.sqrt(2 / 9 / 150), rtol=0.13)
+
+
+def chooses_three(test):
+    """As in tests/mclust/iris-bootstrap.json."""
+    assert test.best_n_components == 3
+
+
 def is_drawn(*axes):
     """There are axes, one or a grid; they are closed, as warnings are errors."""
     for each in axes:
@@ -183,6 +195,9 @@ CHECKS = {
     "predict(fit, new)": is_near(POSTERIOR[::7].argmax(axis=1), POSTERIOR[::7]),
     "predict(densityMclust(X), new, logarithm = TRUE)": is_log_density,
     "sim(modelName, parameters, n)": is_sample,
+    "MclustBootstrap(fit)": has_errors,
+    'MclustBootstrap(fit, type = "wlbs")': has_errors,
+    'mclustBootstrapLRT(X, modelName = "VVV")': chooses_three,
     'plot(fit, what = "BIC")': is_drawn,
     'plot(fit, what = "classification")': is_drawn,
     'plot(fit, what = "uncertainty")': is_drawn,

@@ -240,7 +240,7 @@ def bootstrap(
     >>> import numpy as np
     >>> from gmmfast import GaussianMixture
     >>> from gmmfast.inference import bootstrap
-    >>> X = np.random.default_rng(0).normal([[0.0], [9.0]], size=(2, 100, 1)).reshape(-1, 1)
+    >>> X = np.random.default_rng(0).normal([0.0, 9.0], size=(100, 2)).reshape(-1, 1)
     >>> mixture = GaussianMixture(2, random_state=0).fit(X)
     >>> found = bootstrap(mixture, X, random_state=0)
     >>> found.standard_errors.means.round(1)
@@ -281,7 +281,7 @@ def bootstrap(
 
 
 def rows_of(mixture: GaussianMixture, X: Any, sample_weight: Any) -> MemoryRows:
-    """Return the rows of a fit, in float64 and without those of weight 0."""
+    """Return the rows of a fit, in float64 and without rows of weight 0."""
     if not isinstance(mixture, GaussianMixture):
         raise TypeError(
             f"bootstrap needs a fitted GaussianMixture; got {type(mixture).__name__}. Of a "

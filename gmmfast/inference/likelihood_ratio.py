@@ -161,7 +161,7 @@ def likelihood_ratio_test(
     --------
     >>> import numpy as np
     >>> from gmmfast.inference import likelihood_ratio_test
-    >>> X = np.random.default_rng(0).normal([[0.0], [9.0]], size=(2, 50, 1)).reshape(-1, 1)
+    >>> X = np.random.default_rng(0).normal([0.0, 9.0], size=(50, 2)).reshape(-1, 1)
     >>> likelihood_ratio_test(X, "spherical", 3, 99, random_state=0).best_n_components
     2
     """

@@ -158,6 +158,7 @@ def calculator(folder):
         rows = client.get("/api/download/rows.csv", params=params).text
         assert rows.startswith("row,a,b,component")
         assert client.post("/api/rows", params=params, content="1,2\n").json()["n_rows"] == 1
+        assert client.post("/api/sureness", params=params).status_code in (200, 400)
     np.save(folder / "data.npy", X)  # the same as the server's other process does it
     origin = Origin("x.arrow", ["a", "b"], has_names=True, drop_missing=False)
     assert compute(folder, origin, read_settings({}, origin.names), lambda _: None)["report"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -105,15 +105,31 @@ class Bootstrap:
         str
             A notebook shows it as it is printed.
         """
-        four = self.estimates, self.standard_errors, self.low, self.high
-        named = [_lines(own, self.covariance_type, self.feature_names) for own in four]
-        names = [name for name, _ in named[0]][:MAX_LINES]
+        every = self.lines()
+        shown = every[:MAX_LINES]
         headings = ["estimate", "std. error", *self._headings()]
-        cells = [[significant(value) for _, value in own[:MAX_LINES]] for own in named]
+        cells = [[significant(line[i]) for line in shown] for i in range(1, 5)]
+        names = [line[0] for line in shown]
         lines = table("parameter", names, list(zip(headings, cells, strict=True)))
-        left_out = len(named[0]) - len(names)
+        left_out = len(every) - len(shown)
         more = [f"{left_out} more are in standard_errors, low and high."] if left_out else []
         return Summary("\n".join([self._title(), "", *lines, *more]))
+
+    def lines(self, names: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
+        """Return the table as values: name, estimate, standard error, and ends of the interval.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Of the columns, instead of `feature_names`.
+
+        Returns
+        -------
+        list of (str, float, float, float, float)
+        """
+        four = self.estimates, self.standard_errors, self.low, self.high
+        own = [_lines(each, self.covariance_type, names or self.feature_names) for each in four]
+        return [(same[0][0], *(value for _, value in same)) for same in zip(*own, strict=True)]
 
     def reordered(self, order: ArrayLike) -> Bootstrap:
         """Return the same results with the components in another order.
@@ -385,7 +401,9 @@ def _result(
     return Bootstrap(kind, n_resamples, n_collapsed, level, *own)
 
 
-def _lines(values: Estimates, covariance_type: str, names: list[str]) -> list[tuple[str, float]]:
+def _lines(
+    values: Estimates, covariance_type: str, names: Sequence[str]
+) -> list[tuple[str, float]]:
     """Return the name and the number of each line of the table."""
     (K, d), variances = values.means.shape, values.covariances
     if variances.ndim == 3 or covariance_type == "tied":

@@ -195,7 +195,7 @@ def regression():
 def sureness():
     """Means of bootstrap replicates over the rows, and the distribution of one of them."""
     X = load_customers().data[:120]
-    mixture = GaussianMixture(2, tol=1e-5, random_state=0).fit(X)
+    mixture = GaussianMixture(2, tol=1e-6, random_state=0).fit(X)
     found = bootstrap(mixture, X, random_state=0)
     left, right = plt.subplots(1, 2, figsize=(8.6, 3.6))[1]
     left.plot(*X.T, ".", color="0.7", markersize=3)

@@ -106,6 +106,18 @@ def test_bootstrap__replicates_are_fits_to_weighted_rows(fitted):
         np.testing.assert_allclose(found.replicates.means[b], plain.means_, atol=0.05)
 
 
+def test_bootstrap__of_many_rows_goes_on_until_the_parameters_have_moved():
+    """With 1e-5 nats per row, each replicate would end after a step; then errors are a third."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(6000, 2))
+    rows[:3000, 0] += 2.5
+    own = GaussianMixture(2, tol=1e-9, max_iter=5000, random_state=0).fit(rows)
+    usual, exact = (bootstrap(own.set_params(tol=tol), rows, **FEW) for tol in (1e-3, 1e-9))
+    for name in ("weights", "means", "covariances"):
+        errors = (getattr(found.standard_errors, name) for found in (usual, exact))
+        np.testing.assert_allclose(*errors, rtol=0.02)
+
+
 def test_bootstrap__of_t_components_and_noise():
     outliers = np.random.default_rng(2).uniform(-30, 30, (15, 2))
     rows = np.concatenate([X, outliers])
@@ -161,7 +173,7 @@ def test_bootstrap__agrees_with_mclust():
 
     The relative error of a standard error from B replicates is ``sqrt((kurtosis - 1) / 4 B)``:
     2.2 % for normal ones, 5 % for the covariances with the heaviest tails. Another 2 % is for
-    fits that end early: both packages stop at about 1e-5 nats per row.
+    fits that end early: mclust stops at about 1e-5 nats per row.
     """
     rows = np.array(json.loads((MCLUST / "iris.json").read_text())["data"], float)
     expected = json.loads((MCLUST / "iris-bootstrap.json").read_text())["bootstrap"]

@@ -197,10 +197,10 @@ def bootstrap(
 ) -> Bootstrap:
     """Standard errors and percentile intervals of all parameters of a fitted mixture.
 
-    Each replicate is fitted from the parameters of the mixture, until the mean log-likelihood
-    changes by less than 1e-5 nats per row (or `tol`, if it is smaller). Its components get the
-    labels of the fitted ones: squared distances of the means, in standard deviations of the
-    features, have the smallest sum.
+    Each replicate is fitted from the parameters of the mixture, until the log-likelihood of all
+    rows changes by less than 1e-4 nats, or by less than `tol` per row, if that is less. Its
+    components get the labels of the fitted ones: squared distances of the means, in standard
+    deviations of the features, have the smallest sum.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from gmmfast.data.validation import check_random_state
 from gmmfast.em.replicates import Refitting
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.inference.bootstrap import rows_of
-from gmmfast.inference.replicates import MAX_ITER, TOL, drawing_of, in_blocks, refitting_of
+from gmmfast.inference.replicates import MAX_ITER, drawing_of, in_blocks, refitting_of
 from gmmfast.models import Model
 from gmmfast.parameters import Floats
 from gmmfast.reporting.report import Summary, significant
@@ -172,7 +172,7 @@ def likelihood_ratio_test(
     }  # fmt: skip
     check_parameters("likelihood_ratio_test", options, OPTIONS)
     rng = check_random_state(random_state)
-    own = {"tol": TOL, "max_iter": MAX_ITER, "n_jobs": n_jobs, **params}
+    own = {"tol": 1e-5, "max_iter": MAX_ITER, "n_jobs": n_jobs, **params}
 
     def fitted(n_components: int) -> Fitted:
         mixture = GaussianMixture(

@@ -22,6 +22,7 @@ from benchmarks import (
     fits,
     gaps,
     growth,
+    inference,
     iterations,
     large_starts,
     latency,
@@ -214,6 +215,17 @@ standard deviations of 3 (*separated*) and 0.5 (*overlapping*). *Active* are the
 matter to a row: with more than 1e-16 of its density. Heavy tails reach farther. Where groups are
 apart, a pass of t components therefore computes all of them and one of Gaussian components a few;
 with overlapping groups both compute the same ones.""",
+    ),
+    "inference": Part(
+        "Standard errors and tests",
+        inference,
+        f"""\
+{inference.REPLICATES} bootstrap replicates of {inference.ROWS}, {inference.MODEL} with
+{inference.K} components, by `bootstrap` and mclust's `MclustBootstrap`, with as many threads as
+each takes by default (mclust: one), with the seeds 0 to {inference.SEEDS[-1]}. Both find the
+standard errors of the means of the first column; a cell has the medians over the seeds. Then
+`likelihood_ratio_test` and `mclustBootstrapLRT` for one component against two, two against three
+and three against four, with {inference.TESTED} replicates each, and their p values.""",
     ),
     "bayesian": Part(
         "Variational Bayes",

@@ -15,6 +15,7 @@ from gmmfast import (
 from gmmfast.analysis import merge_components, simulate
 from gmmfast.data.constraints import MODEL_CODES
 from gmmfast.datasets import load_customers
+from gmmfast.inference import bootstrap
 from gmmfast.plotting import plot_clusters, plot_criterion, plot_entropy, plot_mixture
 
 
@@ -248,4 +249,22 @@ def classes():
             ax.plot(*X[y == label].T, ".", color=color, markersize=3)
         title = f'kind="{kind}": {100 * model.score(X, y):.0f} % of these rows'
         ax.set(title=title, aspect="equal")
+    plt.tight_layout()
+
+
+def sureness():
+    """Means of bootstrap replicates over the rows, and the distribution of one of them."""
+    X = load_customers().data[:120]
+    mixture = GaussianMixture(2, tol=1e-6, random_state=0).fit(X)
+    found = bootstrap(mixture, X, random_state=0)
+    left, right = plt.subplots(1, 2, figsize=(8.6, 3.6))[1]
+    left.plot(*X.T, ".", color="0.7", markersize=3)
+    for k in range(2):
+        left.plot(*found.replicates.means[:, k].T, ".", color=f"C{k}", markersize=2, alpha=0.4)
+    left.plot(*mixture.means_.T, "k+", markersize=10)
+    left.set(xlabel="average order value", ylabel="orders per month")
+    right.hist(found.replicates.means[:, 0, 0], bins=40, color="C0", alpha=0.6)
+    right.axvspan(found.low.means[0, 0], found.high.means[0, 0], color="0.85", zorder=0)
+    right.axvline(mixture.means_[0, 0], color="k", linewidth=1)
+    right.set(xlabel="mean of the average order value", ylabel="replicates")
     plt.tight_layout()

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # public, loaded on first use
-MODULES = ("analysis", "criteria", "datasets", "errors", "plotting", "tables")
+MODULES = ("analysis", "criteria", "datasets", "errors", "inference", "plotting", "tables")
 
 
 def __getattr__(name: str) -> Any:

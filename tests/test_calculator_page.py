@@ -485,6 +485,21 @@ def test_new_rows(page):
     expect(page.locator("#copy-applied")).to_be_hidden()
 
 
+def test_how_sure__shows_standard_errors_beside_the_parameters(page):
+    calculate(page)
+    show(page, "numbers")
+    page.click("#sure")
+    expect(page.locator("#sure-note")).to_contain_text("From 999 fits", timeout=FIRST_FIT)
+    lines = cells(page, "#sureness")
+    assert len(lines) == 2 + 2 * 4  # weights; means and variances
+    estimate, error, low, high = lines[0]
+    assert estimate == pytest.approx(0.5, abs=1e-3) and low < 0.5 < high
+    # 3 of 6 rows with exponential weights: the share is Beta(3, 3), with standard deviation 0.189
+    assert error == pytest.approx(0.189, rel=0.1)
+    page.click("#calculate")
+    expect(page.locator("#sureness tr")).to_have_count(0)
+
+
 def test_the_lines_are_there(page):
     calculate(page)
     page.locator("summary", has_text="in Python").click()

@@ -22,7 +22,7 @@ LAYERS = """
     __main__
     cli
     calculator
-    plotting root
+    plotting inference root
     analysis
     estimators
     files

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from sklearn.model_selection import cross_val_score
 
-from gmmfast import GaussianMixture, GaussianMixtureClassifier, GaussianMixtureIC, plotting
+from gmmfast import (
+    GaussianMixture,
+    GaussianMixtureClassifier,
+    GaussianMixtureIC,
+    inference,
+    plotting,
+)
 from gmmfast.analysis import merge_components
 
 TESTS = Path(__file__).parent
@@ -49,6 +55,7 @@ def names_of_the_page():
     line = GaussianMixture.from_parameters([0.4, 0.6], [[1.4], [4.9]], [[[0.03]], [[0.7]]])
     return {
         "GaussianMixture": GaussianMixture, "GaussianMixtureIC": GaussianMixtureIC,
+        "inference": inference,
         "plotting": plotting, "X": X, "new": X[::7], "n": 50, "fit": fit, "labels": LABELS,
         "merge_components": merge_components, "combi": merge_components(fit, X),
         "line": line, "p": [0.25, 0.5, 0.75], "q": line.quantile([0.25, 0.5, 0.75]),
@@ -205,6 +212,17 @@ def is_fit_of_some_classes(model):
     assert -model.bic_ == pytest.approx(theirs["bic"], abs=2e-2)
 
 
+def has_errors(found):
+    """The component of 50 rows stands alone: its weight is binomial; 13 % are 4 sigma."""
+    errors = found.standard_errors.weights
+    np.testing.assert_allclose(errors, np.sqrt(2 / 9 / 150), rtol=0.13)
+
+
+def chooses_three(test):
+    """As in tests/mclust/iris-bootstrap.json."""
+    assert test.best_n_components == 3
+
+
 def is_drawn(*axes):
     """There are axes, one or a grid; they are closed, as warnings are errors."""
     for each in axes:
@@ -248,6 +266,9 @@ CHECKS = {
     ),
     'cvMclustDA(MclustDA(X, labels, modelType = "EDDA"))': is_accuracy,
     "MclustSSC(X, some)": is_fit_of_some_classes,
+    "MclustBootstrap(fit)": has_errors,
+    'MclustBootstrap(fit, type = "wlbs")': has_errors,
+    'mclustBootstrapLRT(X, modelName = "VVV")': chooses_three,
     'plot(fit, what = "BIC")': is_drawn,
     'plot(fit, what = "classification")': is_drawn,
     'plot(fit, what = "uncertainty")': is_drawn,

@@ -26,6 +26,7 @@ from gmmfast import (
     GaussianMixtureRegressor,
     Prior,
     chunks,
+    inference,
     plotting,
 )
 from gmmfast.calculator.app import make_app
@@ -94,6 +95,9 @@ def estimators(folder):
     labels = np.arange(len(X)) % 3 - 1
     for kind in ("edda", "mclustda"):
         GaussianMixtureClassifier(GaussianMixture(1, **few), kind=kind).fit(X, labels).predict(X)
+    inference.bootstrap(GaussianMixture(2, **few).fit(X), X, 2, random_state=0)
+    inference.likelihood_ratio_test(X, max_components=2, n_resamples=2, random_state=0)
+    inference.assignment([[1.0, 2.0], [1.0, 3.0]])
     frame = pd.DataFrame(X, columns=["a", "b"])
     whole = GaussianMixture(2, **few).fit(frame, checkpoint=folder / "fit.npz", progress=True)
     GaussianMixture.resume(folder / "fit.npz")
@@ -169,6 +173,7 @@ def calculator(folder):
         rows = client.get("/api/download/rows.csv", params=params).text
         assert rows.startswith("row,a,b,component")
         assert client.post("/api/rows", params=params, content="1,2\n").json()["n_rows"] == 1
+        assert client.post("/api/sureness", params=params).status_code in (200, 400)
     np.save(folder / "data.npy", X)  # the same as the server's other process does it
     origin = Origin("x.arrow", ["a", "b"], has_names=True, drop_missing=False)
     assert compute(folder, origin, read_settings({}, origin.names), lambda _: None)["report"]

@@ -29,6 +29,7 @@ from gmmfast.calculator.guard import Guard, failure
 from gmmfast.calculator.new_rows import read_new_rows
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings, shown
+from gmmfast.calculator.sureness import sureness_of
 from gmmfast.data.constraints import COVARIANCE_TYPES, ONE_COLUMN
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
@@ -84,6 +85,7 @@ def make_app(token: str, port: int, any_address: bool = False) -> Starlette:
         Route("/api/fit", fit_status),
         Route("/api/picture", draw, methods=["POST"]),
         Route("/api/rows", use_model, methods=["POST"]),
+        Route("/api/sureness", how_sure, methods=["POST"]),
         Route("/api/download/{name}", download),
         Route("/static/{name}", lambda request: static_file(request.path_params["name"])),
     ]
@@ -343,6 +345,12 @@ def _apply(job: Job, path: Path, rate: float) -> dict[str, Any]:
         "outlier": outlier[shown].tolist(),
         "n_outliers": int(np.count_nonzero(outlier)),
     }
+
+
+async def how_sure(request: Request) -> Response:
+    """Return standard errors and intervals of the parameters."""
+    job = _done(_session(request))
+    return JSONResponse(await asyncio.to_thread(sureness_of, job))
 
 
 async def download(request: Request) -> Response:

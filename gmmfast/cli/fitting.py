@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from gmmfast.data.constraints import require_columns
 from gmmfast.data.prior import Prior
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
+from gmmfast.inference import Bootstrap, bootstrap
 from gmmfast.reporting.outcome import report_of, saved_form
 from gmmfast.reporting.report import fit_as_json, fit_as_text
 from gmmfast.reporting.scaling import Scaling
@@ -31,6 +33,7 @@ def fit(arguments: argparse.Namespace) -> int:
     require_model_output(arguments)
     is_resumed = resumes(arguments)
     require_picture(arguments.plot)
+    require_bootstrap(arguments)
     if arguments.components is None and arguments.init_labels is None:
         raise ValueError(
             "-k/--components is required, the number of components; or --init-labels, a column of "
@@ -80,6 +83,8 @@ def fit(arguments: argparse.Namespace) -> int:
         )
     result = model, rows, data.weights, data.names, scaling
     report = report_of(*result, source(arguments), groups)
+    if arguments.bootstrap is not None:
+        report = replace(report, bootstrap=_bootstrap(model, data, arguments))
     try:
         print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
     finally:  # whoever reads the output may leave early, as head does
@@ -91,6 +96,37 @@ def fit(arguments: argparse.Namespace) -> int:
             in_memory = None if isinstance(data.rows, Chunks) else data.rows
             draw_components(saved, in_memory, arguments.plot)
     return NOT_CONVERGED if arguments.strict and not model.converged_ else 0
+
+
+def require_bootstrap(arguments: argparse.Namespace) -> None:
+    """Raise ValueError, before the fit, for a bootstrap that the other options rule out."""
+    if arguments.bootstrap is None:
+        return
+    if arguments.bootstrap < 2:
+        raise ValueError(
+            f"--bootstrap needs at least 2 replicates; got {arguments.bootstrap}. Use 999, for "
+            "standard errors that are accurate to 2 percent."
+        )
+    if arguments.standardize:
+        raise ValueError(
+            "--bootstrap gives standard errors in the units of the fit, which --standardize "
+            "changes. Leave out one of the two."
+        )
+
+
+def _bootstrap(model: GaussianMixture, data: Data, arguments: argparse.Namespace) -> Bootstrap:
+    """Return the bootstrap of a fit, its components in the order of the report."""
+    rows: Any = data.rows
+    own = bootstrap(
+        model,
+        rows,
+        arguments.bootstrap,
+        sample_weight=data.weights,
+        random_state=arguments.seed,
+        n_jobs=arguments.threads,
+    )
+    named = replace(own, feature_names=data.names)
+    return named.reordered(np.argsort(-model.weights_, kind="stable"))
 
 
 def prior_of(arguments: argparse.Namespace) -> Prior | Literal["mclust"] | None:

@@ -44,7 +44,7 @@ from gmmfast.models.step import (
     parameters_in,
     statistics_from,
 )
-from gmmfast.parameters import Parameters, SufficientStatistics
+from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.rows import Hints, Rows
 
 CAUTION = 1e3, 1e4  # of starts that follow a collapse: the first is sound for iris at K = 5 (1e4
@@ -248,6 +248,11 @@ class Course:
     def lower_bound(self) -> float:
         """The last lower bound."""
         return float(self._fit.numbers[LOWER_BOUND])
+
+    @property
+    def flat(self) -> Floats:
+        """The whole mixture (m,), as `gmmfast.models.step.state_in` reads it."""
+        return self._fit.flat
 
     @property
     def status(self) -> Status:

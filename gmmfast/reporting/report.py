@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,18 @@ MAX_FEATURES = 8  # up to here a component is one line of the table of means
 MAX_MATRIX_LINES = 48  # more lines of covariance matrices than this are not readable
 
 Array = NDArray[np.floating[Any]]
+
+
+class Sureness(Protocol):
+    """Standard errors and intervals of parameters, such as `gmmfast.inference.Bootstrap`."""
+
+    def summary(self) -> str:
+        """Return a table."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +72,8 @@ class FitReport:
         Share of the weight that the fit left out; `total_weight` is of the rest.
     degrees_of_freedom : ndarray of shape (K,) or None
         Of t components, whose `covariances` are scale matrices; None of Gaussian ones.
+    bootstrap : Sureness or None
+        Standard errors and intervals of the parameters; None if there are none.
     """
 
     source: str
@@ -84,6 +98,7 @@ class FitReport:
     noise_weight: float | None = None
     trim: float = 0.0
     degrees_of_freedom: Array | None = None
+    bootstrap: Sureness | None = None
 
 
 class Advice(NamedTuple):
@@ -171,6 +186,7 @@ def fit_as_json(report: FitReport) -> str:
         "n_iter": report.n_iter,
         "converged": report.converged,
         "stop_reason": report.stop_reason,
+        **({} if report.bootstrap is None else {"bootstrap": report.bootstrap.to_dict()}),
     }
     return json_object(members)
 
@@ -194,7 +210,10 @@ def _plain(value: Any) -> Any:
 def fit_as_text(report: FitReport, advice: Advice = COMMAND_LINE) -> Summary:
     """Return the report as text: what ``gmmfast fit`` and `GaussianMixture.summary` print."""
     outcome = "\n".join(_outcome(report, advice))
-    return Summary(f"{_title(report)}\n\n{parameters_as_text(report, advice)}\n\n{outcome}")
+    parameters = parameters_as_text(report, advice)
+    if report.bootstrap is not None:
+        parameters += f"\n\n{report.bootstrap.summary()}"
+    return Summary(f"{_title(report)}\n\n{parameters}\n\n{outcome}")
 
 
 def parameters_as_text(report: FitReport, advice: Advice = COMMAND_LINE) -> str:

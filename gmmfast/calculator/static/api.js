@@ -73,4 +73,5 @@ export const leave = () => {
 export const cancelFit = () => ask("DELETE", "fit");
 export const picture = (columns, options = {}) => ask("POST", "picture", { json: { columns, ...options } });
 export const useModel = (rows, rate) => ask("POST", "rows", { query: { rate }, body: rows });
+export const sureness = () => ask("POST", "sureness");
 export const downloadAddress = (name) => address(`download/${name}`);

@@ -57,6 +57,7 @@ export class Results {
     });
     $("get-svg").addEventListener("click", () => this.downloadPicture());
     $("apply").addEventListener("click", () => this.apply());
+    $("sure").addEventListener("click", () => this.showSureness());
     $("copy-applied").addEventListener("click", () => {
       this.copy(asText($("applied")), "The table is copied.", "applied-copied");
     });
@@ -94,6 +95,7 @@ export class Results {
     this.setOutdated(inputs);
     $("copied").textContent = "";
     this.clearApplied();
+    this.clearSureness();
     this.showWords();
     this.showTables();
     this.showAxes();
@@ -323,6 +325,31 @@ export class Results {
     const href = URL.createObjectURL(new Blob([await svgOf("picture")], { type: "image/svg+xml" }));
     make("a", { href, download: "mixture.svg" }).click();
     setTimeout(() => URL.revokeObjectURL(href), 1000);
+  }
+
+  clearSureness() {
+    $("sure-note").textContent = "";
+    $("sureness").replaceChildren();
+  }
+
+  async showSureness() {
+    const { result } = this;
+    this.clearSureness();
+    $("sure").disabled = true;
+    $("sure-note").textContent = "Fitting 999 replicates ...";
+    try {
+      const found = await api.sureness();
+      if (this.result !== result) return;
+      fillTable($("sureness"), ["parameter", "estimate", "standard error", "95 % from", "to"], found.lines);
+      const leftOut = found.n_collapsed ? `; ${found.n_collapsed} collapsed and are left out` : "";
+      $("sure-note").textContent =
+        `From ${found.n_resamples} fits to the rows with random weights${leftOut}. ` +
+        "Other data from the same source would vary about as much.";
+    } catch (error) {
+      if (this.result === result) $("sure-note").textContent = error.message;
+    } finally {
+      $("sure").disabled = false;
+    }
   }
 
   clearApplied() {

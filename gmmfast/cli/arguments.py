@@ -192,7 +192,7 @@ def _add_fit(commands: Any) -> None:
     add("--seed", type=values.seed, default=0, help="seed of the random starts (0)")
     add("--weight-column", metavar="NAME", help="column with the weight of each row")
     help = "print standard errors and intervals from N replicates of the rows, such as 999"
-    add("--bootstrap", type=_whole, metavar="N", help=help)
+    add("--bootstrap", type=values.whole, metavar="N", help=help)
     help = "draw the components over the rows (.png, .svg or .pdf)"
     add("--plot", type=Path, metavar="PICTURE", help=help)
     add("--checkpoint", type=Path, metavar="FILE.npz", help="write checkpoints of the fit here")

@@ -20,6 +20,10 @@ from gmmfast.analysis import merge_components
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "mclust.md"
+INDEX = (TESTS / "mclust" / "index.txt").read_text().split()
+# endings of names: of models, of datasets in series, and of methods
+MODEL, SERIES = r"([EV]|X|XII|XXI|XXX|[EV][EIV][EIV])$", r"(\.[a-z0-9.]+|_[a-z]+|\d+cycle)$"
+METHODS = r"(print|summary|plot|predict|as)\."
 K = 3  # species; the best model has two components
 
 
@@ -221,6 +225,17 @@ def has_errors(found):
 def chooses_three(test):
     """As in tests/mclust/iris-bootstrap.json."""
     assert test.best_n_components == 3
+
+
+@pytest.mark.parametrize("name", INDEX)
+def test_index__each_function_has_a_line(name):
+    """Under its own name, or without the name of a model or of a method's class."""
+    page = set(re.findall(r"[\w.]+", PAGE.read_text()))
+    own = {name, re.sub(MODEL, "", name), re.sub(SERIES, "", name)}
+    own |= {each + ".1" for each in own} | {each + ".control" for each in own}
+    if method := re.match(METHODS, name):
+        own.add(method[1])
+    assert own & page
 
 
 def is_drawn(*axes):

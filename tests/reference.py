@@ -2,7 +2,7 @@
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import digamma, logsumexp
+from scipy.special import betaln, digamma, gammaln, logsumexp, multigammaln
 from scipy.stats import multivariate_normal, multivariate_t
 
 
@@ -108,3 +108,40 @@ def t_log_prob(X, weights, means, scales, degrees):
 def likely_degrees(surplus):
     """Degrees of freedom for a mean of u - E[log u] - 1, by bisection."""
     return 2 * brentq(lambda half: np.log(half) - digamma(half) - surplus, 1e-3, 1e6, xtol=1e-14)
+
+
+def evidence_bound(mixture, X):
+    """Lower bound of the evidence of a Bayesian mixture, up to a constant of its prior.
+
+    Bishop 2006, equations 10.70 to 10.77: the log densities less the divergence of the posterior.
+    """
+    K, d = mixture.means_.shape
+    nu, beta = np.broadcast_to(mixture.degrees_of_freedom_, K), mixture.mean_precision_
+    spread = as_matrix(mixture.covariance_prior_, d)
+    divergence = 0.0
+    for k in range(K):
+        is_tied = mixture.covariance_type == "tied"
+        C = as_matrix(mixture.covariances_ if is_tied else mixture.covariances_[k], d)
+        P, log_det = np.linalg.inv(C), np.linalg.slogdet(C)[1]
+        expected = d * np.log(2 / nu[k]) - log_det + digamma((nu[k] - np.arange(d)) / 2).sum()
+        normalizer = nu[k] / 2 * (log_det + d * np.log(nu[k] / 2)) - multigammaln(nu[k] / 2, d)
+        of_posterior = normalizer + (nu[k] - d - 1) / 2 * expected - nu[k] * d / 2
+        of_prior = (mixture.degrees_of_freedom_prior_ - d - 1) / 2 * expected
+        divergence += of_posterior - of_prior + np.trace(spread @ P) / 2
+        shift, rows = mixture.means_[k] - mixture.mean_prior_, mixture.mean_precision_prior_
+        divergence += d / 2 * (np.log(beta[k]) - 1 + rows / beta[k]) + rows / 2 * shift @ P @ shift
+    prior = mixture.weight_concentration_prior_
+    if mixture.weight_concentration_prior_type == "dirichlet_process":
+        a, b = mixture.weight_concentration_
+        taken, kept = digamma(a) - digamma(a + b), digamma(b) - digamma(a + b)
+        divergence += ((a - 1) * taken + (b - prior) * kept - betaln(a, b)).sum()
+    else:
+        a = mixture.weight_concentration_
+        expected = digamma(a) - digamma(a.sum())
+        divergence += gammaln(a.sum()) - gammaln(a).sum() + ((a - prior) * expected).sum()
+    return mixture.score_samples(X).sum() - divergence
+
+
+def as_matrix(spread, d):
+    """A matrix (d, d), variances (d,) or one variance as a matrix."""
+    return spread if np.ndim(spread) == 2 else np.eye(d) * spread

@@ -174,9 +174,10 @@ def _upper_bound(a: Mixture, b: Mixture) -> float:
         log_psi = log_b + log_phi - np.logaddexp.reduce(log_phi, axis=0)
         log_parts = log_psi - divergences
         log_phi = log_a + log_parts - np.logaddexp.reduce(log_parts, axis=1)[:, None]
-        with np.errstate(invalid="ignore"):
-            terms = np.exp(log_phi) * (log_phi - log_psi + divergences)
-        bound = float(np.nansum(terms))
+        is_part = log_phi > -np.inf  # others count as zero, whatever their divergence
+        gaps = np.subtract(log_phi, log_psi, out=np.zeros_like(log_phi), where=is_part)
+        own = np.where(is_part, divergences, 0.0)
+        bound = float((np.exp(log_phi) * (gaps + own)).sum())
         if not last - bound > SETTLED * max(1.0, abs(bound)):
             break
         last = bound

@@ -25,8 +25,8 @@ def mixture_of(given: Any, function: str) -> GaussianMixture:
     if not isinstance(given, GaussianMixture):
         kind = f"{type(given).__module__}.{type(given).__name__}"
         raise TypeError(
-            f"{function} needs a GaussianMixture or a GaussianMixtureIC; got {kind}. Convert a "
-            "mixture of scikit-learn by GaussianMixture.from_sklearn."
+            f"{function} needs a GaussianMixture or a GaussianMixtureIC; got {kind}. Make one of "
+            "another mixture by GaussianMixture.from_parameters or from_sklearn."
         )
     given._check_fitted()
     return given

@@ -183,7 +183,12 @@ def check_precisions_init(
         if (array <= 0).any():
             raise ValueError(f"'{label}' should be positive; got {array.min():g}")
         return array
-    matrices = array.reshape(-1, n_features, n_features)
+    return _definite(array, label)
+
+
+def _definite(array: Floats, label: str) -> Floats:
+    """Return matrices (d, d) or (K, d, d) after a check: symmetric and positive definite."""
+    matrices = array.reshape(-1, *array.shape[-2:])
     turned = matrices.swapaxes(1, 2)
     sizes = np.abs(matrices).max(axis=(1, 2), keepdims=True)
     symmetric = np.abs(matrices - turned) <= 1e-8 * sizes + 1e-5 * np.abs(turned)
@@ -205,8 +210,7 @@ def check_prior_covariance(covariance: ArrayLike, covariance_type: str, n_featur
     """Return the covariance of a prior: (d, d) positive definite, variances (d,) or one ()."""
     name, d = "covariance_prior", n_features
     if covariance_type in ("full", "tied"):
-        given = _given(covariance, (d, d), name)
-        return check_precisions_init(given, "tied", 1, d, name)
+        return _definite(_given(covariance, (d, d), name).astype(np.float64, copy=False), name)
     array = _given(covariance, (d,) if covariance_type == "diag" else (), name)
     if (array <= 0).any():
         raise ValueError(f"'{name}' should be positive; got {array.min():g}. Give variances.")

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from gmmfast.data.given import check_prior_covariance, check_prior_mean
-from gmmfast.models.variational import ConjugatePrior
+from gmmfast.models.conjugate import ConjugatePrior
 from gmmfast.parameters import Floats, Scatter
 from gmmfast.rows import Rows
 from gmmfast.rows.dependence import covariance_of
 
 
 def conjugate_prior(
-    params: Mapping[str, Any], center: Floats, rows: Rows | None = None
+    params: Mapping[str, Any], n_features: int, rows: Rows | None = None
 ) -> ConjugatePrior:
     """Return the prior that the parameters of an estimator describe.
 
@@ -23,8 +23,8 @@ def conjugate_prior(
     ----------
     params : mapping
         Of `BayesianGaussianMixture`.
-    center : ndarray of shape (d,)
-        Of the rows.
+    n_features : int
+        d.
     rows : Rows, optional
         The data, which are needed if a mean or a covariance is None.
 
@@ -33,7 +33,7 @@ def conjugate_prior(
     ValueError
         If a parameter does not go with the number of features.
     """
-    d, covariance_type = len(center), params["covariance_type"]
+    d, covariance_type = n_features, params["covariance_type"]
     concentration = params["weight_concentration_prior"]
     if concentration is None:
         concentration = 1 / params["n_components"]
@@ -57,7 +57,7 @@ def conjugate_prior(
         float(concentration),
         params["weight_concentration_prior_type"] == "dirichlet_process",
         1.0 if mean_precision is None else float(mean_precision),
-        mean - center,
+        mean,
         float(d if degrees is None else degrees),
         covariance,
     )

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmfast import em
 from gmmfast.data.constraints import (
     BAYESIAN,
     Acceleration,
@@ -26,7 +27,7 @@ from gmmfast.em.state import reached_by_em
 from gmmfast.estimators.fitting import FittingMixture
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.models import Model
-from gmmfast.models.variational import ConjugatePrior, with_posterior
+from gmmfast.models.variational import with_posterior
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.rows import Origin, Rows
 from gmmfast.rows.sources import Source
@@ -59,9 +60,8 @@ class BayesianGaussianMixture(FittingMixture):
         "dirichlet_process", of broken sticks, where early components may take most of the weight,
         or "dirichlet_distribution", which is symmetric in the components.
     weight_concentration_prior : float or None, default=None
-        Concentration of the process (gamma), or of the distribution (alpha_0): rows that each
-        component has seen before, so to say. Small values leave more components empty. None is
-        ``1 / n_components``.
+        Concentration of the process (gamma), or of the distribution (alpha_0): the prior count of
+        rows per component. Small values leave more components empty. None is ``1 / n_components``.
     mean_precision_prior : float or None, default=None
         Rows that `mean_prior` counts for (beta_0). None is 1.
     mean_prior : array-like of shape (d,), default=None
@@ -83,7 +83,7 @@ class BayesianGaussianMixture(FittingMixture):
         Number of threads, as in `GaussianMixture`.
     acceleration : {"none", "auto"}, default="none"
         "auto" extrapolates the iterations, as in `GaussianMixture`. The lower bounds are then of
-        the mixture before an iteration, not behind it.
+        the mixture before an iteration, not after it.
 
     Attributes
     ----------
@@ -128,9 +128,10 @@ class BayesianGaussianMixture(FittingMixture):
     Notes
     -----
     `score_samples` and `predict_proba` take expected log densities, as scikit-learn does, not the
-    predictive density of the posterior. For "diag" and "spherical", scikit-learn's lower bound
-    takes Wishart's normalizer for that of independent precisions; so does this one, and it may
-    fall slightly.
+    predictive density of the posterior; `sample` and `impute` take the expected parameters.
+
+    For "diag" and "spherical", scikit-learn's lower bound takes Wishart's normalizer for that of
+    independent precisions; so does this one, and it may fall slightly.
 
     References
     ----------
@@ -215,8 +216,8 @@ class BayesianGaussianMixture(FittingMixture):
         y : ignored
             Present for scikit-learn's conventions.
         sample_weight : array-like of shape (n,), optional
-            Row weights. Weight 0 leaves a row out; an integer weight repeats it. The prior is
-            beside all of them, so their sum matters.
+            Row weights. Weight 0 leaves a row out; an integer weight repeats it. The prior does
+            not scale with the weights, so their sum matters.
         callback : callable, optional
             Called as ``callback(iteration, lower_bound)`` after every iteration; a true result
             stops the fit.
@@ -275,9 +276,8 @@ class BayesianGaussianMixture(FittingMixture):
         point = checkpoints.read(path, "BayesianGaussianMixture")
         mixture, seen, position = cls(**point.settings), point.seen, point.position
         mixture._check_constructor()
-        prior = conjugate_prior(point.settings, seen.center)
-        mixture._set_prior(prior, seen.center)
-        model = with_posterior(mixture._model(), prior, seen.weight)
+        prior = conjugate_prior(point.settings, len(seen.center))
+        model = with_posterior(mixture._model(), prior, seen.center, seen.weight)
         parameters = reached_by_em(model, position.parameters, position.memory)
         mixture._set_parameters(parameters, model, parameters.means + seen.center, seen.dtype)
         mixture._set_progress(position, seen.weight)
@@ -287,26 +287,19 @@ class BayesianGaussianMixture(FittingMixture):
         return mixture
 
     def _model_for(self, rows: Rows) -> Model:
-        prior = conjugate_prior(vars(self), rows.center, rows)
-        self._set_prior(prior, rows.center)
-        return with_posterior(self._model(), prior, rows.weight)
-
-    def _set_prior(self, prior: ConjugatePrior, center: Floats) -> None:
-        self._prior = prior
-        self.weight_concentration_prior_ = prior.concentration
-        self.mean_precision_prior_ = prior.mean_precision
-        self.mean_prior_ = prior.mean + center
-        self.degrees_of_freedom_prior_ = prior.degrees
-        self.covariance_prior_ = prior.covariance
+        prior = conjugate_prior(vars(self), rows.n_features, rows)
+        return with_posterior(self._model(), prior, rows.center, rows.weight)
 
     def _settings(self, model: Model, n_features: int) -> dict[str, Any]:
         """Return the parameters of a checkpoint, and the prior in numbers."""
+        assert model.variational is not None
+        prior = model.variational.prior
         return super()._settings(model, n_features) | {
-            "weight_concentration_prior": self.weight_concentration_prior_,
-            "mean_precision_prior": self.mean_precision_prior_,
-            "mean_prior": self.mean_prior_.tolist(),
-            "degrees_of_freedom_prior": self.degrees_of_freedom_prior_,
-            "covariance_prior": self.covariance_prior_.tolist(),
+            "weight_concentration_prior": prior.concentration,
+            "mean_precision_prior": prior.mean_precision,
+            "mean_prior": prior.mean.tolist(),
+            "degrees_of_freedom_prior": prior.degrees,
+            "covariance_prior": prior.covariance.tolist(),
         }
 
     def _set_parameters(
@@ -318,8 +311,13 @@ class BayesianGaussianMixture(FittingMixture):
         degenerate: NDArray[np.bool_] | None = None,
     ) -> None:
         super()._set_parameters(parameters, model, means, dtype, degenerate)
-        assert parameters.posterior is not None
-        rows, prior = parameters.posterior[: len(means)], self._prior
+        assert parameters.posterior is not None and model.variational is not None
+        rows, prior = parameters.posterior[: len(means)], model.variational.prior
+        self.weight_concentration_prior_ = prior.concentration
+        self.mean_precision_prior_ = prior.mean_precision
+        self.mean_prior_ = prior.mean
+        self.degrees_of_freedom_prior_ = prior.degrees
+        self.covariance_prior_ = prior.covariance
         self.weight_concentration_ = prior.concentrations(rows)
         self.mean_precision_ = prior.mean_precision + rows
         is_tied = self.covariance_type == "tied"
@@ -331,6 +329,10 @@ class BayesianGaussianMixture(FittingMixture):
         log_dets, posterior = self._expected
         own = super()._parameters(center)
         return replace(own, log_dets=log_dets, posterior=posterior)
+
+    def _set_progress(self, result: em.EMResult | em.Position, unit: float = 1.0) -> None:
+        super()._set_progress(result, unit)
+        self.stop_reason_ = self.stop_reason_.replace("mean log-likelihood", "lower bound")
 
     def _degrees(self) -> None:
         """Return None: components are Gaussian, and `degrees_of_freedom_` the precisions'."""

@@ -47,7 +47,7 @@ class ConditionalMixture(FittedMixture):
         Parameters
         ----------
         features : int, str or sequence of int or str
-            Numbers or column names, in the order that the mixture is to have.
+            Numbers or column names, in the order of the new mixture.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class ConditionalMixture(FittedMixture):
         X_known : array-like or frame of shape (n, o)
             The known features of the rows, in the order of `known`.
         known : int, str or sequence of int or str, optional
-            Their numbers or names. By default all features that are no targets; where `target` is
+            Their numbers or names. By default all features that are not targets; where `target` is
             not given either, the columns of a frame.
         target : int, str or sequence of int or str, optional
             The features to predict; by default all that are not known.
@@ -204,7 +204,7 @@ class ConditionalMixture(FittedMixture):
 
     def _known(self, X_known: Any, indices: list[int]) -> NDArray[Any]:
         """Return the known features of rows after a check."""
-        X, names = check_rows(X_known, is_missing_allowed=self._may_miss)
+        X, names = check_rows(X_known, is_missing_allowed=True)
         expected, own = copy(self), self._names_of(indices)
         check_features(expected, own, len(indices), reset=True)
         check_features(expected, names, X.shape[1], reset=False)
@@ -267,9 +267,9 @@ class ConditionalMixture(FittedMixture):
         self._check_fitted()
         if self._noise() is not None:
             raise ValueError(
-                "Noise is uniform over a region of all features, and has no such density along "
-                "some; got a mixture with noise. Fit without noise, or make a mixture of the "
-                "components alone by from_parameters."
+                "Noise is uniform over a region of all features, and cannot be marginalized; got a "
+                "mixture with noise. Fit without noise, or make a mixture of the components alone "
+                "by from_parameters."
             )
         names = feature_names(self)
         has_names = hasattr(self, "feature_names_in_")

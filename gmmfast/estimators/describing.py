@@ -203,8 +203,7 @@ class DescribedMixture(FittedMixture):
         if own.means.shape[1] > 1:
             raise ValueError(
                 f"{method} needs a mixture of one feature; got {own.means.shape[1]} features. Take "
-                "the marginal distribution of one: GaussianMixture.from_parameters(weights_, "
-                "means_[:, [j]], ...)."
+                "the distribution of one of them: mixture.marginal(j)."
             )
         return own
 

@@ -31,7 +31,7 @@ from gmmfast.errors import (
     convergence_warning_class,
     warn,
 )
-from gmmfast.estimators.describing import DescribedMixture
+from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files.archive import kept_parameters
 from gmmfast.files.attributes import QUANTILES, TRIMMED
@@ -44,7 +44,7 @@ from gmmfast.rows.opening import require_values
 from gmmfast.rows.sources import Source, path_of
 
 
-class FittingMixture(DescribedMixture):
+class FittingMixture(FittedMixture):
     """What the fits of all mixtures share; a mixture says what its model and its start are."""
 
     n_components: int

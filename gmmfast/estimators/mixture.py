@@ -46,6 +46,7 @@ from gmmfast.em.state import reached_by_em
 from gmmfast.em.stepwise import Stream
 from gmmfast.estimators.beginning import given_of, model_for, require_streamable
 from gmmfast.estimators.conditional import ConditionalMixture
+from gmmfast.estimators.describing import DescribedMixture
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.fitting import FittingMixture
 from gmmfast.estimators.given import set_parameters
@@ -65,7 +66,7 @@ from gmmfast.rows.opening import require_values
 from gmmfast.rows.sources import Source, is_elsewhere
 
 
-class GaussianMixture(FittingMixture, PenalizedMixture, ConditionalMixture):
+class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, ConditionalMixture):
     """Gaussian mixture, fitted by Expectation-Maximization.
 
     ``p(x) = sum_k weights_k N(x | means_k, covariances_k)``. A drop-in for

@@ -14,6 +14,7 @@ from gmmfast.data.constraints import BAYESIAN, check_parameters, require_columns
 from gmmfast.data.constraints import MIXTURE as CONSTRAINTS
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.paths import require_apart, require_folder
+from gmmfast.em.conjugate import conjugate_prior
 from gmmfast.em.loop import Control, EMResult, Position, Status, run
 from gmmfast.em.state import is_possible, memory_moved, reached_by_em, shapes_of_memory
 from gmmfast.files import archive
@@ -30,13 +31,14 @@ from gmmfast.files.seen import Seen, less_likely
 from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.tiles import TILE
 from gmmfast.models import Model, Noise, Tails, model_of
-from gmmfast.models.step import Variational
+from gmmfast.models.variational import with_posterior
 from gmmfast.parameters import Parameters, SufficientStatistics
 from gmmfast.rows import Rows
 
 MIXTURE, STEPS, ORDER = "mixture_", "steps_", "order_"  # begin the names of arrays
 GUESSES = "guesses"
 POSTERIOR = "weight_concentration_prior_type"  # a parameter that only fits of posteriors have
+PRIOR = "mean_prior", "covariance_prior"  # whose values are arrays
 SLACK = 0.02  # nats per feature: `reg_covar` and rounding lower a likelihood by less than this
 
 
@@ -85,8 +87,8 @@ class Checkpoint:
     def require_settings(self, settings: Mapping[str, Any]) -> None:
         """Raise ValueError unless a fit with `settings` may go on from here."""
         before = DEFAULTS | self.settings
-        for name in SAME:
-            if name in settings and settings[name] != before[name]:
+        for name in (*SAME, *PRIOR):
+            if name in settings and not np.array_equal(settings[name], before[name]):
                 raise ValueError(
                     f"The checkpoint is of a fit with {name}={before[name]!r}; got "
                     f"{settings[name]!r}. Set it back, or begin a new fit."
@@ -209,13 +211,15 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     model = model_of(kind, *bounds, noise, tails)
     if is_posterior:
         require(f"{MIXTURE}posterior" in found, "the rows of its components are missing")
-        model.variational = Variational(1.0, False)
     n_rows = manifest["n_rows"]
     require(type(n_rows) is int and n_rows > 0, "the number of rows is damaged")
     shape = found[f"{MIXTURE}means"].shape
     require(len(shape) == 2 and 0 not in shape, "the means are not a matrix")
     d = shape[1]
     require_columns([kind], d)
+    if is_posterior:
+        require(all(settings[name] is not None for name in PRIOR), "its prior is not in numbers")
+        model = with_posterior(model, conjugate_prior(settings, d), np.zeros(d), 1.0)
     mixture: dict[str, tuple[int, ...]] = {
         "weights": (K,),
         "means": (K, d),

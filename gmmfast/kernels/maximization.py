@@ -14,7 +14,7 @@ from gmmfast.kernels.families import Family, FamilyWork
 
 FINE, SHARED = -1, -2  # or the first component whose covariance is not positive definite
 ALMOST_NONE = 1e-100  # mass of an empty component: it follows the others and `reg_covar`
-NORMALIZER, DIVERGENCE = 0, 1  # of a posterior, behind the rows of the components
+NORMALIZER, DIVERGENCE = 0, 1  # of a posterior, after the rows of the components
 
 
 class Mixture(NamedTuple):

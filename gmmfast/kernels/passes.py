@@ -370,16 +370,17 @@ def set_spares(
 ):
     """Set the variances that the next step adds to the rows', as far as they are known.
 
-    A posterior has at least about one row's from its prior. So a component of one row, which has no
-    variance and whose mean stays apart from it, needs no second pass.
+    Of a posterior, it takes the variances of one row: the prior has as much, unless it is much
+    narrower than the mixture. So a component of one row, which has no variance and whose mean stays
+    apart from it, needs no second pass.
     """
     spares[:] = 0.0
     if mixture.posterior.size > 0:
-        add_variances(mixture.covariances, spares)
+        add_feature_variances(mixture.covariances, spares)
 
 
 @kernel
-def add_variances(
+def add_feature_variances(
     covariances,  # in (K, d, d), (1, d, d) or (K, d)
     variances,  # in, out (K, d)
 ):

@@ -70,14 +70,14 @@ def expect_sticks(
 
     The expected log weights go to the log determinants.
     """
-    rows, K = mixture.posterior, mixture.weights.size
-    behind, normalizer, total = 0.0, 0.0, 0.0
-    for k in range(K):
-        behind += rows[k]
+    rows, later, K = mixture.posterior, mixture.weights, mixture.weights.size
+    later[K - 1] = 0.0
+    for k in range(K - 1, 0, -1):  # summed from the end, where rows may be few
+        later[k - 1] = later[k] + rows[k]
+    normalizer, total = 0.0, 0.0
     left, log_left = 1.0, 0.0  # of the stick: its expected length, and the expected log of it
     for k in range(K):
-        behind = max(behind - rows[k], 0.0) if k < K - 1 else 0.0
-        taken, kept = 1 + rows[k], prior + behind
+        taken, kept = 1 + rows[k], prior + later[k]
         of_both = digamma(taken + kept)
         mixture.weights[k] = max(left * taken / (taken + kept), LEAST_WEIGHT)
         total += mixture.weights[k]
@@ -180,7 +180,7 @@ def step_posterior(
     fit,  # in, out: Fit, with the totals of an E pass
     reached,  # in: lower bound of the mixture
 ):
-    """Variational M step; the lower bound is the one behind it, as in scikit-learn.
+    """Variational M step; the lower bound is the one after it, as in scikit-learn.
 
     There it is the entropy of the responsibilities plus the normalizer of the posterior.
     """

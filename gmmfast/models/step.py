@@ -22,6 +22,7 @@ from gmmfast.kernels.maximization import (
     maximize,
 )
 from gmmfast.kernels.variational import expect
+from gmmfast.models.conjugate import ConjugatePrior
 from gmmfast.models.prior import times
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 class Variational(NamedTuple):
     """Mixtures that stand for a posterior, with the prior of their model."""
 
-    weight: float  # of all rows, which the prior is beside
-    is_process: bool  # whether weights are sticks of a Dirichlet process
+    weight: float  # of all rows
+    prior: ConjugatePrior
 
 
 class Tails(NamedTuple):
@@ -129,7 +130,9 @@ def step_rule_of(
     if variational is None:
         return rule
     kind, unit = (model.scatter is Scatter.DIAGONAL, model.is_whitened), variational.weight / weight
-    posterior = Posterior(address_of(expect, kind, rule, mixture), variational.is_process, unit)
+    posterior = Posterior(
+        address_of(expect, kind, rule, mixture), variational.prior.is_process, unit
+    )
     return rule._replace(posterior=posterior)
 
 

@@ -182,6 +182,8 @@ def _caption(mixture: Any, K: int, d: int) -> list[str]:
         )
     bound = float(getattr(mixture, "lower_bound_", -math.inf))
     if math.isfinite(bound):
-        name = bound_name(mixture)
-        lines.append(f"{name} {significant(bound)} per row, {mixture.n_iter_} iterations")
+        name, of = bound_name(mixture), "per row"
+        if hasattr(mixture, "weight_concentration_"):
+            name, of = "lower bound", "of all rows"
+        lines.append(f"{name} {significant(bound)} {of}, {mixture.n_iter_} iterations")
     return [*lines, str(getattr(mixture, "stop_reason_", ""))]

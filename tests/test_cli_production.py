@@ -86,10 +86,11 @@ def test_words__every_parameter_and_nothing_in_quotes(name):
 
 
 def test_words__name_options_that_exist(run):
-    helps = run("fit", "--help")[1] + run("select", "--help")[1]
+    helps = "".join(run(command, "--help")[1] for command in ("fit", "select", "predict"))
     assert all(option in helps for option in OPTIONS.values())
     assert {*OPTIONS} - {*MIXTURE} == {
-        "sample_weight", "max_seconds", "criterion", "patience", "exhaustive", "covariance_types"
+        "sample_weight", "max_seconds", "criterion", "patience", "exhaustive", "covariance_types",
+        "n_clusters",
     }  # fmt: skip
 
 

@@ -315,7 +315,10 @@ FULL = of_kind("full", feature_names=NAMES)
         (lambda: FULL.predict_features(X, known="a", target=[0]), "not both; got 'a' in both"),
         (lambda: of_kind("full").predict_features(X, known=0), "X has 4 features, but .* 1 feat"),
         (lambda: FULL.predict_features(X[:, 0], known=0), "Expected 2D array, got 1D"),
-        (lambda: of_kind("full").predict_features([[np.nan]], known=0), "needs the values of all known features; got rows"),
+        (
+            lambda: of_kind("full").predict_features([[np.nan]], known=0),
+            "needs the values of all known features; got rows",
+        ),
     ],
 )
 def test_errors(call, sentence):

@@ -756,7 +756,7 @@ def failing(monkeypatch, *numbers):
             raise IllDefinedCovarianceError(component=made[-1])
         return start(*args)
 
-    monkeypatch.setattr("gmmfast.estimators.mixture.start", sometimes)
+    monkeypatch.setattr("gmmfast.estimators.fitting.start", sometimes)
     return made
 
 
@@ -792,7 +792,7 @@ def test_a_fit_that_collapses_midway_is_passed_over(monkeypatch):
         return begun
 
     rows = np.concatenate([X, [[1e3, 1e3, 1e3]]])
-    monkeypatch.setattr("gmmfast.estimators.mixture.start", collapse_first)
+    monkeypatch.setattr("gmmfast.estimators.fitting.start", collapse_first)
     single = GaussianMixture(3, reg_covar=0, max_iter=2)
     with pytest.raises(ValueError, match="component 0 is not positive definite in iteration 1"):
         single.fit(rows)

@@ -317,6 +317,9 @@ FULL = of_kind("full", feature_names=NAMES)
         (lambda: FULL.predict_features(X[:, 0], known=0), "Expected 2D array, got 1D"),
         (
             lambda: of_kind("full").predict_features([[np.nan]], known=0),
+            "needs the values of all known features; got rows that lack",
+        ),
+            lambda: of_kind("full").predict_features([[np.nan]], known=0),
             "needs the values of all known features; got rows",
         ),
     ],

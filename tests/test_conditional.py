@@ -319,9 +319,6 @@ FULL = of_kind("full", feature_names=NAMES)
             lambda: of_kind("full").predict_features([[np.nan]], known=0),
             "needs the values of all known features; got rows that lack",
         ),
-            lambda: of_kind("full").predict_features([[np.nan]], known=0),
-            "needs the values of all known features; got rows",
-        ),
     ],
 )
 def test_errors(call, sentence):

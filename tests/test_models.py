@@ -12,7 +12,7 @@ import gmmfast
 from gmmfast import GaussianMixture, em
 from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
 from gmmfast.em.stepwise import Stream
-from gmmfast.models import MODELS
+from gmmfast.models import MODELS, square_roots
 from gmmfast.rows import MemoryRows
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
@@ -292,3 +292,17 @@ def test_a_singular_scatter_has_one_clear_error(code):
     X = np.zeros((20, 2))
     with pytest.raises(ValueError, match="reg_covar"):
         GaussianMixture(1, covariance_type=code, reg_covar=0.0).fit(X)
+
+
+@pytest.mark.plain
+def test_square_roots__do_not_depend_on_the_signs_of_eigenvectors(monkeypatch):
+    covariances = np.array([[[4.0, 1.0], [1.0, 2.0]], [[3.0, 0.0], [0.0, 3.0]]])
+    expected, eigh = square_roots(covariances), np.linalg.eigh
+    np.testing.assert_allclose(expected @ expected.transpose(0, 2, 1), covariances)
+
+    def turned(matrices):
+        values, vectors = eigh(matrices)
+        return values, vectors * [-1.0, 1.0]
+
+    monkeypatch.setattr(np.linalg, "eigh", turned)
+    np.testing.assert_allclose(square_roots(covariances), expected, rtol=1e-14, atol=1e-15)

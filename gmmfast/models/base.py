@@ -371,12 +371,15 @@ def smallest_variance(total: Floats) -> float:
 def square_roots(covariances: Floats) -> Floats:
     """Matrices R (K, d, d) with ``R @ R.T = covariance``.
 
-    Eigenvalues made negative by rounding to float32 count as zero.
+    They are scaled symmetric roots of the correlations, which do not depend on the signs of
+    eigenvectors: these differ between processors. Eigenvalues made negative by rounding to float32
+    count as zero.
     """
     deviations = np.sqrt(np.einsum("kii->ki", covariances))
     correlations = covariances / (deviations[:, :, None] * deviations[:, None, :])
     values, vectors = np.linalg.eigh(correlations)
-    return np.asarray(deviations[:, :, None] * vectors * np.sqrt(np.maximum(values, 0))[:, None])
+    roots = (vectors * np.sqrt(np.maximum(values, 0))[:, None]) @ vectors.swapaxes(1, 2)
+    return np.asarray(deviations[:, :, None] * roots)
 
 
 def inverse_cholesky(covariances: Floats) -> tuple[Floats, Floats]:

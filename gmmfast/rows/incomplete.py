@@ -328,8 +328,9 @@ def _drawn(
     labels = (cumulated <= drawn[:, None]).sum(axis=1).clip(max=K - 1)
     variances, axes = np.linalg.eigh(given.covariances)
     deviations = np.sqrt(np.maximum(variances, 0.0))  # rounding may have made one negative
-    noise = deviations[labels] * rng.standard_normal(size=(n, m))
-    noise = np.einsum("nij,nj->ni", axes[labels], noise)
+    # symmetric: the signs of eigenvectors differ between processors
+    roots = (axes * deviations[:, None]) @ axes.swapaxes(1, 2)
+    noise = np.einsum("nij,nj->ni", roots[labels], rng.standard_normal(size=(n, m)))
     if scales is not None:
         noise *= scales[np.arange(n), labels, None]
     return np.asarray(means[np.arange(n), labels] + noise)

@@ -1,4 +1,4 @@
-"""One component per class: parameters from rows of known classes, and EM where some are unknown."""
+"""One component per class: one M step, or EM where the classes of some rows are unknown."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.em.loop import Control, run
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
 from gmmfast.rows import MemoryRows
-from gmmfast.tails import LOG_TWO_PI
+from gmmfast.rows.labeled import PartlyLabeledRows, narrowed
 
 
 class Classes(NamedTuple):
@@ -76,41 +77,27 @@ def fit_classes(
     IllDefinedCovarianceError
         If a covariance is not positive definite.
     """
+    if priors is not None:
+        model = _with_priors(model, priors, data.rows.n_features)
     if data.unknown is not None:
-        return _fit_partly_known(model, data, data.unknown, priors, tol, max_iter)
-    statistics = narrowed(data.known, model.scatter)
-    parameters = _with_priors(model.maximization(statistics), priors)
+        return _fit_partly_known(model, data, data.unknown, Control(tol, max_iter))
+    parameters = model.maximization(narrowed(data.known, model.scatter))
     found = data.rows.expectation(parameters, Scatter.DIAGONAL)
     return ClassFit(parameters, found.log_likelihood, True, _collapsed(model, parameters, data))
 
 
 def _fit_partly_known(
-    model: Model,
-    data: Classes,
-    unknown: MemoryRows,
-    priors: Floats | None,
-    tol: float,
-    max_iter: int,
+    model: Model, data: Classes, unknown: MemoryRows, control: Control
 ) -> ClassFit:
-    known = narrowed(data.known, model.scatter)
-
-    def step(found: SufficientStatistics, previous: Parameters | None = None) -> Parameters:
-        total = known.about(found.reference) + found
-        return _with_priors(model.maximization(total, previous), priors)
-
     # mclust's start, which also serves classes with fewer rows than columns
-    parameters = step(narrowed(_in_equal_shares(unknown, len(known.mass)), model.scatter))
-    log_likelihood, hints = -np.inf, unknown.hints()
-    for iteration in range(max_iter + 1):
-        found = unknown.expectation(parameters, model.scatter, hints)
-        before = log_likelihood
-        log_likelihood = found.log_likelihood + joint_log_likelihood(parameters, data.known)
-        has_converged = log_likelihood - before < tol * data.rows.weight
-        if has_converged or iteration == max_iter:
-            break
-        parameters = step(found, parameters)
+    shared = _in_equal_shares(unknown, len(data.known.mass))
+    begin = data.known.about(shared.reference) + shared
+    rows = PartlyLabeledRows(data.known, unknown)
+    result = run(rows, model.maximization(narrowed(begin, model.scatter)), model, control)
+    parameters = result.parameters
+    log_likelihood = rows.expectation(parameters, model.scatter).log_likelihood
     collapsed = _collapsed(model, parameters, data)
-    return ClassFit(parameters, log_likelihood, has_converged, collapsed)
+    return ClassFit(parameters, log_likelihood, result.status.is_end, collapsed)
 
 
 def _in_equal_shares(rows: MemoryRows, n_classes: int) -> SufficientStatistics:
@@ -127,8 +114,9 @@ def _in_equal_shares(rows: MemoryRows, n_classes: int) -> SufficientStatistics:
     )
 
 
-def _with_priors(parameters: Parameters, priors: Floats | None) -> Parameters:
-    return parameters if priors is None else replace(parameters, weights=priors)
+def _with_priors(model: Model, priors: Floats, d: int) -> Model:
+    """Return a model whose M steps keep the weights."""
+    return model.with_fixed(priors, np.full((len(priors), d), np.nan), None)
 
 
 def _collapsed(model: Model, parameters: Parameters, data: Classes) -> NDArray[np.bool_]:
@@ -137,30 +125,3 @@ def _collapsed(model: Model, parameters: Parameters, data: Classes) -> NDArray[n
     own = replace(parameters, weights=np.maximum(shares, parameters.weights))
     found = model.collapsed(own, data.rows.n_rows, data.rows.total(model.scatter))
     return np.array(np.broadcast_to(found, shares.shape))
-
-
-def narrowed(statistics: SufficientStatistics, scatter: Scatter) -> SufficientStatistics:
-    """Return statistics with the second moments that a model needs, from all of them."""
-    moments = statistics.scatter
-    if scatter is Scatter.DIAGONAL:
-        return replace(statistics, scatter=np.einsum("kii->ki", moments).copy())
-    if scatter is Scatter.POOLED:
-        # one reference per component: the sum is of moments about different means
-        return replace(statistics, scatter=moments.sum(axis=0, keepdims=True))
-    return statistics
-
-
-def joint_log_likelihood(parameters: Parameters, known: SufficientStatistics) -> float:
-    """Log-likelihood of rows and their components, from moments alone.
-
-    ``sum_k m_k (log w_k - log det(2 pi S_k) / 2) - trace(S_k^-1 T_k) / 2``, where ``m_k`` is the
-    mass and ``T_k`` the scatter about the mean.
-    """
-    about, triangles = known.about(parameters.means), parameters.triangles()
-    with np.errstate(divide="ignore"):
-        constants = np.log(parameters.weights)
-    d = parameters.means.shape[1]
-    constants = constants - 0.5 * (parameters.log_dets + d * LOG_TWO_PI)
-    squares = np.einsum("kij,kjl,kil->k", triangles, about.scatter, triangles, optimize=True)
-    present = known.mass > 0
-    return float((known.mass * constants)[present].sum() - 0.5 * squares.sum())

@@ -45,7 +45,7 @@ from gmmfast.models.step import (
     statistics_from,
 )
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
-from gmmfast.rows import Hints, Rows
+from gmmfast.rows import EMRows, Hints, Rows
 
 CAUTION = 1e3, 1e4  # of starts that follow a collapse: the first is sound for iris at K = 5 (1e4
 # for 3 of 10 seeds), the second for its petals at K = 4 (1e3 for 4 of 10)
@@ -158,7 +158,7 @@ class Control:
 
 
 def run(
-    rows: Rows,
+    rows: EMRows,
     start: Parameters | Fit,
     model: Model,
     control: Control,
@@ -171,7 +171,7 @@ def run(
 
     Parameters
     ----------
-    rows : Rows
+    rows : EMRows
         The data.
     start : Parameters or Fit
         Initial mixture, relative to the rows' center.
@@ -211,7 +211,7 @@ class Course:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: EMRows,
         start: Parameters | Fit,
         model: Model,
         control: Control,

@@ -57,19 +57,19 @@ from gmmfast.models.step import (
     take_m_step,
 )
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics
-from gmmfast.rows import MemoryRows, Rows
+from gmmfast.rows import EMRows, MemoryRows, Rows
 
 BLOCK = 512  # passes whose lower bounds are stored between calls of observers
 
 
-def new_fit(model: Model, rows: Rows, n_components: int, lower_bound: float) -> Fit:
+def new_fit(model: Model, rows: EMRows, n_components: int, lower_bound: float) -> Fit:
     """Allocate a fit that has no mixture yet.
 
     Parameters
     ----------
     model : Model
         The covariance model.
-    rows : Rows
+    rows : EMRows
         The data.
     n_components : int
         K.
@@ -126,14 +126,14 @@ def fitting(fit: Fit, model: Model, rows: Rows) -> Fit:
     return fit if fit.before.size == n_before else fit._replace(before=np.zeros(n_before))
 
 
-def is_exact(model: Model, rows: Rows) -> bool:
+def is_exact(model: Model, rows: EMRows) -> bool:
     """Whether only rounding can make the likelihood fall."""
     is_likelihood = model.variational is None  # of some models the bound is approximate
     return is_likelihood and model.reg_covar == 0 and rows.dtype == np.float64
 
 
 def rule_of(
-    model: Model, rows: Rows, fit: Fit, tol: float, share: float, is_accelerated: bool
+    model: Model, rows: EMRows, fit: Fit, tol: float, share: float, is_accelerated: bool
 ) -> Rule:
     """Return the rule of steps and stopping, and compile its kernels."""
     weight = rows.weight / rows.weight_unit

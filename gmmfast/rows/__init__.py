@@ -1,6 +1,6 @@
 """Rows in memory, in chunks or on a cluster: each computes the sums of an EM pass."""
 
-from gmmfast.rows.base import Hints, Origin, Rows, RowsInMemory
+from gmmfast.rows.base import EMRows, Hints, Origin, Rows, RowsInMemory
 from gmmfast.rows.chunks import ChunkRows
 from gmmfast.rows.cluster import ClusterRows
 from gmmfast.rows.extent import center_near
@@ -12,6 +12,7 @@ from gmmfast.rows.trimmed import TrimmedRows, trimmed
 __all__ = [
     "ChunkRows",
     "ClusterRows",
+    "EMRows",
     "Hints",
     "IncompleteRows",
     "RowsInMemory",

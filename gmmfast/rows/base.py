@@ -55,8 +55,8 @@ class Origin(NamedTuple):
     weight: float
 
 
-class Rows(Protocol):
-    """Immutable rows, shared freely by restarts, searches and threads.
+class EMRows(Protocol):
+    """Rows as the EM loop sees them: immutable, shared freely by restarts and threads.
 
     Row weights count repetitions; rows of weight zero are ignored.
     """
@@ -64,16 +64,9 @@ class Rows(Protocol):
     n_rows: int  # rows of positive weight
     n_features: int
     weight: float  # sum of the row weights
-    is_weighted: bool  # whether row weights were given
-    lack_values: bool  # whether values are missing in some rows
     center: Floats  # (d,); parameters are relative to it: the mean where that is exact, else 0
     weight_unit: float  # unit of the weights in the sums of `iterate`
     arranged_by: Parameters | None  # mixture near which passes are cheap
-
-    @property
-    def mean(self) -> Floats:
-        """Weighted mean (d,)."""
-        ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -100,6 +93,18 @@ class Rows(Protocol):
 
     def hints(self) -> Hints:
         """Return new scratch for one fit."""
+        ...
+
+
+class Rows(EMRows, Protocol):
+    """Rows as starts and searches see them, too."""
+
+    is_weighted: bool  # whether row weights were given
+    lack_values: bool  # whether values are missing in some rows
+
+    @property
+    def mean(self) -> Floats:
+        """Weighted mean (d,)."""
         ...
 
     def masked(self, mask: Mask) -> Rows:
@@ -297,13 +302,13 @@ class RowsElsewhere(ABC):
         """One pass: densities `cut` below a row's best count as 0; moments are around `about`."""
 
 
-def iterate_here(rows: Rows, rule: Rule, fit: Fit, hints: Hints) -> None:
+def iterate_here(rows: EMRows, rule: Rule, fit: Fit, hints: Hints) -> None:
     """One pass called from Python, and the step after it."""
     e_step_here(rows, fit, hints)
     advance_elsewhere(rule, rows.weight_unit / rows.weight, fit)
 
 
-def e_step_here(rows: Rows, fit: Fit, hints: Hints) -> None:
+def e_step_here(rows: EMRows, fit: Fit, hints: Hints) -> None:
     """E pass called from Python, at the mixture of a fit, into its totals."""
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     whitening = mixture.whitening[0] if len(mixture.whitening) else None

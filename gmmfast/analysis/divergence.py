@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gmmfast.analysis.given import Analyzed, mixture_of, require_no_noise
+from gmmfast.analysis.accepted import Analyzed, mixture_of, require_no_noise
 from gmmfast.data.constraints import DENSE, check_parameters
 from gmmfast.data.validation import check_random_state
 from gmmfast.estimators.mixture import GaussianMixture

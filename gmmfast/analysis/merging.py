@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmfast import criteria
-from gmmfast.analysis.given import Analyzed, mixture_of
+from gmmfast.analysis.accepted import Analyzed, mixture_of
 from gmmfast.data.constraints import check_parameters, integer
 from gmmfast.data.validation import check_sample_weight
 from gmmfast.estimators.mapping import map_rows

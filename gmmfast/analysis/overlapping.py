@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gmmfast.analysis.accepted import Analyzed, mixture_of, require_gaussian
 from gmmfast.analysis.forms import share_below
-from gmmfast.analysis.given import Analyzed, mixture_of, require_gaussian
 from gmmfast.parameters import Floats
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.analysis.given import Analyzed, mixture_of, require_gaussian, require_no_noise
+from gmmfast.analysis.accepted import Analyzed, mixture_of, require_gaussian, require_no_noise
 from gmmfast.data.constraints import check_parameters, integer
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.parameters import Floats
@@ -70,14 +70,10 @@ def reduce(mixture: Analyzed, n_components: int) -> GaussianMixture:
         weights, means, covariances = _merged(int(first), int(second), weights, means, covariances)
         costs = np.delete(np.delete(costs, second, axis=0), second, axis=1)
         costs[first] = costs[:, first] = _costs(int(first), weights, means, covariances)
+    names = fitted._names_of(range(means.shape[1]))
     return GaussianMixture.from_parameters(
-        weights / weights.sum(), means, covariances, feature_names=_names(fitted)
+        weights / weights.sum(), means, covariances, feature_names=names
     )
-
-
-def _names(fitted: GaussianMixture) -> list[str] | None:
-    names = getattr(fitted, "feature_names_in_", None)
-    return None if names is None else [str(name) for name in names]
 
 
 def _together(

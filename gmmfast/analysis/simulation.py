@@ -21,6 +21,7 @@ from gmmfast.data.constraints import (
     one_of,
 )
 from gmmfast.data.validation import check_random_state
+from gmmfast.estimators.made import structured
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.parameters import Floats
 
@@ -134,7 +135,7 @@ def simulate(
         )
         scale = _scale(reached, target)
         if scale is not None:
-            own = _structured(covariances * scale, covariance_type)
+            own = structured(covariances * scale, covariance_type)
             return GaussianMixture.from_parameters(
                 weights, means, own, covariance_type=covariance_type, random_state=random_state
             )
@@ -208,13 +209,3 @@ def _covariances(K: int, d: int, covariance_type: str, eccentricity: float, rng:
     values = np.maximum(values, values.max(axis=1, keepdims=True) * (1 - eccentricity**2))
     full = (axes * values[:, None, :]) @ axes.transpose(0, 2, 1)
     return np.asarray(np.tile((full + full.transpose(0, 2, 1)) / 2, (K // n, 1, 1)))
-
-
-def _structured(covariances: Floats, covariance_type: str) -> Floats:
-    """Return full covariances (K, d, d) in the shape of a structure."""
-    if covariance_type == "tied":
-        return np.asarray(covariances[0])
-    if covariance_type == "full":
-        return covariances
-    diagonals: Floats = np.einsum("kii->ki", covariances)
-    return diagonals[:, 0] if covariance_type == "spherical" else diagonals

@@ -14,7 +14,6 @@ from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.discriminant import (
     LabeledRows,
     joint_log_densities,
-    log_sum_exp,
     one_component_each,
     one_mixture_each,
 )
@@ -203,7 +202,7 @@ class GaussianMixtureClassifier(Estimator):
             In the order of `classes_`; minus infinity for a class of prior zero.
         """
         joint = self._joint(X)
-        return joint - log_sum_exp(joint)[:, None]
+        return np.asarray(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """Posterior probability of each class.

@@ -16,7 +16,7 @@ from gmmfast.data.frames import column_names
 from gmmfast.data.validation import check_features, check_rows
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.estimators.fitted import FittedMixture
-from gmmfast.estimators.given import set_parameters
+from gmmfast.estimators.made import set_parameters, structured
 from gmmfast.models.full import Full
 from gmmfast.parameters import Floats, Parameters
 from gmmfast.reporting.outcome import feature_names
@@ -298,25 +298,10 @@ class ConditionalMixture(FittedMixture):
             kept |= {"component": "t", "degrees_of_freedom": number}
         cls: Any = type(self)
         made: Self = cls(len(found.weights), covariance_type=kind, **kept)
-        covariances = _structured(found.covariances, kind)
+        covariances = structured(found.covariances, kind)
         given = found.weights, found.means, covariances, found.degrees
         set_parameters(made, *given, self._names_of(indices))
         return made
-
-    def _names_of(self, indices: list[int]) -> list[str] | None:
-        """Return the column names of some features, if the mixture has any."""
-        names = getattr(self, "feature_names_in_", None)
-        return None if names is None else [names[j] for j in indices]
-
-
-def _structured(matrices: Floats, kind: str) -> Floats:
-    """Return matrices (K, f, f) in the structure of a covariance type."""
-    if kind == "tied":
-        return np.array(matrices[0])
-    if kind not in ("diag", "spherical"):
-        return matrices
-    variances = np.einsum("kjj->kj", matrices)
-    return np.array(variances if kind == "diag" else variances[:, 0])
 
 
 def _checked(given: Mapping[Any, Any]) -> Floats:

@@ -194,8 +194,7 @@ class DescribedMixture(FittedMixture):
 
     def _log_densities(self, X: Floats) -> Floats:
         """Return log densities (n,) at rows without names, in the order of the features."""
-        names = getattr(self, "feature_names_in_", None)
-        found = log_densities_of(*self._rows(X, None if names is None else [*map(str, names)]))
+        found = log_densities_of(*self._rows(X, self._names_of(range(X.shape[1]))))
         return np.asarray(found, np.float64)
 
     def _one_feature(self, method: str) -> Mixture:

@@ -24,7 +24,7 @@ from gmmfast.errors import (
     convergence_warning_class,
     warn,
 )
-from gmmfast.estimators.given import set_parameters
+from gmmfast.estimators.made import set_parameters
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.estimators.template import Template, copied, fitted_of
@@ -82,12 +82,6 @@ def joint_log_densities(mixtures: list[GaussianMixture], priors: Floats, X: Any)
         log_priors = np.log(priors)
     densities = [mixture.score_samples(X).astype(np.float64) for mixture in mixtures]
     return np.asarray(np.stack(densities, axis=1) + log_priors)
-
-
-def log_sum_exp(joint: Floats) -> Floats:
-    """Return ``log sum_c exp(joint[:, c])`` (n,)."""
-    best = joint.max(axis=1, keepdims=True)
-    return np.asarray(best[:, 0] + np.log(np.exp(joint - best).sum(axis=1)))
 
 
 # -------------------------------------------------------------------- one component per class
@@ -204,7 +198,7 @@ def one_mixture_each(template: Template, rows: LabeledRows, priors: Floats | Non
         n_parameters += 0 if priors is not None else len(own) - 1
         found = _with_unknown(mixtures, own, template, rows, is_given=priors is not None)
         return found._replace(n_parameters=n_parameters)
-    log_density = log_sum_exp(joint_log_densities(mixtures, own, rows.X))
+    log_density = np.logaddexp.reduce(joint_log_densities(mixtures, own, rows.X), axis=1)
     weights = 1.0 if rows.weights is None else rows.weights
     return Discriminant(mixtures, own, float((weights * log_density).sum()), n_parameters)
 
@@ -247,7 +241,7 @@ def _with_unknown(
     log_likelihood = -np.inf
     for iteration in range(template.max_iter + 1):
         joint = joint_log_densities(mixtures, priors, unknown)
-        log_density, before = log_sum_exp(joint), log_likelihood
+        log_density, before = np.logaddexp.reduce(joint, axis=1), log_likelihood
         log_likelihood = float(unknown_weights @ log_density)
         for number, (mixture, (X, weights)) in enumerate(zip(mixtures, parts, strict=True)):
             own = joint_log_densities([mixture], priors[number : number + 1], X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, Self
@@ -383,6 +384,11 @@ class FittedMixture(LabelingEstimator):
             )
         corner, *edges = self.noise_box_
         return corner + rng.uniform(size=(n, len(corner))) @ np.array(edges), np.full(n, -1)
+
+    def _names_of(self, indices: Iterable[int]) -> list[str] | None:
+        """Return the column names of some features, if the mixture has any."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else [names[j] for j in indices]
 
     def _rows(
         self,

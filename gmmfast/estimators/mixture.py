@@ -49,8 +49,8 @@ from gmmfast.estimators.conditional import ConditionalMixture
 from gmmfast.estimators.describing import DescribedMixture
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.fitting import FittingMixture
-from gmmfast.estimators.given import set_parameters
 from gmmfast.estimators.known import known_of, with_features_of
+from gmmfast.estimators.made import set_parameters
 from gmmfast.estimators.noise import set_noise, warn_of_noise
 from gmmfast.estimators.penalized import PenalizedMixture
 from gmmfast.estimators.tails import given_degrees, set_degrees, tails_of

@@ -53,3 +53,13 @@ def set_parameters(
     mixture._set_parameters(parameters, model, means, np.dtype(np.float64))
     vars(mixture).update(deepcopy(FACTS), stop_reason_="Made from parameters, not fitted.")
     check_features(mixture, names, means.shape[1], reset=True)
+
+
+def structured(matrices: Floats, kind: str) -> Floats:
+    """Return matrices (K, d, d), which have it, in the structure of a covariance type."""
+    if kind == "tied":
+        return np.array(matrices[0])
+    if kind not in ("diag", "spherical"):
+        return matrices
+    variances = np.einsum("kjj->kj", matrices)
+    return np.array(variances if kind == "diag" else variances[:, 0])

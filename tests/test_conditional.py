@@ -313,7 +313,7 @@ FULL = of_kind("full", feature_names=NAMES)
         (lambda: FULL.predict_features(X, known=NAMES), "No feature is left to be target: all 4"),
         (lambda: FULL.predict_features(X, target=NAMES), "No feature is left to be known: all 4"),
         (lambda: FULL.predict_features(X, known="a", target=[0]), "not both; got 'a' in both"),
-        (lambda: of_kind("full").predict_features(X, known=0), "X has 4 features, but .* 1 feat"),
+        (lambda: of_kind("full").predict_features(X, known=0), "per known feature .*; got 4 colu"),
         (lambda: FULL.predict_features(X[:, 0], known=0), "Expected 2D array, got 1D"),
         (
             lambda: of_kind("full").predict_features([[np.nan]], known=0),
@@ -351,3 +351,18 @@ def test_errors__of_a_mixture_that_is_not_fitted():
     for call in (lambda own: own.marginal(0), lambda own: own.condition({0: 0.0})):
         with pytest.raises(gmmfast.errors.not_fitted_error_class(), match="is not fitted yet"):
             call(GaussianMixture())
+
+
+def test_predict_features__frames_say_what_is_known():
+    """The columns of a frame are what is known, whatever is the target."""
+    mixture = GaussianMixture.from_parameters(
+        [1.0], np.zeros((1, 3)), [np.eye(3) + 0.5], feature_names=["x", "z", "y"]
+    )
+    frame = DataFrame({"x": [1.0, -1.0]})
+    expected = mixture.predict_features(frame, known="x", target="y")
+    np.testing.assert_array_equal(mixture.predict_features(frame, target="y"), expected)
+    turned = DataFrame({"y": [1.0], "x": [2.0]})
+    same = mixture.predict_features(turned[["x", "y"]])
+    np.testing.assert_allclose(mixture.predict_features(turned), same)
+    with pytest.raises(ValueError, match="not both; got 'y' in both"):
+        mixture.predict_features(turned, target="y")

@@ -187,3 +187,23 @@ def test_pictures__show_clusters_and_entropies():
     np.testing.assert_allclose(ax.lines[0].get_ydata(), ax.lines[1].get_ydata())  # cluster and all
     with pytest.raises(TypeError, match="plot_clusters needs the result of gmmfast.analysis"):
         plotting.plot_clusters(mixture, X)
+
+
+def test_merging__keeps_its_mixture():
+    """A later fit of the mixture that was given changes neither labels nor clusters."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)), 9 + rng.normal(size=(60, 2))])
+    mixture = GaussianMixture(3, random_state=0).fit(X)
+    merging = merge_components(mixture, X, n_clusters=2)
+    before = merging.predict(X)
+    mixture.set_params(n_components=2).fit(rng.normal(size=(50, 2)))
+    np.testing.assert_array_equal(merging.predict(X), before)
+    assert merging == merging and merging != merge_components(mixture, X, n_clusters=2)
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_elbow__is_mclusts(case):
+    """As by clustCombiOptim, with 4 to 8 components."""
+    path = Path(__file__).parent / "mclust" / "describing.json"
+    theirs = json.loads(path.read_text())["elbows"][case]
+    assert elbow_of(np.array(theirs["entropies"])).n_clusters == theirs["n_clusters"]

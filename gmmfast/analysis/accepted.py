@@ -45,7 +45,7 @@ def require_no_noise(mixture: GaussianMixture, function: str) -> None:
     """Raise ValueError if a mixture has noise."""
     if mixture._noise() is not None:
         raise ValueError(
-            f"{function} needs a mixture without noise, whose density has no bounds in space. Take "
-            "the components alone: GaussianMixture.from_parameters(weights_ / weights_.sum(), "
-            "means_, covariances_, covariance_type=...)."
+            f"{function} needs a mixture without noise; got one with noise, which is uniform over "
+            "a box. Take the components alone: GaussianMixture.from_parameters("
+            "weights_ / weights_.sum(), means_, covariances_, covariance_type=...)."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -29,14 +30,14 @@ class Elbow(NamedTuple):
     lines: tuple[Floats, Floats]  # slope and height at zero, up to `n_clusters` and from there on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Merging:
     """A hierarchy of clusters over the components of a mixture.
 
     Attributes
     ----------
     mixture : GaussianMixture
-        The fitted mixture, of K components.
+        A copy of the fitted mixture, of K components: a later fit does not change it.
     steps : ndarray of int of shape (K - 1, 2)
         The clusters that each step joins, from K clusters down to one. A cluster goes by its first
         component: after the step ``[i, j]`` cluster i includes cluster j.
@@ -75,7 +76,7 @@ class Merging:
     def matrix(self, n_clusters: int | None = None) -> Counts:
         """Return which components each cluster consists of, as a matrix of zeros and ones.
 
-        Posterior probabilities of clusters are ``predict_proba(X) @ matrix.T``.
+        Posterior probabilities of clusters are ``mixture.predict_proba(X)[:, :K] @ matrix.T``.
 
         Parameters
         ----------
@@ -160,8 +161,8 @@ def merge_components(
     Parameters
     ----------
     mixture : GaussianMixture or GaussianMixtureIC
-        Fitted; of a search, its best candidate. Components may be t distributions. Noise is no
-        cluster and is not merged, but adds its own term to the entropies.
+        Fitted; of a search, its best candidate. Components may be t distributions. Noise is
+        not merged, but adds its own term to the entropies.
     X : array-like or frame of shape (n, d)
         Rows in memory, usually of the fit.
     n_clusters : int, optional
@@ -226,7 +227,7 @@ def merge_components(
     if n_clusters is None:
         elbow = elbow_of(entropies)
         n_clusters = K if elbow is None else elbow.n_clusters
-    return Merging(fitted, steps, entropies, int(n_clusters))
+    return Merging(deepcopy(fitted), steps, entropies, int(n_clusters))
 
 
 def elbow_of(entropies: Floats) -> Elbow | None:

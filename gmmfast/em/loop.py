@@ -50,19 +50,25 @@ from gmmfast.rows import EMRows, Hints, Rows
 CAUTION = 1e3, 1e4  # of starts that follow a collapse: the first is sound for iris at K = 5 (1e4
 # for 3 of 10 seeds), the second for its petals at K = 4 (1e3 for 4 of 10)
 
+BOUND = "mean log-likelihood"  # that a fit raises
+
 
 class Status(Enum):
     """Why a fit ended."""
 
-    CONVERGED = "Converged: the mean log-likelihood changed by less than tol."
-    MAX_ITER = "Stopped at max_iter before the mean log-likelihood changed by less than tol."
+    CONVERGED = f"Converged: the {BOUND} changed by less than tol."
+    MAX_ITER = f"Stopped at max_iter before the {BOUND} changed by less than tol."
     STOPPED = "Stopped by the callback, a time limit or the end of a search."
     NOT_STARTED = "No iterations requested: these are the starting values."
     UNDER_WAY = "Interrupted: fit resumes from here."
     STREAM = "Updated by partial_fit; more rows may follow."
     OUTDONE = "Ended by its search: another candidate is better."
     FAILED = "Ended by an error."
-    ROUNDED = "Converged: rounding made the mean log-likelihood fall."
+    ROUNDED = f"Converged: rounding made the {BOUND} fall."
+
+    def sentence(self, bound: str = BOUND) -> str:
+        """Return why, in a sentence that names the bound of the fit."""
+        return self.value.replace(BOUND, bound)
 
     @property
     def is_end(self) -> bool:

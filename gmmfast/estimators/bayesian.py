@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast import em
 from gmmfast.data.constraints import (
     BAYESIAN,
     Acceleration,
@@ -153,6 +152,7 @@ class BayesianGaussianMixture(FittingMixture):
     trim = 0.0  # no rows are left out,
     missing_values: MissingValues = "raise"  # and none lack values
     covariance_ratio = None
+    _bound = "lower bound"
 
     def __init__(
         self,
@@ -329,10 +329,6 @@ class BayesianGaussianMixture(FittingMixture):
         log_dets, posterior = self._expected
         own = super()._parameters(center)
         return replace(own, log_dets=log_dets, posterior=posterior)
-
-    def _set_progress(self, result: em.EMResult | em.Position, unit: float = 1.0) -> None:
-        super()._set_progress(result, unit)
-        self.stop_reason_ = self.stop_reason_.replace("mean log-likelihood", "lower bound")
 
     def _degrees(self) -> None:
         """Return None: components are Gaussian, and `degrees_of_freedom_` the precisions'."""

@@ -153,8 +153,8 @@ class ConditionalMixture(FittedMixture):
         X_known : array-like or frame of shape (n, o)
             The known features of the rows, in the order of `known`.
         known : int, str or sequence of int or str, optional
-            Their numbers or names. By default all features that are not targets; where `target` is
-            not given either, the columns of a frame.
+            Their numbers or names. By default the columns of a frame, where the mixture was fitted
+            to one; else all features that are not targets.
         target : int, str or sequence of int or str, optional
             The features to predict; by default all that are not known.
         return_std : bool, default=False
@@ -205,6 +205,12 @@ class ConditionalMixture(FittedMixture):
     def _known(self, X_known: Any, indices: list[int]) -> NDArray[Any]:
         """Return the known features of rows after a check."""
         X, names = check_rows(X_known, is_missing_allowed=True)
+        if X.shape[1] != len(indices):
+            known = ", ".join(repr(feature_names(self)[j]) for j in indices)
+            raise ValueError(
+                f"X_known needs one column per known feature ({known}); got {X.shape[1]} columns. "
+                "Leave the others out."
+            )
         expected, own = copy(self), self._names_of(indices)
         check_features(expected, own, len(indices), reset=True)
         check_features(expected, names, X.shape[1], reset=False)
@@ -238,15 +244,14 @@ class ConditionalMixture(FittedMixture):
         self, X_known: Any, known: Features | None, target: Features | None
     ) -> tuple[list[int], list[int]]:
         """Return the indices of the features that are known, and of the targets."""
+        if known is None and hasattr(self, "feature_names_in_"):
+            known = column_names(X_known)
         if known is None and target is None:
-            names = column_names(X_known)
-            if names is None or not hasattr(self, "feature_names_in_"):
-                raise ValueError(
-                    "predict_features needs known=, the features that the columns of X_known are, "
-                    "or target=, the ones to predict; got neither. Frames need neither where the "
-                    "mixture was fitted to one."
-                )
-            known = names
+            raise ValueError(
+                "predict_features needs known=, the features that the columns of X_known are, or "
+                "target=, the ones to predict; got neither. Frames need neither where the mixture "
+                "was fitted to one."
+            )
         if known is None:
             targets = self._indices(target, "target")
             return self._others(targets, "known"), targets

@@ -400,7 +400,11 @@ class FittedMixture(LabelingEstimator):
         """Rows to evaluate, and the fitted parameters about the same center."""
         means = self._attributes()[1]
         X, own = check_rows(
-            X, first=first, columns=names, is_missing_allowed=may_miss or self._may_miss
+            X,
+            name=type(self).__name__,
+            first=first,
+            columns=names,
+            is_missing_allowed=may_miss or self._may_miss,
         )
         names = names or own
         check_features(self, names, X.shape[1], reset=False)

@@ -66,6 +66,7 @@ class FittingMixture(FittedMixture):
     _resumed: Checkpoint | None = None  # from which the next fit continues
     _is_beside = False  # whether a known mixture has set the features, before any fit
     _learned_type: str | None = None  # covariance_type of the attributes, where it is known
+    _bound = em.BOUND  # what fits raise, for sentences
 
     def _model_for(self, rows: Rows) -> Model:
         """Return the model of a fit to rows."""
@@ -205,7 +206,7 @@ class FittingMixture(FittedMixture):
 
     def _set_progress(self, result: em.EMResult | em.Position, unit: float = 1.0) -> None:
         self.converged_ = result.status.is_end
-        self.stop_reason_ = result.status.value
+        self.stop_reason_ = result.status.sentence(self._bound)
         self.n_iter_ = len(result.lower_bounds)
         self.lower_bound_ = result.lower_bound * unit
         self.lower_bounds_ = [bound * unit for bound in result.lower_bounds]

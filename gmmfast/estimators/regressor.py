@@ -147,7 +147,7 @@ class GaussianMixtureRegressor(Estimator):
         return (means[:, 0], deviations[:, 0]) if self._is_flat else (means, deviations)
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Coefficient of determination R^2 of the predictions, of several targets the mean.
+        """Coefficient of determination R^2 of the predictions, averaged over the targets.
 
         ``1 - sum w (y - prediction)^2 / sum w (y - mean)^2``; of a target that does not vary 1 if
         all predictions are exact, else 0.
@@ -164,7 +164,7 @@ class GaussianMixtureRegressor(Estimator):
         Returns
         -------
         float
-            At most 1, which is best; NaN, with a warning, of less than two rows.
+            At most 1, which is best; NaN, with a warning, of fewer than two rows.
         """
         predicted = np.asarray(self.predict(X))
         n, t = len(predicted), self.n_targets_

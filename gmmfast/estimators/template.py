@@ -26,9 +26,10 @@ def copied(mixture: Any) -> Template | None:
     if mixture is None:
         return None
     if not isinstance(mixture, Template):
+        own, module = type(mixture).__name__, type(mixture).__module__
         raise TypeError(
             "mixture must be a GaussianMixture, a GaussianMixtureIC or None; got "
-            f"{type(mixture).__name__}."
+            f"{own if module == 'builtins' else f'{module}.{own}'}."
         )
     return type(mixture)(**deepcopy(mixture.get_params(deep=False)))
 

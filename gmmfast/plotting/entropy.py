@@ -79,5 +79,7 @@ def plot_entropy(merging: Merging, ax: Any = None) -> Any:
     ax.set_xticks(counts)
     ax.set_xlabel("number of clusters")
     ax.set_ylabel("entropy (nats)")
-    ax.set_title(f"{chosen} cluster{'s' * (chosen > 1)} of {counts[-1]} components")
+    ax.set_title(
+        f"{chosen} cluster{'s' * (chosen > 1)} of {counts[-1]} component{'s' * (len(counts) > 1)}"
+    )
     return ax

@@ -233,8 +233,8 @@ and three against four, with {inference.TESTED} replicates each, and their p val
         f"""\
 One iteration with the prior of a Dirichlet process, from the same labels, against scikit-learn's
 `BayesianGaussianMixture`. Fits of scikit-learn differ by {bayesian.LONG - bayesian.SHORT}
-iterations, and fits of gmmfast by {bayesian.MORE} times as many. The last column is the relative
-difference of the lower bounds after {bayesian.LONG} iterations.""",
+iterations, fits of gmmfast by {bayesian.MORE} times as many, and of digits both. The last column
+is the relative difference of the lower bounds after {bayesian.LONG} iterations.""",
     ),
     "regression": Part(
         "Predicting columns",

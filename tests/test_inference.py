@@ -1,6 +1,7 @@
 """Bootstrap of parameters and tests of K, against theory, mclust and a plain loop."""
 
 import json
+import re
 from itertools import permutations
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_bootstrap__threads_change_no_bit(kind, fitted):
 
 
 def test_bootstrap__replicates_are_fits_to_weighted_rows(fitted):
-    """The weights are those that the first block draws; EM converges to 1e-5 nats per row."""
+    """The weights are those that the first block draws."""
     found = bootstrap(fitted, X, 2, kind="weighted", random_state=0)
     entropy = int.from_bytes(np.random.RandomState(0).bytes(16), "little")
     rng = np.random.default_rng(np.random.SeedSequence(entropy).spawn(1)[0])
@@ -246,3 +247,35 @@ def test_fit__bootstrap_stands_beside_the_estimates(run, tmp_path):
     assert (np.abs(np.array(means) - low) < 1).all()  # the components are in the same order
     code, _, errors = run("fit", tmp_path / "x.csv", "-k", 2, "--bootstrap", 50, "--standardize")
     assert code == 2 and "--standardize" in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--bootstrap", 1], "needs at least 2 replicates; got 1"),
+        (["--bootstrap", 50, "--trim", 0.1], "needs a fit to all rows, .*; got --trim. Leave"),
+        (["--bootstrap", 50, "--missing", "marginalize"], "got --missing marginalize. Leave out"),
+    ],
+)
+def test_fit__bootstrap_is_refused_before_the_fit(options, sentence, fails, tmp_path, monkeypatch):
+    np.savetxt(tmp_path / "x.csv", X, delimiter=",", header="a,b", comments="")
+    monkeypatch.setattr(GaussianMixture, "fit", lambda *_: pytest.fail("a fit began"))
+    assert re.search(sentence, fails("fit", tmp_path / "x.csv", "-k", 2, *options))
+
+
+def test_fit__bootstrap_needs_rows_in_memory(run, tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", X)
+    monkeypatch.setattr("gmmfast.data.free_memory.is_large", lambda n_bytes: True)
+    monkeypatch.setattr(GaussianMixture, "fit", lambda *_: pytest.fail("a fit began"))
+    code, out, errors = run("fit", tmp_path / "x.npy", "-k", 2, "--bootstrap", 50)
+    assert (code, out) == (2, "") and "--bootstrap needs rows in memory" in errors
+
+
+def test_fit__a_failed_bootstrap_loses_no_fit(run, tmp_path):
+    """One of the components is a point."""
+    rows = np.concatenate([np.random.default_rng(0).normal(size=(80, 2)), np.full((30, 2), 9.0)])
+    np.savetxt(tmp_path / "x.csv", rows, delimiter=",", header="a,b", comments="")
+    command = "fit", tmp_path / "x.csv", "-k", 2, "--bootstrap", 20
+    code, out, errors = run(*command, "--out", tmp_path / "model.npz")
+    assert code == 0 and "component" in out and (tmp_path / "model.npz").exists()
+    assert "note: no standard errors: The mixture has collapsed components" in errors

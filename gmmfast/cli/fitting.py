@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.cli.data import Data, read, source, warnings_as_notes
+from gmmfast.cli.data import Data, note, read, source, warnings_as_notes
 from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import OPTIONS, own_warnings
@@ -42,6 +42,11 @@ def fit(arguments: argparse.Namespace) -> int:
     columns = arguments.weight_column, arguments.init_labels
     data = read(arguments, *columns, may_miss=may_miss(arguments))
     require_columns([arguments.covariance], len(data.names))
+    if arguments.bootstrap is not None and not isinstance(data.rows, np.ndarray):
+        raise ValueError(
+            "--bootstrap needs rows in memory, and these are read in pieces. Fit a sample of them, "
+            "or leave it out."
+        )
     n_components, groups, labels = _groups(data, arguments)
     require_rows(data, n_components, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
@@ -84,7 +89,10 @@ def fit(arguments: argparse.Namespace) -> int:
     result = model, rows, data.weights, data.names, scaling
     report = report_of(*result, source(arguments), groups)
     if arguments.bootstrap is not None:
-        report = replace(report, bootstrap=_bootstrap(model, data, arguments))
+        try:
+            report = replace(report, bootstrap=_bootstrap(model, data, arguments))
+        except ValueError as error:  # the fit itself is not lost
+            note(f"no standard errors: {error}")
     try:
         print(fit_as_json(report) if arguments.json else fit_as_text(report), flush=True)
     finally:  # whoever reads the output may leave early, as head does
@@ -111,6 +119,12 @@ def require_bootstrap(arguments: argparse.Namespace) -> None:
         raise ValueError(
             "--bootstrap gives standard errors in the units of the fit, which --standardize "
             "changes. Leave out one of the two."
+        )
+    if arguments.trim or may_miss(arguments):
+        option = "--trim" if arguments.trim else "--missing marginalize"
+        raise ValueError(
+            "--bootstrap needs a fit to all rows, of which none lacks a value; got "
+            f"{option}. Leave out one of the two."
         )
 
 

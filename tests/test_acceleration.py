@@ -55,7 +55,7 @@ def test_expected_log_likelihood__bounds_the_gain(covariance_type):
         state = new_state(model, 3, 3)
         assert load_mixture(model, parameters, state.mixture, new_work(model, state))
         own = state.mixture, state.mixture.factors, totals, totals.scatter, rows.weight
-        return interpreted(statistics.expected)(*own) / rows.weight
+        return interpreted(statistics.expected)(*own, np.empty(3)) / rows.weight
 
     for _ in range(30):
         before = rows.expectation(parameters, model.scatter)

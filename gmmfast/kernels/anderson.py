@@ -243,8 +243,9 @@ def expectation_of(
     """What an EM step maximizes: the expected objective, as a sum over rows, up to a constant."""
     mixture = fit.mixture
     weight = rule.step.weight
-    total = expected(mixture, mixture.factors, fit.totals, fit.totals.scatter, weight)
-    return total + penalty(rule.step, mixture)
+    row = fit.work.upper[0]
+    total = expected(mixture, mixture.factors, fit.totals, fit.totals.scatter, weight, row)
+    return total + penalty(rule.step, mixture, row)
 
 
 @kernel

@@ -67,3 +67,19 @@ def factorize(
 def invert_cholesky(covariances, upper, factors, log_dets):
     """Factorize, for Python."""
     return factorize(covariances, upper, factors, log_dets)
+
+
+@kernel
+def triangle_of(
+    factors,  # in (K, d, d) lower inverse Cholesky factors, or (K, d)
+    whitening,  # in (1, d, d) lower, or (0, d, d)
+    k,  # in: component
+    r,  # in: row
+    i,  # in: column, at most `r`
+):
+    """Entry of the lower inverse Cholesky factor of a covariance."""
+    if factors.ndim == 3:
+        return factors[k, r, i]
+    if whitening.shape[0] > 0:
+        return factors[k, r] * whitening[0, r, i]
+    return factors[k, r] if i == r else 0.0

@@ -80,7 +80,9 @@ def objective(
     fit,  # in: Fit, with the totals of an E pass
 ):
     """Mean log-likelihood of the mixture; with a prior, plus its log density per row."""
-    return (fit.totals.log_likelihood[0] + penalty(rule.step, fit.mixture)) * scale
+    return (
+        fit.totals.log_likelihood[0] + penalty(rule.step, fit.mixture, fit.work.upper[0])
+    ) * scale
 
 
 @kernel

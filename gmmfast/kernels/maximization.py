@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize
+from gmmfast.kernels.cholesky import LEAST_VARIANCE, factorize, triangle_of
 from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
 from gmmfast.kernels.degrees import count_of
 from gmmfast.kernels.families import Family, FamilyWork
@@ -268,6 +268,7 @@ def keep_covariances(
 def penalty(
     rule,  # in: StepRule
     mixture,  # in: Mixture
+    row,  # scratch (d,)
 ):
     """What the objective has besides the log-likelihood, in the unit of the row weights.
 
@@ -276,7 +277,7 @@ def penalty(
     if mixture.posterior.size > 0:
         return mixture.posterior[mixture.weights.size + DIVERGENCE] / rule.posterior.unit
     if rule.prior.is_present:
-        return log_prior(rule.prior, mixture, mixture.factors)
+        return log_prior(rule.prior, mixture, row)
     return 0.0
 
 
@@ -284,25 +285,12 @@ def penalty(
 def log_prior(
     prior,  # in: PriorTerms
     mixture,  # in: Mixture
-    factors,  # in: of the mixture
+    row,  # scratch (d,)
 ):
     """Log density of the prior, up to a constant, in the unit of the row weights."""
-    (K, d), total = mixture.means.shape, 0.0
-    for k in range(K):
-        squares = 0.0
-        for r in range(d):
-            # row r of the triangle u: u @ scatter @ u, and u @ (mean - prior.mean)
-            along = 0.0
-            for i in range(r + 1):
-                u = triangle(mixture, factors, k, r, i)
-                along += u * (mixture.means[k, i] - prior.mean[i])
-                if prior.scatter.shape[0] < d:
-                    squares += u * u * prior.scatter[0, i]
-                else:
-                    for j in range(r + 1):
-                        v = triangle(mixture, factors, k, r, j)
-                        squares += u * v * prior.scatter[i, j]
-            squares += prior.shrinkage * along * along
+    total = 0.0
+    for k in range(mixture.weights.size):
+        squares = squares_of_prior(prior, mixture, mixture.factors, k, 0.0, row)
         total -= 0.5 * (prior.mass * mixture.log_dets[k] + squares)
         if prior.concentration > 0 and mixture.weights[k] > 0:  # zero only where given so
             total += prior.concentration * np.log(mixture.weights[k])
@@ -310,19 +298,39 @@ def log_prior(
 
 
 @kernel
-def triangle(
+def squares_of_prior(
+    prior,  # in: PriorTerms
     mixture,  # in: Mixture
     factors,  # in: of the mixture
     k,  # in: component
-    r,  # in: row
-    i,  # in: column, at most `r`
+    spare,  # in: variance besides the scatter of the prior
+    row,  # scratch (d,)
 ):
-    """Entry of the lower inverse Cholesky factor of a covariance."""
-    if factors.ndim == 3:
-        return factors[k, r, i]
-    if mixture.whitening.shape[0] > 0:
-        return factors[k, r] * mixture.whitening[0, r, i]
-    return factors[k, r] if i == r else 0.0
+    """Trace of the precision of a component times the prior's scatter about its mean.
+
+    For row r of the triangle u: u @ scatter @ u, and u @ (mean - prior.mean).
+    """
+    d, total = mixture.means.shape[1], 0.0
+    has_matrix = prior.scatter.shape[0] == d  # for d = 1 both forms are one
+    is_diagonal = factors.ndim == 2 and mixture.whitening.shape[0] == 0
+    for r in range(d):
+        begin = r if is_diagonal else 0
+        along = 0.0
+        for j in range(begin, r + 1):
+            row[j] = 0.0
+        for i in range(begin, r + 1):
+            u = triangle_of(factors, mixture.whitening, k, r, i)
+            along += u * (mixture.means[k, i] - prior.mean[i])
+            total += spare * u * u
+            if has_matrix:
+                for j in range(begin, r + 1):
+                    row[j] += u * prior.scatter[i, j]
+            else:
+                row[i] += u * prior.scatter[0, i]
+        for j in range(begin, r + 1):
+            total += triangle_of(factors, mixture.whitening, k, r, j) * row[j]
+        total += prior.shrinkage * along * along
+    return total
 
 
 @kernel
@@ -418,5 +426,5 @@ def maximize(
         keep_covariances(rule.fixed.covariances, mixture.covariances)
     failed = set_factors(mixture, mixture.covariances, mixture.factors, work.upper)
     if failed == FINE and mixture.posterior.size > 0:
-        invoke(rule.posterior.expect, (rule, mixture))
+        invoke(rule.posterior.expect, (rule, mixture, work.upper[0]))
     return failed

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from gmmfast.kernels.cholesky import triangle_of
 from gmmfast.kernels.compiling import called_kernel, kernel
 from gmmfast.kernels.degrees import count_of
 
@@ -195,6 +196,44 @@ def sum_of_counts(
     return total
 
 
+@kernel
+def squares_about_mean(
+    mixture,  # in: Mixture
+    factors,  # in: of the mixture
+    totals,  # in: Totals
+    scatter,  # in: of the totals
+    k,  # in: component
+    row,  # scratch (d,)
+):
+    """Trace of the precision of a component times the scatter of its rows about its mean.
+
+    Row r of the triangle u: u @ scatter @ u. Sums along a row of the scatter become vectors.
+    """
+    d, mass, of = mixture.means.shape[1], totals.mass[k], min(k, scatter.shape[0] - 1)
+    total, share = 0.0, 1.0 if k < scatter.shape[0] else 0.0  # pooled moments count once
+    for r in range(d):
+        if scatter.ndim == 2:
+            s = mixture.means[k, r] - totals.reference[k, r]
+            h = totals.first[k, r] - 0.5 * mass * s
+            u = factors[k, r]
+            total += u * u * (scatter[k, r] - 2 * s * h)
+            continue
+        for j in range(r + 1):
+            row[j] = 0.0
+        for i in range(r + 1):
+            u = triangle_of(factors, mixture.whitening, k, r, i)
+            s = u * (mixture.means[k, i] - totals.reference[k, i])
+            h = u * totals.first[k, i] - 0.5 * mass * s
+            u *= share
+            for j in range(r + 1):
+                t = mixture.means[k, j] - totals.reference[k, j]
+                g = totals.first[k, j] - 0.5 * mass * t
+                row[j] += u * scatter[of, i, j] - s * g - h * t
+        for j in range(r + 1):
+            total += triangle_of(factors, mixture.whitening, k, r, j) * row[j]
+    return total
+
+
 @called_kernel
 def expected(
     mixture,  # in: Mixture
@@ -202,14 +241,14 @@ def expected(
     totals,  # in: Totals
     scatter,  # in: of the totals
     weight,  # in: of all rows
+    row,  # scratch (d,)
 ):
     """Expected complete log-likelihood, up to a constant (Bishop 2006, 9.40).
 
     Latent weights of t components are part of the complete data.
     """
-    K, d = mixture.means.shape
     total, counts = 0.0, 0.0
-    for k in range(K):
+    for k in range(mixture.weights.size):
         mass = totals.mass[k]
         count = totals.tails[0, k] if totals.tails.size > 0 else mass
         counts += count
@@ -219,31 +258,7 @@ def expected(
             half = 0.5 * mixture.degrees[k]
             rise = count * (half * np.log(half) - math.lgamma(half))
             total += rise + half * (totals.tails[1, k] - mass)
-        squares = 0.0
-        of = min(k, scatter.shape[0] - 1)
-        for r in range(d):
-            # row r of the triangle u, as u @ own scatter @ u
-            for i in range(r + 1):
-                if factors.ndim == 3:
-                    u = factors[k, r, i]
-                elif mixture.whitening.shape[0] > 0:
-                    u = factors[k, r] * mixture.whitening[0, r, i]
-                else:
-                    u = factors[k, r] if i == r else 0.0
-                s = mixture.means[k, i] - totals.reference[k, i]
-                h = totals.first[k, i] - 0.5 * mass * s
-                if scatter.ndim == 2:
-                    squares += u * u * (scatter[k, i] - 2 * s * h)
-                else:
-                    for j in range(r + 1):
-                        if factors.ndim == 3:
-                            v = factors[k, r, j]
-                        else:
-                            v = factors[k, r] * mixture.whitening[0, r, j]
-                        t = mixture.means[k, j] - totals.reference[k, j]
-                        g = totals.first[k, j] - 0.5 * mass * t
-                        own = scatter[of, i, j] if k < scatter.shape[0] else 0.0
-                        squares += u * v * (own - s * g - h * t)
+        squares = squares_about_mean(mixture, factors, totals, scatter, k, row)
         total -= 0.5 * (count * mixture.log_dets[k] + squares)
     if mixture.noise.size > 0 and mixture.noise[0] > 0:
         total += max(weight - counts, 0.0) * np.log(mixture.noise[0])

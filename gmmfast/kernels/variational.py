@@ -21,7 +21,7 @@ import numpy as np
 
 from gmmfast.kernels.compiling import addressed_kernel, called_kernel, kernel
 from gmmfast.kernels.loop import GAIN, LOWER_BOUND, step
-from gmmfast.kernels.maximization import DIVERGENCE, FINE, NORMALIZER, triangle
+from gmmfast.kernels.maximization import DIVERGENCE, FINE, NORMALIZER, squares_of_prior
 from gmmfast.kernels.statistics import expected
 from gmmfast.tails import LOG_TWO_PI, log_less_digamma
 
@@ -117,27 +117,16 @@ def pseudo_likelihood(
     mixture,  # in: Mixture
     k,  # in: component
     degrees,  # in: degrees of freedom of its precision
+    row,  # scratch (d,)
 ):
     """Expected log-likelihood of the rows of a component, by its posterior alone.
 
     Their second moments about the mean are what the posterior has more than the prior.
     """
     prior, d = rule.prior, mixture.means.shape[1]
-    unit, of_mean, of_scatter = rule.posterior.unit, 0.0, 0.0
-    for r in range(d):
-        along = 0.0
-        for i in range(r + 1):
-            u = triangle(mixture, mixture.factors, k, r, i)
-            along += u * (mixture.means[k, i] - prior.mean[i])
-            of_scatter += u * u * prior.mass * rule.reg_covar
-            if prior.scatter.shape[0] < d:
-                of_scatter += u * u * prior.scatter[0, i]
-            else:
-                for j in range(r + 1):
-                    v = triangle(mixture, mixture.factors, k, r, j)
-                    of_scatter += u * v * prior.scatter[i, j]
-        of_mean += prior.shrinkage * along * along
-    squares = degrees * d - unit * (of_scatter + of_mean)
+    spare = prior.mass * rule.reg_covar
+    of_prior = squares_of_prior(prior, mixture, mixture.factors, k, spare, row)
+    squares = degrees * d - rule.posterior.unit * of_prior
     constant = np.log(mixture.weights[k]) - 0.5 * (mixture.log_dets[k] + d * LOG_TWO_PI)
     return mixture.posterior[k] * constant - 0.5 * squares
 
@@ -146,6 +135,7 @@ def pseudo_likelihood(
 def expect(
     rule,  # in: StepRule
     mixture,  # in: after an M step; in, out: weights and log_dets; out: bounds of its posterior
+    row,  # scratch (d,)
 ):
     """Turn a mixture into the input of variational E passes."""
     prior, posterior, unit = rule.prior, mixture.posterior, rule.posterior.unit
@@ -168,7 +158,7 @@ def expect(
     divergence = normalizer
     for k in range(K):
         rows = all_rows / K if is_tied else posterior[k]
-        divergence -= pseudo_likelihood(rule, mixture, k, unit * prior.mass + rows)
+        divergence -= pseudo_likelihood(rule, mixture, k, unit * prior.mass + rows, row)
     posterior[K + NORMALIZER], posterior[K + DIVERGENCE] = normalizer, divergence
     return 0
 
@@ -186,8 +176,9 @@ def step_posterior(
     """
     mixture, totals, before = fit.mixture, fit.totals, fit.numbers[LOWER_BOUND]
     K, d = mixture.means.shape
-    entropy = totals.log_likelihood[0] + 0.5 * d * LOG_TWO_PI * rule.step.weight
-    entropy -= expected(mixture, mixture.factors, totals, totals.scatter, rule.step.weight)
+    weight, row = rule.step.weight, fit.work.upper[0]
+    entropy = totals.log_likelihood[0] + 0.5 * d * LOG_TWO_PI * weight
+    entropy -= expected(mixture, mixture.factors, totals, totals.scatter, weight, row)
     failed = step(rule, fit, reached)
     if failed == FINE:
         normalizer = mixture.posterior[K + NORMALIZER] / rule.step.posterior.unit

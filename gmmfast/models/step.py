@@ -131,7 +131,7 @@ def step_rule_of(
         return rule
     kind, unit = (model.scatter is Scatter.DIAGONAL, model.is_whitened), variational.weight / weight
     posterior = Posterior(
-        address_of(expect, kind, rule, mixture), variational.prior.is_process, unit
+        address_of(expect, kind, rule, mixture, work.upper[0]), variational.prior.is_process, unit
     )
     return rule._replace(posterior=posterior)
 

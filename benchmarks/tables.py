@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from benchmarks.timing import Spread
 
+LEAST = 1e-4  # smaller numbers have an exponent
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -45,11 +47,13 @@ def aim(target: float | None) -> str:
 
 
 def number(value: float) -> str:
-    """Format three significant digits, without exponent; infinite values are noise."""
+    """Format three significant digits, without exponent if large; infinite values are noise."""
     if not math.isfinite(value):
         return "noise"
     if value == 0:
         return "0"
+    if abs(value) < LEAST:
+        return f"{value:.2e}"
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{decimals}f}"
 

@@ -46,6 +46,12 @@ class Density(NamedTuple):
     noise: NDArray[Any]  # (1,) log of weight times density of the noise; -inf without
     tails: NDArray[Any] | None  # (K, 2) float64, of t components: degrees of freedom, and the
     # expected log of the latent weight of a row at the mean; None for normal components
+    filters: NDArray[Any] | None  # of factor analyzers, as in `kernels.maximization.Mixture`
+
+    @property
+    def n_factors(self) -> int:
+        """Number q of factors; 0 without."""
+        return 0 if self.filters is None else self.filters.shape[1] - self.means.shape[1]
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,8 @@ class Parameters:
     noise: Floats | None = None  # (2,) weight and log density of the noise
     degrees: Floats | None = None  # (K,) degrees of freedom of t components
     posterior: Floats | None = None  # (K + 2,): as in `kernels.maximization.Mixture`
+    loadings: Floats | None = None  # (K, q, d) of factor analyzers, whose noise is in `covariances`
+    filters: Floats | None = None  # as in `kernels.maximization.Mixture`
 
     def to_arrays(self) -> dict[str, Floats]:
         """Return the arrays by name."""
@@ -77,20 +85,30 @@ class Parameters:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> Self:
         """Make a mixture from the arrays of `to_arrays`; KeyError if one is missing."""
-        optional = "whitening", "noise", "degrees", "posterior"
+        optional = "whitening", "noise", "degrees", "posterior", "loadings", "filters"
         names = [field.name for field in fields(cls) if field.name not in optional]
         return cls(*(arrays[name] for name in names), *map(arrays.get, optional))
 
     def triangles(self) -> Floats:
         """Return the lower inverse Cholesky factors (K, d, d) of the covariances."""
         factors, whitening = self.factors, self.whitening
+        if self.loadings is not None:
+            return np.linalg.inv(np.linalg.cholesky(self.matrices()))
         if whitening is not None:
             return np.asarray(factors[:, :, None] * whitening)
         return factors if factors.ndim == 3 else factors[:, :, None] * np.eye(factors.shape[1])
 
+    def matrices(self) -> Floats:
+        """Return the covariances (K, d, d) of factor analyzers."""
+        assert self.loadings is not None
+        noise = self.covariances[:, :, None] * np.eye(self.means.shape[1])
+        return np.asarray(self.loadings.swapaxes(1, 2) @ self.loadings + noise)
+
     def variances(self) -> Floats:
         """Return the variances (K, d) of the features in each component."""
         own = self.covariances
+        if self.loadings is not None:
+            return np.asarray(own + np.square(self.loadings).sum(axis=1))
         if self.factors.ndim == 3 or self.whitening is not None:
             own = np.einsum("...ii->...i", own)
         elif own.ndim == 1:
@@ -130,6 +148,10 @@ class Parameters:
                 variances = np.einsum("...ii->...i", self.covariances)  # (d,), (1, d) or (K, d)
                 deviations = np.sqrt(np.broadcast_to(variances, self.means.shape))[present]
                 reach = (np.abs(factors) @ deviations[:, :, None]).max(initial=0.0)
+                fits &= bool(0.5 * np.finfo(dtype).eps * reach**2 < COARSEST_SQUARE)
+            if self.loadings is not None:
+                reach = (factors * np.sqrt(self.variances()[present])).max(initial=0.0)
+                reach *= self.loadings.shape[1]
                 fits &= bool(0.5 * np.finfo(dtype).eps * reach**2 < COARSEST_SQUARE)
         exist = ((SMALLEST < scales) & (scales < LARGEST)).all()
         return dtype if fits and exist else np.dtype(np.float64)
@@ -192,6 +214,7 @@ class Parameters:
             whitening,
             np.full(1, noise, dtype),
             tails,
+            None if self.filters is None else np.array(self.filters, dtype, order="C"),
         )
 
     def _tails(self) -> Floats | None:
@@ -226,6 +249,8 @@ class SufficientStatistics:
     scatter: Floats  # second moments about the reference: (K, d, d), (1, d, d) or (K, d)
     tails: Floats | None = None  # (2, K) of t components: sums of w r, and of w r log u, NaN where
     # latent weights are not known; r is times the expected u elsewhere
+    scores: Floats | None = None  # (K, q, d + 1) of factor analyzers: sums of w r f (x - reference)
+    # and, last, of w r f, where f are the factors to be expected by the mixture of the E step
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """Return the statistics of both parts of the rows."""
@@ -243,6 +268,7 @@ class SufficientStatistics:
             self.first + other.first,
             self.scatter + other.scatter,
             None if self.tails is None or other.tails is None else self.tails + other.tails,
+            None if self.scores is None or other.scores is None else self.scores + other.scores,
         )
 
     def times(self, factor: float) -> SufficientStatistics:
@@ -257,6 +283,7 @@ class SufficientStatistics:
             factor * self.first,
             factor * self.scatter,
             None if self.tails is None else factor * self.tails,
+            None if self.scores is None else factor * self.scores,
         )
 
     def moved(self, shift: Floats) -> SufficientStatistics:
@@ -276,4 +303,8 @@ class SufficientStatistics:
             if len(self.scatter) < len(shift):
                 change = change.sum(axis=0, keepdims=True)
             scatter = self.scatter - (change + change.transpose(0, 2, 1))
-        return replace(self, reference=reference, first=first, scatter=scatter)
+        scores = self.scores
+        if scores is not None:
+            scores = scores.copy()
+            scores[:, :, :-1] -= scores[:, :, -1:] * shift[:, None]
+        return replace(self, reference=reference, first=first, scatter=scatter, scores=scores)

@@ -27,7 +27,8 @@ ModelCode = Literal[  # mclust's
     "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV",
 ]  # fmt: skip
 ColumnCode = Literal["E", "V"]  # mclust's for one column
-CovarianceType = Literal[SklearnModel, ModelCode, ColumnCode]
+FactorModel = Literal["factor", "factor-tied"]  # of factor analyzers: own noise, or one for all
+CovarianceType = Literal[SklearnModel, ModelCode, ColumnCode, FactorModel]
 Start = Literal["kmeans", "k-means++", "random", "random_from_data", "hierarchical"]
 Criterion = Literal["bic", "aic", "aicc", "icl", "nec", "cv"]
 Acceleration = Literal["none", "auto"]
@@ -41,6 +42,8 @@ Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence
 
 SKLEARN_TYPES: tuple[SklearnModel, ...] = get_args(SklearnModel)
 MODEL_CODES: tuple[ModelCode, ...] = get_args(ModelCode)
+FACTOR_MODELS: tuple[FactorModel, ...] = get_args(FactorModel)
+COMMON_NOISE: FactorModel = "factor-tied"
 ONE_COLUMN: dict[str, ModelCode] = {"E": "EII", "V": "VII"}  # the same models
 COVARIANCE_TYPES: tuple[CovarianceType, ...] = get_args(CovarianceType)
 STARTS: tuple[Start, ...] = get_args(Start)
@@ -149,6 +152,17 @@ def all_models(n_features: int) -> list[CovarianceType]:
     return list(get_args(ColumnCode if n_features == 1 else ModelCode))
 
 
+def model_name(covariance_type: str, n_factors: int) -> str:
+    """Return the name of a model: of factor analyzers with their number, as "factor(2)"."""
+    return f"{covariance_type}({n_factors})" if covariance_type in FACTOR_MODELS else covariance_type
+
+
+def factors_in(name: str) -> int:
+    """Return the number of factors in the name of a model; 0 for models without."""
+    covariance_type, _, rest = name.partition("(")
+    return int(rest[:-1]) if covariance_type in FACTOR_MODELS and rest else 0
+
+
 def require_columns(covariance_types: Iterable[str], n_features: int) -> None:
     """Raise ValueError if a model is for one column and the data have several."""
     for code, same in ONE_COLUMN.items():
@@ -156,6 +170,13 @@ def require_columns(covariance_types: Iterable[str], n_features: int) -> None:
             raise ValueError(
                 f"The model {code} is for one column; got {n_features} columns. Choose one "
                 f"column, or use {same}, which is {code} for any number of columns."
+            )
+    for name in covariance_types:
+        n_factors = factors_in(name)
+        if n_factors >= n_features:
+            raise ValueError(
+                f"Factors must be fewer than columns; got n_factors={n_factors} and {n_features} "
+                "columns. Lower n_factors, or use another covariance_type."
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmmfast.em.brought import brought
+from gmmfast.em.factors import with_loadings
 from gmmfast.em.kmeans import (
     SAMPLE_PASSES,
     Partition,
@@ -25,7 +26,7 @@ from gmmfast.em.trees import trees
 from gmmfast.em.trials import ROUNDS, Trial, begun, likeliest, n_rounds
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.kernels.loop import Fit
-from gmmfast.models import Model
+from gmmfast.models import FactorAnalyzers, Model
 from gmmfast.models.base import least_rows
 from gmmfast.models.step import parameters_from
 from gmmfast.parameters import Floats, Parameters, Scatter, SufficientStatistics, equal_spheres
@@ -109,6 +110,11 @@ def start(
     for getting the highest likelihood in multivariate Gaussian mixture models. Computational
     Statistics & Data Analysis 41, 561-575, section 3: short runs of EM and their stopping rule.
     """
+    if isinstance(model, FactorAnalyzers):
+        begun = start(
+            rows, model.without_factors(), n_components, init_params, rng, given, caution
+        )
+        return _with_loadings(begun, model, rng)
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None and given.are_whole:
         return _at(rows, model.adapted(model.of_covariances(weights, means, covariances)))
@@ -130,6 +136,15 @@ def start(
     if estimate.noise is not None:
         parameters = parameters.with_noise(estimate.noise)
     return _at(rows, replace(parameters, degrees=estimate.degrees))
+
+
+def _with_loadings(begun: Start, model: FactorAnalyzers, rng: Random) -> Start:
+    """Return a start of factor analyzers, from one of independent features."""
+    own = begun.begin
+    if isinstance(own, Fit):
+        own = parameters_from(model.without_factors(), own.mixture)
+    points = begun.rows.all_or_sample(max(SMALLEST_SAMPLE, len(own.weights) * ROWS_PER_COMPONENT), rng)
+    return Start(begun.rows, with_loadings(own, model, points))
 
 
 def own_or_given(given: Floats | None, own: Floats) -> Floats:

@@ -81,7 +81,9 @@ def new_fit(model: Model, rows: EMRows, n_components: int, lower_bound: float) -
     n_before = state.flat.size if is_exact(model, rows) else 0
     return Fit(
         state.flat, state.mixture, np.zeros(n_before),
-        new_totals(state.mixture.means, model.scatter.shape(K, d), model.tails is not None),
+        new_totals(
+            state.mixture.means, model.scatter.shape(K, d), model.tails is not None, model.n_factors
+        ),
         np.empty((K, d)), new_work(model, state), np.empty(BLOCK),
         np.array([lower_bound, 0.0, math.inf]), np.array([0, UNDER_WAY, FINE, 0]),
         np.zeros(0), np.zeros(N_COUNTS, np.int64),

@@ -84,12 +84,13 @@ def leap_in(memory, reference, scatter, n_tails, n_flat):
     first, i = memory[i : i + K * d].reshape(K, d), i + K * d
     second, i = memory[i : i + s].reshape(scatter.shape), i + s
     tails, i = memory[i : i + n_tails].reshape(2, n_tails // 2), i + n_tails
+    none = memory[:0].reshape(0, 0, 0)  # factor analyzers are not extrapolated
     scales, i = memory[i : i + m], i + m
     system, i = memory[i : i + q * q].reshape(1, q, q), i + q * q
     upper, i = memory[i : i + q * q].reshape(q, q), i + q * q
     factor, i = memory[i : i + q * q].reshape(1, q, q), i + q * q
     log_det, i = memory[i : i + 1], i + 1
-    totals = Totals(log_likelihood, best, from_means, own_mass, first, second, tails)
+    totals = Totals(log_likelihood, best, from_means, own_mass, first, second, tails, none)
     return Leap(
         about, inputs, points, images, gains, fallback, required, totals, scales, system, upper,
         factor, log_det, memory[i : i + 2 * q].reshape(2, q),

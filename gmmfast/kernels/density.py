@@ -5,7 +5,8 @@ skipped once it is negligible for every row of the tile. That is exact: its log 
 ``constant - |factor @ (x - mean)|^2 / 2``, only falls as rows of the triangle are added, and the
 length of a vector is at least its projection on any direction (`kernels.separation`). That of a t
 component, ``constant - (nu + d) / 2 log(1 + |factor @ (x - mean)|^2 / nu)``, falls as well: it is
-negligible beyond a squared distance, its reach.
+negligible beyond a squared distance, its reach. Of factor analyzers, the triangle is a filter
+(`kernels.filters`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.kernels.compiling import kernel
+from gmmfast.kernels.filters import BLOCK, take_four, take_one
 from gmmfast.kernels.simd import (
     any_reaches,
     exp,
@@ -223,19 +225,50 @@ def is_near(
     cut,  # in
     reach,  # in: of `reach_of`
 ):
-    """Whether a component can matter, by the rows' distances along one direction."""
-    c, limit, half = splat(constant, best), splat(cut, best), splat(-0.5, best)
-    for p in range(0, TILE, lanes(best)):
-        z = splat(gap, best)
+    """Whether a component can matter, by the rows' distances along one direction.
+
+    If the first row could matter at the owner's mean, some row probably does: no more is computed.
+    Four vectors at once: one sum alone would wait for each of its additions.
+    """
+    if reach is not None:
+        if gap * gap <= reach:
+            return True
+    elif not constant - 0.5 * gap * gap - best[0] < cut:
+        return True
+    n = lanes(best)
+    for p in range(0, TILE, 4 * n):
+        z0 = splat(gap, best)
+        z1, z2, z3 = z0, z0, z0
         for j in range(direction.size):
-            z = fma(splat(direction[j], best), load(owned, (j, p)), z)
-        z = maximum(z, splat(0.0, best))
-        if reach is not None:
-            if any_reaches(splat(reach, best) - z * z, splat(0.0, best)):
-                return True
-        elif any_reaches(fma(half * z, z, c) - load(best, (p,)), limit):
+            u = splat(direction[j], best)
+            z0, z1 = fma(u, load(owned, (j, p)), z0), fma(u, load(owned, (j, p + n)), z1)
+            z2 = fma(u, load(owned, (j, p + 2 * n)), z2)
+            z3 = fma(u, load(owned, (j, p + 3 * n)), z3)
+        if (
+            is_any_near(z0, p, constant, best, cut, reach)
+            or is_any_near(z1, p + n, constant, best, cut, reach)
+            or is_any_near(z2, p + 2 * n, constant, best, cut, reach)
+            or is_any_near(z3, p + 3 * n, constant, best, cut, reach)
+        ):
             return True
     return False
+
+
+@kernel
+def is_any_near(
+    z,  # in: a vector of distances along a direction, negative beyond the mean
+    p,  # in: its first row
+    constant,  # in
+    best,  # in (TILE,)
+    cut,  # in
+    reach,  # in: of `reach_of`
+):
+    """Whether a component can matter to some row of a vector."""
+    z = maximum(z, splat(0.0, best))
+    if reach is not None:
+        return any_reaches(splat(reach, best) - z * z, splat(0.0, best))
+    c, limit, half = splat(constant, best), splat(cut, best), splat(-0.5, best)
+    return any_reaches(fma(half * z, z, c) - load(best, (p,)), limit)
 
 
 @kernel
@@ -273,6 +306,57 @@ def squared_distance(
         add_last_squares(residual, factor, whole, distance)
         return can_matter(constant, distance, best, cut, reach)
     return True
+
+
+@kernel
+def filtered_distance(
+    x,  # in (d, TILE)
+    mean,  # in (d,)
+    filter_,  # in: of one component
+    constant,  # in
+    best,  # in (TILE,)
+    cut,  # in
+    reach,  # in: of `reach_of`
+    scores,  # out (q, TILE): expected factors
+    distance,  # out (TILE,): squared
+):
+    """Squared Mahalanobis distances; return False early if the component cannot matter."""
+    d = x.shape[0]
+    whole = d - d % BLOCK
+    for p in range(0, TILE, lanes(x)):
+        store(distance, (p,), splat(0.0, x))
+        for a in range(scores.shape[0]):
+            store(scores, (a, p), splat(0.0, x))
+    for j in range(0, whole, BLOCK):
+        take_four(x, mean, filter_, j, scores, distance)
+        if not can_matter(constant, distance, best, cut, reach):
+            return False
+    for j in range(whole, d):
+        take_one(x, mean, filter_, j, scores, distance)
+    return can_matter(constant, distance, best, cut, reach)
+
+
+@kernel
+def distance_of(
+    filters,  # in (K, d + q, BLOCK + 3 q) of factor analyzers, or None
+    scores,  # out (K, q, TILE) of factor analyzers, or None: expected factors, at k
+    k,  # in: component
+    x,  # in (d, TILE)
+    density,  # in: Density
+    cut,  # in
+    reach,  # in: of `reach_of`
+    work,  # in: best; out: distance; scratch
+):
+    """Squared Mahalanobis distances; return False early if the component cannot matter."""
+    mean, constant = density.means[k], density.constants[k]
+    if filters is None:
+        return squared_distance(
+            x, mean, density.factors[k], constant, work.best, cut, reach, work.residual,
+            work.distance,
+        )  # fmt: skip
+    return filtered_distance(
+        x, mean, filters[k], constant, work.best, cut, reach, scores[k], work.distance
+    )
 
 
 @kernel
@@ -403,10 +487,7 @@ def log_densities(
             constant, gaps[guess, k], directions[guess, k], work.owned, work.best, cut, reach
         ):
             continue
-        if not squared_distance(
-            y, density.means[k], density.factors[k], constant, work.best, cut, reach,
-            work.residual, work.distance,
-        ):  # fmt: skip
+        if not distance_of(density.filters, work.scores, k, y, density, cut, reach, work):
             continue
         least = put_log_densities(density.tails, k, d, constant, n_active, work)
         work.active[n_active] = k

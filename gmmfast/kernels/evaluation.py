@@ -98,7 +98,7 @@ def evaluate_shards(
 ):  # fmt: skip
     """Shards, one after the other."""
     tile = aligned(X.shape[1], like[0])
-    work = make_work(density.constants.size, tile, density.tails)
+    work = make_work(density.constants.size, tile, density.tails, density.filters)
     for s in range(begin, end):
         evaluate_shard(
             s, n_shards, X, center, density, separation, cut, tile, work,
@@ -113,7 +113,7 @@ def evaluate(
     """Shards, in parallel."""
     for s in prange(begin, end):
         tile = aligned(X.shape[1], like[0])
-        work = make_work(density.constants.size, tile, density.tails)
+        work = make_work(density.constants.size, tile, density.tails, density.filters)
         evaluate_shard(
             np.int64(s), n_shards, X, center, density, separation, cut, tile, work,
             log_density, resp, labels,
@@ -144,7 +144,7 @@ def measure_shard(
 @allocating_kernel
 def measure_shards(begin, end, n_shards, tiles, density, separation, cut, guesses, log_density):
     """Shards, one after the other."""
-    work = make_work(density.constants.size, tiles[0], density.tails)
+    work = make_work(density.constants.size, tiles[0], density.tails, density.filters)
     for s in range(begin, end):
         measure_shard(s, n_shards, tiles, density, separation, cut, guesses, work, log_density)
 
@@ -153,7 +153,7 @@ def measure_shards(begin, end, n_shards, tiles, density, separation, cut, guesse
 def measure(begin, end, n_shards, tiles, density, separation, cut, guesses, log_density):
     """Shards, in parallel."""
     for s in prange(begin, end):
-        work = make_work(density.constants.size, tiles[0], density.tails)
+        work = make_work(density.constants.size, tiles[0], density.tails, density.filters)
         measure_shard(
             np.int64(s), n_shards, tiles, density, separation, cut, guesses, work, log_density
         )

@@ -55,6 +55,7 @@ def add_tile(
     mass,  # in, out (K,)
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+    scores,  # in, out (K, q, d + 1) of factor analyzers, else unused
     tail_sums,  # in, out (2, K) of t components, else unused
 ):
     """E step of one tile, and its share of the sums.
@@ -66,9 +67,11 @@ def add_tile(
     log_likelihood = weighted_sum(row_weight, work.log_density)
     best = weighted_sum(row_weight, work.best)
     n_active, owner = weight_responsibilities(
-        row_weight, n_active, guess, density.tails, work, mass, first, scatter, tail_sums
+        row_weight, n_active, guess, density.tails, work, mass, first, scatter, scores, tail_sums
     )
-    add_second_moments(tile, n_active, means, owner, density.whitening, work, first, scatter)
+    add_second_moments(
+        tile, n_active, means, owner, density.whitening, work.scores, work, first, scatter, scores
+    )
     return owner, log_likelihood, best
 
 
@@ -104,11 +107,12 @@ def em_shard(
     n_tiles = tiles.shape[0]
     log_likelihood = best = 0.0
     mass, first, scatter, tail_sums = sums.mass[s], sums.first[s], sums.scatter[s], sums.tails[s]
+    scores = sums.scores[s]
     clear(mass, tail_sums, scatter, means)
     for t in range(s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards):
         guesses[t], of_mixture, of_best = add_tile(
             tiles[t], row_weights[t], density, separation, means, cut, guesses[t], work,
-            mass, first, scatter, tail_sums,
+            mass, first, scatter, scores, tail_sums,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
@@ -120,7 +124,7 @@ def em_shards(
     begin, end, n_shards, tiles, row_weights, density, separation, means, cut, guesses, sums
 ):
     """Shards, one after the other."""
-    work = make_work(means.shape[0], tiles[0], density.tails)
+    work = make_work(means.shape[0], tiles[0], density.tails, density.filters)
     for i in range(begin, end):
         s = i * STRIDE % n_shards
         em_shard(
@@ -139,7 +143,7 @@ def em_pass(
     """
     for i in prange(begin, end):
         s = np.int64(i * STRIDE % n_shards)
-        work = make_work(means.shape[0], tiles[0], density.tails)
+        work = make_work(means.shape[0], tiles[0], density.tails, density.filters)
         em_shard(
             s, n_shards, tiles, row_weights, density, separation, means, cut, guesses, work, sums
         )
@@ -165,13 +169,14 @@ def em_gathered(
     log_likelihood = best = 0.0
     guess = np.int64(0)
     mass, first, scatter, tail_sums = sums.mass[0], sums.first[0], sums.scatter[0], sums.tails[0]
+    scores = sums.scores[0]
     clear(mass, tail_sums, scatter, means)
     for start in range(0, order.size, TILE):
         gather(X, center, order, start, tile)
         gather_weights(sample_weight, order, start, row_weight)
         guess, of_mixture, of_best = add_tile(
             tile, row_weight, density, separation, means, cut, guess, work,
-            mass, first, scatter, tail_sums,
+            mass, first, scatter, scores, tail_sums,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
@@ -182,7 +187,7 @@ def em_gathered(
 def em_rows(X, center, sample_weight, order, density, separation, means, cut, sums):
     """One pass over unpacked rows, in one thread."""
     tile, row_weight = aligned(X.shape[1], means[0]), aligned(1, means[0])[0]
-    work = make_work(means.shape[0], tile, density.tails)
+    work = make_work(means.shape[0], tile, density.tails, density.filters)
     em_gathered(
         X, center, sample_weight, order, density, separation, means, cut,
         tile, row_weight, work, sums,
@@ -219,8 +224,9 @@ def add_resp(
         n_active = set_resp(resp[t], work)
         n_active, owner = weight_responsibilities(
             row_weights[t], n_active, guess, None, work,
-            sums.mass[0], sums.first[0], sums.scatter[0], sums.tails[0],
+            sums.mass[0], sums.first[0], sums.scatter[0], sums.scores[0], sums.tails[0],
         )  # fmt: skip
         add_second_moments(
-            tiles[t], n_active, means, owner, None, work, sums.first[0], sums.scatter[0]
-        )
+            tiles[t], n_active, means, owner, None, None, work, sums.first[0], sums.scatter[0],
+            sums.scores[0],
+        )  # fmt: skip

@@ -170,7 +170,7 @@ def density_of(
                 whole.degrees, k, known.log_dets[k], o
             )
         known.constants[k] = constant if failed < 0 else np.nan
-    return Density(known.constants, own, factors, None, known.noise, known.tails)
+    return Density(known.constants, own, factors, None, known.noise, known.tails, None)
 
 
 @kernel

@@ -163,7 +163,7 @@ def iterate(
     while last == EXPECT or (fit.counts[STATUS] == UNDER_WAY and fit.counts[N_PASSES] < last):
         layout = layout_of(
             rows.is_narrow, mixture.weights, mixture.means, mixture.covariances, mixture.factors,
-            mixture.whitening,
+            mixture.whitening, mixture.loadings,
         )  # fmt: skip
         if rows.layout != layout:
             break

@@ -30,6 +30,9 @@ class Mixture(NamedTuple):
     degrees: NDArray  # (K,): degrees of freedom of t components, or (0,)
     posterior: NDArray  # (K + 2,) of a posterior, or (0,): rows of the components, its log
     # normalizer, and minus its divergence from the prior, both in nats
+    loadings: NDArray  # (K, q, d) of factor analyzers, whose noise is in covariances and factors; or
+    # (0, 0, 0)
+    filters: NDArray  # (K, d + q, 4 + 3 q) of factor analyzers, as in `kernels.filters`
 
 
 class Totals(NamedTuple):
@@ -45,6 +48,8 @@ class Totals(NamedTuple):
     first: NDArray  # (K, d) sum of w r (x - reference)
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
     tails: NDArray  # (2, K) of t components: sums of w r, and w r log u or NaN; or (2, 0)
+    scores: NDArray  # (K, q, d + 1) of factor analyzers: sums of w r f (x - reference) and, last, of
+    # w r f, where f are the expected factors; or (0, 0, 0)
 
 
 class PriorTerms(NamedTuple):
@@ -90,6 +95,7 @@ class StepRule(NamedTuple):
     prior: PriorTerms
     fixed: Fixed
     posterior: Posterior
+    move_loadings: Any  # address of `kernels.loadings.move_loadings`, or 0
 
 
 class StepWork(NamedTuple):
@@ -98,7 +104,7 @@ class StepWork(NamedTuple):
     is_first: NDArray  # (1,): 1 if the family has no earlier state
     mass: NDArray  # (K,)
     scatter: NDArray  # as in Totals
-    upper: NDArray  # (d, d)
+    upper: NDArray  # (d, d), or for factor analyzers as in `kernels.loadings.scratch_shape`
     family: FamilyWork
 
 
@@ -412,6 +418,9 @@ def maximize(
     if mixture.degrees.size > 0:
         own = rule.degrees, rule.estimate, rule.least_mass, totals, mixture.degrees
         invoke(rule.move_degrees, own)
+    if mixture.loadings.size > 0:
+        scatter = work.scatter, work.mass, mixture, work.upper
+        return invoke(rule.move_loadings, (rule.family, rule.reg_covar, totals, *scatter))
     is_first = work.is_first[0] != 0
     work.is_first[0] = 0
     invoke(

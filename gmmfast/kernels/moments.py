@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import kernel
 from gmmfast.kernels.density import LOG_LATENT, subtract
+from gmmfast.kernels.filters import add_scores
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 from gmmfast.kernels.tiles import TILE
 
@@ -27,6 +28,8 @@ class Sums(NamedTuple):
     first: NDArray  # (shards, K, d) sum of w r (x - mean)
     scatter: NDArray  # (shards, K, d, d) or pooled (shards, 1, d, d), lower; or (shards, K, d)
     tails: NDArray  # (shards, 2, K) of t components: sums of w r, and w r log u; or (shards, 2, 0)
+    scores: NDArray  # (shards, K, q, d + 1) of factor analyzers: sums of w r f (x - mean) and, last,
+    # of w r f, where f are the expected factors; or (shards, 0, 0, 0)
 
 
 def make_sums(
@@ -35,8 +38,10 @@ def make_sums(
     n_features: int,
     scatter: tuple[int, ...],
     has_tails: bool = False,
+    n_factors: int = 0,
 ) -> Sums:
     """Allocate accumulators; `scatter` is the shape of one shard's second moments."""
+    scores = (n_components, n_factors, n_features + 1) if n_factors else (0, 0, 0)
     return Sums(
         np.zeros(n_shards),
         np.zeros(n_shards),
@@ -44,6 +49,7 @@ def make_sums(
         np.zeros((n_shards, n_components, n_features)),
         np.zeros((n_shards, *scatter)),  # unused parts take no memory
         np.zeros((n_shards, 2, n_components if has_tails else 0)),
+        np.zeros((n_shards, *scores)),
     )
 
 
@@ -153,6 +159,31 @@ def add_diagonal(
 
 
 @kernel
+def weigh_diagonal(
+    x,  # in (d, TILE)
+    mean,  # in (d,)
+    resp,  # in (K, TILE), times the row weights
+    a,  # in: row of resp
+    weighted,  # out (d, TILE) resp[a] * (x - mean)
+    first,  # in, out (d,) += sum of weighted
+    scatter,  # in, out (d,) += sum of resp[a] (x - mean)^2
+):
+    """`add_diagonal`, which keeps the weighted residuals."""
+    for j in range(x.shape[0]):
+        m = splat(mean[j], x)
+        s = splat(0.0, x)
+        t = s
+        for p in range(0, TILE, lanes(x)):
+            v = load(x, (j, p)) - m
+            w = load(resp, (a, p)) * v
+            store(weighted, (j, p), w)
+            s = s + w
+            t = fma(w, v, t)
+        first[j] += total(s)
+        scatter[j] += total(t)
+
+
+@kernel
 def add_weighted_residuals(
     x,  # in (d, TILE)
     mean,  # in (d,)
@@ -184,9 +215,11 @@ def add_second_moments(
     means,  # in (K, d)
     owner,  # in: the component with the largest share of the tile
     whitening,  # in (d, d), or None: then sums over components may be inexact
+    expected,  # in (K, q, TILE): expected factors of factor analyzers, or None
     work,  # in: resp (times the row weights), active; scratch
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+    scores,  # in, out (K, q, d + 1) of factor analyzers
 ):
     """Moments about the means; the shape of `scatter` selects the second moments.
 
@@ -195,7 +228,12 @@ def add_second_moments(
     ``sum_k (r_k (x - m_k)) (m - m_k)^T``, for any m: here the mean of the tile's owner. This
     cancels where whitened rows do: for means many standard deviations apart.
     """
-    if scatter.ndim == 2:
+    if expected is not None:
+        for a in range(n_active):
+            k = work.active[a]
+            weigh_diagonal(x, means[k], work.resp, a, work.weighted, first[k], scatter[k])
+            add_scores(work.weighted, work.resp, a, expected[k], scores[k])
+    elif scatter.ndim == 2:
         for a in range(n_active):
             k = work.active[a]
             add_diagonal(x, means[k], work.resp, a, first[k], scatter[k])
@@ -258,6 +296,7 @@ def weight_responsibilities(
     mass,  # in, out (K,) += sum of resp
     first,  # out (K, d): cleared for components that had no mass before
     scatter,  # out: likewise
+    scores,  # out (K, q, d + 1) of factor analyzers: likewise
     tail_sums,  # in, out (2, K) of t components
 ):
     """Weights of the rows in the moments of each component, and their sums; noise has no moments.
@@ -275,6 +314,8 @@ def weight_responsibilities(
                 first[k] = 0.0
                 if not is_pooled(scatter, first):
                     scatter[k] = 0.0
+                if scores.size > 0:
+                    scores[k] = 0.0
             mass[k] += weight
             if tails is not None:
                 tail_sums[0, k] += share

@@ -263,7 +263,7 @@ def propose(
         np.empty((n_tiles, TILE), np.int32), np.empty((n_tiles, TILE), np.int32), np.empty(K),
         np.empty((3, 2, K, d)), np.empty((K, d)),
     )  # fmt: skip
-    work = make_work(K, tiles[0], density.tails)
+    work = make_work(K, tiles[0], density.tails, density.filters)
     divide_in_halves(
         tiles, row_weights, density, separation, guesses, means, scales, least_rows, work, halves
     )

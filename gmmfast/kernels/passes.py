@@ -57,6 +57,7 @@ def is_too_coarse(
     covariances,  # in (K, d, d), (1, d, d) or (K, d)
     factors,  # in (K, d, d) lower, or (K, d)
     whitening,  # in (1, d, d) lower, or (0, d, d)
+    loadings,  # in (K, q, d) of factor analyzers, or (0, 0, 0)
 ):
     """Whether float32 is too coarse, as `gmmfast.parameters.Parameters.dtype_for` says."""
     K, d = means.shape
@@ -76,6 +77,11 @@ def is_too_coarse(
                 moved += factor * (means[k, j] - np.float64(np.float32(means[k, j])))
                 if covariances.ndim == 3:
                     reach += abs(factor) * np.sqrt(covariances[of, j, j])
+            if loadings.size > 0:
+                variance = covariances[of, i]
+                for a in range(loadings.shape[1]):
+                    variance += loadings[k, a, i] ** 2
+                reach = loadings.shape[1] * factor * np.sqrt(variance)
             if not (abs(moved) < COARSEST_FLOAT32 and SMALLEST < abs(factor) < LARGEST):
                 return True
             if not 0.5 * EPS_FLOAT32 * reach * reach < COARSEST_SQUARE:
@@ -112,10 +118,13 @@ def layout_of(
     covariances,
     factors,
     whitening,
+    loadings,
 ):
     """Layout of passes near a mixture: WIDE, TRIANGLES, both or neither."""
     layout = 0
-    if is_narrow and is_too_coarse(weights, means, covariances, factors, whitening):
+    if is_narrow and is_too_coarse(
+        weights, means, covariances, factors, whitening, loadings
+    ):
         layout += WIDE
     if whitening.shape[0] > 0 and factors.ndim == 2:
         eps, coarsest = EPS, COARSEST_FLOAT64
@@ -131,7 +140,7 @@ def find_layout(is_narrow, mixture):
     """Layout of a mixture, for Python."""
     return layout_of(
         is_narrow, mixture.weights, mixture.means, mixture.covariances, mixture.factors,
-        mixture.whitening,
+        mixture.whitening, mixture.loadings,
     )  # fmt: skip
 
 
@@ -225,6 +234,19 @@ def degrees_for(
     return mixture.degrees
 
 
+@kernel
+def copy_filters(
+    own,  # in: of a Mixture
+    filters,  # out: of a Density, or None
+):
+    """Copy the filters of factor analyzers, in the element type of a density."""
+    if filters is not None:
+        for k in range(own.shape[0]):
+            for i in range(own.shape[1]):
+                for j in range(own.shape[2]):
+                    filters[k, i, j] = own[k, i, j]
+
+
 @entry_kernel
 def prepare(
     mixture,  # in: Mixture
@@ -238,6 +260,7 @@ def prepare(
     set_means_and_factors(
         mixture, mixture.factors, density.means, density.factors, density.whitening
     )
+    copy_filters(mixture.filters, density.filters)
     return 0
 
 
@@ -281,6 +304,7 @@ def collect_shards(
     totals.mass[:] = 0.0
     totals.first[:] = 0.0
     totals.tails[:] = 0.0
+    totals.scores[:] = 0.0
     scatter[:] = 0.0
     pooled = is_pooled(scatter, about)
     for k in range(K):
@@ -295,6 +319,9 @@ def collect_shards(
                 if totals.tails.size > 0:
                     totals.tails[0, k] += sums.tails[s, 0, k]
                     totals.tails[1, k] += sums.tails[s, 1, k]
+                for a in range(totals.scores.shape[1]):
+                    for j in range(d + 1):
+                        totals.scores[k, a, j] += sums.scores[s, k, a, j]
                 for j in range(d):
                     totals.first[k, j] += sums.first[s, k, j]
                     if scatter.ndim == 2:

@@ -62,7 +62,7 @@ def work_for(
     return Work(
         work.whitened[:o], work.owned[:o], work.residual[:o], work.weighted[:o], work.resp,
         work.distance, work.best, work.log_density, work.inverse, work.active, work.latent,
-        work.logs,
+        work.logs, None,
     )  # fmt: skip
 
 
@@ -81,6 +81,7 @@ def add_piece(
     mass,  # in, out (K,)
     first,  # in, out (K, d)
     scatter,  # in, out (K, d, d), (1, d, d) or (K, d)
+    scores,  # unused: rows with gaps have no factor analyzers
     tail_sums,  # in, out (2, K) or (2, 0)
 ):
     """E pass over tiles of one pattern; return the sums of the mixture's and best log density."""
@@ -100,7 +101,7 @@ def add_piece(
         tile = tiles.values[tiles.lines[t] : tiles.lines[t] + o]
         guesses[t], of_mixture, of_best = add_tile(
             tile, tiles.row_weights[t], density, separation, known.about, cut, guesses[t], own_work,
-            known.mass, known.first, own_scatter, known.tail_sums,
+            known.mass, known.first, own_scatter, scores, known.tail_sums,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
@@ -140,7 +141,7 @@ def patterns_shard(
 ):
     """EM sums of one shard."""
     scratch = make_scratch(whole)
-    work = make_work(whole.weights.size, aligned(about.shape[1], about[0]), scratch.tails)
+    work = make_work(whole.weights.size, aligned(about.shape[1], about[0]), scratch.tails, None)
     mass, first, scatter, tail_sums = sums.mass[s], sums.first[s], sums.scatter[s], sums.tails[s]
     clear(mass, tail_sums, scatter, about)
     log_likelihood = best = 0.0
@@ -150,7 +151,7 @@ def patterns_shard(
         end = end_of_piece(begin, last, tiles.patterns)
         of_mixture, of_best = add_piece(
             begin, end, tiles, whole, separation, about, cut, guesses,
-            scratch, work, mass, first, scatter, tail_sums,
+            scratch, work, mass, first, scatter, sums.scores[s], tail_sums,
         )  # fmt: skip
         log_likelihood += of_mixture
         best += of_best
@@ -222,7 +223,7 @@ def evaluate_patterns_shard(
 ):
     """Evaluate what is known of the rows of one shard."""
     scratch, d = make_scratch(whole), whole.means.shape[1]
-    work = make_work(whole.weights.size, aligned(d, whole.means[0]), scratch.tails)
+    work = make_work(whole.weights.size, aligned(d, whole.means[0]), scratch.tails, None)
     n_tiles = tiles.patterns.size
     begin, last = s * n_tiles // n_shards, (s + 1) * n_tiles // n_shards
     while begin < last:

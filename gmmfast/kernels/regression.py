@@ -186,7 +186,7 @@ def predict_shards(
 ):  # fmt: skip
     """Shards, one after the other."""
     tile = aligned(X.shape[1], center)
-    work = make_work(density.constants.size, tile, density.tails)
+    work = make_work(density.constants.size, tile, density.tails, density.filters)
     moments = aligned(2 * means.shape[1], center)
     for s in range(begin, end):
         predict_shard(
@@ -200,7 +200,7 @@ def predict(begin, end, n_shards, X, center, density, separation, lines, means, 
     """Shards, in parallel."""
     for s in prange(begin, end):
         tile = aligned(X.shape[1], center)
-        work = make_work(density.constants.size, tile, density.tails)
+        work = make_work(density.constants.size, tile, density.tails, density.filters)
         moments = aligned(2 * means.shape[1], center)
         predict_shard(
             np.int64(s), n_shards, X, center, density, separation, lines, tile, work, moments,

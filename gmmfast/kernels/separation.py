@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel
-from gmmfast.kernels.density import triangle_row
+from gmmfast.kernels.density import filtered_distance, triangle_row
+from gmmfast.kernels.filters import BLOCK
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
 from gmmfast.kernels.tiles import TILE, aligned
 from gmmfast.parameters import Density
@@ -41,10 +42,10 @@ def no_separation(means: NDArray) -> Separation:
     return Separation(nothing, nothing.copy(), np.empty((0, 0, means.shape[1]), means.dtype))
 
 
-def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
+def new_separation(density: Density, n_rows: int) -> Separation:
     """Allocate the table; an empty one where it is too large or does not pay."""
-    K, d = means.shape
-    has_directions = factors.ndim == 3 and d >= SMALLEST
+    means, factors, (K, d) = density.means, density.factors, density.means.shape
+    has_directions = (factors.ndim == 3 or density.filters is not None) and d >= SMALLEST
     is_worth = n_rows >= ROWS_PER_COMPONENT * K and (has_directions or K >= FEW)
     if not is_worth or K * K * d > LARGEST:
         return no_separation(means)
@@ -55,7 +56,7 @@ def new_separation(means: NDArray, factors: NDArray, n_rows: int) -> Separation:
 
 def separated(density: Density, n_rows: int) -> Separation:
     """Return the table."""
-    table = new_separation(density.means, density.factors, n_rows)
+    table = new_separation(density, n_rows)
     if table.gaps.size > 0:
         separate(density, table)
     return table
@@ -70,22 +71,26 @@ def separate(
     K, d = density.means.shape
     columns = d if density.factors.ndim == 3 else 1
     packed = aligned(d * columns, density.means[0]).reshape(d, columns, TILE)
-    work = aligned(3 * d + 2, density.means[0])
+    work = aligned(3 * d + 3, density.means[0])
     for begin in range(0, separation.gaps.shape[0], TILE):
-        fill(begin, min(begin + TILE, K), density, packed, work, separation)
+        fill(density.filters, begin, min(begin + TILE, K), density, packed, work, separation)
     return 0
 
 
 @kernel
 def fill(
+    filters,  # in: of factor analyzers, or None
     begin,  # in: the first of at most TILE owners
     end,  # in
     density,  # in: gmmfast.parameters.Density
     packed,  # scratch (d, d, TILE) or (d, 1, TILE)
-    work,  # scratch (3 d + 2, TILE)
+    work,  # scratch (3 d + 3, TILE)
     separation,  # out
 ):
     """Fill the table for some owners."""
+    if filters is not None:
+        fill_filtered(filters, begin, end, density, work, separation)
+        return
     means, factors = density.means, density.factors
     (K, d), n = means.shape, end - begin
     own, residual, z = work[:d], work[d : 2 * d], work[2 * d : 3 * d]
@@ -109,6 +114,72 @@ def fill(
         solve_transposed(n, packed, residual, spread)
         for q in range(n):
             separation.spreads[begin + q, k] = ROUNDING * np.sqrt(spread[q])
+
+
+@kernel
+def fill_filtered(
+    filters,  # in: of factor analyzers
+    begin,  # in: the first of at most TILE owners
+    end,  # in
+    density,  # in: gmmfast.parameters.Density
+    work,  # scratch (3 d + 3, TILE)
+    separation,  # out
+):
+    """`fill` for factor analyzers.
+
+    The inverse of a covariance times v is ``(v - loadings.T @ f) / variances``, where f are the
+    factors to be expected given v (the Woodbury identity).
+    """
+    means, (K, d), n = density.means, density.means.shape, end - begin
+    q = filters.shape[1] - d
+    own, direction, scores = work[:d], work[d : 2 * d], work[2 * d : 2 * d + q]
+    square, best = work[3 * d], work[3 * d + 1]
+    for p in range(TILE):
+        best[p] = -np.inf
+        for j in range(d):
+            own[j, p] = means[min(begin + p, end - 1), j]
+    for k in range(K):
+        filtered_distance(own, means[k], filters[k], 0.0, best, -np.inf, None, scores, square)
+        for j in range(d):
+            precision = density.factors[k, j] ** 2
+            for p in range(0, TILE, lanes(work)):
+                v = load(own, (j, p)) - splat(means[k, j], work)
+                for a in range(q):
+                    v = fma(splat(-filters[k, j, BLOCK + 2 * q + a], work), load(scores, (a, p)), v)
+                store(direction, (j, p), v * splat(precision, work))
+        for p in range(n):
+            known = 0 < square[p] < np.inf  # else the bound is zero
+            gap = np.sqrt(square[p]) if known else 0.0
+            spread = spread_along(
+                direction, p, filters[begin + p], density.factors[begin + p], scores
+            )
+            separation.gaps[begin + p, k] = gap
+            separation.spreads[begin + p, k] = ROUNDING * np.sqrt(spread) / gap if known else 0.0
+            if separation.directions.shape[0] > 0:
+                for j in range(d):
+                    separation.directions[begin + p, k, j] = direction[j, p] / gap if known else 0.0
+
+
+@kernel
+def spread_along(
+    direction,  # in (d, TILE)
+    p,  # in: column
+    filter_,  # in: of a factor analyzer
+    factor,  # in (d,): 1 / standard deviations of its noise
+    scores,  # scratch (q, TILE)
+):
+    """Variance of a factor analyzer along a direction."""
+    (q, _), d, spread = scores.shape, factor.size, 0.0
+    for a in range(q):
+        scores[a, 0] = 0.0
+    for j in range(d):
+        v = direction[j, p]
+        spread += (v / factor[j]) ** 2
+        for a in range(q):
+            scores[a, 0] += v * filter_[j, BLOCK + 2 * q + a]
+    for a in range(q):
+        spread += scores[a, 0] ** 2
+    return spread
 
 
 @kernel

@@ -28,6 +28,7 @@ class Work(NamedTuple):
     active: NDArray  # (K + 1,) components that were not skipped, in the order of `resp`; K is noise
     latent: NDArray | None  # (K + 1, TILE) expected latent weights of the rows in t components,
     logs: NDArray | None  # (K + 1, TILE) and log(1 + squared distance / nu), in the order of `resp`
+    scores: NDArray | None  # (K, q, TILE) expected factors of factor analyzers, by component
 
 
 @allocating_kernel
@@ -50,6 +51,7 @@ def make_work(
     n_components,  # in
     x,  # in (d, TILE): example of shape and element type
     tails,  # in: of a Density
+    filters,  # in: of a Density
 ):
     """Allocate the scratch of one tile; once per shard, not per tile."""
     d, like = x.shape[0], x[0]
@@ -58,9 +60,14 @@ def make_work(
         latent, logs = None, None
     else:
         latent, logs = aligned(n_components + 1, like), aligned(n_components + 1, like)
+    if filters is None:
+        scores = None
+    else:
+        q = filters.shape[1] - d
+        scores = aligned(n_components * q, like).reshape(n_components, q, TILE)
     return Work(
         aligned(d, like), aligned(d, like), aligned(d, like), aligned(d, like),
         aligned(n_components + 1, like),
         rows[0], rows[1], rows[2], rows[3],
-        np.empty(n_components + 1, np.int64), latent, logs,
+        np.empty(n_components + 1, np.int64), latent, logs, scores,
     )  # fmt: skip

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from functools import partial
 
-from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN, require_boundable
+from gmmfast.data.constraints import COMMON_NOISE, MODEL_CODES, ONE_COLUMN, factors_in, require_boundable
 from gmmfast.models.base import Model, Noise, square_roots
 from gmmfast.models.bounded import bounded
 from gmmfast.models.diagonal import Diagonal
+from gmmfast.models.factors import FactorAnalyzers
 from gmmfast.models.full import Full
 from gmmfast.models.parsimonious import Parsimonious
 from gmmfast.models.spherical import Spherical
@@ -24,17 +25,25 @@ MODELS: dict[str, Callable[..., Model]] = {
 }
 
 
+def maker_of(name: str) -> Callable[..., Model]:
+    """Return what makes a model of a name, as of `gmmfast.data.constraints.model_name`."""
+    n_factors = factors_in(name)
+    if n_factors:
+        return partial(FactorAnalyzers, n_factors, name.startswith(COMMON_NOISE))
+    return MODELS[name]
+
+
 def model_of(
-    covariance_type: str,
+    name: str,
     reg_covar: float = 0.0,
     covariance_ratio: float | None = None,
     noise: Noise | None = None,
     tails: Tails | None = None,
 ) -> Model:
     """Return the model that parameters of `GaussianMixture` mean."""
-    require_boundable([covariance_type], covariance_ratio)
-    model = MODELS[covariance_type](reg_covar, noise, tails)
+    require_boundable([name], covariance_ratio)
+    model = maker_of(name)(reg_covar, noise, tails)
     return model if covariance_ratio is None else bounded(model, float(covariance_ratio))
 
 
-__all__ = ["MODELS", "Model", "Noise", "Tails", "model_of", "square_roots"]
+__all__ = ["MODELS", "FactorAnalyzers", "Model", "Noise", "Tails", "maker_of", "model_of", "square_roots"]

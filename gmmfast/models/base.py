@@ -82,6 +82,7 @@ class Model(ABC):
     constrain: Any  #: the family's kernel in `gmmfast.kernels.families`
     is_whitened = False  #: whether one matrix whitens the rows, which makes components round
     needs_axes = False  #: whether `constrain` iterates over axes
+    n_factors = 0  #: of factor analyzers
 
     def __init__(
         self, reg_covar: float = 0.0, noise: Noise | None = None, tails: Tails | None = None
@@ -146,7 +147,8 @@ class Model(ABC):
         K, d = statistics.reference.shape
         state = new_state(self, K, d)
         mixture, work = state.mixture, new_work(self, state)
-        totals = new_totals(mixture.means, self.scatter.shape(K, d), self.tails is not None)
+        own = self.scatter.shape(K, d), self.tails is not None, self.n_factors
+        totals = new_totals(mixture.means, *own)
         if previous is None:
             mixture.means[...] = statistics.reference
         else:
@@ -301,6 +303,15 @@ class Model(ABC):
     def smallest_variances(self, parameters: Parameters) -> Floats:
         """Return the smallest variance in any direction, per component (K,) or shared (1,)."""
 
+    def attributes(self, parameters: Parameters) -> dict[str, Floats]:
+        """Return the fitted attributes that hold the covariances, by name."""
+        cholesky = self.precisions_cholesky(parameters)
+        return {
+            "covariances_": parameters.covariances,
+            "precisions_cholesky_": cholesky,
+            "precisions_": self.precisions(cholesky),
+        }
+
     @abstractmethod
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         """Return the number of free parameters of the covariances."""
@@ -308,6 +319,12 @@ class Model(ABC):
     @abstractmethod
     def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return the shape of the covariances in the family's structure."""
+
+    def shapes(self, n_components: int, n_features: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the arrays of `Parameters` that do not depend on the factors'."""
+        K, d = n_components, n_features
+        own = self.covariance_shape(K, d)
+        return {"weights": (K,), "means": (K, d), "covariances": own, "log_dets": (K,)}
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Return the number of free parameters: covariances, means, weights, degrees of freedom.

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.degrees import GIVEN, move_degrees
 from gmmfast.kernels.families import FamilyWork, diagonalize
+from gmmfast.kernels.filters import filter_shape
+from gmmfast.kernels.loadings import move_loadings, scratch_shape
 from gmmfast.kernels.maximization import (
     Fixed,
     Mixture,
@@ -66,7 +68,9 @@ def state_shapes(model: Model, n_components: int, n_features: int) -> list[tuple
     noise, degrees = 0 if model.noise is None else 2, 0 if model.tails is None else K
     posterior = 0 if model.variational is None else K + 2
     mixture = [(K,), (K, d), matrices, (K,), factors, (int(model.is_whitened), d, d)]
-    optional = [(noise,), (degrees,), (posterior,)]
+    q = model.n_factors
+    loadings, filters = ((K, q, d), filter_shape(K, q, d)) if q else ((0, 0, 0), (0, 0, 0))
+    optional = [(noise,), (degrees,), (posterior,), loadings, filters]
     return [*mixture, *optional, (d if axes else 0, d), (axes, d, d), (axes, d)]
 
 
@@ -91,20 +95,24 @@ def state_in(flat: Floats, shapes: Sequence[tuple[int, ...]]) -> State:
     return State(flat, Mixture(*views[:N_OF_MIXTURE]), *views[N_OF_MIXTURE:])
 
 
-def new_totals(means: NDArray[Any], scatter: tuple[int, ...], has_tails: bool = False) -> Totals:
+def new_totals(
+    means: NDArray[Any], scatter: tuple[int, ...], has_tails: bool = False, n_factors: int = 0
+) -> Totals:
     """Allocate the sums of a pass, given means (K, d) and the shape of the second moments."""
     K, d = means.shape
+    scores = (K, n_factors, d + 1) if n_factors else (0, 0, 0)
     return Totals(
         np.empty(1), np.empty(1), np.empty((K, d)), np.empty(K), np.empty((K, d)),
-        np.empty(scatter), np.empty((2, K if has_tails else 0)),
+        np.empty(scatter), np.empty((2, K if has_tails else 0)), np.empty(scores),
     )  # fmt: skip
 
 
 def new_work(model: Model, state: State) -> StepWork:
     """Allocate the scratch of an M step."""
     (K, d), axes = state.mixture.means.shape, len(state.own_axes)
+    square = scratch_shape(model.n_factors, d) if model.n_factors else (d, d)
     return StepWork(
-        np.ones(1, np.int64), np.empty(K), np.empty(model.scatter.shape(K, d)), np.empty((d, d)),
+        np.ones(1, np.int64), np.empty(K), np.empty(model.scatter.shape(K, d)), np.empty(square),
         FamilyWork(
             state.axes, state.own_axes, np.empty((axes, d, d)), np.empty((1, d, d)),
             np.empty((axes, d)), state.variances,
@@ -126,7 +134,11 @@ def step_rule_of(
         fixed = Fixed(False, mixture.weights[:0], mixture.means[:0], mixture.covariances[:0])
     own = reg_covar, least_mass, weight, *_rule_of_degrees(model, least_mass, totals, mixture)
     posterior, variational = Posterior(0, False, 1.0), model.variational
-    rule = StepRule(model.family, address, *own, prior, fixed, posterior)
+    move = 0
+    if model.n_factors:
+        given = model.family, reg_covar, totals, work.scatter, work.mass, mixture, work.upper
+        move = address_of(move_loadings, None, *given)
+    rule = StepRule(model.family, address, *own, prior, fixed, posterior, move)
     if variational is None:
         return rule
     kind, unit = (model.scatter is Scatter.DIAGONAL, model.is_whitened), variational.weight / weight
@@ -155,6 +167,9 @@ def load_totals(statistics: SufficientStatistics, totals: Totals, unit: float = 
     np.divide(statistics.mass, unit, out=totals.mass)
     np.divide(statistics.first, unit, out=totals.first)
     np.divide(statistics.scatter, unit, out=totals.scatter)
+    if totals.scores.size:
+        assert statistics.scores is not None
+        np.divide(statistics.scores, unit, out=totals.scores)
     if not totals.tails.size:
         return
     if statistics.tails is not None:
@@ -172,6 +187,7 @@ def statistics_from(
     statistics = SufficientStatistics(
         log_likelihood, doubt, weight / unit, n_rows, totals.reference, totals.mass,
         totals.first, totals.scatter, totals.tails if totals.tails.size else None,
+        totals.scores if totals.scores.size else None,
     )  # fmt: skip
     return statistics if unit == 1 else statistics.times(unit)
 
@@ -188,6 +204,8 @@ def parameters_in(model: Model, mixture: Mixture) -> Parameters:
         None if model.noise is None else mixture.noise,
         None if model.tails is None else mixture.degrees,
         None if model.variational is None else mixture.posterior,
+        mixture.loadings if model.n_factors else None,
+        mixture.filters if model.n_factors else None,
     )
 
 
@@ -220,6 +238,10 @@ def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: S
     own = parameters.factors, parameters.whitening
     if own[0].shape != mixture.factors.shape or (own[1] is not None) != model.is_whitened:
         return False
+    if model.n_factors:
+        if parameters.loadings is None or parameters.loadings.shape != mixture.loadings.shape:
+            return False
+        mixture.loadings[...], mixture.filters[...] = parameters.loadings, parameters.filters
     work.is_first[0] = 0
     mixture.covariances[...] = model.unstructured(parameters.covariances, d)
     mixture.log_dets[...], mixture.factors[...] = parameters.log_dets, parameters.factors

@@ -209,7 +209,7 @@ def about_near_means(
     The next step adds variances `spares` (K, d) to the rows'.
     """
     own = statistics.reference, statistics.mass, statistics.first, statistics.scatter
-    moments = *map(np.array, own), np.empty((2, 0))  # writable, also from workers
+    moments = *map(np.array, own), np.empty((2, 0)), np.empty((0, 0, 0))  # writable, also from workers
     totals = Totals(np.empty(1), np.empty(1), *moments)
     shifts = np.zeros_like(totals.first) if spares is None else spares.copy()
     if not moments_are_far(LOST[dtype], float(np.finfo(dtype).eps), totals, shifts):
@@ -314,7 +314,7 @@ def e_step_here(rows: EMRows, fit: Fit, hints: Hints) -> None:
     whitening = mixture.whitening[0] if len(mixture.whitening) else None
     own = mixture.weights, mixture.means, mixture.covariances, mixture.factors, mixture.log_dets
     scatter = next(kind for kind in Scatter if kind.shape(K, d) == fit.totals.scatter.shape)
-    given = mixture.noise, mixture.degrees, mixture.posterior
+    given = mixture.noise, mixture.degrees, mixture.posterior, mixture.loadings, mixture.filters
     parameters = Parameters(*own, whitening, *(values if values.size else None for values in given))
     load_totals(rows.expectation(parameters, scatter, hints), fit.totals, rows.weight_unit)
 
@@ -377,6 +377,7 @@ def statistics_of(
     unit : float
         Unit of the row weights.
     """
-    totals = new_totals(means, sums.scatter.shape[1:], sums.tails.size > 0)
+    own = sums.scatter.shape[1:], sums.tails.size > 0, sums.scores.shape[2]
+    totals = new_totals(means, *own)
     collect(sums, means, totals)
     return statistics_from(totals, weight, n_rows, unit)

@@ -171,7 +171,7 @@ class ChunkRows(RowsElsewhere):
             if self.lack_values and np.isnan(chunk.X).any():
                 rows = IncompleteRows(chunk.X, chunk.weights, n_jobs=1, center=self.center)
                 return rows.sums(parameters, scatter, rows.hints(), cut, means)
-            own = K, d, scatter.shape(K, d), density.tails is not None
+            own = K, d, scatter.shape(K, d), density.tails is not None, density.n_factors
             sums, order = make_sums(1, *own), self._order(chunk)
             weights = None if chunk.weights is None else read_only(chunk.weights / unit)
             em_rows(

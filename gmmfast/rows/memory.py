@@ -365,7 +365,7 @@ class MemoryRows:
         shape = scatter.shape(K, self.n_features)
         shards = shard_count(self.n_rows, K * self.n_features, 8 * math.prod(shape))
         if hints.sums is None:
-            own = K, self.n_features, shape, density.tails is not None
+            own = K, self.n_features, shape, density.tails is not None, density.n_factors
             hints.sums = make_sums(shards, *own)
         em = (tiles, row_weights, density, separation, means, cut, hints.guesses, hints.sums)
         run_shards(em_pass, em_shards, self.n_jobs, shards, work_of(self.n_rows, density), *em)

@@ -42,10 +42,10 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     tiles, row_weights, _ = rows.packed_in(dtype)
     density = _new_density(fit, dtype, layout)
-    separation = new_separation(density.means, density.factors, rows.n_rows)
+    separation = new_separation(density, rows.n_rows)
     scatter = fit.totals.scatter.shape
     n_shards = shard_count(rows.n_rows, K * d, 8 * math.prod(scatter))
-    sums = make_sums(n_shards, K, d, scatter, mixture.degrees.size > 0)
+    sums = make_sums(n_shards, K, d, scatter, mixture.degrees.size > 0, density.n_factors)
     about, of_density = np.empty((K, d), dtype), kind_of(density)
     kind, separating = (dtype, *of_density, mixture.covariances.ndim), 0
     if separation.gaps.size > 0:
@@ -98,12 +98,14 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
             whitening = np.empty((d, d), dtype)
     constants, means, factors = (np.empty(own, dtype) for own in (K, (K, d), shape))
     tails = np.empty((K, 2)) if mixture.degrees.size else None
-    return Density(constants, means, factors, whitening, np.empty(1, dtype), tails)
+    filters = np.empty(mixture.filters.shape, dtype) if mixture.filters.size else None
+    return Density(constants, means, factors, whitening, np.empty(1, dtype), tails, filters)
 
 
-def kind_of(density: Density) -> tuple[int, bool, bool]:
+def kind_of(density: Density) -> tuple[int, bool, bool, bool]:
     """Return what the types of a density follow from, besides its element type."""
-    return density.factors.ndim, density.whitening is None, density.tails is None
+    optional = density.whitening, density.tails, density.filters
+    return density.factors.ndim, *(own is None for own in optional)
 
 
 def work_of_loop(n_rows: int, fit: Fit) -> int:
@@ -114,10 +116,12 @@ def work_of_loop(n_rows: int, fit: Fit) -> int:
     step = n_matrices * d**3 + K * d + 1000
     if fit.work.family.variances.size:
         step *= SWEEPS
-    return int(n_rows * (mixture.factors.size + whitening) + step)
+    step += mixture.filters.size * mixture.loadings.shape[1]
+    return int(n_rows * (mixture.factors.size + mixture.filters.size + whitening) + step)
 
 
 def work_of(n_rows: int, density: Density) -> int:
     """Multiplications of an unpruned E step."""
     whitening = 0 if density.whitening is None else density.whitening.size
-    return n_rows * (density.factors.size + whitening)
+    filters = 0 if density.filters is None else density.filters.size
+    return n_rows * (density.factors.size + whitening + filters)

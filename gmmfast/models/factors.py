@@ -1,0 +1,123 @@
+"""Mixtures of factor analyzers: correlations by few factors (McLachlan & Peel 2000, chapter 8)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmfast.kernels.families import Family, variances_of_features
+from gmmfast.kernels.filters import filter_shape, set_filters
+from gmmfast.kernels.variances import COMMON, OWN
+from gmmfast.models.base import Model, Noise, inverse_cholesky, inverse_deviations
+from gmmfast.models.diagonal import Diagonal
+from gmmfast.models.step import Tails
+from gmmfast.parameters import Floats, Parameters, Scatter
+
+
+class FactorAnalyzers(Model):
+    """Covariances ``loadings_k.T @ loadings_k + diag(variances_k)``, with q loadings (q, d).
+
+    What `Parameters` and the kernels call covariances are the specific variances (K, d), of
+    features given the factors.
+
+    Parameters
+    ----------
+    n_factors : int
+        q, of each component.
+    is_common : bool
+        Whether all components have the same specific variances.
+    reg_covar, noise, tails
+        As in `Model`.
+    """
+
+    scatter = Scatter.DIAGONAL
+    constrain = staticmethod(variances_of_features)
+
+    def __init__(
+        self,
+        n_factors: int,
+        is_common: bool,
+        reg_covar: float = 0.0,
+        noise: Noise | None = None,
+        tails: Tails | None = None,
+    ) -> None:
+        super().__init__(reg_covar, noise, tails)
+        self.n_factors, self.is_common = n_factors, is_common
+        self.family = Family(True, COMMON if is_common else OWN)
+        self.code = f"factor({n_factors})"
+
+    def without_factors(self) -> Diagonal:
+        """Return the model that fits begin with: independent features."""
+        return Diagonal(self.reg_covar, self.noise, self.tails)
+
+    def of_loadings(
+        self, weights: Floats, means: Floats, variances: Floats, loadings: Floats
+    ) -> Parameters:
+        """Return the mixture of specific variances (K, d) and loadings (K, q, d).
+
+        Raises
+        ------
+        IllDefinedCovarianceError
+            If a variance is not positive.
+        """
+        loadings, variances = np.ascontiguousarray(loadings), np.ascontiguousarray(variances)
+        (K, q, d), factors = loadings.shape, inverse_deviations(variances)
+        filters, log_dets = np.empty(filter_shape(K, q, d)), np.empty(K)
+        set_filters(loadings, variances, filters, log_dets, np.empty((2, q)))
+        own = weights, means, variances, factors, log_dets
+        return Parameters(*own, loadings=loadings, filters=filters)
+
+    def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
+        """Return the mixture of specific variances, and factors that load on nothing."""
+        K, d = covariances.shape
+        return self.of_loadings(weights, means, covariances, np.zeros((K, self.n_factors, d)))
+
+    def covariances_from(self, precisions: Floats) -> Floats:
+        return np.asarray(1 / precisions)
+
+    def from_cholesky(
+        self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
+    ) -> Parameters:
+        return self.parameters(weights, means, 1 / precisions_cholesky**2)
+
+    def precisions_cholesky(self, parameters: Parameters) -> Floats:
+        """Return the dense factors (K, d, d), as of "full" covariances."""
+        factors, _ = inverse_cholesky(parameters.matrices())
+        return np.ascontiguousarray(factors.transpose(0, 2, 1))
+
+    def precisions(self, precisions_cholesky: Floats) -> Floats:
+        return np.asarray(precisions_cholesky @ precisions_cholesky.swapaxes(-1, -2))
+
+    def matrices(self, covariances: Floats, n_components: int, n_features: int) -> Floats:
+        return covariances
+
+    def smallest_variances(self, parameters: Parameters) -> Floats:
+        """Return lower bounds: the smallest specific variances."""
+        return np.asarray(parameters.covariances.min(axis=1))
+
+    def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
+        """Rotations of the factors, ``q (q - 1) / 2``, are not free (McLachlan & Peel 2000, 8.2.2)."""
+        q, d = self.n_factors, n_features
+        own = q * d - q * (q - 1) // 2
+        return n_components * own + d * (1 if self.is_common else n_components)
+
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return the shape of the dense matrices, which are only made when they are asked for."""
+        return n_components, n_features, n_features
+
+    def shapes(self, n_components: int, n_features: int) -> dict[str, tuple[int, ...]]:
+        K, q, d = n_components, self.n_factors, n_features
+        own: dict[str, tuple[int, ...]] = {"loadings": (K, q, d), "filters": filter_shape(K, q, d)}
+        return super().shapes(K, d) | {"covariances": (K, d)} | own
+
+    def attributes(self, parameters: Parameters) -> dict[str, Floats]:
+        """Return loadings (K, d, q), orthogonal in units of the noise, the strongest first."""
+        assert parameters.loadings is not None
+        deviations = np.sqrt(parameters.covariances)[:, None]
+        _, lengths, axes = np.linalg.svd(parameters.loadings / deviations, full_matrices=False)
+        loadings = lengths[:, :, None] * axes * deviations
+        largest = np.abs(loadings).argmax(axis=2)[:, :, None]
+        loadings *= np.where(np.take_along_axis(loadings, largest, axis=2) < 0, -1.0, 1.0)
+        return {
+            "loadings_": np.ascontiguousarray(loadings.swapaxes(1, 2)),
+            "specific_variances_": parameters.covariances,
+        }

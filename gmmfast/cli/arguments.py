@@ -159,6 +159,8 @@ def _add_fit(commands: Any) -> None:
     )
     help = "covariance model; E and V are for one column (full)"
     add("--covariance", choices=COVARIANCE_TYPES, default="full", help=help)
+    help = "factors of each component, with --covariance factor or factor-tied (1)"
+    add("--factors", type=values.positive, default=1, metavar="Q", help=help)
     add(
         "--tol",
         type=float,
@@ -217,6 +219,8 @@ def _add_select(commands: Any) -> None:
         help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes; "
         "of one column E and V)",
     )
+    help = "numbers of factors to try, of the models factor and factor-tied (1)"
+    add("--factors", type=values.counts, default=[1], metavar="A:B", help=help)
     add("--criterion", choices=CRITERIA, default="bic", help="criterion to minimize (bic)")
     add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")
     add(

@@ -53,6 +53,7 @@ def fit(arguments: argparse.Namespace) -> int:
     settings = {
         "n_components": n_components,
         "covariance_type": arguments.covariance,
+        "n_factors": arguments.factors,
         "tol": arguments.tol,
         "max_iter": arguments.max_iter,
         "n_init": arguments.n_init,

@@ -13,7 +13,7 @@ from gmmfast.cli.data import feature_names
 from gmmfast.data.paths import require_folder
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.archive import put
-from gmmfast.files.attributes import DEGREES, NOISE, QUANTILES
+from gmmfast.files.attributes import DEGREES, FACTORS, NOISE, QUANTILES
 from gmmfast.files.exports import EXPORTS
 from gmmfast.reporting.outcome import described
 from gmmfast.reporting.report import (
@@ -62,8 +62,14 @@ def _members(model: GaussianMixture) -> dict[str, Any]:
         "noise_volume": getattr(model, NOISE[1], None),
         **tails_as_json(getattr(model, DEGREES, None)),
         "means": model.means_.tolist(),
-        "covariances": model.covariances_.tolist(),
+        **_spread(model),
     }
+
+
+def _spread(model: GaussianMixture) -> dict[str, Any]:
+    """The covariances of a model, or of factor analyzers what they follow from."""
+    names = FACTORS if hasattr(model, FACTORS[0]) else ("covariances_",)
+    return {name.rstrip("_"): getattr(model, name).tolist() for name in names}
 
 
 def _options(facts: Mapping[str, Any]) -> dict[str, str]:

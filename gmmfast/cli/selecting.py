@@ -38,6 +38,7 @@ def select(arguments: argparse.Namespace) -> int:
     search.set_params(
         n_components=arguments.components,
         covariance_types=arguments.covariance,
+        n_factors=arguments.factors,
         criterion=arguments.criterion,
         tol=arguments.tol,
         reg_covar=arguments.reg_covar,

@@ -12,6 +12,7 @@ OPTIONS = {  # of parameters
     "n_clusters": "--clusters",
     "covariance_type": "--covariance",
     "covariance_types": "--covariance",
+    "n_factors": "--factors",
     "init_params": "--init",
     "random_state": "--seed",
     "sample_weight": "--weight-column",

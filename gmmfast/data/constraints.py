@@ -43,9 +43,9 @@ Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence
 SKLEARN_TYPES: tuple[SklearnModel, ...] = get_args(SklearnModel)
 MODEL_CODES: tuple[ModelCode, ...] = get_args(ModelCode)
 FACTOR_MODELS: tuple[FactorModel, ...] = get_args(FactorModel)
-COMMON_NOISE: FactorModel = "factor-tied"
 ONE_COLUMN: dict[str, ModelCode] = {"E": "EII", "V": "VII"}  # the same models
 COVARIANCE_TYPES: tuple[CovarianceType, ...] = get_args(CovarianceType)
+SINGLE_TYPES = tuple(name for name in COVARIANCE_TYPES if name not in get_args(FactorModel))
 STARTS: tuple[Start, ...] = get_args(Start)
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)
@@ -152,17 +152,6 @@ def all_models(n_features: int) -> list[CovarianceType]:
     return list(get_args(ColumnCode if n_features == 1 else ModelCode))
 
 
-def model_name(covariance_type: str, n_factors: int) -> str:
-    """Return the name of a model: of factor analyzers with their number, as "factor(2)"."""
-    return f"{covariance_type}({n_factors})" if covariance_type in FACTOR_MODELS else covariance_type
-
-
-def factors_in(name: str) -> int:
-    """Return the number of factors in the name of a model; 0 for models without."""
-    covariance_type, _, rest = name.partition("(")
-    return int(rest[:-1]) if covariance_type in FACTOR_MODELS and rest else 0
-
-
 def require_columns(covariance_types: Iterable[str], n_features: int) -> None:
     """Raise ValueError if a model is for one column and the data have several."""
     for code, same in ONE_COLUMN.items():
@@ -170,13 +159,6 @@ def require_columns(covariance_types: Iterable[str], n_features: int) -> None:
             raise ValueError(
                 f"The model {code} is for one column; got {n_features} columns. Choose one "
                 f"column, or use {same}, which is {code} for any number of columns."
-            )
-    for name in covariance_types:
-        n_factors = factors_in(name)
-        if n_factors >= n_features:
-            raise ValueError(
-                f"Factors must be fewer than columns; got n_factors={n_factors} and {n_features} "
-                "columns. Lower n_factors, or use another covariance_type."
             )
 
 
@@ -277,6 +259,7 @@ TAILS = {
 MIXTURE = {
     "n_components": integer(1),
     "covariance_type": one_of(*COVARIANCE_TYPES),
+    "n_factors": integer(1),
     "tol": not_negative(),
     "reg_covar": not_negative(),
     "covariance_ratio": RATIO,
@@ -338,6 +321,7 @@ SEARCH = {
     "covariance_types": Constraint(
         f"'all' or a list of names among {', '.join(COVARIANCE_TYPES)}", _is_types
     ),
+    "n_factors": Constraint("an int, or a list or range of ints, from 1 on", _is_counts),
     "criterion": one_of(*CRITERIA),
     "cv": Constraint(
         "an int in the range [2, inf), a splitter with a method split, or a list of pairs of "

@@ -26,7 +26,7 @@ from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.loop import EXPECT
 from gmmfast.kernels.threads import TEAM_WORK, current_stop, thread_count
 from gmmfast.kernels.trials import seek_start
-from gmmfast.models import MODELS, Model, Tails, model_of
+from gmmfast.models import FactorAnalyzers, Model, Tails, maker_of, model_of
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.passes import address_of_loop, new_pass, parallel
 from gmmfast.rows.trials import arguments
@@ -147,7 +147,7 @@ def helped_fits(
 ) -> AbstractContextManager[None]:
     """Return the context of fits to `rows` with up to `n_components`, compiled with a helper."""
     shapes = int(rows.n_rows), int(n_components), rows.n_features
-    work = max(MODELS[name](0.0).pass_work(*shapes) for name in covariance_types)
+    work = max(maker_of(name)(0.0).pass_work(*shapes) for name in covariance_types)
     kind = list(covariance_types), rows.dtype.name, is_accelerated, work >= TEAM_WORK, has_tails
     return helped(n_jobs, compile_passes, *kind)
 
@@ -196,7 +196,8 @@ def passes_of(
     with listed() as kernels:
         for covariance_type in covariance_types:
             model = model_of(covariance_type, tails=tails)
-            kernels.append(_trials_of(model, points))
+            begin = model.without_factors() if isinstance(model, FactorAnalyzers) else model
+            kernels.append(_trials_of(begin, points))
             fit = new_fit(model, rows, 2, -math.inf)
             rule = rule_of(model, rows, fit, 0.0, 0.0, is_accelerated)
             passes = new_pass(rows, fit, 0, rows.hints().guesses)

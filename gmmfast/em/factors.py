@@ -6,6 +6,8 @@ with the principal components of the rows of each component.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gmmfast.models.factors import FactorAnalyzers
@@ -48,10 +50,8 @@ def with_loadings(
     noise = parameters.covariances - np.square(loadings).sum(axis=1)
     if model.is_common:
         noise[...] = parameters.weights @ noise / parameters.weights.sum()
-    own = model.of_loadings(parameters.weights, parameters.means, noise, loadings)
-    return model.adapted(
-        Parameters(**{**own.to_arrays(), "noise": parameters.noise, "degrees": parameters.degrees})
-    )
+    found = model.of_loadings(parameters.weights, parameters.means, noise, loadings)
+    return replace(found, noise=parameters.noise, degrees=parameters.degrees)
 
 
 def principal(residuals: Floats, weights: Floats, n_factors: int) -> Floats:

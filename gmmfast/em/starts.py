@@ -111,9 +111,7 @@ def start(
     Statistics & Data Analysis 41, 561-575, section 3: short runs of EM and their stopping rule.
     """
     if isinstance(model, FactorAnalyzers):
-        begun = start(
-            rows, model.without_factors(), n_components, init_params, rng, given, caution
-        )
+        begun = start(rows, model.without_factors(), n_components, init_params, rng, given, caution)
         return _with_loadings(begun, model, rng)
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None and given.are_whole:
@@ -143,7 +141,8 @@ def _with_loadings(begun: Start, model: FactorAnalyzers, rng: Random) -> Start:
     own = begun.begin
     if isinstance(own, Fit):
         own = parameters_from(model.without_factors(), own.mixture)
-    points = begun.rows.all_or_sample(max(SMALLEST_SAMPLE, len(own.weights) * ROWS_PER_COMPONENT), rng)
+    size = max(SMALLEST_SAMPLE, len(own.weights) * ROWS_PER_COMPONENT)
+    points = begun.rows.all_or_sample(size, rng)
     return Start(begun.rows, with_loadings(own, model, points))
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gmmfast.em.factors import with_loadings
 from gmmfast.em.kmeans import Partition
 from gmmfast.em.loop import Control, Course
 from gmmfast.em.state import fit_after_m_step, ill_defined, load_start, new_fit, new_trials, rule_of
@@ -17,9 +18,9 @@ from gmmfast.kernels.loop import GAIN, LOWER_BOUND, Fit
 from gmmfast.kernels.maximization import FINE
 from gmmfast.kernels.threads import END, current_stop
 from gmmfast.kernels.trials import UNFINISHED, TrialRule
-from gmmfast.models import Model
+from gmmfast.models import FactorAnalyzers, Model
 from gmmfast.models.base import few_rows, least_rows
-from gmmfast.models.step import parameters_in
+from gmmfast.models.step import load_mixture, parameters_from, parameters_in
 from gmmfast.parameters import Floats, SufficientStatistics
 from gmmfast.rows import Hints, MemoryRows, Rows
 from gmmfast.rows.trials import for_trials, run_trials
@@ -92,11 +93,22 @@ def likeliest(
     IllDefinedCovarianceError
         If none leads to positive definite covariances.
     """
+    if isinstance(model, FactorAnalyzers):
+        begun = likeliest(points, model.without_factors(), ways, n_rounds, caution)
+        return _with_loadings(begun, model, points)
     if are_few(model, points.n_rows, _count(ways[0]), points.n_features):
         found = _likeliest_of_few(points, model, ways, n_rounds, caution)
         if found is not None:
             return found
     return _likeliest_of_many(points, model, ways)
+
+
+def _with_loadings(begun: Trial, model: FactorAnalyzers, points: MemoryRows) -> Trial:
+    """Return a trial of factor analyzers, from one of independent features."""
+    begin = parameters_from(model.without_factors(), begun.fit.mixture)
+    fit = new_fit(model, begun.points, len(begin.weights), -math.inf)
+    load_mixture(model, with_loadings(begin, model, points), fit.mixture, fit.work)
+    return begun._replace(fit=fit, hints=None)
 
 
 def _count(way: Partition | SufficientStatistics) -> int:

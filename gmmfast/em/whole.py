@@ -109,7 +109,8 @@ class WholeFits:
         """Whether passes and M steps are short enough: from the shapes alone."""
         rows = self._rows
         is_short = are_few(model, rows.n_rows, n_components, rows.n_features)
-        return is_short and rows.dtype == np.float64 and not rows.are_worth_sorting(n_components)
+        is_plain = rows.dtype == np.float64 and not model.n_factors  # which begin without factors
+        return is_short and is_plain and not rows.are_worth_sorting(n_components)
 
     def begin(self, model: Model, ways: Sequence[Partition], pause: int) -> Stage | None:
         """Fit from the likeliest partition, until the fit ends or so many passes are done.

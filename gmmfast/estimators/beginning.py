@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gmmfast.data.constraints import FACTOR_MODELS
 from gmmfast.data.fixed import starting_values, where_fixed
 from gmmfast.em.prior import PriorOfRows
 from gmmfast.em.starts import Given
@@ -24,7 +25,7 @@ def model_for(mixture: GaussianMixture, rows: Rows) -> Model:
     noise = noise_of(mixture.noise, mixture.noise_volume, rows, K)
     tails = tails_of(mixture.component, mixture.degrees_of_freedom)
     own = mixture.reg_covar, mixture.covariance_ratio, noise, tails
-    model = model_of(mixture.covariance_type, *own)
+    model = model_of(mixture._model_name(), *own)
     model = PriorOfRows(mixture.prior, rows, [model]).of(model, K)
     values = starting_values(vars(mixture), K, rows.n_features)
     if not values.has_fixed:
@@ -66,6 +67,12 @@ def require_streamable(mixture: GaussianMixture) -> None:
         raise ValueError(
             f"partial_fit sees each row once and leaves none out; got trim={mixture.trim}. Set "
             "trim=0, or use fit."
+        )
+    if mixture.covariance_type in FACTOR_MODELS:
+        raise ValueError(
+            "partial_fit keeps sums that are of no use to factor analyzers once their loadings "
+            f"have moved; got covariance_type={mixture.covariance_type!r}. Use fit, also for rows "
+            "in pieces (gmmfast.chunks), or another covariance_type."
         )
     if mixture.fixed is not None:
         raise ValueError("partial_fit changes all parameters. Use fit, or set fixed=None.")

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast.data.constraints import BOOLEAN, check_parameters
+from gmmfast.data.constraints import BOOLEAN, FACTOR_MODELS, check_parameters
 from gmmfast.data.features import feature_indices
 from gmmfast.data.frames import column_names
 from gmmfast.data.validation import check_features, check_rows
@@ -31,6 +31,7 @@ Features = int | str | Sequence[int | str]
 KEPT = "reg_covar", "random_state", "n_jobs", "missing_values"  # parameters, of any mixture
 # models of some features; the others of Celeux & Govaert (1995) stay as they are
 ALONG = {"EVI": "VVI", "EVE": "VVV", "VVE": "VVV", "EEV": "VVV", "VEV": "VVV", "EVV": "VVV"}
+ALONG |= dict.fromkeys(FACTOR_MODELS, "full")
 # models of t components given a row, which is at another distance from each
 RESCALED = {"tied": "full", "EII": "VII", "EEI": "VEI", "EEE": "VEE"}
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmmfast import criteria
 from gmmfast.data.constraints import (
+    FACTOR_MODELS,
     MIXTURE,
     SEARCH,
     all_models,
@@ -28,7 +29,7 @@ from gmmfast.estimators.made import set_parameters
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.estimators.template import Template, copied, fitted_of
-from gmmfast.models import MODELS, Model
+from gmmfast.models import Model, maker_of
 from gmmfast.parameters import Floats
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.dependence import Dependence
@@ -178,7 +179,13 @@ def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
                 ", or kind='mclustda'."
             )
     require_columns(names, n_features)
-    return {name: MODELS[name](template.reg_covar) for name in names}
+    for name in names:
+        if name in FACTOR_MODELS:
+            raise ValueError(
+                "kind='edda' takes its covariances from one M step, and those of factor analyzers "
+                f"need several; got {name!r}. Use another covariance_type, or kind='mclustda'."
+            )
+    return {name: maker_of(name)(template.reg_covar) for name in names}
 
 
 def _is_default(value: Any, default: Any) -> bool:

@@ -23,6 +23,7 @@ from gmmfast.data.constraints import (
     is_int,
     require_columns,
 )
+from gmmfast.data.factors import model_name
 from gmmfast.data.validation import (
     check_features,
     check_random_state,
@@ -31,10 +32,11 @@ from gmmfast.data.validation import (
 )
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import LabelingEstimator
+from gmmfast.estimators.dense import Dense
 from gmmfast.estimators.mapping import map_rows, with_header
 from gmmfast.estimators.tails import tails_from
-from gmmfast.files.attributes import DEGREES
-from gmmfast.models import Model, Noise, model_of, square_roots
+from gmmfast.files.attributes import DEGREES, FACTORS
+from gmmfast.models import FactorAnalyzers, Model, Noise, model_of, square_roots
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.rows import (
@@ -71,9 +73,11 @@ class FittedMixture(LabelingEstimator):
     trim: float
     weights_: NDArray[Any]
     means_: NDArray[Any]
-    covariances_: NDArray[Any]
-    precisions_: NDArray[Any]
-    precisions_cholesky_: NDArray[Any]
+    loadings_: NDArray[Any]
+    specific_variances_: NDArray[Any]
+    covariances_ = Dense("covariances_")
+    precisions_ = Dense("precisions_")
+    precisions_cholesky_ = Dense("precisions_cholesky_")
     noise_weight_: float
     noise_volume_: float
     noise_box_: Floats
@@ -350,7 +354,7 @@ class FittedMixture(LabelingEstimator):
         y : ndarray of shape (n_samples,)
             Their components; -1 for noise.
         """
-        weights, means, covariances = self._attributes("covariances_")
+        weights, means = self._attributes()
         if is_int(n_samples) and n_samples < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
@@ -364,18 +368,29 @@ class FittedMixture(LabelingEstimator):
         n_samples -= n_noise
         counts = rng.multinomial(n_samples, weights / weights.sum())
         y = np.repeat(np.arange(len(counts)), counts)
-        matrices = self._model().matrices(covariances, *means.shape)
-        noise = rng.standard_normal(size=(n_samples, means.shape[1]))
+        noise = rng.standard_normal(size=(n_samples, means.shape[1] + self._model().n_factors))
         degrees = self._degrees()
         if degrees is not None:
             noise *= np.sqrt(degrees[y] / rng.chisquare(degrees[y]))[:, None]
         noises = np.split(noise, np.cumsum(counts)[:-1])
-        parts = [z @ R.T for z, R in zip(noises, square_roots(matrices), strict=True)]
-        X = np.concatenate(parts) + means[y]
+        X = np.concatenate(self._shaped(noises)) + means[y]
         if not n_noise:
             return X, y
         noise_X, noise_y = self._sampled_noise(n_noise, rng)
         return np.concatenate([X, noise_X]), np.concatenate([y, noise_y])
+
+    def _shaped(self, noises: list[Floats]) -> list[Floats]:
+        """Return standard normal rows of each component (m, d) with its covariance.
+
+        Of factor analyzers, the first q columns of what is given (m, q + d) are factors.
+        """
+        q = self._model().n_factors
+        if q:
+            own = zip(noises, self.loadings_, np.sqrt(self.specific_variances_), strict=True)
+            return [z[:, :q] @ loadings.T + z[:, q:] * scale for z, loadings, scale in own]
+        _, means, covariances = self._attributes("covariances_")
+        roots = square_roots(self._model().matrices(covariances, *means.shape))
+        return [z @ root.T for z, root in zip(noises, roots, strict=True)]
 
     def _sampled_noise(self, n: int, rng: Any) -> tuple[Floats, NDArray[np.int64]]:
         if not hasattr(self, "noise_box_"):
@@ -416,12 +431,34 @@ class FittedMixture(LabelingEstimator):
 
     def _parameters(self, center: Floats) -> Parameters:
         """Return the fitted attributes as `Parameters`; all but `covariances_` are needed."""
+        model = self._model()
+        if isinstance(model, FactorAnalyzers):
+            return self._of_loadings(model, center)
         names = ["precisions_cholesky_", *self._covariances()]
         weights, means, cholesky, *given = self._attributes(*names)
         covariances = given[0] if given else cholesky
         if means.shape[1] != len(center):
             raise _other_features(len(center), means.shape[1])
-        own = self._model().from_cholesky(weights, means - center, covariances, cholesky)
+        own = model.from_cholesky(weights, means - center, covariances, cholesky)
+        return self._with_extras(own)
+
+    def _of_loadings(self, model: FactorAnalyzers, center: Floats) -> Parameters:
+        """Return the fitted attributes of factor analyzers as `Parameters`."""
+        weights, means = self._attributes()
+        loadings, variances = (np.asarray(getattr(self, name), np.float64) for name in FACTORS)
+        if means.shape[1] != len(center):
+            raise _other_features(len(center), means.shape[1])
+        if loadings.shape != (*means.shape, model.n_factors) or variances.shape != means.shape:
+            raise ValueError(
+                f"The fitted loadings_ {loadings.shape} and specific_variances_ {variances.shape} "
+                f"do not go with means_ {means.shape} and n_factors={model.n_factors}. Call fit "
+                "again, with warm_start=False."
+            )
+        loadings = loadings.swapaxes(1, 2)
+        return self._with_extras(model.of_loadings(weights, means - center, variances, loadings))
+
+    def _with_extras(self, own: Parameters) -> Parameters:
+        """Return components with the noise and the degrees of freedom of the fitted mixture."""
         noise = self._noise()
         values = None if noise is None else np.array([noise.share, noise.log_density])
         return replace(own, noise=values, degrees=self._degrees())
@@ -437,8 +474,8 @@ class FittedMixture(LabelingEstimator):
         return getattr(self, DEGREES, None)
 
     def _covariances(self) -> list[str]:
-        """Name of the covariances, which need not be set for densities."""
-        return ["covariances_"] if hasattr(self, "covariances_") else []
+        """Name of the covariances, which need not be set for densities and may not be kept."""
+        return ["covariances_"] if "covariances_" in vars(self) else []
 
     def _attributes(self, *covariances: str) -> list[Floats]:
         """Return the fitted weights, means and forms of the covariances, as float64.
@@ -473,7 +510,11 @@ class FittedMixture(LabelingEstimator):
         check_parameters(type(self).__name__, kind, MIXTURE)
         tails = None if self._degrees() is None else tails_from(self.degrees_of_freedom)
         own = self.reg_covar, self.covariance_ratio, self._noise(), tails
-        return model_of(self.covariance_type, *own)
+        return model_of(self._model_name(), *own)
+
+    def _model_name(self) -> str:
+        """Return the name of the model."""
+        return model_name(self.covariance_type, getattr(self, "n_factors", 1))
 
     def _log_likelihood(
         self, X: ArrayLike | Source, sample_weight: ArrayLike | None

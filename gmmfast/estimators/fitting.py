@@ -20,6 +20,7 @@ from gmmfast.data.constraints import (
     check_constructor,
     require_columns,
 )
+from gmmfast.data.factors import require_possible
 from gmmfast.data.validation import check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Callback, Progress, Scaled, Verbose
@@ -34,7 +35,7 @@ from gmmfast.errors import (
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import QUANTILES, TRIMMED
+from gmmfast.files.attributes import COVARIANCES, FACTORS, QUANTILES, TRIMMED
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
@@ -113,7 +114,7 @@ class FittingMixture(FittedMixture):
             settings = self._settings(model, rows.n_features)
             keep = checkpoints.keeper(checkpoint, settings, names, rows)
         control = self._control(self._unit_of_bounds(rows), callback, progress, keep)
-        kind = [self.covariance_type], control.is_accelerated, model.tails is not None
+        kind = [self._model_name()], control.is_accelerated, model.tails is not None
         helper = helped_fits(self.n_jobs, rows, self.n_components, *kind)
         with self._explained(rows, names), helper:
             result = self._run(rows, model, control)
@@ -155,6 +156,7 @@ class FittingMixture(FittedMixture):
     def _require_size(self, rows: Rows) -> None:
         """Raise ValueError for fewer rows than components, or several columns where one is due."""
         require_columns([self.covariance_type], rows.n_features)
+        require_possible(vars(self), [self.covariance_type], rows.n_features)
         if rows.n_rows < self.n_components:
             which = " of positive weight" if rows.is_weighted else ""
             raise ValueError(
@@ -166,6 +168,12 @@ class FittingMixture(FittedMixture):
         """Raise ValueError unless K and the covariance type match the last fit."""
         learned = len(self._attributes()[0]), self._learned_type or self.covariance_type
         wanted = self.n_components, self.covariance_type
+        n_factors = self._model().n_factors
+        if n_factors and self.loadings_.shape[2] != n_factors:
+            raise ValueError(
+                f"n_factors={n_factors}, but the fitted mixture has {self.loadings_.shape[2]} "
+                "factors. Set it back, or start with a new mixture."
+            )
         if learned != wanted:
             K, kind = learned
             raise ValueError(
@@ -219,14 +227,14 @@ class FittingMixture(FittedMixture):
         dtype: np.dtype[Any],
         degenerate: NDArray[np.bool_] | None = None,
     ) -> None:
-        cholesky = model.precisions_cholesky(parameters)
         dtype = replace(parameters, means=means).dtype_to_keep(dtype)
         self._learned_type = self.covariance_type
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
-        self.covariances_ = parameters.covariances.astype(dtype)
-        self.precisions_cholesky_ = cholesky.astype(dtype)
-        self.precisions_ = model.precisions(cholesky).astype(dtype)
+        for name in (*COVARIANCES, *FACTORS):
+            self.__dict__.pop(name, None)  # of an earlier fit of another structure
+        for name, values in model.attributes(parameters).items():
+            setattr(self, name, values.astype(dtype))
         if degenerate is None:
             degenerate = model.degenerate(parameters, None)
         self.degenerate_ = degenerate

@@ -11,6 +11,7 @@ import numpy as np
 from gmmfast.data.validation import check_features
 from gmmfast.errors import IllDefinedCovarianceError
 from gmmfast.files.attributes import FACTS
+from gmmfast.models import FactorAnalyzers
 from gmmfast.parameters import Floats
 
 
@@ -21,6 +22,7 @@ def set_parameters(
     covariances: Floats,
     degrees: Floats | None,
     names: list[str] | None,
+    loadings: Floats | None = None,
 ) -> None:
     """Set the attributes of a mixture that has its constructor's parameters only.
 
@@ -33,11 +35,13 @@ def set_parameters(
     means : ndarray of shape (K, d)
         Means.
     covariances : ndarray
-        In the structure of its `covariance_type`.
+        In the structure of its `covariance_type`; with loadings, the specific variances (K, d).
     degrees : ndarray of shape (K,) or None
         Degrees of freedom of t components.
     names : list of str or None
         Column names.
+    loadings : ndarray of shape (K, d, q), optional
+        Of factor analyzers.
 
     Raises
     ------
@@ -46,7 +50,11 @@ def set_parameters(
     """
     model = mixture._model()
     try:
-        parameters = model.of_covariances(weights, means, covariances)
+        if isinstance(model, FactorAnalyzers) and loadings is not None:
+            own = covariances, loadings.swapaxes(1, 2)
+            parameters = model.of_loadings(weights, means, *own)
+        else:
+            parameters = model.of_covariances(weights, means, covariances)
     except IllDefinedCovarianceError as error:
         raise error.of_given() from None
     parameters = replace(parameters, degrees=degrees)

@@ -24,6 +24,7 @@ from gmmfast.data.constraints import (
     check_parameters,
     require_columns,
 )
+from gmmfast.data.factors import check_loadings, require_loadings, require_possible
 from gmmfast.data.fixed import (
     first_components,
     settled,
@@ -79,10 +80,12 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         K, the number of components.
     covariance_type : str, default="full"
         "full", "tied", "diag" or "spherical": one matrix per component, one matrix for all, one
-        variance per component and feature, or one variance per component. Or one of mclust's codes
-        for volume, shape and axes (E equal, V varying, I of the unit matrix): "EII", "VII", "EEI",
-        "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"; for one column
-        also "E" and "V", which are EII and VII.
+        variance per component and feature, or one variance per component. "factor": correlations by
+        `n_factors`, for many features, or more features than rows; "factor-tied" has the same
+        specific variances in all components. Or one of mclust's codes for volume, shape and axes (E
+        equal, V varying, I of the unit matrix): "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
+        "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"; for one column also "E" and "V", which are
+        EII and VII.
     tol : float, default=1e-3
         A fit has converged once the mean log-likelihood per row changes by less, in nats.
     reg_covar : float, default=1e-6
@@ -184,6 +187,14 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         Other weights share what fixed ones leave. Some covariances, and not all, can only be fixed
         in "full", "diag", "spherical", "VVV", "VVI" and "VII". Not for `partial_fit`.
 
+    n_factors : int, default=1
+        Of "factor" and "factor-tied": q, the number of factors of each component, less than d
+        (McLachlan & Peel 2000). A covariance is ``loadings @ loadings.T`` and a diagonal, so that
+        time and memory grow with q d, not with d^2. Fits begin with independent features, and with
+        the principal components of the rows of each component. Steps are EM's, with any
+        `acceleration`. Not with missing values, a prior, fixed parameters, `precisions_init` or
+        `partial_fit`.
+
     Attributes
     ----------
     weights_ : ndarray of shape (K,)
@@ -192,12 +203,18 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         Means, in units of the data.
     covariances_ : ndarray of shape (K, d, d), (d, d), (K, d) or (K,)
         Covariances, in the shape of `covariance_type`; (K, d, d) for mclust's codes. Scale matrices
-        of t components.
+        of t components. Of factor analyzers, these and the next two are dense, and made each time
+        they are asked for.
     precisions_ : ndarray
         Their inverses, in the same shape.
     precisions_cholesky_ : ndarray
         Upper triangular U with ``U @ U.T = precision``; reciprocal standard deviations for "diag"
         and "spherical".
+    loadings_ : ndarray of shape (K, d, q)
+        Of factor analyzers: covariances of features and factors. Factors are independent given the
+        features, the one that says most first; the largest loading of each is positive.
+    specific_variances_ : ndarray of shape (K, d)
+        Of factor analyzers: variances of the features given the factors.
     converged_ : bool
         Whether the best start converged.
     stop_reason_ : str
@@ -266,6 +283,8 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
     Kaukoranta, T., Franti, P., Nevalainen, O. (1998). Iterative split-and-merge algorithm for
     vector quantization codebook generation. Optical Engineering 37(10), 2726-2732.
 
+    McLachlan, G. J., Peel, D. (2000). Finite Mixture Models, chapter 8: factor analyzers.
+
     Peel, D., McLachlan, G. J. (2000). Robust mixture modelling using the t distribution. Statistics
     and Computing 10, 339-348.
 
@@ -322,6 +341,7 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         prior: GivenPrior | None = None,
         trim: float = 0.0,
         fixed: Mapping[str, ArrayLike] | None = None,
+        n_factors: int = 1,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -348,6 +368,7 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         self.prior = prior
         self.trim = trim
         self.fixed = fixed
+        self.n_factors = n_factors
 
     _stream: Stream | None = None  # of a mixture that has learned by partial_fit
 
@@ -451,7 +472,7 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         position = point.position
         tails = tails_of(mixture.component, mixture.degrees_of_freedom)
         own = mixture.reg_covar, mixture.covariance_ratio, Noise.of(position.parameters), tails
-        model = model_of(mixture.covariance_type, *own)
+        model = model_of(mixture._model_name(), *own)
         parameters = reached_by_em(model, position.parameters, position.memory)
         seen, means = point.seen, parameters.means + point.seen.center
         mixture._set_parameters(parameters, model, means, seen.dtype)
@@ -613,6 +634,7 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         covariances: ArrayLike,
         *,
         covariance_type: CovarianceType = "full",
+        loadings: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
         **params: Any,
     ) -> Self:
@@ -625,9 +647,12 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         means : array-like of shape (K, d)
             Means.
         covariances : array-like of shape (K, d, d), (d, d), (K, d) or (K,)
-            Covariances, by `covariance_type`; scale matrices of t components.
+            Covariances, by `covariance_type`; scale matrices of t components. With `loadings`, the
+            specific variances, of shape (K, d) or (d,).
         covariance_type : str, default="full"
             Structure of the covariances, as in the constructor.
+        loadings : array-like of shape (K, d, q), optional
+            Of "factor" and "factor-tied", which need them; their last axis is `n_factors`.
         feature_names : sequence of str, optional
             Column names.
         **params
@@ -657,12 +682,19 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         mixture = cls(n_components, covariance_type=covariance_type, **params)
         check_constructor(mixture)
         require_columns([covariance_type], d)
+        require_loadings(covariance_type, loadings is not None)
         degrees = given_degrees(mixture.component, mixture.degrees_of_freedom, n_components)
         means = check_means_init(means, n_components, d)
         weights = check_weights_init(weights, n_components)
-        covariances = check_covariances(covariances, covariance_type, n_components, d)
+        if loadings is None:
+            covariances = check_covariances(covariances, covariance_type, n_components, d)
+        else:
+            loadings, covariances = check_loadings(loadings, covariances, n_components, d)
+            mixture.n_factors = loadings.shape[2]
+            require_possible(vars(mixture), [covariance_type], d)
         names = None if feature_names is None else check_feature_names(feature_names, d)
-        set_parameters(mixture, weights / weights.sum(), means, covariances, degrees, names)
+        own = weights / weights.sum(), means, covariances, degrees, names
+        set_parameters(mixture, *own, loadings)
         return mixture
 
     @classmethod

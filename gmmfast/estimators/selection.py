@@ -24,6 +24,7 @@ from gmmfast.data.constraints import (
     OnInterrupt,
     check_constructor,
 )
+from gmmfast.data.factors import type_and_factors
 from gmmfast.data.validation import Random, check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Deadline, SearchBar
@@ -82,6 +83,9 @@ class GaussianMixtureIC(LabelingEstimator):
     covariance_types : "all" or list of str, default="all"
         Models to try: mclust's codes, or the names of `GaussianMixture`. "all" are the 14 codes; of
         one column E and V, which the 14 would repeat.
+    n_factors : int or iterable of int, default=1
+        Numbers of factors to try, of "factor" and "factor-tied". In `results_` and for `estimator`,
+        such models are named with it, as "factor(2)".
     criterion : {"bic", "aic", "aicc", "icl", "nec", "cv"}, default="bic"
         Criterion to minimize: one of `gmmfast.criteria`, or minus the mean log density of held-out
         rows (cross-validation).
@@ -133,7 +137,7 @@ class GaussianMixtureIC(LabelingEstimator):
     best_n_components_ : int
         Its number of components.
     best_covariance_type_ : str
-        Its covariance model.
+        Its covariance model; of factor analyzers, ``best_estimator_.n_factors`` is their number.
     results_ : Results
         Structured array with one row per candidate; ``results_.to_pandas()`` returns a data frame.
     interrupted_ : bool
@@ -186,6 +190,7 @@ class GaussianMixtureIC(LabelingEstimator):
         n_components: int | Iterable[int] | Literal["auto"] = tuple(range(1, 10)),
         *,
         covariance_types: Literal["all"] | CovarianceType | Iterable[CovarianceType] = "all",
+        n_factors: int | Iterable[int] = 1,
         criterion: Criterion = "bic",
         cv: Any = 5,
         tol: float = 1e-6,
@@ -208,6 +213,7 @@ class GaussianMixtureIC(LabelingEstimator):
     ) -> None:
         self.n_components = n_components
         self.covariance_types = covariance_types
+        self.n_factors = n_factors
         self.criterion = criterion
         self.cv = cv
         self.tol = tol
@@ -376,7 +382,8 @@ class GaussianMixtureIC(LabelingEstimator):
     def _set_fits(self, fits: Sequence[CandidateFit], best: Candidate, origin: Origin) -> None:
         self._fits = {fit.candidate: (fit, origin) for fit in fits if fit.result is not None}
         self.best_estimator_ = self._mixture(best)
-        self.best_n_components_, self.best_covariance_type_ = best
+        self.best_n_components_ = best.n_components
+        self.best_covariance_type_ = self.best_estimator_.covariance_type
 
     @classmethod
     def resume(cls, path: str | os.PathLike[str]) -> Self:
@@ -484,7 +491,7 @@ class GaussianMixtureIC(LabelingEstimator):
         n_components : int
             Its number of components.
         covariance_type : str
-            Its covariance model.
+            Its covariance model, as `results_` names it.
 
         Returns
         -------
@@ -513,10 +520,12 @@ class GaussianMixtureIC(LabelingEstimator):
 
     def _mixture(self, candidate: Candidate) -> GaussianMixture:
         fit, origin = self._fits[candidate]
-        n_components, covariance_type = fit.candidate
+        n_components, name = fit.candidate
+        covariance_type, n_factors = type_and_factors(name)
         mixture = GaussianMixture(
             n_components,
             covariance_type=covariance_type,
+            n_factors=n_factors or 1,
             tol=self.tol,
             reg_covar=self.reg_covar,
             covariance_ratio=self.covariance_ratio,
@@ -534,7 +543,7 @@ class GaussianMixtureIC(LabelingEstimator):
         assert fit.result is not None
         tails = tails_of(self.component, self.degrees_of_freedom)
         own = self.reg_covar, self.covariance_ratio, self._begun_noise, tails
-        mixture._set_result(fit.result, model_of(covariance_type, *own), origin)
+        mixture._set_result(fit.result, model_of(name, *own), origin)
         names = getattr(self, "feature_names_in_", None)
         d = self.n_features_in_
         check_features(mixture, None if names is None else list(names), d, reset=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gmmfast.data.constraints import BAYESIAN, check_parameters, require_columns
 from gmmfast.data.constraints import MIXTURE as CONSTRAINTS
+from gmmfast.data.factors import model_name
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.paths import require_apart, require_folder
 from gmmfast.em.conjugate import conjugate_prior
@@ -137,8 +138,7 @@ class Checkpoint:
     def _position_about(self, rows: Rows, model: Model) -> Position:
         """The position relative to the center of the same rows, as they are read now."""
         parameters = self.position.parameters
-        spread = np.sqrt(model.matrices(parameters.covariances, *parameters.means.shape).max())
-        self.seen.require_same(rows, spread)
+        self.seen.require_same(rows, float(np.sqrt(parameters.variances().max())))
         shift = self.seen.center - rows.center
         memory = memory_moved(model, self.position.memory, parameters, shift)
         order = self.position.arranged_by
@@ -208,7 +208,7 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     is_t = settings.get("component", "gaussian") == "t"
     require(is_t == (tails is not None), "its degrees of freedom do not go with its component")
     bounds = settings["reg_covar"], settings.get("covariance_ratio")
-    model = model_of(kind, *bounds, noise, tails)
+    model = model_of(model_name(kind, settings.get("n_factors", 1)), *bounds, noise, tails)
     if is_posterior:
         require(f"{MIXTURE}posterior" in found, "the rows of its components are missing")
     n_rows = manifest["n_rows"]
@@ -220,21 +220,18 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     if is_posterior:
         require(all(settings[name] is not None for name in PRIOR), "its prior is not in numbers")
         model = with_posterior(model, conjugate_prior(settings, d), np.zeros(d), 1.0)
-    mixture: dict[str, tuple[int, ...]] = {
-        "weights": (K,),
-        "means": (K, d),
-        "covariances": model.covariance_shape(K, d),
-        "log_dets": (K,),
-    }
+    mixture = model.shapes(K, d)
     shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "center": (d,)}
     shapes |= _named(MIXTURE, found, mixture, K, d)
-    is_accelerated = settings["acceleration"] != "none"
+    is_accelerated = settings["acceleration"] != "none" and not model.n_factors
     has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64" and not is_posterior
     steps = shapes_of_memory(model, K, d, is_accelerated, has_before)
     shapes |= {STEPS + name: shape for name, shape in steps.items()}
     if any(name.startswith(ORDER) for name in found):
         are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # the order of an untried start
         order = mixture | {"covariances": (K,)} if are_spheres else mixture
+        begun = [name for name in ("loadings", "filters") if f"{ORDER}{name}" not in found]
+        order = {name: shape for name, shape in order.items() if name not in begun}
         own = _named(ORDER, found, order, K, d)
         is_round = own[f"{ORDER}factors"] == (K, d) and f"{ORDER}whitening" not in own
         require(is_round or not are_spheres, "the factors of its order are damaged")

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.factors import is_model
 from gmmfast.em.loop import EMResult, Status
 from gmmfast.files.archive import Arrays, Header, require
-from gmmfast.models import MODELS
+from gmmfast.models import maker_of
 from gmmfast.parameters import Parameters
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.store import Outcomes
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
         are_right = isinstance(values, list) and [type(value) for value in values] == [*kinds]
         require(are_right, "an outcome is incomplete")
         entry = cls(*values)
-        known = entry.covariance_type in COVARIANCE_TYPES and entry.status in Status.__members__
+        known = is_model(entry.covariance_type) and entry.status in Status.__members__
         least = min(entry.n_iter, entry.n_components - 1)
         require(known and least >= 0, "an outcome is of no candidate")
         return entry
@@ -79,14 +79,8 @@ class Entry(NamedTuple):
         """Return the shapes of the arrays of its `Parameters`, if it has any."""
         if self.failure:
             return {}
-        K, model = self.n_components, MODELS[self.covariance_type]()
-        shapes: dict[str, tuple[int, ...]] = {
-            "weights": (K,),
-            "means": (K, d),
-            "covariances": model.covariance_shape(K, d),
-            "factors": (K, d) if self.has_diagonals else (K, d, d),
-            "log_dets": (K,),
-        }
+        K, model = self.n_components, maker_of(self.covariance_type)()
+        shapes = model.shapes(K, d) | {"factors": (K, d) if self.has_diagonals else (K, d, d)}
         shapes |= {"whitening": (d, d)} if self.has_whitening else {}
         shapes |= {"noise": (2,)} if extra.has_noise else {}
         return shapes | ({"degrees": (K,)} if extra.has_tails else {})

@@ -24,7 +24,16 @@ from gmmfast.files.archive import (
     require,
     under,
 )
-from gmmfast.files.attributes import COVARIANCES, DEGREES, FACTS, NOISE, PARAMETERS, QUANTILES
+from gmmfast.files.attributes import (
+    COVARIANCES,
+    DEGREES,
+    FACTORS,
+    FACTS,
+    NOISE,
+    PARAMETERS,
+    QUANTILES,
+    parameters_of,
+)
 from gmmfast.models import Model
 from gmmfast.quantiles import GRID
 
@@ -50,7 +59,7 @@ def contents_of(mixture: Any) -> tuple[dict[str, Any], archive.Arrays]:
         "feature_names": None if names is None else list(names),
         "n_features": plain(getattr(mixture, "n_features_in_", None)),
     }
-    present = [name for name in PARAMETERS if hasattr(mixture, name)]
+    present = [name for name in parameters_of(mixture) if hasattr(mixture, name)]
     arrays = {name: np.asarray(getattr(mixture, name)) for name in present}
     sound = np.zeros(arrays["weights_"].shape, bool)
     arrays["degenerate_"] = np.asarray(getattr(mixture, "degenerate_", sound))
@@ -81,11 +90,14 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
     require_columns([mixture.covariance_type], d)
     named = manifest["n_features"]  # None: attributes were set by hand
     require(named in (None, d), f"{d} columns of means_, but n_features_in_={named}")
-    structure = mixture._model().covariance_shape(K, d)
+    model = mixture._model()
+    forms: dict[str, tuple[int, ...]] = dict.fromkeys(COVARIANCES, model.covariance_shape(K, d))
+    if model.n_factors:
+        forms = dict(zip(FACTORS, [(K, d, model.n_factors), (K, d)], strict=True))
     expected = {
         "weights_": Header((K,), dtype),
         "means_": Header((K, d), dtype),
-        **{name: Header(structure, dtype) for name in COVARIANCES},
+        **{name: Header(shape, dtype) for name, shape in forms.items()},
         "degenerate_": Header((K,), np.dtype(bool)),
     }
     if QUANTILES in found:
@@ -122,7 +134,8 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
     mixture = kind(**manifest["parameters"])
     for name, array in contents.items():
         require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
-    for name in (*PARAMETERS, "degenerate_"):
+    own = [name for name in (*PARAMETERS, *FACTORS) if name in contents]
+    for name in (*own, "degenerate_"):
         setattr(mixture, name, contents[name])
     K, d = mixture.means_.shape
     weights = mixture.weights_
@@ -163,6 +176,9 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
 
 def _require_matrices(mixture: Any) -> None:
     """Refuse matrices that are not covariances, precisions and triangles, or that contradict."""
+    if hasattr(mixture, FACTORS[0]):
+        require(bool((mixture.specific_variances_ > 0).all()), f"{FACTORS[1]} are not positive")
+        return
     given = [np.asarray(getattr(mixture, name)) for name in COVARIANCES]
     if mixture.covariance_type in ("diag", "spherical"):  # as matrices of one row
         given = [values.reshape(-1, 1, 1) for values in given]

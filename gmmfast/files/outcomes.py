@@ -27,7 +27,7 @@ from gmmfast.files.entries import (
 )
 from gmmfast.files.generators import generator_of, state_of
 from gmmfast.files.seen import MismatchError, Seen, less_likely, other_rows
-from gmmfast.models import MODELS, Model
+from gmmfast.models import Model, maker_of
 from gmmfast.parameters import Floats
 from gmmfast.rows import Rows
 from gmmfast.search.candidates import CandidateFit
@@ -142,8 +142,7 @@ class SearchCheckpoint:
             return shift
         fit = max(fits, key=lambda fit: _model_of(fit).n_parameters(fit.candidate.n_components, d))
         model, mixture = _model_of(fit), fit.moved(shift).mixture
-        variances = model.matrices(mixture.covariances, *mixture.means.shape)
-        self.seen.require_same(rows, float(np.sqrt(variances.max())))
+        self.seen.require_same(rows, float(np.sqrt(mixture.variances().max())))
         found = rows.expectation(mixture, model.scatter).log_likelihood
         bounds = found / rows.weight, fit.log_likelihood / rows.weight
         if not math.isclose(*bounds, rel_tol=0, abs_tol=ROUNDING * d):
@@ -152,7 +151,7 @@ class SearchCheckpoint:
 
 
 def _model_of(fit: CandidateFit) -> Model:
-    return MODELS[fit.candidate.covariance_type]()
+    return maker_of(fit.candidate.covariance_type)()
 
 
 def _other(name: str, before: Any, now: Any, remedy: str = SET_BACK) -> MismatchError:

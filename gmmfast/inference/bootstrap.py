@@ -10,7 +10,15 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmfast.data.constraints import JOBS, RANDOM, check_parameters, fraction, integer, one_of
+from gmmfast.data.constraints import (
+    FACTOR_MODELS,
+    JOBS,
+    RANDOM,
+    check_parameters,
+    fraction,
+    integer,
+    one_of,
+)
 from gmmfast.data.validation import check_features, check_rows, check_sample_weight
 from gmmfast.em.replicates import Refitted, Refitting
 from gmmfast.estimators.mixture import GaussianMixture
@@ -309,6 +317,11 @@ def rows_of(mixture: GaussianMixture, X: Any, sample_weight: Any) -> MemoryRows:
             "a sample to which the mixture is fitted."
         )
     mixture._check_fitted()
+    if mixture.covariance_type in FACTOR_MODELS:
+        raise ValueError(
+            "bootstrap has no intervals for loadings, which are determined up to rotations; got "
+            f"covariance_type={mixture.covariance_type!r}. Fit with another covariance_type."
+        )
     if mixture.trim or mixture.missing_values == "marginalize":
         given = f"trim={mixture.trim} and missing_values={mixture.missing_values!r}"
         raise ValueError(

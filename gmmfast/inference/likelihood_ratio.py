@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 
 from gmmfast.data.constraints import (
     JOBS,
-    MIXTURE,
     RANDOM,
+    SINGLE_TYPES,
     CovarianceType,
     check_parameters,
     fraction,
     integer,
+    one_of,
 )
 from gmmfast.data.validation import check_random_state
 from gmmfast.em.replicates import Refitting
@@ -29,7 +30,7 @@ from gmmfast.reporting.table import table
 from gmmfast.rows import MemoryRows
 
 OPTIONS = {
-    "covariance_type": MIXTURE["covariance_type"],
+    "covariance_type": one_of(*SINGLE_TYPES),
     "max_components": integer(2),
     "n_resamples": integer(1),
     "significance_level": fraction("(0.0, 1.0)", lambda value: 0 < value < 1),

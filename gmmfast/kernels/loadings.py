@@ -99,9 +99,7 @@ def move_component(
             for i in range(q):
                 value += root[a, i] * root[b, i]
             for j in range(d):
-                value += 0.5 * (
-                    regression[a, j] * moments[b, j] + regression[b, j] * moments[a, j]
-                )
+                value += 0.5 * (regression[a, j] * moments[b, j] + regression[b, j] * moments[a, j])
             matrix[a, b] = value
     for a in range(q):
         for j in range(d):

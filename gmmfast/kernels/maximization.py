@@ -30,8 +30,8 @@ class Mixture(NamedTuple):
     degrees: NDArray  # (K,): degrees of freedom of t components, or (0,)
     posterior: NDArray  # (K + 2,) of a posterior, or (0,): rows of the components, its log
     # normalizer, and minus its divergence from the prior, both in nats
-    loadings: NDArray  # (K, q, d) of factor analyzers, whose noise is in covariances and factors; or
-    # (0, 0, 0)
+    loadings: NDArray  # (K, q, d) of factor analyzers, whose noise is in covariances and factors;
+    # or (0, 0, 0)
     filters: NDArray  # (K, d + q, 4 + 3 q) of factor analyzers, as in `kernels.filters`
 
 
@@ -48,7 +48,7 @@ class Totals(NamedTuple):
     first: NDArray  # (K, d) sum of w r (x - reference)
     scatter: NDArray  # (K, d, d) or (1, d, d), symmetric, or (K, d)
     tails: NDArray  # (2, K) of t components: sums of w r, and w r log u or NaN; or (2, 0)
-    scores: NDArray  # (K, q, d + 1) of factor analyzers: sums of w r f (x - reference) and, last, of
+    scores: NDArray  # (K, q, d + 1) of factor analyzers: sums of w r f (x - reference), and last of
     # w r f, where f are the expected factors; or (0, 0, 0)
 
 

@@ -28,7 +28,7 @@ class Sums(NamedTuple):
     first: NDArray  # (shards, K, d) sum of w r (x - mean)
     scatter: NDArray  # (shards, K, d, d) or pooled (shards, 1, d, d), lower; or (shards, K, d)
     tails: NDArray  # (shards, 2, K) of t components: sums of w r, and w r log u; or (shards, 2, 0)
-    scores: NDArray  # (shards, K, q, d + 1) of factor analyzers: sums of w r f (x - mean) and, last,
+    scores: NDArray  # (shards, K, q, d + 1) of factor analyzers: sums of w r f (x - mean), and last
     # of w r f, where f are the expected factors; or (shards, 0, 0, 0)
 
 

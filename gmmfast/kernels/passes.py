@@ -51,6 +51,22 @@ class Pass(NamedTuple):
 
 
 @kernel
+def reach_of_factors(
+    loadings,  # in (K, q, d)
+    covariances,  # in (K, d): specific variances
+    k,  # in: component
+    i,  # in: feature
+):
+    """How much more than its noise a feature of a factor analyzer varies, times q."""
+    if covariances.ndim == 3:
+        return 0.0
+    q, variance = loadings.shape[1], covariances[k, i]
+    for a in range(q):
+        variance += loadings[k, a, i] ** 2
+    return q * np.sqrt(variance / covariances[k, i])
+
+
+@kernel
 def is_too_coarse(
     weights,  # in (K,)
     means,  # in (K, d)
@@ -78,10 +94,7 @@ def is_too_coarse(
                 if covariances.ndim == 3:
                     reach += abs(factor) * np.sqrt(covariances[of, j, j])
             if loadings.size > 0:
-                variance = covariances[of, i]
-                for a in range(loadings.shape[1]):
-                    variance += loadings[k, a, i] ** 2
-                reach = loadings.shape[1] * factor * np.sqrt(variance)
+                reach = reach_of_factors(loadings, covariances, k, i)
             if not (abs(moved) < COARSEST_FLOAT32 and SMALLEST < abs(factor) < LARGEST):
                 return True
             if not 0.5 * EPS_FLOAT32 * reach * reach < COARSEST_SQUARE:
@@ -122,9 +135,7 @@ def layout_of(
 ):
     """Layout of passes near a mixture: WIDE, TRIANGLES, both or neither."""
     layout = 0
-    if is_narrow and is_too_coarse(
-        weights, means, covariances, factors, whitening, loadings
-    ):
+    if is_narrow and is_too_coarse(weights, means, covariances, factors, whitening, loadings):
         layout += WIDE
     if whitening.shape[0] > 0 and factors.ndim == 2:
         eps, coarsest = EPS, COARSEST_FLOAT64

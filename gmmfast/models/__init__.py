@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from gmmfast.data.constraints import COMMON_NOISE, MODEL_CODES, ONE_COLUMN, factors_in, require_boundable
+from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN, require_boundable
+from gmmfast.data.factors import COMMON_NOISE, type_and_factors
 from gmmfast.models.base import Model, Noise, square_roots
 from gmmfast.models.bounded import bounded
 from gmmfast.models.diagonal import Diagonal
@@ -26,10 +27,10 @@ MODELS: dict[str, Callable[..., Model]] = {
 
 
 def maker_of(name: str) -> Callable[..., Model]:
-    """Return what makes a model of a name, as of `gmmfast.data.constraints.model_name`."""
-    n_factors = factors_in(name)
+    """Return what makes a model of a name, as of `gmmfast.data.factors.model_name`."""
+    covariance_type, n_factors = type_and_factors(name)
     if n_factors:
-        return partial(FactorAnalyzers, n_factors, name.startswith(COMMON_NOISE))
+        return partial(FactorAnalyzers, n_factors, covariance_type == COMMON_NOISE)
     return MODELS[name]
 
 
@@ -46,4 +47,12 @@ def model_of(
     return model if covariance_ratio is None else bounded(model, float(covariance_ratio))
 
 
-__all__ = ["MODELS", "FactorAnalyzers", "Model", "Noise", "Tails", "maker_of", "model_of", "square_roots"]
+__all__ = [
+    "FactorAnalyzers",
+    "Model",
+    "Noise",
+    "Tails",
+    "maker_of",
+    "model_of",
+    "square_roots",
+]

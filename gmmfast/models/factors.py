@@ -95,7 +95,10 @@ class FactorAnalyzers(Model):
         return np.asarray(parameters.covariances.min(axis=1))
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
-        """Rotations of the factors, ``q (q - 1) / 2``, are not free (McLachlan & Peel 2000, 8.2.2)."""
+        """Return the number of free parameters: loadings up to rotations, specific variances.
+
+        McLachlan & Peel 2000, section 8.2.
+        """
         q, d = self.n_factors, n_features
         own = q * d - q * (q - 1) // 2
         return n_components * own + d * (1 if self.is_common else n_components)

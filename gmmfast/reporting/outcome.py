@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import criteria
+from gmmfast.files.attributes import FACTORS
 from gmmfast.reporting.report import FitReport
 from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.available import without_values
@@ -43,10 +44,14 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
     order : ndarray of int of shape (K,), optional
         The components in another order.
     """
-    mixture._attributes("covariances_")  # go together
-    K, degrees = len(mixture.weights_), mixture._degrees()
-    picked = np.arange(K) if order is None else order
-    covariances = np.asarray(mixture.covariances_)
+    K, degrees = len(mixture._parameters(np.zeros(len(names))).weights), mixture._degrees()
+    picked, factors = np.arange(K) if order is None else order, None
+    if hasattr(mixture, FACTORS[0]):
+        factors = [np.asarray(getattr(mixture, name))[picked] for name in FACTORS]
+        covariances = np.square(mixture.loadings_).sum(axis=2) + mixture.specific_variances_
+    else:
+        mixture._attributes("covariances_")  # go together
+        covariances = np.asarray(mixture.covariances_)
     weight = float(getattr(mixture, "n_samples_seen_", 0.0))
     trim = float(getattr(mixture, "trim", 0.0))
     return FitReport(
@@ -71,6 +76,8 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
         noise_weight=getattr(mixture, "noise_weight_", None),
         trim=trim,
         degrees_of_freedom=None if degrees is None else degrees[picked],
+        loadings=None if factors is None else factors[0],
+        specific_variances=None if factors is None else factors[1],
     )
 
 
@@ -106,10 +113,20 @@ def report_of(
         structure, covariances = scaling.covariances(report.structure, report.covariances)
         means = scaling.means(report.means)
         report = replace(report, structure=structure, means=means, covariances=covariances)
+        report = _with_factors(report, scaling)
         shift = scaling.log_volume()
     log_likelihood = model.score(data, sample_weight=weights) * total - total * shift
     report = replace(report, lower_bound=report.lower_bound - shift)
     return scored(report, log_likelihood, model._n_parameters())
+
+
+def _with_factors(report: FitReport, scaling: Scaling) -> FitReport:
+    """Return the report with its factors in the units of the data."""
+    if report.loadings is None or report.specific_variances is None:
+        return report
+    scaled = report.specific_variances * scaling.scale**2
+    own = report.loadings * scaling.scale[:, None]
+    return replace(report, loadings=own, specific_variances=scaled)
 
 
 def _label(group: Any) -> str:
@@ -132,11 +149,13 @@ def saved_form(
     The data are in their units; they are needed where a scaling changes rows by different amounts.
     """
     is_noisy = report.noise_weight is not None
+    has_factors = report.loadings is not None
     mixture = type(model).from_parameters(
         report.weights / report.weights.sum() if is_noisy else report.weights,
         report.means,
-        report.covariances,
-        covariance_type=report.structure,
+        report.specific_variances if has_factors else report.covariances,
+        covariance_type=report.covariance_type if has_factors else report.structure,
+        loadings=report.loadings,
         feature_names=report.names if has_names else None,
         trim=model.trim,
         covariance_ratio=model.covariance_ratio if scaling is None else None,

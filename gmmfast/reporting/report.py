@@ -72,6 +72,8 @@ class FitReport:
         Share of the weight that the fit left out; `total_weight` is of the rest.
     degrees_of_freedom : ndarray of shape (K,) or None
         Of t components, whose `covariances` are scale matrices; None of Gaussian ones.
+    loadings, specific_variances : ndarray of shape (K, d, q) and (K, d), or None
+        Of factor analyzers, whose `covariances` are only the variances (K, d) of the columns.
     bootstrap : Sureness or None
         Standard errors and intervals of the parameters; None if there are none.
     """
@@ -99,21 +101,26 @@ class FitReport:
     trim: float = 0.0
     degrees_of_freedom: Array | None = None
     bootstrap: Sureness | None = None
+    loadings: Array | None = None
+    specific_variances: Array | None = None
 
 
 class Advice(NamedTuple):
     """What to do, in the words of those who read the text."""
 
     whole_matrices: str
+    factors: str
     degenerate: str
 
 
 COMMAND_LINE = Advice(
     "The whole {matrices} are in the files of --out and in --json.",
+    "Loadings and specific variances are in the files of --out and in --json.",
     "use fewer components (-k), leave out columns that follow from others, or raise --reg-covar",
 )
 PYTHON = Advice(
     "The whole {matrices} are in covariances_.",
+    "Loadings are in loadings_, and the variances that they leave in specific_variances_.",
     "lower n_components, leave out columns that follow from others, or raise reg_covar",
 )
 
@@ -153,6 +160,9 @@ def full_matrices(report: FitReport) -> Array:
     ndarray of shape (K, d, d)
     """
     n_components, n_features = report.means.shape
+    if report.loadings is not None and report.specific_variances is not None:
+        diagonals = report.specific_variances[:, :, None] * np.eye(n_features)
+        return np.asarray(report.loadings @ report.loadings.swapaxes(1, 2) + diagonals)
     if report.structure == "tied":
         return np.repeat(report.covariances[None], n_components, axis=0)
     if report.structure in ("diag", "spherical"):
@@ -176,7 +186,7 @@ def fit_as_json(report: FitReport) -> str:
         **({} if report.noise_weight is None else {"noise_weight": report.noise_weight}),
         **tails_as_json(report.degrees_of_freedom),
         "means": _plain(report.means),
-        "covariances": _plain(report.covariances),
+        **spread_as_json(report.covariances, report.loadings, report.specific_variances),
         "degenerate": report.degenerate.tolist(),
         **({"init_labels": report.groups} if report.groups else {}),
         "log_likelihood": _plain(report.log_likelihood),
@@ -189,6 +199,15 @@ def fit_as_json(report: FitReport) -> str:
         **({} if report.bootstrap is None else {"bootstrap": report.bootstrap.to_dict()}),
     }
     return json_object(members)
+
+
+def spread_as_json(
+    covariances: Array, loadings: Array | None, specific_variances: Array | None
+) -> dict[str, Any]:
+    """Return the members of covariances in JSON, or of factor analyzers what they follow from."""
+    if loadings is None or specific_variances is None:
+        return {"covariances": _plain(covariances)}
+    return {"loadings": _plain(loadings), "specific_variances": _plain(specific_variances)}
 
 
 def tails_as_json(degrees_of_freedom: Array | None) -> dict[str, Any]:
@@ -285,6 +304,8 @@ def _covariances(report: FitReport, advice: Advice) -> list[list[str]]:
         sds = np.sqrt(report.covariances)
         columns = [(words.variance, align(report.covariances)), (words.sd, align(sds))]
         return [table("component", _labels(report), columns)]
+    if report.loadings is not None:
+        return [_deviations(report, report.covariances), [advice.factors]]
     if report.structure == "diag":
         return [_variances(report) if is_narrow else _deviations(report, report.covariances)]
     matrices = report.covariances[None] if report.structure == "tied" else report.covariances

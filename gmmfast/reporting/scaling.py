@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.data.constraints import ONE_COLUMN
+from gmmfast.data.constraints import FACTOR_MODELS, ONE_COLUMN
 
 Array = NDArray[np.floating[Any]]
 Parts = Iterable[tuple[Array, Array | None]]
@@ -82,6 +82,8 @@ class Scaling:
 
         mclust's codes become "full"; but for E and V, as one column has one unit.
         """
+        if structure in FACTOR_MODELS:  # whose loadings hold the rest
+            return structure, covariances * self.scale**2
         if structure not in ("diag", "spherical"):
             structure = structure if structure in ("tied", *ONE_COLUMN) else "full"
             return structure, covariances * np.outer(self.scale, self.scale)

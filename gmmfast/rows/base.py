@@ -209,8 +209,8 @@ def about_near_means(
     The next step adds variances `spares` (K, d) to the rows'.
     """
     own = statistics.reference, statistics.mass, statistics.first, statistics.scatter
-    moments = *map(np.array, own), np.empty((2, 0)), np.empty((0, 0, 0))  # writable, also from workers
-    totals = Totals(np.empty(1), np.empty(1), *moments)
+    moments = *map(np.array, own), np.empty((2, 0)), np.empty((0, 0, 0))
+    totals = Totals(np.empty(1), np.empty(1), *moments)  # writable, also from workers
     shifts = np.zeros_like(totals.first) if spares is None else spares.copy()
     if not moments_are_far(LOST[dtype], float(np.finfo(dtype).eps), totals, shifts):
         return statistics

@@ -490,7 +490,7 @@ class MemoryRows:
         """Statistics, about (K, d), of the responsibilities (m, K, TILE) of m tiles."""
         tiles, row_weights, _ = self.packed_in(FLOAT64)
         K, d = about.shape
-        sums, work = make_sums(1, K, d, scatter.shape(K, d)), make_work(K, tiles[0], None)
+        sums, work = make_sums(1, K, d, scatter.shape(K, d)), make_work(K, tiles[0], None, None)
         step = max(1, BLOCK // (K * TILE))
         for start in range(0, len(tiles), step):
             part = slice(start, min(start + step, len(tiles)))

@@ -104,8 +104,8 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
 
 def kind_of(density: Density) -> tuple[int, bool, bool, bool]:
     """Return what the types of a density follow from, besides its element type."""
-    optional = density.whitening, density.tails, density.filters
-    return density.factors.ndim, *(own is None for own in optional)
+    is_plain = density.whitening is None
+    return density.factors.ndim, is_plain, density.tails is None, density.filters is None
 
 
 def work_of_loop(n_rows: int, fit: Fit) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gmmfast.models import MODELS
+from gmmfast.models import maker_of
 from gmmfast.parameters import Scatter
 from gmmfast.rows.dependence import IN_GENERAL
 from gmmfast.search.candidates import SINGULAR, TOO_FEW, Candidate, CandidateFit
@@ -13,7 +13,7 @@ from gmmfast.search.results import NOT_REACHED, Results
 
 def are_all_singular(fits: Sequence[CandidateFit]) -> bool:
     """Whether there are candidates with correlations, and the covariances of all of them failed."""
-    scatters = {name: MODELS[name]().scatter for _, name in (fit.candidate for fit in fits)}
+    scatters = {name: maker_of(name)().scatter for _, name in (fit.candidate for fit in fits)}
     free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]
     return bool(free) and all(fit.failure == SINGULAR for fit in free)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.constraints import CRITERIA, Criterion
-from gmmfast.models import MODELS, Noise, Tails
+from gmmfast.models import Noise, Tails, maker_of
 from gmmfast.reporting.report import Summary
 from gmmfast.reporting.table import table
 from gmmfast.search.best import decimals
@@ -25,7 +25,7 @@ IDENTITY = ("n_components", "covariance_type", "n_parameters")
 
 FIELDS = [
     ("n_components", np.int64),
-    ("covariance_type", "U9"),
+    ("covariance_type", "U24"),
     ("log_likelihood", np.float64),
     ("n_parameters", np.int64),
     ("bic", np.float64),
@@ -84,7 +84,7 @@ class Results(np.ndarray):
         """Make the array of the fits, and of the candidates that were not reached."""
         array = np.zeros(len(candidates), FIELDS)
         for row, candidate in zip(array, candidates, strict=True):
-            model = MODELS[candidate.covariance_type](noise=noise, tails=tails)
+            model = maker_of(candidate.covariance_type)(noise=noise, tails=tails)
             row["n_components"], row["covariance_type"] = candidate
             row["n_parameters"] = model.n_parameters(candidate.n_components, n_features)
             for name in MEASURED:

@@ -14,6 +14,7 @@ from gmmfast.data.constraints import (
     require_boundable,
     require_columns,
 )
+from gmmfast.data.factors import models_of, require_possible
 
 PATIENCE = 3  # of a search without a largest number of components
 LIKELY = 32  # components, which such a search hardly goes beyond
@@ -36,7 +37,8 @@ class Scope(NamedTuple):
                 models = [name for name in models if name in BOUNDABLE]
         require_boundable(models, settings["covariance_ratio"])
         require_columns(models, n_features)
-        models, patience = list(dict.fromkeys(models)), settings["patience"]
+        require_possible(settings, models, n_features)
+        models, patience = models_of(models, settings["n_factors"]), settings["patience"]
         if isinstance(settings["n_components"], str):
             return cls(range(1, MOST), models, patience or PATIENCE)
         return cls(sorted({int(k) for k in as_list(settings["n_components"])}), models, patience)

@@ -6,7 +6,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
 from gmmfast.data.constraints import SKLEARN_TYPES, CovarianceType
-from gmmfast.models import MODELS, Model
+from gmmfast.data.factors import type_and_factors
+from gmmfast.models import Model, maker_of
 from gmmfast.search.candidates import Candidate, CandidateFit
 
 
@@ -17,7 +18,7 @@ def twins_of(
     firsts: dict[Hashable, CovarianceType] = {}
     found: dict[CovarianceType, list[CovarianceType]] = {}
     for name in covariance_types:
-        count = MODELS[name]().n_parameters(1, n_features)
+        count = maker_of(name)().n_parameters(1, n_features)
         first = firsts.setdefault(model_of(Candidate(1, name), count), name)
         found.setdefault(first, [])
         if name != first:
@@ -29,10 +30,12 @@ def model_of(candidate: Candidate, n_parameters: int) -> Hashable:
     """Return an object that is equal for candidates that are one and the same model.
 
     Without other components to differ from, models differ by their free parameters alone.
-    scikit-learn's names store covariances in other shapes, so they stand for themselves.
+    scikit-learn's names store covariances in other shapes, and factor analyzers have loadings, so
+    they stand for themselves.
     """
-    K, name = candidate
-    return candidate if K > 1 or name in SKLEARN_TYPES else n_parameters
+    (K, name), (_, n_factors) = candidate, type_and_factors(candidate.covariance_type)
+    is_alone = K > 1 or name in SKLEARN_TYPES or n_factors > 0
+    return candidate if is_alone else n_parameters
 
 
 def as_twin(fit: CandidateFit, covariance_type: CovarianceType, model: Model) -> CandidateFit:

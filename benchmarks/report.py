@@ -19,6 +19,7 @@ from benchmarks import (
     components,
     evaluations,
     everyday,
+    factors,
     fits,
     gaps,
     growth,
@@ -235,6 +236,17 @@ One iteration with the prior of a Dirichlet process, from the same labels, again
 `BayesianGaussianMixture`. Fits of scikit-learn differ by {bayesian.LONG - bayesian.SHORT}
 iterations, fits of gmmfast by {bayesian.MORE} times as many, and of digits both. The last column
 is the relative difference of the lower bounds after {bayesian.LONG} iterations.""",
+    ),
+    "factors": Part(
+        "Factor analyzers",
+        factors,
+        f"""\
+One iteration of {factors.N_ROWS:,} rows of {factors.D} columns, K={factors.K}, with
+{factors.Q} factors, and with full covariances: from the same mixture, whose lower bounds differ by
+the last column, relatively. The means of the components are drawn with the standard deviation in
+the first column; standard deviations within components are about 2. Below, minus the mean log
+density of held-out digits ({factors.FOLDS} folds, {len(factors.SEEDS)} seeds; median, best and
+worst): K={factors.COMPONENTS}, {factors.FACTORS} factors, ``reg_covar={factors.REG_COVAR}``.""",
     ),
     "regression": Part(
         "Predicting columns",

@@ -4,6 +4,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.datasets import load_digits
 
 from gmmfast import (
     BayesianGaussianMixture,
@@ -182,6 +183,23 @@ def arc_and_groups():
     arc += rng.normal(scale=0.3, size=(500, 2))
     round_groups = [rng.normal(0, 0.6, size=(200, 2)), rng.normal([7, 3], 0.8, size=(200, 2))]
     return np.concatenate([arc, *round_groups])
+
+
+def factors():
+    """Means of eight components of digits, and the two strongest factors of each."""
+    X = load_digits().data
+    own = {"covariance_type": "factor", "n_factors": 4, "reg_covar": 0.1, "max_iter": 300}
+    mixture = GaussianMixture(8, random_state=0, **own).fit(X)
+    axes = plt.subplots(3, 8, figsize=(9.0, 3.5))[1]
+    for k, column in enumerate(axes.T):
+        column[0].imshow(mixture.means_[k].reshape(8, 8), cmap="gray_r")
+        for ax, loadings in zip(column[1:], mixture.loadings_[k].T, strict=False):
+            largest = np.abs(loadings).max()
+            ax.imshow(loadings.reshape(8, 8), cmap="RdBu", vmin=-largest, vmax=largest)
+    for ax, name in zip(axes[:, 0], ("mean", "factor 1", "factor 2"), strict=True):
+        ax.set_ylabel(name)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
 
 
 def overlaps():

@@ -332,7 +332,7 @@ def test_n_jobs(n_jobs):
 def test_every_parameter_is_held_against_its_range():
     elsewhere = {"weights_init", "means_init", "precisions_init"}
     elsewhere |= {"n_jobs", "acceleration", "missing_values", "covariance_ratio", "prior", "trim"}
-    elsewhere |= {"noise", "noise_volume", "fixed", "component", "degrees_of_freedom"}
+    elsewhere |= {"noise", "noise_volume", "fixed", "component", "degrees_of_freedom", "n_factors"}
     assert {*inspect.signature(GaussianMixture).parameters} - elsewhere == {*OUT_OF_RANGE}
 
 

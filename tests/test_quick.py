@@ -76,6 +76,7 @@ def estimators(folder):
     few = {"max_iter": 3, "tol": 0, "random_state": 0}
     for covariance_type in ("full", "tied", "diag", "spherical", "VEV"):
         GaussianMixture(2, covariance_type=covariance_type, **few).fit(X)
+    GaussianMixture(2, covariance_type="factor", **few).fit(X).covariances_.mean()
     GaussianMixture(2, init_params="hierarchical", acceleration="auto", **few).fit(X)
     GaussianMixture(2, init_params=np.arange(len(X)) % 2, **few).fit(X)
     with patch.object(trials, "ROUNDS", 1):

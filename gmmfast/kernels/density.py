@@ -228,7 +228,7 @@ def is_near(
     """Whether a component can matter, by the rows' distances along one direction.
 
     If the first row could matter at the owner's mean, some row probably does: no more is computed.
-    Four vectors at once: one sum alone would wait for each of its additions.
+    Two vectors at once: one sum alone would wait for each of its additions.
     """
     if reach is not None:
         if gap * gap <= reach:
@@ -236,20 +236,15 @@ def is_near(
     elif not constant - 0.5 * gap * gap - best[0] < cut:
         return True
     n = lanes(best)
-    for p in range(0, TILE, 4 * n):
+    for p in range(0, TILE, 2 * n):
         z0 = splat(gap, best)
-        z1, z2, z3 = z0, z0, z0
+        z1 = z0
         for j in range(direction.size):
             u = splat(direction[j], best)
             z0, z1 = fma(u, load(owned, (j, p)), z0), fma(u, load(owned, (j, p + n)), z1)
-            z2 = fma(u, load(owned, (j, p + 2 * n)), z2)
-            z3 = fma(u, load(owned, (j, p + 3 * n)), z3)
-        if (
-            is_any_near(z0, p, constant, best, cut, reach)
-            or is_any_near(z1, p + n, constant, best, cut, reach)
-            or is_any_near(z2, p + 2 * n, constant, best, cut, reach)
-            or is_any_near(z3, p + 3 * n, constant, best, cut, reach)
-        ):
+        if is_any_near(z0, p, constant, best, cut, reach):
+            return True
+        if is_any_near(z1, p + n, constant, best, cut, reach):
             return True
     return False
 

@@ -134,61 +134,36 @@ def take_four(
     scores,  # in, out (q, TILE): expected factors
     distance,  # in, out (TILE,)
 ):
-    """Take four features into account, for two vectors of rows at a time."""
-    q, n = scores.shape[0], lanes(x)
+    """Take four features into account.
+
+    Four innovations, of vectors of two registers, keep two FMA units with a latency of four cycles
+    busy.
+    """
+    q = scores.shape[0]
     m0, m1 = splat(mean[j], x), splat(mean[j + 1], x)
     m2, m3 = splat(mean[j + 2], x), splat(mean[j + 3], x)
-    for p in range(0, TILE, 2 * n):
-        s = p + n
+    for p in range(0, TILE, lanes(x)):
         r0, r1 = load(x, (j, p)) - m0, load(x, (j + 1, p)) - m1
         r2, r3 = load(x, (j + 2, p)) - m2, load(x, (j + 3, p)) - m3
-        t0, t1 = load(x, (j, s)) - m0, load(x, (j + 1, s)) - m1
-        t2, t3 = load(x, (j + 2, s)) - m2, load(x, (j + 3, s)) - m3
-        u = splat(filter_[j + 3, 0], x)
-        e3, g3 = u * r0, u * t0
-        u = splat(filter_[j + 3, 1], x)
-        e3, g3 = fma(u, r1, e3), fma(u, t1, g3)
-        u = splat(filter_[j + 3, 2], x)
-        e3, g3 = fma(u, r2, e3), fma(u, t2, g3)
-        u = splat(filter_[j + 3, 3], x)
-        e3, g3 = fma(u, r3, e3), fma(u, t3, g3)
-        u = splat(filter_[j + 2, 0], x)
-        e2, g2 = u * r0, u * t0
-        u = splat(filter_[j + 2, 1], x)
-        e2, g2 = fma(u, r1, e2), fma(u, t1, g2)
-        u = splat(filter_[j + 2, 2], x)
-        e2, g2 = fma(u, r2, e2), fma(u, t2, g2)
-        u = splat(filter_[j + 1, 0], x)
-        e1, g1 = u * r0, u * t0
-        u = splat(filter_[j + 1, 1], x)
-        e1, g1 = fma(u, r1, e1), fma(u, t1, g1)
-        u = splat(filter_[j, 0], x)
-        e0, g0 = u * r0, u * t0
+        e0 = splat(filter_[j, 0], x) * r0
+        e1 = fma(splat(filter_[j + 1, 1], x), r1, splat(filter_[j + 1, 0], x) * r0)
+        e2 = fma(splat(filter_[j + 2, 1], x), r1, splat(filter_[j + 2, 0], x) * r0)
+        e2 = fma(splat(filter_[j + 2, 2], x), r2, e2)
+        e3 = fma(splat(filter_[j + 3, 1], x), r1, splat(filter_[j + 3, 0], x) * r0)
+        e3 = fma(splat(filter_[j + 3, 3], x), r3, fma(splat(filter_[j + 3, 2], x), r2, e3))
         for a in range(q):
-            f, h = load(scores, (a, p)), load(scores, (a, s))
-            u = splat(filter_[j, BLOCK + a], x)
-            e0, g0 = fma(u, f, e0), fma(u, h, g0)
-            u = splat(filter_[j + 1, BLOCK + a], x)
-            e1, g1 = fma(u, f, e1), fma(u, h, g1)
-            u = splat(filter_[j + 2, BLOCK + a], x)
-            e2, g2 = fma(u, f, e2), fma(u, h, g2)
-            u = splat(filter_[j + 3, BLOCK + a], x)
-            e3, g3 = fma(u, f, e3), fma(u, h, g3)
+            f = load(scores, (a, p))
+            e0 = fma(splat(filter_[j, BLOCK + a], x), f, e0)
+            e1 = fma(splat(filter_[j + 1, BLOCK + a], x), f, e1)
+            e2 = fma(splat(filter_[j + 2, BLOCK + a], x), f, e2)
+            e3 = fma(splat(filter_[j + 3, BLOCK + a], x), f, e3)
         for a in range(q):
-            f, h = load(scores, (a, p)), load(scores, (a, s))
-            u = splat(filter_[j, BLOCK + q + a], x)
-            f, h = fma(u, e0, f), fma(u, g0, h)
-            u = splat(filter_[j + 1, BLOCK + q + a], x)
-            f, h = fma(u, e1, f), fma(u, g1, h)
-            u = splat(filter_[j + 2, BLOCK + q + a], x)
-            f, h = fma(u, e2, f), fma(u, g2, h)
-            u = splat(filter_[j + 3, BLOCK + q + a], x)
-            store(scores, (a, p), fma(u, e3, f))
-            store(scores, (a, s), fma(u, g3, h))
-        z, y = load(distance, (p,)), load(distance, (s,))
-        z, y = fma(e1, e1, fma(e0, e0, z)), fma(g1, g1, fma(g0, g0, y))
-        store(distance, (p,), fma(e3, e3, fma(e2, e2, z)))
-        store(distance, (s,), fma(g3, g3, fma(g2, g2, y)))
+            f = fma(splat(filter_[j, BLOCK + q + a], x), e0, load(scores, (a, p)))
+            f = fma(splat(filter_[j + 1, BLOCK + q + a], x), e1, f)
+            f = fma(splat(filter_[j + 2, BLOCK + q + a], x), e2, f)
+            store(scores, (a, p), fma(splat(filter_[j + 3, BLOCK + q + a], x), e3, f))
+        s = fma(e1, e1, fma(e0, e0, load(distance, (p,))))
+        store(distance, (p,), fma(e3, e3, fma(e2, e2, s)))
 
 
 @kernel

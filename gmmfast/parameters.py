@@ -109,7 +109,7 @@ class Parameters:
         own = self.covariances
         if self.loadings is not None:
             return np.asarray(own + np.square(self.loadings).sum(axis=1))
-        if self.factors.ndim == 3 or self.whitening is not None:
+        if own.ndim == 3 or self.whitening is not None:
             own = np.einsum("...ii->...i", own)
         elif own.ndim == 1:
             own = own[:, None]

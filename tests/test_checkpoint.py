@@ -48,7 +48,7 @@ def assert_same_end(found, expected, rtol=1e-10):
 
 
 @pytest.mark.parametrize("acceleration", ["none", "auto"])
-@pytest.mark.parametrize("covariance_type", [*TYPES, *MODEL_CODES])
+@pytest.mark.parametrize("covariance_type", [*TYPES, *MODEL_CODES, "factor", "factor-tied"])
 def test_to_the_end_of_a_fit_that_was_not_interrupted(X, covariance_type, acceleration, tmp_path):
     params = {"covariance_type": covariance_type, "acceleration": acceleration}
     expected, path = whole(X, **params), tmp_path / "fit.npz"

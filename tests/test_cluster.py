@@ -74,7 +74,7 @@ def test_any_partitions(client, X, w, lengths, weighted):
     assert_same(outside, inside)
 
 
-@pytest.mark.parametrize("covariance_type", [*TYPES, "VEV", "EVE"])
+@pytest.mark.parametrize("covariance_type", [*TYPES, "VEV", "EVE", "factor"])
 def test_covariance_models(client, X, covariance_type):
     inside = fitted(X, covariance_type=covariance_type)
     assert_same(fitted(divided(X, UNEQUAL), covariance_type=covariance_type), inside)

@@ -104,7 +104,9 @@ def test_fitted_attributes__are_those_of_the_table():
     fitted = GaussianMixture(noise=True, trim=0.1).fit(rows)
     documented = re.findall(r"^(\w+_) : ", inspect.getdoc(GaussianMixture), re.MULTILINE)
     heavy = GaussianMixture(component="t").fit(rows)
-    attributes = {name for name in [*vars(fitted), *vars(heavy)] if name.endswith("_")}
+    factor = GaussianMixture(covariance_type="factor").fit(rows)
+    own = [*vars(fitted), *vars(heavy), *vars(factor)]
+    attributes = {name for name in own if name.endswith("_")}
     assert sorted(attributes) == sorted(documented) == sorted(FITTED)
 
 

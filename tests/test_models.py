@@ -10,7 +10,7 @@ from data import mixture
 
 import gmmfast
 from gmmfast import GaussianMixture, em
-from gmmfast.data.constraints import COVARIANCE_TYPES, MODEL_CODES
+from gmmfast.data.constraints import MODEL_CODES, SINGLE_TYPES
 from gmmfast.em.stepwise import Stream
 from gmmfast.models import MODELS, square_roots
 from gmmfast.rows import MemoryRows
@@ -59,7 +59,7 @@ def fitted(X, code, K=3, **params):
 
 
 def test_names_and_models_are_the_same():
-    assert tuple(MODELS) == COVARIANCE_TYPES
+    assert tuple(MODELS) == SINGLE_TYPES
 
 
 # --------------------------------------------------------------------------- against mclust

@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_random_state as their_random_state
 
 from gmmfast import GaussianMixture, GaussianMixtureIC
 from gmmfast.data.constraints import (
+    FACTOR_MODELS,
     MIXTURE,
     MODEL_CODES,
     ONE_COLUMN,
@@ -464,7 +465,10 @@ def test_check_constructor__refuses_other_strings(name, value):
         text = str(raised(lambda: constructor(**{name: value})))
         return sorted(re.split("[{}, ]+", text.replace(", an array-like or a callable", "")))
 
-    more = {"covariance_type": [*MODEL_CODES, *ONE_COLUMN], "init_params": ["hierarchical"]}[name]
+    more = {
+        "covariance_type": [*MODEL_CODES, *ONE_COLUMN, *FACTOR_MODELS],
+        "init_params": ["hierarchical"],
+    }[name]
     assert words(our_constructor) == sorted([*words(their_constructor), *map(repr, more)])
 
 

@@ -131,6 +131,6 @@ class Stream:
         values: dict[str, Any] = {
             field.name: arrays[field.name] if arrays[field.name].ndim else arrays[field.name].item()
             for field in fields(SufficientStatistics)
-            if field.name != "tails" or field.name in arrays
+            if field.name not in ("tails", "scores") or field.name in arrays
         }
         return cls(SufficientStatistics(**values), arrays["seen"].item())

@@ -182,8 +182,8 @@ def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
     for name in names:
         if name in FACTOR_MODELS:
             raise ValueError(
-                "kind='edda' takes its covariances from one M step, and those of factor analyzers "
-                f"need several; got {name!r}. Use another covariance_type, or kind='mclustda'."
+                "kind='edda' takes its covariances from one M step, and factor analyzers need "
+                f"several; got {name!r}. Use another covariance_type, or kind='mclustda'."
             )
     return {name: maker_of(name)(template.reg_covar) for name in names}
 

@@ -212,7 +212,7 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         and "spherical".
     loadings_ : ndarray of shape (K, d, q)
         Of factor analyzers: covariances of features and factors. Factors are independent given the
-        features, the one that says most first; the largest loading of each is positive.
+        features, the most informative first; the largest loading of each is positive.
     specific_variances_ : ndarray of shape (K, d)
         Of factor analyzers: variances of the features given the factors.
     converged_ : bool

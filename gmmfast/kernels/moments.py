@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import kernel
-from gmmfast.kernels.density import LOG_LATENT, subtract
+from gmmfast.kernels.distances import LOG_LATENT, subtract
 from gmmfast.kernels.filters import add_scores
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 from gmmfast.kernels.tiles import TILE

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import called_kernel, entry_kernel, invoke, kernel
-from gmmfast.kernels.density import DEGREES, LOG_LATENT
+from gmmfast.kernels.distances import DEGREES, LOG_LATENT
 from gmmfast.kernels.moments import Sums, is_pooled
 from gmmfast.kernels.separation import Separation
 from gmmfast.parameters import (

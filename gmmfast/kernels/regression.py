@@ -14,7 +14,8 @@ from numba import prange
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import log_densities, log_sum_exp, subtract
+from gmmfast.kernels.density import log_densities, log_sum_exp
+from gmmfast.kernels.distances import subtract
 from gmmfast.kernels.packing import gather
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, where_above
 from gmmfast.kernels.tiles import TILE, aligned, make_work

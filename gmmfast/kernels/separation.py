@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel
-from gmmfast.kernels.density import filtered_distance, triangle_row
+from gmmfast.kernels.distances import filtered_distance, triangle_row
 from gmmfast.kernels.filters import BLOCK
 from gmmfast.kernels.simd import fma, lanes, load, splat, store
 from gmmfast.kernels.tiles import TILE, aligned

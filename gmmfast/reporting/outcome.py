@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import criteria
-from gmmfast.files.attributes import FACTORS
 from gmmfast.reporting.report import FitReport
 from gmmfast.reporting.scaling import Scaling
 from gmmfast.rows.available import without_values
@@ -46,8 +45,8 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
     """
     K, degrees = len(mixture._parameters(np.zeros(len(names))).weights), mixture._degrees()
     picked, factors = np.arange(K) if order is None else order, None
-    if hasattr(mixture, FACTORS[0]):
-        factors = [np.asarray(getattr(mixture, name))[picked] for name in FACTORS]
+    if hasattr(mixture, "loadings_"):
+        factors = mixture.loadings_[picked], mixture.specific_variances_[picked]
         covariances = np.square(mixture.loadings_).sum(axis=2) + mixture.specific_variances_
     else:
         mixture._attributes("covariances_")  # go together

@@ -101,8 +101,10 @@ def test_whole__is_the_same_fit_to_the_last_bit(case, monkeypatch):
             course = Course(begin.rows, begin.begin, model, control, hints=begin.hints)
             try:
                 course.complete()
-            except IllDefinedCovarianceError:
-                assert fits.begin(model, ways, max_iter) is None
+            except IllDefinedCovarianceError as error:
+                with pytest.raises(IllDefinedCovarianceError) as caught:
+                    fits.begin(model, ways, max_iter)
+                assert caught.value.args == error.args
                 continue
             expected = values(course.result(), course.statistics())
             stage = fits.begin(model, ways, max_iter)
@@ -159,7 +161,8 @@ def test_whole__covariances_that_fail():
     fits, choices, rows = whole(X, (3,), control)
     labels = np.minimum(np.arange(len(X)), 2)  # the first component has one row
     failing = [partition_of(rows, labels, 3)]
-    assert fits.begin(model, failing, 6) is None
+    with pytest.raises(IllDefinedCovarianceError, match="component 0"):
+        fits.begin(model, failing, 6)
     starts = Starts(rows, np.random.default_rng(0))
     with pytest.raises(IllDefinedCovarianceError):
         Fitting(rows, starts, control, PriorOfRows(None, rows, [])).begin(model, failing)

@@ -400,6 +400,8 @@ class Search:
                 leaders += [f for f in sound if f.candidate in smaller and not f.finished]
             todo = []
             for fit in leaders:
+                if self._has_one_optimum(fit.candidate):
+                    continue
                 neighbors = neighbors_of(fit.candidate, sound)
                 own = [each.result for each in [fit, *neighbors]]
                 if not any(all(map(operator.is_, own, other)) for other in tried):
@@ -410,6 +412,10 @@ class Search:
             self.known |= again
             if self.deadline.passed() or all(again[fit.candidate] is fit for fit, _ in todo):
                 break
+
+    def _has_one_optimum(self, candidate: Candidate) -> bool:
+        """Whether all partitions lead to the same mixture: that of the rows' moments."""
+        return candidate.n_components == 1 and self.noise is None and self.tails is None
 
     def settle(self) -> None:
         """Where a search ends while all fits are on samples, measure the best one on all rows."""

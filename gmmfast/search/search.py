@@ -137,7 +137,8 @@ class Search:
         has ended. A candidate that fails records why, and the search goes on. Once the deadline has
         passed, the remaining candidates may be left out.
         """
-        (self._starts,) = self._each(operator.call, [self._make_starts])
+        is_tiny = self._are_tiny([Candidate(1, name) for name in self.covariance_types])
+        (self._starts,) = self._each(operator.call, [self._make_starts], is_tiny=is_tiny)
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
         self._fitting, *fittings = (self._fitting_of(*pair) for pair in pairs)

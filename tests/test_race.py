@@ -27,11 +27,14 @@ from gmmfast.kernels.threads import END, new_stop, obey
 from gmmfast.models import MODELS
 from gmmfast.rows import MemoryRows
 from gmmfast.search import fitting
+from gmmfast.search import search as search_module
 from gmmfast.search import starts as search_starts
 from gmmfast.search.candidates import Candidate, CandidateFit
 from gmmfast.search.fitting import FASTEST, SLOWEST, Fitting, Progress, Sample, missing
 from gmmfast.search.race import MARGIN, Contender, Race
+from gmmfast.search.search import Search
 from gmmfast.search.starts import Starts
+from gmmfast.search.store import Store
 
 FEW = ["EII", "VVI", "EEE", "VVV"]
 X = mixture(90, 2, 3, separation=2.0, seed=1)[0]
@@ -101,8 +104,10 @@ def test_whole__is_the_same_fit_to_the_last_bit(case, monkeypatch):
             course = Course(begin.rows, begin.begin, model, control, hints=begin.hints)
             try:
                 course.complete()
-            except IllDefinedCovarianceError:
-                assert fits.begin(model, ways, max_iter) is None
+            except IllDefinedCovarianceError as error:
+                with pytest.raises(IllDefinedCovarianceError) as caught:
+                    fits.begin(model, ways, max_iter)
+                assert caught.value.args == error.args
                 continue
             expected = values(course.result(), course.statistics())
             stage = fits.begin(model, ways, max_iter)
@@ -159,7 +164,8 @@ def test_whole__covariances_that_fail():
     fits, choices, rows = whole(X, (3,), control)
     labels = np.minimum(np.arange(len(X)), 2)  # the first component has one row
     failing = [partition_of(rows, labels, 3)]
-    assert fits.begin(model, failing, 6) is None
+    with pytest.raises(IllDefinedCovarianceError, match="component 0"):
+        fits.begin(model, failing, 6)
     starts = Starts(rows, np.random.default_rng(0))
     with pytest.raises(IllDefinedCovarianceError):
         Fitting(rows, starts, control, PriorOfRows(None, rows, [])).begin(model, failing)
@@ -474,6 +480,57 @@ def test_search__what_a_time_budget_stops_is_ranked_as_it_is(monkeypatch):
     assert found.results_["bic"][found.results_.ranking("bic")[0]] <= min(sound)
     assert found.results_["finished"].all()
     assert "fits completed" not in found.summary()
+
+
+def fitted_in(monkeypatch, X, **options):
+    """Results of a search, without times, and the threads that fitted its candidates."""
+    threads, fit = set(), Search._contender
+
+    def noted(self, *arguments):
+        threads.add(threading.current_thread())
+        return fit(self, *arguments)
+
+    monkeypatch.setattr(Search, "_contender", noted)
+    results = search(**options).fit(X).results_
+    return results[[name for name in results.dtype.names if name != "seconds"]].tolist(), threads
+
+
+def test_search__tiny_fits_take_turns_in_the_caller_and_are_the_same_in_threads(monkeypatch):
+    own = threading.current_thread()
+    turns, threads = fitted_in(monkeypatch, X)
+    assert threads == {own}
+    monkeypatch.setattr(search_module, "TINY", 0)
+    together, threads = fitted_in(monkeypatch, X)
+    assert own not in threads
+    assert str(turns) == str(together)  # with NaN
+
+
+def test_search__a_checkpoint_is_not_written_by_the_thread_that_ctrl_c_interrupts(
+    tmp_path, monkeypatch
+):
+    threads, put = set(), Store.put
+
+    def noted(self, number, fit):
+        threads.add(threading.current_thread())
+        put(self, number, fit)
+
+    monkeypatch.setattr(Store, "put", noted)
+    search(n_components=[2]).fit(X, checkpoint=tmp_path / "search.npz")
+    assert threads and threading.current_thread() not in threads
+
+
+@pytest.mark.parametrize("options", [{}, {"noise": 0.1}])
+def test_search__a_leader_of_one_normal_component_is_not_fitted_again(options, monkeypatch):
+    counts, again = [], Search._again
+
+    def noted(self, leader):
+        counts.append(leader[0].candidate.n_components)
+        return again(self, leader)
+
+    monkeypatch.setattr(Search, "_again", noted)
+    rows = np.random.default_rng(0).normal(size=(90, 2))
+    assert search(**options).fit(rows).best_n_components_ == 1
+    assert (1 in counts) == bool(options)
 
 
 @pytest.mark.parametrize("criterion", ["aic", "aicc", "nec", "cv"])

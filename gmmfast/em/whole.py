@@ -12,11 +12,21 @@ from numpy.typing import NDArray
 
 from gmmfast.em.kmeans import Partition
 from gmmfast.em.loop import Control, EMResult, Status
-from gmmfast.em.state import BLOCK, load_start, new_fit, new_trials, restarted, rule_of, with_leap
+from gmmfast.em.state import (
+    BLOCK,
+    ill_defined,
+    load_start,
+    new_fit,
+    new_trials,
+    require_definite,
+    restarted,
+    rule_of,
+    with_leap,
+)
 from gmmfast.em.trials import TRIAL, are_few, trial_rule_of
 from gmmfast.kernels.compiling import address_of
 from gmmfast.kernels.loop import CONVERGED, LOWER_BOUND, ROUNDED, STATUS, Fit, Rule
-from gmmfast.kernels.maximization import Totals
+from gmmfast.kernels.maximization import FINE, Totals
 from gmmfast.kernels.passes import Pass
 from gmmfast.kernels.threads import END, current_pace, current_stop, require_somebody, team
 from gmmfast.kernels.trials import UNFINISHED, TrialRule, Trials, seek_start
@@ -127,8 +137,12 @@ class WholeFits:
         Returns
         -------
         Stage or None
-            None if compiled calls cannot fit these rows, or a covariance is not positive definite:
-            another fit says why.
+            None if compiled calls cannot fit these rows.
+
+        Raises
+        ------
+        IllDefinedCovarianceError
+            If a covariance is not positive definite.
         """
         with self._bench(model, len(ways[0].means), len(ways)) as bench:
             states = bench.trials.states
@@ -138,17 +152,23 @@ class WholeFits:
                 load_start(model, self._rows, way, bench.fit, bench.trials, p)
             bench.hints.guesses[...] = self._rows.packed.labels[:, 0]
             restarted(bench.fit)
-            return self._run(model, bench, np.zeros(3, np.int64), [], pause)
+            stage = self._run(model, bench, np.zeros(3, np.int64), [], pause)
+        if stage is None:
+            _require_sound(states.failed[: len(ways)], bench.fit)
+        return stage
 
     def go_on(self, model: Model, rest: Rest, pause: int) -> Stage | None:
-        """Go on with a paused fit; parameters and result as in `begin`."""
+        """Go on with a paused fit; parameters, result and errors as in `begin`."""
         with self._bench(model, rest.n_components, 1) as bench:
             for array, kept in zip(bench.moving(), rest.arrays, strict=True):
                 array[...] = kept
             bench.fit.flat[...], bench.hints.guesses[...] = bench.paused
             bench.fit.work.is_first[0] = 0
             place = np.array([0, 0, FITTING])
-            return self._run(model, bench, place, list(rest.lower_bounds), pause)
+            stage = self._run(model, bench, place, list(rest.lower_bounds), pause)
+        if stage is None:
+            require_definite(bench.fit)
+        return stage
 
     @contextmanager
     def _bench(self, model: Model, n_components: int, count: int) -> Iterator[Bench]:
@@ -252,3 +272,11 @@ class WholeFits:
             return Status.UNDER_WAY
         ended = ENDS.get(int(fit.counts[STATUS]))
         return ended or (Status.STOPPED if stopped else Status.MAX_ITER)
+
+
+def _require_sound(failed: NDArray[np.int64], fit: Fit) -> None:
+    """Raise IllDefinedCovarianceError if all trials have failed, or the fit from the best one."""
+    if FINE in failed:
+        require_definite(fit)
+    elif UNFINISHED not in failed:
+        raise ill_defined(int(failed[-1]))

@@ -211,8 +211,9 @@ def parameters_in(model: Model, mixture: Mixture) -> Parameters:
 
 def parameters_from(model: Model, mixture: Mixture) -> Parameters:
     """Return a copy of a mixture as parameters."""
-    arrays = parameters_in(model, mixture).to_arrays()
-    return Parameters.from_arrays({name: array.copy() for name, array in arrays.items()})
+    own = vars(parameters_in(model, mixture)).values()
+    copies: list[Any] = [None if array is None else array.copy() for array in own]
+    return Parameters(*copies)
 
 
 def load_mixture(model: Model, parameters: Parameters, mixture: Mixture, work: StepWork) -> bool:

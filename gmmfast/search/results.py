@@ -83,21 +83,20 @@ class Results(np.ndarray):
     ) -> Self:
         """Make the array of the fits, and of the candidates that were not reached."""
         array = np.zeros(len(candidates), FIELDS)
-        for row, candidate in zip(array, candidates, strict=True):
-            model = maker_of(candidate.covariance_type)(noise=noise, tails=tails)
-            row["n_components"], row["covariance_type"] = candidate
-            row["n_parameters"] = model.n_parameters(candidate.n_components, n_features)
-            for name in MEASURED:
-                row[name] = np.nan
-            row["failure"] = NOT_REACHED
-        rows = dict(zip(candidates, array, strict=True))
-        for fit in fits:
-            row = rows[fit.candidate]
-            for name in (*MEASURED, "degenerate", "finished", "seconds", "failure"):
-                row[name] = getattr(fit, name)
-            if fit.result is not None:
-                row["n_iter"] = len(fit.result.lower_bounds)
-                row["converged"] = fit.result.status.is_end
+        models = {name: maker_of(name)(noise=noise, tails=tails) for _, name in candidates}
+        array["n_components"] = [K for K, _ in candidates]
+        array["covariance_type"] = [name for _, name in candidates]
+        array["n_parameters"] = [models[name].n_parameters(K, n_features) for K, name in candidates]
+        for name in MEASURED:
+            array[name] = np.nan
+        array["failure"] = NOT_REACHED
+        places = {candidate: i for i, candidate in enumerate(candidates)}
+        reached = [places[fit.candidate] for fit in fits]
+        for name in (*MEASURED, "degenerate", "finished", "seconds", "failure"):
+            array[name][reached] = [getattr(fit, name) for fit in fits]
+        results = [fit.result for fit in fits]
+        array["n_iter"][reached] = [0 if own is None else len(own.lower_bounds) for own in results]
+        array["converged"][reached] = [own is not None and own.status.is_end for own in results]
         return array.view(cls)
 
     def to_pandas(self) -> Any:

@@ -39,6 +39,8 @@ ROUNDS = 5  # at most so often
 TASK = 7  # fits that a thread takes over together
 RACED = ("bic", "icl")  # criteria for which fits may be left; AIC chooses large models, whose EM is
 # slow: of overlapping components one was left after 6 passes that gained most in the next 400
+TINY = 1 << 26  # multiplications of a fit, at most: up to 30 ms. Python takes as long as such fits,
+# so two threads take 10 to 30 % more time than the caller's (benchmarks/classify.py)
 MANY = 200_000  # rows; more occupy all threads in one fit, and copies of them take memory
 
 T = TypeVar("T")  # argument
@@ -135,7 +137,8 @@ class Search:
         has ended. A candidate that fails records why, and the search goes on. Once the deadline has
         passed, the remaining candidates may be left out.
         """
-        (self._starts,) = self._each(operator.call, [self._make_starts])
+        is_tiny = self._are_tiny([Candidate(1, name) for name in self.covariance_types])
+        (self._starts,) = self._each(operator.call, [self._make_starts], is_tiny=is_tiny)
         all_rows = [self.rows, *(seen for seen, _ in self.folds)]
         pairs = zip(all_rows, self._starts, strict=True)
         self._fitting, *fittings = (self._fitting_of(*pair) for pair in pairs)
@@ -235,14 +238,26 @@ class Search:
         model = self._models[candidate.covariance_type]
         return self._fitting.is_small(model, candidate.n_components)
 
+    def _are_tiny(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether fits are so short that threads would only wait for each other's Python.
+
+        Ctrl-C may interrupt this thread, but not the writing of a checkpoint.
+        """
+        n, d = self.rows.n_rows, self.rows.n_features
+        works = (self._models[name].pass_work(n, K, d) for K, name in candidates)
+        is_tiny = self.control.max_iter * max(works, default=0) <= TINY
+        return is_tiny and not self.store.is_written
+
     def _group(self, counts: Sequence[int], most: int) -> Iterator[CandidateFit]:
         """Fit all models with each of these numbers of components, as far as is worth it."""
         self.candidates += [Candidate(K, name) for K in counts for name in self.covariance_types]
         own = {K: list(self._twins) if K == 1 else self.covariance_types for K in counts}
         group = [Candidate(K, name) for K in counts for name in own[K]]
         is_short = all(map(self._may_pause, group))
+        is_tiny = is_short and self._are_tiny(group)
         at_once = 1 if self._starts[0].held_out else TASK
-        for contender in self._each(partial(self._opened, most), group, at_once, is_short):
+        opened = partial(self._opened, most)
+        for contender in self._each(opened, group, at_once, is_short, is_tiny):
             yield from self._noted(contender)
 
     def _heats(self, is_last: bool) -> Iterator[CandidateFit]:
@@ -255,7 +270,8 @@ class Search:
             self._waiting = [w for w in self._waiting if w.fit.candidate not in candidates]
             is_short = going[0].is_sampled and going[0].n_samples < len(self._starts[0].samples)
             gone_on = partial(self._gone_on, self._race.threshold())
-            for contender in self._each(gone_on, going, is_short=is_short):
+            is_tiny = self._are_tiny(candidates)
+            for contender in self._each(gone_on, going, is_short=is_short, is_tiny=is_tiny):
                 yield from self._noted(contender)
 
     def _noted(self, contender: Contender) -> Iterator[CandidateFit]:
@@ -283,13 +299,16 @@ class Search:
         arguments: Sequence[T],
         at_once: int = 1,
         is_short: bool = False,
+        is_tiny: bool = False,
     ) -> Iterator[R]:
         """Call a function with each argument, in threads, while this one waits for Ctrl-C.
 
         Unless the calls are short, rows that are not in memory are read by this thread, as their
-        source may require, and very many rows occupy all threads in one call.
+        source may require, and very many rows occupy all threads in one call. This thread also
+        makes tiny calls.
         """
-        if is_short or isinstance(self.rows, MemoryRows | IncompleteRows):
+        is_in_memory = isinstance(self.rows, MemoryRows | IncompleteRows)
+        if (is_short or is_in_memory) and not is_tiny:
             n_threads = self.n_threads if is_short or self.rows.n_rows <= MANY else 1
             yield from in_threads(function, arguments, at_once, n_threads, self.deadline)
             return
@@ -400,16 +419,23 @@ class Search:
                 leaders += [f for f in sound if f.candidate in smaller and not f.finished]
             todo = []
             for fit in leaders:
+                if self._has_one_optimum(fit.candidate):
+                    continue
                 neighbors = neighbors_of(fit.candidate, sound)
                 own = [each.result for each in [fit, *neighbors]]
                 if not any(all(map(operator.is_, own, other)) for other in tried):
                     tried.append(own)
                     todo.append((fit, neighbors))
-            fitted = self._each(partial(self._again_or_known, number), todo)
+            is_tiny = self._are_tiny([fit.candidate for fit, _ in todo])
+            fitted = self._each(partial(self._again_or_known, number), todo, is_tiny=is_tiny)
             again = {fit.candidate: fit for fit in fitted}
             self.known |= again
             if self.deadline.passed() or all(again[fit.candidate] is fit for fit, _ in todo):
                 break
+
+    def _has_one_optimum(self, candidate: Candidate) -> bool:
+        """Whether all partitions lead to the same mixture: that of the rows' moments."""
+        return candidate.n_components == 1 and self.noise is None and self.tails is None
 
     def settle(self) -> None:
         """Where a search ends while all fits are on samples, measure the best one on all rows."""

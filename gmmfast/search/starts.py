@@ -103,7 +103,7 @@ def different(partitions: Sequence[Labels]) -> list[Labels]:
     """Return the partitions, without mere renumberings of an earlier one."""
     found: dict[bytes, Labels] = {}
     for labels in partitions:
-        _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-        by_appearance = first.argsort().argsort()[inverse]
-        found.setdefault(by_appearance.tobytes(), labels)
+        first = np.full(labels.max() + 2, len(labels))  # rows where labels appear; -1 comes last
+        first[labels[::-1]] = np.arange(len(labels))[::-1]
+        found.setdefault(first[labels].tobytes(), labels)
     return list(found.values())

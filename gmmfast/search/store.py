@@ -39,6 +39,11 @@ class Store:
         self._write, self._lock, self._has_more = write, Lock(), bool(known)
         self._due = time.perf_counter() + EVERY
 
+    @property
+    def is_written(self) -> bool:
+        """Whether outcomes are written now and then, which Ctrl-C must not interrupt."""
+        return self._write is not None
+
     def get(self, number: int, candidate: Candidate) -> CandidateFit | None:
         """Return the outcome of a candidate, if it is known."""
         return self._outcomes.get((number, candidate))

@@ -244,6 +244,24 @@ def test_predict_features__far_from_all_components_is_finite():
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("degrees", [None, DEGREES], ids=["gaussian", "t"])
+@pytest.mark.parametrize("value", [1e160, -1e300])
+def test_known_values__whose_squares_overflow_are_refused(value, degrees):
+    """The components would count alike, however wide they are."""
+    whole, sentence = of_kind("full", degrees), "within 1e150 standard deviations of a component"
+    with pytest.raises(ValueError, match=f"{sentence}, .* got the values "):
+        whole.condition({0: value, 1: 0.0})
+    rows = np.vstack([X[:3, :2], [0.0, value], X[:3, :2]])
+    with pytest.raises(ValueError, match=f"{sentence}, .* got row 3 "):
+        whole.predict_features(rows, known=[0, 1])
+
+
+def test_known_values__at_the_limit_go_to_the_widest_component():
+    whole = GaussianMixture.from_parameters([0.9, 0.1], np.eye(2), [np.eye(2), 4 * np.eye(2)])
+    assert whole.condition({0: 1e150}).weights_.tolist() == [0.0, 1.0]
+    assert whole.predict_features([[1e150]], known=0).item() == whole.means_[1, 1]
+
+
 def test_predict_features__of_other_kinds_of_arrays():
     whole = of_kind("full")
     expected = whole.predict_features(X[:20, KNOWN], known=KNOWN)

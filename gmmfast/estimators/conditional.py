@@ -23,7 +23,7 @@ from gmmfast.reporting.outcome import feature_names
 from gmmfast.rows import MemoryRows, center_near
 from gmmfast.rows.evaluation import responsibilities_of
 from gmmfast.rows.patterns import regression
-from gmmfast.rows.regression import predicted
+from gmmfast.rows.regression import first_far_row, predicted
 from gmmfast.rows.sources import is_elsewhere
 
 Features = int | str | Sequence[int | str]
@@ -95,7 +95,8 @@ class ConditionalMixture(FittedMixture):
         Raises
         ------
         ValueError
-            If a feature or a value is invalid, no feature is left, or the mixture has noise.
+            If a feature or a value is invalid, no feature is left, or the mixture has noise; or if
+            squared distances from the components overflow, beyond 1e150 standard deviations.
 
         References
         ----------
@@ -120,14 +121,19 @@ class ConditionalMixture(FittedMixture):
         target = self._others(known)
         values = _checked(given)
         part, whole, o = self._along(known), self._along([*known, *target]), len(known)
+        if first_far_row(values[None], part) is not None:
+            raise _too_far("the values", values)
         lines, residuals = regression(whole, np.arange(o + len(target)), o), values - part.means
         means = whole.means[:, o:] + np.einsum("kto,ko->kt", lines.slopes, residuals)
         covariances, degrees = lines.covariances, part.degrees
         kind = ALONG.get(self.covariance_type, self.covariance_type)
         if degrees is not None:
             z = np.einsum("kab,kb->ka", part.factors, residuals)
-            scales = (degrees + np.square(z).sum(axis=1)) / (degrees + o)
-            covariances, degrees = scales[:, None, None] * covariances, degrees + o
+            with np.errstate(over="ignore"):
+                scales = (degrees + np.square(z).sum(axis=1)) / (degrees + o)
+                covariances, degrees = scales[:, None, None] * covariances, degrees + o
+            if not np.isfinite(covariances).all():
+                raise _too_far("the values", values)
             kind = RESCALED.get(kind, kind)
         row = MemoryRows(values[None], center=np.zeros(o))
         weights = responsibilities_of(row, part)[0]
@@ -173,8 +179,8 @@ class ConditionalMixture(FittedMixture):
         TypeError
             If the rows are a source or a Dask collection.
         ValueError
-            If a feature is invalid or both known and a target, if a value is missing, or if the
-            mixture has noise.
+            If a feature is invalid or both known and a target, if a value is missing, if a row is
+            as far from all components as `condition` refuses, or if the mixture has noise.
 
         References
         ----------
@@ -226,6 +232,9 @@ class ConditionalMixture(FittedMixture):
     ) -> tuple[Floats, Floats | None]:
         """Return conditional means (n, t) for checked rows, and standard deviations or None."""
         part, whole = self._along(known), self._along([*known, *target])
+        far = first_far_row(X, part)
+        if far is not None:
+            raise _too_far(f"row {far} (counted from 0) with the values", X[far])
         center = center_near(whole.means, np.dtype(np.float64))
         given = part.moved(-center[: len(known)]), whole.moved(-center), center
         return predicted(np.asarray(X, np.float64), *given, self.n_jobs, return_std)
@@ -321,3 +330,10 @@ def _checked(given: Mapping[Any, Any]) -> Floats:
                 "Leave out features that are not known."
             )
     return np.array([*given.values()], np.float64)
+
+
+def _too_far(what: str, values: Floats) -> ValueError:
+    return ValueError(
+        "Known values must be within 1e150 standard deviations of a component, so that it is known "
+        f"which is the nearest; got {what} {values.tolist()}. Correct or leave them out."
+    )

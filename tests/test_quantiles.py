@@ -191,3 +191,6 @@ def test_is_outlier__refuses_other_rates(rate):
     if rate not in (0, 1, "x", None, True):
         with pytest.raises(ValueError, match="q must lie between 0 and 1"):
             made.log_density_quantile(rate)
+    if rate in ("x", None):
+        with pytest.raises(ValueError, match="q must "):
+            made.log_density_quantile(rate)

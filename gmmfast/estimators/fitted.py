@@ -28,6 +28,7 @@ from gmmfast.data.validation import (
     check_random_state,
     check_rows,
     check_sample_weight,
+    check_shares,
 )
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import LabelingEstimator
@@ -241,9 +242,7 @@ class FittedMixture(LabelingEstimator):
                 "This mixture has no quantiles of log densities, because it has not seen its rows "
                 "at once, or was saved by an earlier version. Call calibrate(X) with typical rows."
             )
-        shares = np.asarray(q, np.float64)
-        if not ((shares >= 0) & (shares <= 1)).all():
-            raise ValueError(f"q must lie between 0 and 1; got {q!r}.")
+        shares = check_shares(q, "q")
         found = np.interp(shares, GRID, self.log_density_quantiles_)
         return found if shares.ndim else float(found)
 

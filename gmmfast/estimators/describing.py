@@ -135,7 +135,7 @@ class DescribedMixture(FittedMixture):
         mass : float or array-like
             Shares between 0 and 1.
         n_samples : int, default=100_000
-            Rows to draw. The region holds its mass with a standard error of
+            Rows to draw, at least 1. The region holds its mass with a standard error of
             ``sqrt(mass (1 - mass) / n_samples)``: at most 0.0016 by default.
         random_state : int, RandomState, Generator or None, default=0
             Source of the draws; by default the same in each call.

@@ -285,6 +285,15 @@ def test_predict_features__by_names():
         whole.predict_features(X[:9, KNOWN], known=["d", "a"])
 
 
+def test_features__are_positions_where_columns_are_named_by_integers():
+    frame = DataFrame(X, columns=[1, 0, 3, 2])
+    by_number = GaussianMixture(1).fit(frame)
+    np.testing.assert_array_equal(by_number.marginal(1).means_, by_number.means_[:, 1:2])
+    assert by_number.condition({1: 0.0}).means_.shape == (1, 3)
+    expected = by_number.predict_features(X[:3, 1:2], known=1)
+    np.testing.assert_array_equal(by_number.predict_features(frame[[0]][:3], known=1), expected)
+
+
 def test_predict_features__have_the_same_bits_with_any_number_of_threads():
     n = 100 if config.DISABLE_JIT else 50_000
     rows = np.random.default_rng(0).normal(size=(n, 2))

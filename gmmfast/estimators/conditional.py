@@ -47,7 +47,8 @@ class ConditionalMixture(FittedMixture):
         Parameters
         ----------
         features : int, str or sequence of int or str
-            Numbers or column names, in the order of the new mixture.
+            Numbers or column names, in the order of the new mixture. Numbers are positions,
+            counted from 0, also where a frame's columns are named by integers.
 
         Returns
         -------
@@ -84,7 +85,8 @@ class ConditionalMixture(FittedMixture):
         Parameters
         ----------
         given : mapping
-            Finite values by number or column name of the feature, at least one and not all.
+            Finite values by number, which is a position as in `marginal`, or column name of the
+            feature; at least one and not all.
 
         Returns
         -------
@@ -159,8 +161,9 @@ class ConditionalMixture(FittedMixture):
         X_known : array-like or frame of shape (n, o)
             The known features of the rows, in the order of `known`.
         known : int, str or sequence of int or str, optional
-            Their numbers or names. By default the columns of a frame, where the mixture was fitted
-            to one; else all features that are not targets.
+            Their numbers, which are positions as in `marginal`, or names. By default the columns
+            of a frame, where the mixture was fitted to a frame with names that are strings; else
+            all features that are not targets.
         target : int, str or sequence of int or str, optional
             The features to predict; by default all that are not known.
         return_std : bool, default=False

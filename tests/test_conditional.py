@@ -244,6 +244,24 @@ def test_predict_features__far_from_all_components_is_finite():
     assert np.isfinite(found).all()
 
 
+@pytest.mark.parametrize("degrees", [None, DEGREES], ids=["gaussian", "t"])
+@pytest.mark.parametrize("value", [1e160, -1e300])
+def test_known_values__whose_squares_overflow_are_refused(value, degrees):
+    """The components would count alike, however wide they are."""
+    whole, sentence = of_kind("full", degrees), "within 1e150 standard deviations of a component"
+    with pytest.raises(ValueError, match=f"{sentence}, .* got the values "):
+        whole.condition({0: value, 1: 0.0})
+    rows = np.vstack([X[:3, :2], [0.0, value], X[:3, :2]])
+    with pytest.raises(ValueError, match=f"{sentence}, .* got row 3 "):
+        whole.predict_features(rows, known=[0, 1])
+
+
+def test_known_values__at_the_limit_go_to_the_widest_component():
+    whole = GaussianMixture.from_parameters([0.9, 0.1], np.eye(2), [np.eye(2), 4 * np.eye(2)])
+    assert whole.condition({0: 1e150}).weights_.tolist() == [0.0, 1.0]
+    assert whole.predict_features([[1e150]], known=0).item() == whole.means_[1, 1]
+
+
 def test_predict_features__of_other_kinds_of_arrays():
     whole = of_kind("full")
     expected = whole.predict_features(X[:20, KNOWN], known=KNOWN)
@@ -265,6 +283,15 @@ def test_predict_features__by_names():
         whole.predict_features(frame[["a", "d"]], known=["d", "a"])
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         whole.predict_features(X[:9, KNOWN], known=["d", "a"])
+
+
+def test_features__are_positions_where_columns_are_named_by_integers():
+    frame = DataFrame(X, columns=[1, 0, 3, 2])
+    by_number = GaussianMixture(1).fit(frame)
+    np.testing.assert_array_equal(by_number.marginal(1).means_, by_number.means_[:, 1:2])
+    assert by_number.condition({1: 0.0}).means_.shape == (1, 3)
+    expected = by_number.predict_features(X[:3, 1:2], known=1)
+    np.testing.assert_array_equal(by_number.predict_features(frame[[0]][:3], known=1), expected)
 
 
 def test_predict_features__have_the_same_bits_with_any_number_of_threads():

@@ -93,6 +93,23 @@ def test_cdf__refuses():
             line().quantile(q)
 
 
+@pytest.mark.parametrize("method", ["cdf", "quantile", "highest_density_level"])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("a", "could not convert string to float: 'a'. {} must hold numbers; got 'a'"),
+        ([0.5, "a"], "{} must hold numbers; got .*'a'.* in row 1"),
+        ([[0.5], [0.5, 0.5]], "{} must be an array of numbers, with rows of one length"),
+        (None, "{} must be an array or a frame of numbers; got None"),
+        (1j, "Complex data not supported"),
+    ],
+)
+def test_numbers__are_required(method, given, sentence):
+    name = {"cdf": "x", "quantile": "q", "highest_density_level": "mass"}[method]
+    with pytest.raises(ValueError, match=sentence.format(name)):
+        getattr(line(), method)(given)
+
+
 # ------------------------------------------------------------------------------- dense regions
 
 

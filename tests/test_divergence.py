@@ -107,8 +107,9 @@ def test_divergence__refuses():
         kl_divergence(own, mixture(2, 3))
     with pytest.raises(ValueError, match=r"same features; got \['a', 'b'\] and \['b', 'a'\]"):
         kl_divergence(mixture(feature_names=["a", "b"]), mixture(feature_names=["b", "a"]))
-    with pytest.raises(ValueError, match="n_samples of 2 or more"):
-        kl_divergence(own, own, n_samples=1)
+    for n_samples in (0, 1):
+        with pytest.raises(ValueError, match=r"'n_samples' .* kl_divergence .* range \[2, .* Got"):
+            kl_divergence(own, own, n_samples=n_samples)
     noisy = mixture()
     vars(noisy).update(noise_weight_=0.1, noise_volume_=1.0)
     for pair in ((noisy, own), (own, noisy)):

@@ -138,7 +138,7 @@ def test_resumed_fit__has_the_quantiles_of_the_whole(fitted, tmp_path):
     path = tmp_path / "fit.npz"
     GaussianMixture(3, random_state=0).fit(X, callback=stop, checkpoint=path)
     resumed = GaussianMixture.resume(path)
-    with pytest.raises(ValueError, match="no quantiles of log densities"):
+    with pytest.raises(ValueError, match="quantiles of the log densities .* has none"):
         resumed.is_outlier(X)
     found = resumed.fit(X).log_density_quantiles_
     np.testing.assert_array_equal(found, fitted.log_density_quantiles_)
@@ -183,6 +183,16 @@ def test_damaged_quantiles__are_refused(fitted, tmp_path):
 
 
 @pytest.mark.plain
+def test_is_outlier__of_some_features_needs_their_rows():
+    whole = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [np.eye(2)])
+    for part in (whole.marginal(0), whole.condition({1: 0.5})):
+        sentence = r"by marginal or condition.* Call calibrate\(X\) with typical rows"
+        with pytest.raises(ValueError, match=sentence):
+            part.is_outlier([[9.0]])
+        assert part.calibrate([[-1.0], [0.0], [1.0]]).is_outlier([[9.0]]).all()
+
+
+@pytest.mark.plain
 @pytest.mark.parametrize("rate", [0, 1, -0.1, "x", None, True, np.nan])
 def test_is_outlier__refuses_other_rates(rate):
     made = GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]]).calibrate([[0.0], [1.0]])
@@ -190,4 +200,7 @@ def test_is_outlier__refuses_other_rates(rate):
         made.is_outlier([[0.0]], rate)
     if rate not in (0, 1, "x", None, True):
         with pytest.raises(ValueError, match="q must lie between 0 and 1"):
+            made.log_density_quantile(rate)
+    if rate in ("x", None):
+        with pytest.raises(ValueError, match="q must "):
             made.log_density_quantile(rate)

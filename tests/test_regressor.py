@@ -156,6 +156,13 @@ def test_conventions__of_scikit_learn():
         (3, TypeError, "mixture must be a GaussianMixture, .* or None; got int"),
         (GaussianMixture(noise=True), ValueError, "needs a mixture without noise, .* got noise=Tr"),
         (GaussianMixture(noise=[True]), ValueError, r"got noise=\[True\]"),
+        (GaussianMixture(tol=-1), ValueError, "^The 'tol' parameter of GaussianMixture must be"),
+        (
+            GaussianMixture(1, means_init=[[0.0]]),
+            ValueError,
+            r"columns of X and y together, \d \+ 1, cannot be fitted: The parameter 'means' should",
+        ),
+        (GaussianMixture(999), ValueError, "cannot be fitted: .* got n_components = 999"),
     ],
 )
 def test_errors__of_the_template(mixture, error, sentence):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gmmfast.analysis.accepted import Analyzed, mixture_of, require_no_noise
-from gmmfast.data.constraints import DENSE, check_parameters
+from gmmfast.data.constraints import DENSE, MOST, check_parameters, integer
 from gmmfast.data.validation import check_random_state
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.marginals import Mixture
@@ -17,6 +17,7 @@ from gmmfast.parameters import Floats
 
 SETTLED = 1e-12  # nats, relative: the bound is iterated until it falls by less
 LONGEST = 10_000  # iterations of the bound
+DRAWN = {**DENSE, "n_samples": integer(2, MOST)}  # a standard error takes two
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def kl_divergence(
     Raises
     ------
     ValueError
-        If the mixtures have different features, or noise.
+        If the mixtures have different features, or noise, or `n_samples` is less than 2.
 
     Notes
     -----
@@ -92,9 +93,7 @@ def kl_divergence(
     """
     name = "kl_divergence"
     given = {"n_samples": n_samples, "random_state": random_state}
-    check_parameters(name, given, DENSE)
-    if n_samples < 2:
-        raise ValueError(f"A standard error needs n_samples of 2 or more; got {n_samples}.")
+    check_parameters(name, given, DRAWN)
     first, second = mixture_of(a, name), mixture_of(b, name)
     require_no_noise(first, name)
     require_no_noise(second, name)

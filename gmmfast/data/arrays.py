@@ -114,7 +114,8 @@ def _cell_by_cell(
         except OverflowError:
             floats[index] = math.inf if cell > 0 else -math.inf
         except (TypeError, ValueError):
-            got = repr(cell) if isinstance(cell, str | bytes) else _a(type(cell).__name__)
+            plain = cell.item() if isinstance(cell, np.generic) else cell  # 'a', not np.str_('a')
+            got = repr(plain) if isinstance(plain, str | bytes) else _a(type(cell).__name__)
             where = f" in {place.of(index)}" if index else ""
             raise _explained(error, f"{name} must hold numbers; got {got}{where}.") from None
     return floats

@@ -19,10 +19,13 @@ MOST_ROUNDING = 0.05  # and at most this of the sum over a row
 ROUNDING = 1e-6  # relative, of a covariance's entries: 17 times float32's, or 7 printed digits
 
 
-def _require_shape(values: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+def _require_shape(
+    values: NDArray[Any], shape: tuple[int, ...], name: str, meaning: str = ""
+) -> None:
     if values.shape != shape:
         raise ValueError(
             f"The parameter '{name}' should have the shape of {shape}, but got {values.shape}"
+            + (f". That is {meaning}." if meaning else "")
         )
 
 
@@ -32,9 +35,9 @@ def given_array(values: Any, name: str) -> NDArray[Any]:
     return to_floats(values if frame is None else frame[0], name)
 
 
-def _given(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
+def _given(values: Any, shape: tuple[int, ...], name: str, meaning: str = "") -> NDArray[Any]:
     array = given_array(values, name)
-    _require_shape(array, shape, name)
+    _require_shape(array, shape, name, meaning)
     found = first_non_finite(array)
     if found is not None:
         raise ValueError(
@@ -46,7 +49,7 @@ def _given(values: Any, shape: tuple[int, ...], name: str) -> NDArray[Any]:
 
 def check_weights_init(weights: ArrayLike, n_components: int) -> Floats:
     """Return mixing weights (K,): within [0, 1], with sum one."""
-    array = _given(weights, (n_components,), "weights")
+    array = _given(weights, (n_components,), "weights", "one number per component")
     if (array < 0).any() or (array > 1).any():
         raise ValueError(
             "The parameter 'weights' should be in the range [0, 1], but got max value "
@@ -62,7 +65,9 @@ def check_weights_init(weights: ArrayLike, n_components: int) -> Floats:
 
 def check_means_init(means: ArrayLike, n_components: int, n_features: int) -> Floats:
     """Return means (K, d)."""
-    return _given(means, (n_components, n_features), "means").astype(np.float64, copy=False)
+    meaning = "one row per component and one column per feature"
+    array = _given(means, (n_components, n_features), "means", meaning)
+    return array.astype(np.float64, copy=False)
 
 
 def check_memberships(

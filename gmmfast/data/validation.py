@@ -225,6 +225,36 @@ def check_sample_weight(
     return weights
 
 
+def check_values(values: Any, name: str) -> Floats:
+    """Turn numbers of any shape into float64; an error names the first that is none."""
+    return to_floats(values, name).astype(np.float64, copy=False)
+
+
+def check_shares(shares: Any, name: str, *, has_ends: bool = True) -> Floats:
+    """Turn shares of any shape into float64.
+
+    Parameters
+    ----------
+    shares : float or array-like
+        From 0 to 1.
+    name : str
+        Their name, for messages.
+    has_ends : bool
+        Whether 0 and 1 are allowed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are anything else.
+    """
+    array = check_values(shares, name)
+    is_inside = (array >= 0) & (array <= 1) if has_ends else (array > 0) & (array < 1)
+    if not is_inside.all():
+        excluded = "" if has_ends else ", both excluded"
+        raise ValueError(f"{name} must lie between 0 and 1{excluded}; got {shares!r}.")
+    return array
+
+
 def require_total_weight(total: float) -> None:
     """Raise ValueError unless sums over rows of this total weight neither over- nor underflow."""
     if not LIGHTEST <= total <= HEAVIEST:

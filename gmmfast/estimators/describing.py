@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmfast.cumulative import chi_square_cdf, inverse, normal_cdf, t_cdf
 from gmmfast.data.constraints import DENSE, check_parameters
-from gmmfast.data.validation import check_random_state
+from gmmfast.data.validation import check_random_state, check_shares, check_values
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.estimators.mapping import map_rows
 from gmmfast.marginals import Mixture
@@ -71,8 +71,8 @@ class DescribedMixture(FittedMixture):
 
         Raises
         ------
-        ValueError
-            If the mixture has several features.
+        TypeError, ValueError
+            If x holds anything but numbers, or the mixture has several features.
 
         Examples
         --------
@@ -82,7 +82,7 @@ class DescribedMixture(FittedMixture):
         0.8413
         """
         own = self._one_feature("cdf")
-        values = np.asarray(x, np.float64)
+        values = check_values(x, "x")
         found = self._share_below(own, values.ravel()).reshape(values.shape)
         return found if values.ndim else float(found)
 
@@ -101,8 +101,8 @@ class DescribedMixture(FittedMixture):
 
         Raises
         ------
-        ValueError
-            If a share is out of range, or the mixture has several features.
+        TypeError, ValueError
+            If a share is no number or out of range, or the mixture has several features.
 
         Examples
         --------
@@ -112,9 +112,7 @@ class DescribedMixture(FittedMixture):
         array([5.    , 8.9199])
         """
         own = self._one_feature("quantile")
-        shares = np.asarray(q, np.float64)
-        if not ((shares >= 0) & (shares <= 1)).all():
-            raise ValueError(f"q must lie between 0 and 1; got {q!r}.")
+        shares = check_shares(q, "q")
         found, is_inside = np.where(shares == 0, -np.inf, np.inf), (shares > 0) & (shares < 1)
         center, scale = float(own.means.mean()), float(own.deviations.min())
         below = partial(self._share_below, own)
@@ -137,7 +135,7 @@ class DescribedMixture(FittedMixture):
         mass : float or array-like
             Shares between 0 and 1.
         n_samples : int, default=100_000
-            Rows to draw. The region holds its mass with a standard error of
+            Rows to draw, at least 1. The region holds its mass with a standard error of
             ``sqrt(mass (1 - mass) / n_samples)``: at most 0.0016 by default.
         random_state : int, RandomState, Generator or None, default=0
             Source of the draws; by default the same in each call.
@@ -149,8 +147,8 @@ class DescribedMixture(FittedMixture):
 
         Raises
         ------
-        ValueError
-            If a share is not between 0 and 1.
+        TypeError, ValueError
+            If a share is not a number between 0 and 1.
 
         References
         ----------
@@ -168,9 +166,7 @@ class DescribedMixture(FittedMixture):
         """
         given = {"n_samples": n_samples, "random_state": random_state}
         check_parameters("highest_density_level", given, DENSE)
-        shares = np.asarray(mass, np.float64)
-        if not ((shares > 0) & (shares < 1)).all():
-            raise ValueError(f"mass must lie between 0 and 1, both excluded; got {mass!r}.")
+        shares = check_shares(mass, "mass", has_ends=False)
         own = self._components()
         if len(own.weights) == 1 and own.degrees is None and self._noise() is None:
             found = _level_of_one(own, shares)

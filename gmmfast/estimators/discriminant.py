@@ -9,15 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast import criteria
-from gmmfast.data.constraints import (
-    FACTOR_MODELS,
-    MIXTURE,
-    SEARCH,
-    all_models,
-    as_list,
-    check_constructor,
-    require_columns,
-)
+from gmmfast.data.constraints import FACTOR_MODELS, all_models, as_list, require_columns
 from gmmfast.em.classes import Classes, ClassFit, classes_of, fit_classes
 from gmmfast.errors import (
     CollapsedComponentWarning,
@@ -28,14 +20,17 @@ from gmmfast.errors import (
 from gmmfast.estimators.made import set_parameters
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
-from gmmfast.estimators.template import Template, copied, fitted_of
+from gmmfast.estimators.template import Template, copied, fitted
 from gmmfast.models import Model, maker_of
 from gmmfast.parameters import Floats
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.dependence import Dependence
 
 # parameters of a template that one component per class has no use for
-UNUSED = ("noise", "component", "prior", "trim", "fixed", "covariance_ratio")
+UNUSED = (
+    "noise", "component", "prior", "trim", "fixed", "covariance_ratio",
+    "weights_init", "means_init", "precisions_init",
+)  # fmt: skip
 
 
 class LabeledRows(NamedTuple):
@@ -156,16 +151,14 @@ def _best_fit(
 
 def _models_of(template: Template, n_features: int) -> dict[Any, Model]:
     """Return the models to try, by name."""
-    is_search = isinstance(template, GaussianMixtureIC)
-    check_constructor(template, SEARCH if is_search else MIXTURE)
     defaults = inspect.signature(type(template)).parameters
     for name in UNUSED:
         value = getattr(template, name, None)
         if not _is_default(value, defaults[name].default if name in defaults else None):
             raise ValueError(
                 "kind='edda' fits one normal component per class, without noise, prior, trimming, "
-                f"fixed parameters or a bound; got {name}={value!r}. Leave it out, or use "
-                "kind='mclustda'."
+                f"fixed or first parameters, or a bound; got {name}={value!r}. Leave it out, or "
+                "use kind='mclustda'."
             )
     if isinstance(template, GaussianMixtureIC):
         types = template.covariance_types
@@ -221,11 +214,8 @@ def _of_class(template: Template, rows: LabeledRows, number: int) -> GaussianMix
         )
     own = copied(template)
     assert own is not None
-    try:
-        own.fit(X, sample_weight=None if rows.weights is None else weights)
-    except ValueError as error:
-        raise ValueError(f"The rows of class {name!r} cannot be fitted: {error}") from error
-    return fitted_of(own)
+    own_weights = None if rows.weights is None else weights
+    return fitted(own, X, own_weights, f"The {len(X)} rows of class {name!r}")
 
 
 def _with_unknown(

@@ -29,6 +29,7 @@ from gmmfast.data.validation import (
     check_random_state,
     check_rows,
     check_sample_weight,
+    check_shares,
 )
 from gmmfast.errors import not_fitted_error_class
 from gmmfast.estimators.base import LabelingEstimator
@@ -228,7 +229,8 @@ class FittedMixture(LabelingEstimator):
         ------
         ValueError
             If a share is out of range, or if there are no quantiles: the mixture was made from
-            parameters, has learned by `partial_fit`, or was saved by an earlier version.
+            parameters, by `marginal` or `condition`, has learned by `partial_fit`, or was saved by
+            an earlier version. `calibrate` finds them.
 
         Examples
         --------
@@ -242,12 +244,13 @@ class FittedMixture(LabelingEstimator):
         self._check_fitted()
         if not hasattr(self, "log_density_quantiles_"):
             raise ValueError(
-                "This mixture has no quantiles of log densities, because it has not seen its rows "
-                "at once, or was saved by an earlier version. Call calibrate(X) with typical rows."
+                "is_outlier and log_density_quantile need the quantiles of the log densities of "
+                "rows, which fit keeps; this mixture has none, because it has not seen its rows at "
+                "once: it was made from parameters, by marginal or condition, or has learned by "
+                "partial_fit; or it was saved by an earlier version. Call calibrate(X) with "
+                "typical rows of its features first."
             )
-        shares = np.asarray(q, np.float64)
-        if not ((shares >= 0) & (shares <= 1)).all():
-            raise ValueError(f"q must lie between 0 and 1; got {q!r}.")
+        shares = check_shares(q, "q")
         found = np.interp(shares, GRID, self.log_density_quantiles_)
         return found if shares.ndim else float(found)
 
@@ -294,7 +297,8 @@ class FittedMixture(LabelingEstimator):
     def calibrate(self, X: ArrayLike | Source, sample_weight: ArrayLike | None = None) -> Self:
         """Take the quantiles of `log_density_quantile` from these rows; `fit` does so by itself.
 
-        For a mixture that was made from parameters, or learns by `partial_fit`.
+        For a mixture that was made from parameters, by `marginal` or `condition`, or learns by
+        `partial_fit`.
 
         Parameters
         ----------

@@ -15,7 +15,7 @@ from gmmfast.errors import warn
 from gmmfast.estimators.base import Estimator
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
-from gmmfast.estimators.template import Template, copied, fitted_of, rows_in_memory
+from gmmfast.estimators.template import Template, copied, fitted, rows_in_memory
 from gmmfast.parameters import Floats
 
 # of the variances of the columns, as a prior's scale: mclust's, of all of them, made the spread
@@ -101,7 +101,8 @@ class GaussianMixtureRegressor(Estimator):
         TypeError
             If `mixture` is no mixture, or the rows are a source or a Dask collection.
         ValueError
-            If X or y is not finite or of other lengths, or the mixture has noise.
+            If X or y is not finite or of other lengths, the mixture has noise, or it cannot be
+            fitted.
         """
         given = self._template()
         X, names = self._checked(X, min_rows=2)
@@ -110,7 +111,8 @@ class GaussianMixtureRegressor(Estimator):
         weights = check_sample_weight(sample_weight, len(X))
         joint = np.column_stack([X, columns])
         template = _default(joint, weights) if given is None else given
-        self.mixture_ = fitted_of(template.fit(joint, sample_weight=weights))
+        what = f"The columns of X and y together, {X.shape[1]} + {columns.shape[1]},"
+        self.mixture_ = fitted(template, joint, weights, what)
         self._is_flat, self.n_targets_ = targets.ndim == 1, columns.shape[1]
         check_features(self, names, X.shape[1], reset=True)
         together = None if names is None else _together(names, of_targets, self.n_targets_)

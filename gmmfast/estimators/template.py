@@ -7,9 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gmmfast.data.constraints import MIXTURE, SEARCH, check_constructor
 from gmmfast.data.validation import check_rows
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
+from gmmfast.parameters import Floats
 from gmmfast.rows.sources import is_elsewhere
 
 Template = GaussianMixture | GaussianMixtureIC
@@ -22,6 +24,8 @@ def copied(mixture: Any) -> Template | None:
     ------
     TypeError
         If it is anything else.
+    InvalidParameterError
+        If one of its parameters is out of range.
     """
     if mixture is None:
         return None
@@ -31,11 +35,35 @@ def copied(mixture: Any) -> Template | None:
             "mixture must be a GaussianMixture, a GaussianMixtureIC or None; got "
             f"{own if module == 'builtins' else f'{module}.{own}'}."
         )
+    check_constructor(mixture, SEARCH if isinstance(mixture, GaussianMixtureIC) else MIXTURE)
     return type(mixture)(**deepcopy(mixture.get_params(deep=False)))
 
 
-def fitted_of(template: Template) -> GaussianMixture:
-    """Return the mixture of a template that has been fitted; of a search, the best."""
+def fitted(
+    template: Template, X: NDArray[Any], sample_weight: Floats | None, what: str
+) -> GaussianMixture:
+    """Fit a template, and return its mixture; of a search, the best.
+
+    Parameters
+    ----------
+    template : GaussianMixture or GaussianMixtureIC
+        Of this fit alone.
+    X : ndarray of shape (n, d)
+        The rows.
+    sample_weight : ndarray of shape (n,), optional
+        Row weights.
+    what : str
+        What the rows are, for messages.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be fitted; the message says what they are.
+    """
+    try:
+        template.fit(X, sample_weight=sample_weight)
+    except ValueError as error:
+        raise ValueError(f"{what} cannot be fitted: {error}") from error
     return template.best_estimator_ if isinstance(template, GaussianMixtureIC) else template
 
 

@@ -129,7 +129,7 @@ def likelihood_ratio_test(
     max_components : int, default=9
         Largest number of components, at least 2: the last test is of one less.
     n_resamples : int, default=999
-        Replicates per test. The smallest p value is ``1 / (n_resamples + 1)``.
+        Replicates per test, at least 1. The smallest p value is ``1 / (n_resamples + 1)``.
     significance_level : float, default=0.05
         The tests end with the first p value above it.
     random_state : int, RandomState, Generator or None, default=None

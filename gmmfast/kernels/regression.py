@@ -14,10 +14,9 @@ from numba import prange
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import log_densities, log_sum_exp
-from gmmfast.kernels.distances import subtract
+from gmmfast.kernels.density import log_densities
 from gmmfast.kernels.packing import gather
-from gmmfast.kernels.simd import fma, lanes, load, splat, store, where_above
+from gmmfast.kernels.simd import exp, fma, lanes, load, splat, store, where_above
 from gmmfast.kernels.tiles import TILE, aligned, make_work
 
 
@@ -62,28 +61,37 @@ def scatter_rows(
 
 
 @kernel
-def normalize(
+def weigh(
     n_active,  # in
-    work,  # in, out: resp, relative densities -> responsibilities; in: inverse
+    work,  # in: best; in, out: resp, log densities -> relative ones; out: inverse
 ):
-    """Responsibilities of the tile's rows."""
-    for a in range(n_active):
-        for p in range(0, TILE, lanes(work.resp)):
-            r = load(work.resp, (a, p)) * load(work.inverse, (p,))
-            store(work.resp, (a, p), r)
+    """Relative densities of the tile's rows, and the factor that makes them responsibilities.
+
+    `log_sum_exp` without the log density, which nobody needs here.
+    """
+    for p in range(0, TILE, lanes(work.best)):
+        peak = load(work.best, (p,))
+        s = splat(0.0, work.best)
+        for a in range(n_active):
+            e = exp(load(work.resp, (a, p)) - peak)
+            store(work.resp, (a, p), e)
+            s = s + e
+        store(work.inverse, (p,), splat(1.0, work.best) / s)
 
 
 @kernel
 def along_line(
+    x,  # in (o, TILE)
     p,  # in: first row of the vector
-    mean,  # in: of the target
-    slope,  # in (o,)
-    residual,  # in (o, TILE) known features about the component's mean
+    lines,  # in: Lines
+    k,  # in: component
+    j,  # in: target
 ):
     """A target on the line of a component."""
-    value = splat(mean, residual)
-    for b in range(slope.size):
-        value = fma(splat(slope[b], residual), load(residual, (b, p)), value)
+    value = splat(lines.means[k, j], x)
+    for b in range(x.shape[0]):
+        residual = load(x, (b, p)) - splat(lines.known[k, b], x)
+        value = fma(splat(lines.slopes[k, j, b], x), residual, value)
     return value
 
 
@@ -102,50 +110,52 @@ def variance_of(
 
 
 @kernel
-def add_means(
+def put_means(
     x,  # in (o, TILE)
     n_active,  # in
     lines,  # in: Lines
-    work,  # in: active, resp; scratch: residual
+    work,  # in: active, resp, inverse
     means,  # out (t, TILE)
 ):
-    """Conditional means of the targets of a tile."""
+    """Conditional means of the targets of a tile.
+
+    Sums over components stay in registers, and are normalized once: predictions take 0.77 to 0.89
+    of the time of adding normalized terms in memory, one component after the other.
+    """
     for j in range(means.shape[0]):
         for p in range(0, TILE, lanes(x)):
-            store(means, (j, p), splat(0.0, x))
-    for a in range(n_active):
-        k = work.active[a]
-        subtract(x, lines.known[k], work.residual)
-        for j in range(means.shape[0]):
-            for p in range(0, TILE, lanes(x)):
-                value = along_line(p, lines.means[k, j], lines.slopes[k, j], work.residual)
-                store(means, (j, p), fma(load(work.resp, (a, p)), value, load(means, (j, p))))
+            total = splat(0.0, x)
+            for a in range(n_active):
+                k = work.active[a]
+                value = along_line(x, p, lines, k, j)
+                total = fma(load(work.resp, (a, p)), value, total)
+            store(means, (j, p), total * load(work.inverse, (p,)))
 
 
 @kernel
-def add_variances(
+def put_deviations(
     x,  # in (o, TILE)
     n_active,  # in
     lines,  # in: Lines
-    work,  # in: active, resp, latent; scratch: residual
+    work,  # in: active, resp, inverse, latent
     means,  # in (t, TILE)
-    variances,  # out (t, TILE)
+    deviations,  # out (t, TILE)
 ):
-    """Conditional variances of the targets of a tile, within and between the components."""
+    """Conditional standard deviations of a tile's targets, within and between the components."""
     zero = splat(0.0, x)
     for j in range(means.shape[0]):
         for p in range(0, TILE, lanes(x)):
-            store(variances, (j, p), zero)
-    for a in range(n_active):
-        k = work.active[a]
-        subtract(x, lines.known[k], work.residual)
-        for j in range(means.shape[0]):
-            for p in range(0, TILE, lanes(x)):
-                value = along_line(p, lines.means[k, j], lines.slopes[k, j], work.residual)
-                between, r = value - load(means, (j, p)), load(work.resp, (a, p))
+            mean, total = load(means, (j, p)), zero
+            for a in range(n_active):
+                k = work.active[a]
+                value = along_line(x, p, lines, k, j)
+                between, r = value - mean, load(work.resp, (a, p))
                 within = variance_of(lines.variances[k, j], work.latent, a, p, x)
-                added = where_above(r, zero, r * fma(between, between, within), zero)
-                store(variances, (j, p), load(variances, (j, p)) + added)  # within may be infinite
+                square = fma(between, between, within)  # within may be infinite
+                total = total + where_above(r, zero, r * square, zero)
+            store(deviations, (j, p), total * load(work.inverse, (p,)))
+        for p in range(TILE):
+            deviations[j, p] = np.sqrt(deviations[j, p])
 
 
 @kernel
@@ -169,15 +179,11 @@ def predict_shard(
         end = min(start + TILE, n)
         gather_rows(X, center, start, tile)
         n_active = log_densities(tile, density, separation, guess, -np.inf, work)
-        log_sum_exp(n_active, work)
-        normalize(n_active, work)
-        add_means(tile, n_active, lines, work, moments[:t])
+        weigh(n_active, work)
+        put_means(tile, n_active, lines, work, moments[:t])
         scatter_rows(moments[:t], means[start:end])
         if deviations.shape[0] > 0:
-            add_variances(tile, n_active, lines, work, moments[:t], moments[t:])
-            for j in range(t, 2 * t):
-                for p in range(TILE):
-                    moments[j, p] = np.sqrt(moments[j, p])
+            put_deviations(tile, n_active, lines, work, moments[:t], moments[t:])
             scatter_rows(moments[t:], deviations[start:end])
 
 

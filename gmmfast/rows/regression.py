@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmfast.cumulative import FARTHEST
 from gmmfast.kernels.regression import Lines, predict, predict_shards
 from gmmfast.kernels.separation import no_separation
 from gmmfast.kernels.threads import run_shards
@@ -54,6 +55,22 @@ def predicted(
     run_shards(predict, predict_shards, n_jobs, n_shards, work, *given, means, deviations)
     means += center[o:]
     return means, deviations if has_deviations else None
+
+
+def first_far_row(X: NDArray[Any], known: Parameters) -> int | None:
+    """Return the first row (n, o) whose squared distance from every component overflows, if any.
+
+    Log densities cannot tell which component is the nearest to such a row.
+    """
+    extent = max(float(X.max()), -float(X.min()), float(abs(known.means).max()))
+    if 2 * extent * float(abs(known.factors).sum(axis=2).max()) < FARTHEST:
+        return None
+    is_far = np.ones(len(X), bool)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in np.flatnonzero(known.weights):
+            z = (X - known.means[k]) @ known.factors[k].T
+            is_far &= ~np.isfinite(np.square(z).sum(axis=1))
+    return int(is_far.argmax()) if is_far.any() else None
 
 
 def _lines(whole: Parameters, o: int) -> Lines:

@@ -131,7 +131,8 @@ class Parameters:
         It is if rounding moves a mean by more than `COARSEST` standard deviations, if squares over-
         or underflow, or if features are so correlated that products of them lose a variance: along
         row ``f`` of a factor, up to ``eps / 2 (sum_j |f_j| s_j)^2`` of it, where ``s_j`` are the
-        standard deviations of the features.
+        standard deviations of the features. With q factors the sum is at most ``q s_j`` over the
+        deviation of the feature's noise.
         """
         if dtype == np.float64:
             return dtype
@@ -250,7 +251,7 @@ class SufficientStatistics:
     tails: Floats | None = None  # (2, K) of t components: sums of w r, and of w r log u, NaN where
     # latent weights are not known; r is times the expected u elsewhere
     scores: Floats | None = None  # (K, q, d + 1) of factor analyzers: sums of w r f (x - reference)
-    # and, last, of w r f, where f are the factors to be expected by the mixture of the E step
+    # and, last, of w r f, where f are the factors that the mixture of the E step expects
 
     def __add__(self, other: SufficientStatistics) -> SufficientStatistics:
         """Return the statistics of both parts of the rows."""

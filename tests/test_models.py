@@ -10,7 +10,7 @@ from data import mixture
 
 import gmmfast
 from gmmfast import GaussianMixture, em
-from gmmfast.data.constraints import MODEL_CODES, SINGLE_TYPES
+from gmmfast.data.constraints import MODEL_CODES, TYPES_WITHOUT_FACTORS
 from gmmfast.em.stepwise import Stream
 from gmmfast.models import MODELS, square_roots
 from gmmfast.rows import MemoryRows
@@ -59,7 +59,7 @@ def fitted(X, code, K=3, **params):
 
 
 def test_names_and_models_are_the_same():
-    assert tuple(MODELS) == SINGLE_TYPES
+    assert tuple(MODELS) == TYPES_WITHOUT_FACTORS
 
 
 # --------------------------------------------------------------------------- against mclust

@@ -16,7 +16,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from sklearn.utils.validation import _check_sample_weight
 
 from gmmfast import GaussianMixture
-from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN
+from gmmfast.data.constraints import FACTOR_MODELS, MODEL_CODES, ONE_COLUMN
 from gmmfast.data.validation import check_rows
 from gmmfast.errors import IllDefinedCovarianceError
 
@@ -306,7 +306,7 @@ OUT_OF_RANGE = {
 
 def without_order(text):
     """Choices in a sorted order (scikit-learn's is that of a set), and none that are ours alone."""
-    ours = {repr(name) for name in (*MODEL_CODES, *ONE_COLUMN, "hierarchical")}
+    ours = {repr(name) for name in (*MODEL_CODES, *ONE_COLUMN, *FACTOR_MODELS, "hierarchical")}
     text = re.sub(r"{(.*)}", lambda m: str(sorted(set(m[1].split(", ")) - ours)), text)
     text = text.replace(", an array-like or a callable", "")
     return text.replace(", an instance of 'numpy.random.Generator' or", " or")

@@ -30,7 +30,7 @@ from gmmfast.calculator.new_rows import read_new_rows
 from gmmfast.calculator.sessions import BusyError, Job, QueueFullError, Session, Sessions
 from gmmfast.calculator.settings import CHOICE, DEFAULTS, OUTLIER_RATE, read_settings, shown
 from gmmfast.calculator.sureness import sureness_of
-from gmmfast.data.constraints import ONE_COLUMN, SINGLE_TYPES
+from gmmfast.data.constraints import ONE_COLUMN, TYPES_WITHOUT_FACTORS
 from gmmfast.datasets import EXAMPLES
 from gmmfast.errors import MissingValuesError
 from gmmfast.estimators.mixture import load
@@ -204,7 +204,7 @@ async def options(request: Request) -> Response:
             "choice": CHOICE,
             "outlier_rate": OUTLIER_RATE,
             "excel_rows": EXCEL_ROWS,
-            "covariance_types": [*SINGLE_TYPES],
+            "covariance_types": [*TYPES_WITHOUT_FACTORS],
             "one_column": ONE_COLUMN,
             "examples": {name: make().description for name, make in EXAMPLES.items()},
         }

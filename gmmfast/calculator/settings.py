@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gmmfast.data.constraints import COMPONENTS, SINGLE_TYPES, require_columns
+from gmmfast.data.constraints import COMPONENTS, TYPES_WITHOUT_FACTORS, require_columns
 
 MOST_COMPONENTS = 200
 CRITERIA = ("bic", "aic", "icl")
@@ -127,7 +127,7 @@ def read_settings(body: Any, names: Sequence[str]) -> Settings:
         columns=columns,
         components=_components(asked["n_components"]),
         criterion=_one_of(asked, "criterion", CRITERIA),
-        covariance_type=_one_of(asked, "covariance_type", (*SINGLE_TYPES, "all")),
+        covariance_type=_one_of(asked, "covariance_type", (*TYPES_WITHOUT_FACTORS, "all")),
         max_iter=_whole(asked, "max_iter", 1, 100_000),
         tol=_number(asked, "tol"),
         n_init=_whole(asked, "n_init", 1, 1000),

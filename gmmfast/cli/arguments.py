@@ -219,7 +219,7 @@ def _add_select(commands: Any) -> None:
         help=f"models to try, with commas between: {', '.join(COVARIANCE_TYPES)} (all codes; "
         "of one column E and V)",
     )
-    help = "numbers of factors to try, of the models factor and factor-tied (1)"
+    help = "numbers of factors to try with factor and factor-tied (1)"
     add("--factors", type=values.counts, default=[1], metavar="A:B", help=help)
     add("--criterion", choices=CRITERIA, default="bic", help="criterion to minimize (bic)")
     add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")

@@ -12,7 +12,7 @@ from gmmfast.cli import values
 from gmmfast.cli.data import Data, note, read, source, warnings_as_notes
 from gmmfast.cli.words import own_warnings
 from gmmfast.data.classes import UNKNOWN, stratified_folds
-from gmmfast.data.constraints import SINGLE_TYPES, require_columns
+from gmmfast.data.constraints import TYPES_WITHOUT_FACTORS, require_columns
 from gmmfast.estimators.classifier import KINDS, GaussianMixtureClassifier
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     help = f"components per class (the best of 1 to {MOST} by BIC, under mclust's prior)"
     add("-k", "--components", type=values.positive, metavar="K", help=help)
     help = "covariance model (the best by BIC)"
-    add("--covariance", choices=SINGLE_TYPES, metavar="MODEL", help=help)
+    add("--covariance", choices=TYPES_WITHOUT_FACTORS, metavar="MODEL", help=help)
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     help = "folds of cross-validation, 0 for none (5)"
     add("--folds", type=values.whole, default=5, metavar="N", help=help)

@@ -14,7 +14,7 @@ from gmmfast.cli.data import Data, note, read, source, warnings_as_notes
 from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import OPTIONS, own_warnings
-from gmmfast.data.constraints import require_columns
+from gmmfast.data.constraints import FACTOR_MODELS, require_columns
 from gmmfast.data.prior import Prior
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
@@ -120,6 +120,11 @@ def require_bootstrap(arguments: argparse.Namespace) -> None:
         raise ValueError(
             "--bootstrap gives standard errors in the units of the fit, which --standardize "
             "changes. Leave out one of the two."
+        )
+    if arguments.covariance in FACTOR_MODELS:
+        raise ValueError(
+            "--bootstrap has no intervals for loadings, which are determined up to rotations; got "
+            f"--covariance {arguments.covariance}. Leave out one of the two."
         )
     if arguments.trim or may_miss(arguments):
         option = "--trim" if arguments.trim else "--missing marginalize"

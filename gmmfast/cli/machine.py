@@ -10,7 +10,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from gmmfast.data.constraints import SINGLE_TYPES, SKLEARN_TYPES, CovarianceType
+from gmmfast.data.constraints import SKLEARN_TYPES, TYPES_WITHOUT_FACTORS, CovarianceType
 from gmmfast.data.factors import model_name
 from gmmfast.em.ahead import compile_passes, helped
 from gmmfast.estimators.mixture import GaussianMixture
@@ -49,7 +49,7 @@ def compile_rest() -> None:
     """Compile, as the helper of `warmup`, what it needs last."""
     for covariance in SKLEARN_TYPES:
         _use_mixture(covariance, DTYPES[1])
-    compile_passes([*SINGLE_TYPES, model_name("factor", 1)], DTYPES[0], True, False, False)
+    compile_passes([*TYPES_WITHOUT_FACTORS, model_name("factor", 1)], DTYPES[0], True, False, False)
 
 
 @contextmanager

@@ -13,13 +13,14 @@ from gmmfast.cli.data import feature_names
 from gmmfast.data.paths import require_folder
 from gmmfast.estimators.mixture import GaussianMixture, load
 from gmmfast.files.archive import put
-from gmmfast.files.attributes import DEGREES, FACTORS, NOISE, QUANTILES
+from gmmfast.files.attributes import DEGREES, NOISE, QUANTILES
 from gmmfast.files.exports import EXPORTS
 from gmmfast.reporting.outcome import described
 from gmmfast.reporting.report import (
     bound_name,
     parameters_as_text,
     significant,
+    spread_as_json,
     tails_as_json,
 )
 
@@ -41,7 +42,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 def _members(model: GaussianMixture) -> dict[str, Any]:
     """Facts about a model, as plain values."""
-    bound = float(model.lower_bound_)
+    bound, report = float(model.lower_bound_), described(model, feature_names(model))
     return {
         "n_components": len(model.weights_),
         "covariance_type": model.covariance_type,
@@ -62,14 +63,8 @@ def _members(model: GaussianMixture) -> dict[str, Any]:
         "noise_volume": getattr(model, NOISE[1], None),
         **tails_as_json(getattr(model, DEGREES, None)),
         "means": model.means_.tolist(),
-        **_spread(model),
+        **spread_as_json(report.covariances, report.loadings, report.specific_variances),
     }
-
-
-def _spread(model: GaussianMixture) -> dict[str, Any]:
-    """The covariances of a model, or of factor analyzers what they follow from."""
-    names = FACTORS if hasattr(model, FACTORS[0]) else ("covariances_",)
-    return {name.rstrip("_"): getattr(model, name).tolist() for name in names}
 
 
 def _options(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -43,9 +43,11 @@ Memberships = NDArray[Any] | SupportsArray | Sequence[float] | Sequence[Sequence
 SKLEARN_TYPES: tuple[SklearnModel, ...] = get_args(SklearnModel)
 MODEL_CODES: tuple[ModelCode, ...] = get_args(ModelCode)
 FACTOR_MODELS: tuple[FactorModel, ...] = get_args(FactorModel)
+TYPES_WITHOUT_FACTORS: tuple[CovarianceType, ...] = (
+    *get_args(SklearnModel), *get_args(ModelCode), *get_args(ColumnCode),
+)  # fmt: skip
 ONE_COLUMN: dict[str, ModelCode] = {"E": "EII", "V": "VII"}  # the same models
 COVARIANCE_TYPES: tuple[CovarianceType, ...] = get_args(CovarianceType)
-SINGLE_TYPES = tuple(name for name in COVARIANCE_TYPES if name not in get_args(FactorModel))
 STARTS: tuple[Start, ...] = get_args(Start)
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 ACCELERATIONS: tuple[Acceleration, ...] = get_args(Acceleration)

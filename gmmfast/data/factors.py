@@ -1,4 +1,4 @@
-"""Names of the models of factor analyzers, and what they do not go with."""
+"""Names of the models of factor analyzers, and parameters that they exclude."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gmmfast.data.given import given_array
 
 Floats = NDArray[np.float64]
 
-COMMON_NOISE = "factor-tied"  # the covariance_type with specific variances in common
-WITHOUT: dict[str, object] = {  # parameters, and what they must be
+COMMON_SPECIFIC = "factor-tied"  # the covariance_type with specific variances in common
+REQUIRED: dict[str, object] = {  # values of other parameters
     "prior": None,
     "covariance_ratio": None,
     "missing_values": "raise",
@@ -59,10 +59,10 @@ def models_of(covariance_types: Iterable[str], n_factors: Any) -> list[Any]:
 def require_possible(
     settings: Mapping[str, Any], covariance_types: Iterable[CovarianceType], n_features: int
 ) -> None:
-    """Raise ValueError for factor analyzers with what they do not go with, or too many factors."""
+    """Raise ValueError for parameters that factor analyzers exclude, or too many factors."""
     if not {*covariance_types} & {*FACTOR_MODELS}:
         return
-    for name, needed in WITHOUT.items():
+    for name, needed in REQUIRED.items():
         value = settings.get(name, needed)
         if value is not needed and not (isinstance(needed, str) and value == needed):
             raise ValueError(

@@ -238,7 +238,7 @@ class Course:
             self._is_foreign = not loaded or (model.is_constrained and position is None)
         else:
             self._fit = start
-        if control.is_accelerated and not model.n_factors:
+        if control.is_accelerated and model.can_leap:
             self._fit = with_leap(self._fit)
         if position is not None:
             recall(self._fit, position.memory)

@@ -204,6 +204,8 @@ def may_move(rows: Rows, model: Model, n_components: int, init_params: Any, give
     """Whether a start is followed by moves of components: from the shapes alone."""
     if not isinstance(init_params, str) or any(fixed is not None for fixed in given):
         return False
+    if isinstance(model, FactorAnalyzers):
+        model = model.without_factors()
     n_points = min(rows.n_rows, _size(rows, model, n_components, init_params))
     return n_rounds(model, n_points, n_components, rows.n_features) > 0
 

@@ -143,7 +143,7 @@ def rule_of(
     step = address_of_maximize(model, step_rule, fit.totals, fit.mixture, fit.work)
     ends = float(tol), float(share), is_exact(model, rows)
     rule, own = Rule(step_rule, step, step, True, *ends), None
-    if is_accelerated and not model.n_factors:
+    if is_accelerated and model.can_leap:
         own = extrapolate
     elif model.variational is not None:
         own = step_posterior

@@ -95,7 +95,7 @@ def likeliest(
     """
     if isinstance(model, FactorAnalyzers):
         begun = likeliest(points, model.without_factors(), ways, n_rounds, caution)
-        return _with_loadings(begun, model, points)
+        return _lifted(begun, model, points)
     if are_few(model, points.n_rows, _count(ways[0]), points.n_features):
         found = _likeliest_of_few(points, model, ways, n_rounds, caution)
         if found is not None:
@@ -103,7 +103,7 @@ def likeliest(
     return _likeliest_of_many(points, model, ways)
 
 
-def _with_loadings(begun: Trial, model: FactorAnalyzers, points: MemoryRows) -> Trial:
+def _lifted(begun: Trial, model: FactorAnalyzers, points: MemoryRows) -> Trial:
     """Return a trial of factor analyzers, from one of independent features."""
     begin = parameters_from(model.without_factors(), begun.fit.mixture)
     fit = new_fit(model, begun.points, len(begin.weights), -math.inf)

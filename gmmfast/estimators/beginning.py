@@ -70,9 +70,9 @@ def require_streamable(mixture: GaussianMixture) -> None:
         )
     if mixture.covariance_type in FACTOR_MODELS:
         raise ValueError(
-            "partial_fit keeps sums that are of no use to factor analyzers once their loadings "
-            f"have moved; got covariance_type={mixture.covariance_type!r}. Use fit, also for rows "
-            "in pieces (gmmfast.chunks), or another covariance_type."
+            "partial_fit averages sums over batches, and sums of factor analyzers only hold for "
+            f"the loadings of their pass; got covariance_type={mixture.covariance_type!r}. Use "
+            "fit, also for rows in pieces (gmmfast.chunks), or another covariance_type."
         )
     if mixture.fixed is not None:
         raise ValueError("partial_fit changes all parameters. Use fit, or set fixed=None.")

@@ -7,25 +7,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmfast.files.attributes import FACTORS
+from gmmfast.files.attributes import LOADINGS
+from gmmfast.models import FactorAnalyzers
 
 if TYPE_CHECKING:
     from gmmfast.estimators.fitted import FittedMixture
 
 
 class Dense:
-    """An attribute that fitted mixtures have of their own, and factor analyzers compute.
+    """An attribute that fits set, except that factor analyzers compute it.
 
-    The attribute of the instance comes first. Without one and without loadings, there is none.
+    An attribute of the instance comes first. Without one and without loadings, there is none.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, mixture: FittedMixture | None, owner: type[Any]) -> NDArray[Any]:
-        if mixture is None or not hasattr(mixture, FACTORS[0]):
+        if mixture is None or not hasattr(mixture, LOADINGS[0]):
             raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}")
-        parameters, model = mixture._parameters(np.zeros(mixture.means_.shape[1])), mixture._model()
+        model = mixture._model()
+        if not isinstance(model, FactorAnalyzers):
+            raise ValueError(
+                "The fitted loadings_ do not go with "
+                f"covariance_type={mixture.covariance_type!r}. Call fit again, with "
+                "warm_start=False."
+            )
+        parameters = mixture._of_loadings(model, np.zeros(mixture.means_.shape[1]))
         if self._name == "covariances_":
             found = parameters.matrices()
         else:

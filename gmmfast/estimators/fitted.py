@@ -23,7 +23,7 @@ from gmmfast.data.constraints import (
     is_int,
     require_columns,
 )
-from gmmfast.data.factors import model_name
+from gmmfast.data.factors import model_name, require_possible
 from gmmfast.data.validation import (
     check_features,
     check_random_state,
@@ -36,8 +36,9 @@ from gmmfast.estimators.base import LabelingEstimator
 from gmmfast.estimators.dense import Dense
 from gmmfast.estimators.mapping import map_rows, with_header
 from gmmfast.estimators.tails import tails_from
-from gmmfast.files.attributes import DEGREES, FACTORS
+from gmmfast.files.attributes import DEGREES, LOADINGS
 from gmmfast.models import FactorAnalyzers, Model, Noise, model_of, square_roots
+from gmmfast.models.full import Full
 from gmmfast.parameters import Floats, Parameters, SufficientStatistics
 from gmmfast.quantiles import GRID, MOST_ROWS, quantiles
 from gmmfast.rows import (
@@ -183,6 +184,11 @@ class FittedMixture(LabelingEstimator):
             )
         rng = check_random_state(random_state) if kind == "sample" else None
         rows, parameters = self._rows(X, may_miss=True)
+        if parameters.loadings is not None:
+            dense = Full().of_covariances(
+                parameters.weights, parameters.means, parameters.matrices()
+            )
+            parameters = replace(dense, noise=parameters.noise, degrees=parameters.degrees)
         return imputed(rows.array, parameters, rows.center, self.n_jobs, rng)
 
     def score(
@@ -449,7 +455,9 @@ class FittedMixture(LabelingEstimator):
     def _of_loadings(self, model: FactorAnalyzers, center: Floats) -> Parameters:
         """Return the fitted attributes of factor analyzers as `Parameters`."""
         weights, means = self._attributes()
-        loadings, variances = (np.asarray(getattr(self, name), np.float64) for name in FACTORS)
+        require_possible(vars(self), [self.covariance_type], means.shape[1])
+        own = [getattr(self, name, np.zeros(0)) for name in LOADINGS]
+        loadings, variances = (np.asarray(values, np.float64) for values in own)
         if means.shape[1] != len(center):
             raise _other_features(len(center), means.shape[1])
         if loadings.shape != (*means.shape, model.n_factors) or variances.shape != means.shape:
@@ -509,6 +517,8 @@ class FittedMixture(LabelingEstimator):
 
     def _model(self) -> Model:
         kind: dict[str, Any] = {"covariance_type": self.covariance_type}
+        if hasattr(self, "n_factors"):
+            kind["n_factors"] = self.n_factors
         if self._degrees() is not None:
             kind["degrees_of_freedom"] = self.degrees_of_freedom
         check_parameters(type(self).__name__, kind, MIXTURE)

@@ -35,7 +35,7 @@ from gmmfast.errors import (
 from gmmfast.estimators.fitted import FittedMixture
 from gmmfast.files import checkpoint as checkpoints
 from gmmfast.files.archive import kept_parameters
-from gmmfast.files.attributes import COVARIANCES, FACTORS, QUANTILES, TRIMMED
+from gmmfast.files.attributes import COVARIANCES, LOADINGS, QUANTILES, TRIMMED
 from gmmfast.files.checkpoint import Checkpoint
 from gmmfast.models import Model
 from gmmfast.parameters import Floats, Parameters
@@ -168,18 +168,18 @@ class FittingMixture(FittedMixture):
         """Raise ValueError unless K and the covariance type match the last fit."""
         learned = len(self._attributes()[0]), self._learned_type or self.covariance_type
         wanted = self.n_components, self.covariance_type
-        n_factors = self._model().n_factors
-        if n_factors and self.loadings_.shape[2] != n_factors:
-            raise ValueError(
-                f"n_factors={n_factors}, but the fitted mixture has {self.loadings_.shape[2]} "
-                "factors. Set it back, or start with a new mixture."
-            )
         if learned != wanted:
             K, kind = learned
             raise ValueError(
                 f"n_components={wanted[0]} and covariance_type={wanted[1]!r}, but the fitted "
                 f"mixture has {K} components of covariance_type={kind!r}. Set them back, or start "
                 "with a new mixture."
+            )
+        n_factors = self._model().n_factors
+        if n_factors and self.loadings_.shape[2] != n_factors:
+            raise ValueError(
+                f"n_factors={n_factors}, but the fitted mixture has {self.loadings_.shape[2]} "
+                "factors. Set it back, or start with a new mixture."
             )
 
     def _run(self, rows: Rows, model: Model, control: em.Control) -> em.EMResult:
@@ -231,7 +231,7 @@ class FittingMixture(FittedMixture):
         self._learned_type = self.covariance_type
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = means.astype(dtype)
-        for name in (*COVARIANCES, *FACTORS):
+        for name in (*COVARIANCES, *LOADINGS):
             self.__dict__.pop(name, None)  # of an earlier fit of another structure
         for name, values in model.attributes(parameters).items():
             setattr(self, name, values.astype(dtype))

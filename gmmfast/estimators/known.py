@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from gmmfast.data.constraints import FACTOR_MODELS
 from gmmfast.files.attributes import DEGREES, FEATURES, NOISE
 
 OWN = ("covariance_type", "fixed", "means_init", "precisions_init")  # set by the known mixture
@@ -37,6 +38,12 @@ def known_of(known: Any, params: Mapping[str, Any]) -> Any:
             "scikit-learn by GaussianMixture.from_sklearn."
         )
     known = getattr(known, "best_estimator_", known)
+    if known.covariance_type in FACTOR_MODELS:
+        raise ValueError(
+            "GaussianMixture.beside does not take factor analyzers, whose parameters cannot stay; "
+            f"got covariance_type={known.covariance_type!r}. Fit the known mixture with another "
+            "covariance_type."
+        )
     for name in OWN:
         if name in params:
             raise ValueError(

@@ -479,9 +479,10 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         mixture._set_progress(position)
         mixture.n_samples_seen_ = seen.weight
         check_features(mixture, seen.names, len(seen.center), reset=True)
-        precisions = model.precisions(model.precisions_cholesky(parameters))
-        values = {"weights": parameters.weights, "means": means, "covariances": precisions}
-        mixture.set_params(**settled(mixture.fixed, values))
+        if mixture.fixed is not None:
+            precisions = model.precisions(model.precisions_cholesky(parameters))
+            values = {"weights": parameters.weights, "means": means, "covariances": precisions}
+            mixture.set_params(**settled(mixture.fixed, values))
         mixture._resumed = point
         return mixture
 

@@ -24,7 +24,7 @@ from gmmfast.data.constraints import (
     OnInterrupt,
     check_constructor,
 )
-from gmmfast.data.factors import type_and_factors
+from gmmfast.data.factors import model_name, type_and_factors
 from gmmfast.data.validation import Random, check_features, check_random_state
 from gmmfast.em.ahead import helped_fits
 from gmmfast.em.observers import Deadline, SearchBar
@@ -483,7 +483,9 @@ class GaussianMixtureIC(LabelingEstimator):
         self._check_fitted()
         return self.best_estimator_
 
-    def estimator(self, n_components: int, covariance_type: CovarianceType) -> GaussianMixture:
+    def estimator(
+        self, n_components: int, covariance_type: CovarianceType, n_factors: int | None = None
+    ) -> GaussianMixture:
         """Return the mixture of a candidate, which need not be the best.
 
         Parameters
@@ -491,7 +493,9 @@ class GaussianMixtureIC(LabelingEstimator):
         n_components : int
             Its number of components.
         covariance_type : str
-            Its covariance model, as `results_` names it.
+            Its covariance model.
+        n_factors : int, optional
+            Of "factor" and "factor-tied"; else as in `results_`, part of the name: "factor(2)".
 
         Returns
         -------
@@ -513,7 +517,10 @@ class GaussianMixtureIC(LabelingEstimator):
         (2, 2, 2)
         """
         self._check_fitted()
-        candidate = Candidate(n_components, covariance_type)
+        name: Any = covariance_type
+        if n_factors is not None:
+            name = model_name(covariance_type, n_factors)
+        candidate = Candidate(n_components, name)
         if candidate not in self._fits:
             raise ValueError(why_not(candidate, self.results_))
         return self._mixture(candidate)

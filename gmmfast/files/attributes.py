@@ -8,7 +8,7 @@ import numpy as np
 
 COVARIANCES = ("covariances_", "precisions_", "precisions_cholesky_")  # all of one shape
 PARAMETERS = ("weights_", "means_", *COVARIANCES)
-FACTORS = ("loadings_", "specific_variances_")  # of factor analyzers, instead of the covariances
+LOADINGS = ("loadings_", "specific_variances_")  # of factor analyzers, instead of the covariances
 FACTS: dict[str, Any] = {  # with the values for a mixture whose attributes were set by hand
     "converged_": False,
     "stop_reason_": "Not fitted.",
@@ -23,13 +23,14 @@ DEGREES = "degrees_of_freedom_"  # of t components
 FEATURES = ("n_features_in_", "feature_names_in_")
 TRIMMED = "trimmed_"  # of a fit that left rows out
 FITTED = (
-    *PARAMETERS, *FACTORS, "degenerate_", QUANTILES, TRIMMED, *NOISE, DEGREES, *FACTS, *FEATURES,
+    *PARAMETERS, *LOADINGS, "degenerate_", QUANTILES, TRIMMED, *NOISE, DEGREES, *FACTS, *FEATURES,
 )  # fmt: skip
 OURS = (  # scikit-learn's mixture has the others
-    "degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES, TRIMMED, *NOISE, DEGREES, *FACTORS,
+    "degenerate_", "stop_reason_", "n_samples_seen_", QUANTILES, TRIMMED, *NOISE, DEGREES,
+    *LOADINGS,
 )  # fmt: skip
 
 
 def parameters_of(mixture: Any) -> tuple[str, ...]:
     """Return the names of the attributes that hold the parameters of a fitted mixture."""
-    return ("weights_", "means_", *FACTORS) if hasattr(mixture, FACTORS[0]) else PARAMETERS
+    return ("weights_", "means_", *LOADINGS) if hasattr(mixture, LOADINGS[0]) else PARAMETERS

@@ -223,15 +223,15 @@ def _layout(manifest: dict[str, Any], found: Found) -> dict[str, Header]:
     mixture = model.shapes(K, d)
     shapes: dict[str, tuple[int, ...]] = {"mean": (d,), "center": (d,)}
     shapes |= _named(MIXTURE, found, mixture, K, d)
-    is_accelerated = settings["acceleration"] != "none" and not model.n_factors
+    is_accelerated = settings["acceleration"] != "none" and model.can_leap
     has_before = settings["reg_covar"] == 0 and manifest["dtype"] == "float64" and not is_posterior
     steps = shapes_of_memory(model, K, d, is_accelerated, has_before)
     shapes |= {STEPS + name: shape for name, shape in steps.items()}
     if any(name.startswith(ORDER) for name in found):
         are_spheres = found[f"{ORDER}covariances"].shape == (K,)  # the order of an untried start
         order = mixture | {"covariances": (K,)} if are_spheres else mixture
-        begun = [name for name in ("loadings", "filters") if f"{ORDER}{name}" not in found]
-        order = {name: shape for name, shape in order.items() if name not in begun}
+        missing = [name for name in ("loadings", "filters") if f"{ORDER}{name}" not in found]
+        order = {name: shape for name, shape in order.items() if name not in missing}
         own = _named(ORDER, found, order, K, d)
         is_round = own[f"{ORDER}factors"] == (K, d) and f"{ORDER}whitening" not in own
         require(is_round or not are_spheres, "the factors of its order are damaged")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.files.archive import damaged, kind_of, rebuilt, require
-from gmmfast.files.attributes import FACTORS, FACTS, PARAMETERS
+from gmmfast.files.attributes import FACTS, LOADINGS, PARAMETERS
 from gmmfast.files.model import contents_of, form_of
 
 Mixture = TypeVar("Mixture")
@@ -44,7 +44,7 @@ def from_dict(document: Mapping[str, Any], kind: type[Mixture]) -> Mixture:
 
 
 def _array(name: str, values: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return np.asarray(values, dtype if name in (*PARAMETERS, *FACTORS) else TYPES.get(name, float))
+    return np.asarray(values, dtype if name in (*PARAMETERS, *LOADINGS) else TYPES.get(name, float))
 
 
 def _finite(value: Any) -> Any:

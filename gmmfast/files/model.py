@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmfast.data.constraints import MIXTURE, check_constructor, require_columns
+from gmmfast.data.factors import require_possible
 from gmmfast.data.given import check_weights_init
 from gmmfast.data.validation import check_feature_names
 from gmmfast.em.stepwise import Stream
@@ -27,8 +28,8 @@ from gmmfast.files.archive import (
 from gmmfast.files.attributes import (
     COVARIANCES,
     DEGREES,
-    FACTORS,
     FACTS,
+    LOADINGS,
     NOISE,
     PARAMETERS,
     QUANTILES,
@@ -93,7 +94,8 @@ def _layout(kind: type[Any], manifest: dict[str, Any], found: Found) -> dict[str
     model = mixture._model()
     forms: dict[str, tuple[int, ...]] = dict.fromkeys(COVARIANCES, model.covariance_shape(K, d))
     if model.n_factors:
-        forms = dict(zip(FACTORS, [(K, d, model.n_factors), (K, d)], strict=True))
+        require_possible(vars(mixture), [mixture.covariance_type], d)
+        forms = dict(zip(LOADINGS, [(K, d, model.n_factors), (K, d)], strict=True))
     expected = {
         "weights_": Header((K,), dtype),
         "means_": Header((K, d), dtype),
@@ -134,7 +136,7 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
     mixture = kind(**manifest["parameters"])
     for name, array in contents.items():
         require(bool(np.isfinite(array).all()), f"{name} holds values that are not finite")
-    own = [name for name in (*PARAMETERS, *FACTORS) if name in contents]
+    own = [name for name in (*PARAMETERS, *LOADINGS) if name in contents]
     for name in (*own, "degenerate_"):
         setattr(mixture, name, contents[name])
     K, d = mixture.means_.shape
@@ -176,8 +178,8 @@ def _rebuild(kind: type[Any], manifest: dict[str, Any], contents: archive.Arrays
 
 def _require_matrices(mixture: Any) -> None:
     """Refuse matrices that are not covariances, precisions and triangles, or that contradict."""
-    if hasattr(mixture, FACTORS[0]):
-        require(bool((mixture.specific_variances_ > 0).all()), f"{FACTORS[1]} are not positive")
+    if hasattr(mixture, LOADINGS[0]):
+        require(bool((mixture.specific_variances_ > 0).all()), f"{LOADINGS[1]} are not positive")
         return
     given = [np.asarray(getattr(mixture, name)) for name in COVARIANCES]
     if mixture.covariance_type in ("diag", "spherical"):  # as matrices of one row

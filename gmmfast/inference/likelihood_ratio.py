@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from gmmfast.data.constraints import (
     JOBS,
     RANDOM,
-    SINGLE_TYPES,
+    TYPES_WITHOUT_FACTORS,
     CovarianceType,
     check_parameters,
     fraction,
@@ -30,7 +30,7 @@ from gmmfast.reporting.table import table
 from gmmfast.rows import MemoryRows
 
 OPTIONS = {
-    "covariance_type": one_of(*SINGLE_TYPES),
+    "covariance_type": one_of(*TYPES_WITHOUT_FACTORS),
     "max_components": integer(2),
     "n_resamples": integer(1),
     "significance_level": fraction("(0.0, 1.0)", lambda value: 0 < value < 1),

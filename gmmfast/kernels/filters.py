@@ -3,12 +3,12 @@
 A row of component k is ``mean + loadings.T @ f + noise`` with q factors f, standard normal, and
 independent noise. The Woodbury identity gives the squared Mahalanobis distance as a difference of
 two squares, which cancels where the noise is small, and is known only at its end. Here the features
-are taken one after the other, as a filter takes measurements (Bierman 1977, section 5.3): each is
-predicted from the factors that the features before it let expect, and what the prediction misses,
+are taken one after the other, as a filter takes measurements (Bierman 1977): each is
+predicted from the expected factors given the features before it, and what the prediction misses,
 over its standard deviation, is one entry of ``L^-1 (x - mean)``, with L the Cholesky factor of the
 covariance. So the distance is a sum of squares, which only grows, and a component is skipped as
-soon as it is negligible. After the last feature, the factors are those to be expected given the
-row, which the M step needs.
+soon as it is negligible. After the last feature, the factors are those expected given the row,
+which the M step needs.
 
 Four features are taken at once: for residuals r of four features and factors f before them,
 
@@ -47,7 +47,7 @@ def measure(
     gain,  # out (q,): of the factors, for an innovation of one standard deviation
     along,  # scratch (q,)
 ):
-    """Take a feature into account (Potter's square root: Bierman 1977, section 2.5).
+    """Take a feature into account (Potter's square root: Bierman 1977).
 
     Returns its variance, given the features before it.
     """

@@ -114,7 +114,7 @@ def move_component(
 
 
 @kernel
-def pool_noise(
+def pool_specific(
     mass,  # in (K,)
     covariances,  # in, out (K, d)
 ):
@@ -153,7 +153,7 @@ def move_loadings(
                 mixture.covariances[k, j] = scatter[k, j] / mass[k]
     is_common = family.shape == COMMON
     if is_common:
-        pool_noise(mass, mixture.covariances)
+        pool_specific(mass, mixture.covariances)
     for k in range(K):
         for j in range(d):
             variance = mixture.covariances[k, j]

@@ -51,13 +51,16 @@ class Pass(NamedTuple):
 
 
 @kernel
-def reach_of_factors(
+def spread_of_noise(
     loadings,  # in (K, q, d)
     covariances,  # in (K, d): specific variances
     k,  # in: component
     i,  # in: feature
 ):
-    """How much more than its noise a feature of a factor analyzer varies, times q."""
+    """Bound of the sum of a filter's terms over the noise, along which rounding of float32 grows.
+
+    Each of the q terms of a prediction is at most as large as the feature's standard deviation.
+    """
     if covariances.ndim == 3:
         return 0.0
     q, variance = loadings.shape[1], covariances[k, i]
@@ -94,7 +97,7 @@ def is_too_coarse(
                 if covariances.ndim == 3:
                     reach += abs(factor) * np.sqrt(covariances[of, j, j])
             if loadings.size > 0:
-                reach = reach_of_factors(loadings, covariances, k, i)
+                reach = spread_of_noise(loadings, covariances, k, i)
             if not (abs(moved) < COARSEST_FLOAT32 and SMALLEST < abs(factor) < LARGEST):
                 return True
             if not 0.5 * EPS_FLOAT32 * reach * reach < COARSEST_SQUARE:

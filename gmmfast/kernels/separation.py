@@ -71,7 +71,7 @@ def separate(
     K, d = density.means.shape
     columns = d if density.factors.ndim == 3 else 1
     packed = aligned(d * columns, density.means[0]).reshape(d, columns, TILE)
-    work = aligned(3 * d + 3, density.means[0])
+    work = aligned(3 * d + 2, density.means[0])
     for begin in range(0, separation.gaps.shape[0], TILE):
         fill(density.filters, begin, min(begin + TILE, K), density, packed, work, separation)
     return 0
@@ -84,7 +84,7 @@ def fill(
     end,  # in
     density,  # in: gmmfast.parameters.Density
     packed,  # scratch (d, d, TILE) or (d, 1, TILE)
-    work,  # scratch (3 d + 3, TILE)
+    work,  # scratch (3 d + 2, TILE)
     separation,  # out
 ):
     """Fill the table for some owners."""
@@ -122,13 +122,13 @@ def fill_filtered(
     begin,  # in: the first of at most TILE owners
     end,  # in
     density,  # in: gmmfast.parameters.Density
-    work,  # scratch (3 d + 3, TILE)
+    work,  # scratch (3 d + 2, TILE)
     separation,  # out
 ):
     """`fill` for factor analyzers.
 
-    The inverse of a covariance times v is ``(v - loadings.T @ f) / variances``, where f are the
-    factors to be expected given v (the Woodbury identity).
+    The inverse of a covariance times v is ``(v - loadings.T @ f) / variances``, where f are
+    the expected factors given v (the Woodbury identity).
     """
     means, (K, d), n = density.means, density.means.shape, end - begin
     q = filters.shape[1] - d

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gmmfast.data.constraints import MODEL_CODES, ONE_COLUMN, require_boundable
-from gmmfast.data.factors import COMMON_NOISE, type_and_factors
+from gmmfast.data.factors import COMMON_SPECIFIC, type_and_factors
 from gmmfast.models.base import Model, Noise, square_roots
 from gmmfast.models.bounded import bounded
 from gmmfast.models.diagonal import Diagonal
@@ -30,7 +30,7 @@ def maker_of(name: str) -> Callable[..., Model]:
     """Return what makes a model of a name, as of `gmmfast.data.factors.model_name`."""
     covariance_type, n_factors = type_and_factors(name)
     if n_factors:
-        return partial(FactorAnalyzers, n_factors, covariance_type == COMMON_NOISE)
+        return partial(FactorAnalyzers, n_factors, covariance_type == COMMON_SPECIFIC)
     return MODELS[name]
 
 

@@ -83,6 +83,7 @@ class Model(ABC):
     is_whitened = False  #: whether one matrix whitens the rows, which makes components round
     needs_axes = False  #: whether `constrain` iterates over axes
     n_factors = 0  #: of factor analyzers
+    can_leap = True  #: whether the sums of earlier passes still count when parameters have moved
 
     def __init__(
         self, reg_covar: float = 0.0, noise: Noise | None = None, tails: Tails | None = None

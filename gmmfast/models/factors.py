@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from gmmfast.kernels.families import Family, variances_of_features
-from gmmfast.kernels.filters import filter_shape, set_filters
+from gmmfast.kernels.families import Family
+from gmmfast.kernels.filters import BLOCK, filter_shape, set_filters
 from gmmfast.kernels.variances import COMMON, OWN
 from gmmfast.models.base import Model, Noise, inverse_cholesky, inverse_deviations
 from gmmfast.models.diagonal import Diagonal
 from gmmfast.models.step import Tails
 from gmmfast.parameters import Floats, Parameters, Scatter
+
+BISECTIONS = 40  # of the logarithm of an eigenvalue
 
 
 class FactorAnalyzers(Model):
@@ -29,8 +31,8 @@ class FactorAnalyzers(Model):
         As in `Model`.
     """
 
+    code, can_leap = "factor", False
     scatter = Scatter.DIAGONAL
-    constrain = staticmethod(variances_of_features)
 
     def __init__(
         self,
@@ -43,7 +45,6 @@ class FactorAnalyzers(Model):
         super().__init__(reg_covar, noise, tails)
         self.n_factors, self.is_common = n_factors, is_common
         self.family = Family(True, COMMON if is_common else OWN)
-        self.code = f"factor({n_factors})"
 
     def without_factors(self) -> Diagonal:
         """Return the model that fits begin with: independent features."""
@@ -61,23 +62,31 @@ class FactorAnalyzers(Model):
         """
         loadings, variances = np.ascontiguousarray(loadings), np.ascontiguousarray(variances)
         (K, q, d), factors = loadings.shape, inverse_deviations(variances)
-        filters, log_dets = np.empty(filter_shape(K, q, d)), np.empty(K)
+        filters, log_dets = np.zeros(filter_shape(K, q, d)), np.empty(K)
         set_filters(loadings, variances, filters, log_dets, np.empty((2, q)))
         own = weights, means, variances, factors, log_dets
         return Parameters(*own, loadings=loadings, filters=filters)
 
     def parameters(self, weights: Floats, means: Floats, covariances: Floats) -> Parameters:
-        """Return the mixture of specific variances, and factors that load on nothing."""
-        K, d = covariances.shape
-        return self.of_loadings(weights, means, covariances, np.zeros((K, self.n_factors, d)))
+        """Refuse: factor analyzers follow from loadings."""
+        raise TypeError("Factor analyzers follow from loadings; use of_loadings.")
 
     def covariances_from(self, precisions: Floats) -> Floats:
-        return np.asarray(1 / precisions)
+        """Refuse: there are many loadings for the same precisions."""
+        raise TypeError("Factor analyzers follow from loadings; use of_loadings.")
 
     def from_cholesky(
         self, weights: Floats, means: Floats, covariances: Floats, precisions_cholesky: Floats
     ) -> Parameters:
-        return self.parameters(weights, means, 1 / precisions_cholesky**2)
+        """Refuse: there are many loadings for the same factors."""
+        raise TypeError("Factor analyzers follow from loadings; use of_loadings.")
+
+    def pass_work(self, n_rows: int, n_components: int, n_features: int) -> int:
+        per_feature = BLOCK + 3 * self.n_factors
+        return int(n_rows * n_components * n_features * per_feature)
+
+    def step_work(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features * self.n_factors**2
 
     def precisions_cholesky(self, parameters: Parameters) -> Floats:
         """Return the dense factors (K, d, d), as of "full" covariances."""
@@ -91,13 +100,18 @@ class FactorAnalyzers(Model):
         return covariances
 
     def smallest_variances(self, parameters: Parameters) -> Floats:
-        """Return lower bounds: the smallest specific variances."""
-        return np.asarray(parameters.covariances.min(axis=1))
+        """Return the smallest eigenvalues (K,) of the covariances.
+
+        A specific variance alone may vanish: the factors still give its feature a variance.
+        """
+        assert parameters.loadings is not None
+        own = zip(parameters.loadings, parameters.covariances, strict=True)
+        return np.array([smallest_eigenvalue(*each) for each in own])
 
     def n_covariance_parameters(self, n_components: int, n_features: int) -> int:
         """Return the number of free parameters: loadings up to rotations, specific variances.
 
-        McLachlan & Peel 2000, section 8.2.
+        McLachlan & Peel 2000, chapter 8.
         """
         q, d = self.n_factors, n_features
         own = q * d - q * (q - 1) // 2
@@ -124,3 +138,23 @@ class FactorAnalyzers(Model):
             "loadings_": np.ascontiguousarray(loadings.swapaxes(1, 2)),
             "specific_variances_": parameters.covariances,
         }
+
+
+def smallest_eigenvalue(loadings: Floats, variances: Floats) -> float:
+    """Return the smallest eigenvalue of ``loadings.T @ loadings + diag(variances)``.
+
+    It lies between the smallest and the (q + 1)-th smallest variance, and is found by bisection:
+    with D less a number m on its diagonal, the matrix has as many eigenvalues below m as D has, and
+    as ``-1 - loadings @ D^-1 @ loadings.T`` has negative ones more than q (Haynsworth 1968).
+    """
+    q = len(loadings)
+    order = np.sort(variances)
+    low, high = np.log(order[0]), np.log(order[q])
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        rest = variances - np.exp(middle)
+        rest = np.where(rest == 0, np.finfo(float).tiny, rest)
+        inner = -np.eye(q) - (loadings / rest) @ loadings.T
+        n_below = (rest < 0).sum() + (np.linalg.eigvalsh(inner) < 0).sum() - q
+        low, high = (low, middle) if n_below > 0 else (middle, high)
+    return float(np.exp(high))

@@ -110,9 +110,9 @@ def new_totals(
 def new_work(model: Model, state: State) -> StepWork:
     """Allocate the scratch of an M step."""
     (K, d), axes = state.mixture.means.shape, len(state.own_axes)
-    square = scratch_shape(model.n_factors, d) if model.n_factors else (d, d)
+    scratch = scratch_shape(model.n_factors, d) if model.n_factors else (d, d)
     return StepWork(
-        np.ones(1, np.int64), np.empty(K), np.empty(model.scatter.shape(K, d)), np.empty(square),
+        np.ones(1, np.int64), np.empty(K), np.empty(model.scatter.shape(K, d)), np.empty(scratch),
         FamilyWork(
             state.axes, state.own_axes, np.empty((axes, d, d)), np.empty((1, d, d)),
             np.empty((axes, d)), state.variances,
@@ -124,21 +124,23 @@ def step_rule_of(
     model: Model, weight: float, n_rows: int, totals: Totals, mixture: Mixture, work: StepWork
 ) -> StepRule:
     """Return the M step's rule for a family and rows of a total weight; compile its kernel."""
-    address = address_of(
-        model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
-        work.mass, work.family, mixture.covariances,
-    )  # fmt: skip
+    if model.n_factors:
+        constrain = 0
+        given = model.family, float(model.reg_covar), totals, work.scatter, work.mass, mixture
+        move_factors = address_of(move_loadings, None, *given, work.upper)
+    else:
+        move_factors = 0
+        constrain = address_of(
+            model.constrain, len(model.scatter.shape(1, 1)), model.family, True, work.scatter,
+            work.mass, work.family, mixture.covariances,
+        )  # fmt: skip
     prior, least_mass = times(model.prior, weight), EMPTY_MASS * weight / n_rows
     reg_covar, fixed = float(model.reg_covar), model.fixed
     if fixed is None:
         fixed = Fixed(False, mixture.weights[:0], mixture.means[:0], mixture.covariances[:0])
     own = reg_covar, least_mass, weight, *_rule_of_degrees(model, least_mass, totals, mixture)
     posterior, variational = Posterior(0, False, 1.0), model.variational
-    move = 0
-    if model.n_factors:
-        given = model.family, reg_covar, totals, work.scatter, work.mass, mixture, work.upper
-        move = address_of(move_loadings, None, *given)
-    rule = StepRule(model.family, address, *own, prior, fixed, posterior, move)
+    rule = StepRule(model.family, constrain, *own, prior, fixed, posterior, move_factors)
     if variational is None:
         return rule
     kind, unit = (model.scatter is Scatter.DIAGONAL, model.is_whitened), variational.weight / weight

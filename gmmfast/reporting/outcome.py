@@ -43,7 +43,8 @@ def described(mixture: Any, names: list[str], order: NDArray[np.intp] | None = N
     order : ndarray of int of shape (K,), optional
         The components in another order.
     """
-    K, degrees = len(mixture._parameters(np.zeros(len(names))).weights), mixture._degrees()
+    mixture._check_fitted()
+    K, degrees = len(mixture.weights_), mixture._degrees()
     picked, factors = np.arange(K) if order is None else order, None
     if hasattr(mixture, "loadings_"):
         factors = mixture.loadings_[picked], mixture.specific_variances_[picked]

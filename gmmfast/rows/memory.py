@@ -363,7 +363,8 @@ class MemoryRows:
         separation = separated(density, self.n_rows)
         means = np.array(about, tiles.dtype, order="C")  # one type to compile for
         shape = scatter.shape(K, self.n_features)
-        shards = shard_count(self.n_rows, K * self.n_features, 8 * math.prod(shape))
+        n_sums = math.prod(shape) + K * density.n_factors * (self.n_features + 1)
+        shards = shard_count(self.n_rows, K * self.n_features, 8 * n_sums)
         if hints.sums is None:
             own = K, self.n_features, shape, density.tails is not None, density.n_factors
             hints.sums = make_sums(shards, *own)

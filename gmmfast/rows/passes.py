@@ -44,7 +44,8 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     density = _new_density(fit, dtype, layout)
     separation = new_separation(density, rows.n_rows)
     scatter = fit.totals.scatter.shape
-    n_shards = shard_count(rows.n_rows, K * d, 8 * math.prod(scatter))
+    n_sums = math.prod(scatter) + fit.totals.scores.size
+    n_shards = shard_count(rows.n_rows, K * d, 8 * n_sums)
     sums = make_sums(n_shards, K, d, scatter, mixture.degrees.size > 0, density.n_factors)
     about, of_density = np.empty((K, d), dtype), kind_of(density)
     kind, separating = (dtype, *of_density, mixture.covariances.ndim), 0
@@ -104,8 +105,8 @@ def _new_density(fit: Fit, dtype: np.dtype[Any], layout: int) -> Density:
 
 def kind_of(density: Density) -> tuple[int, bool, bool, bool]:
     """Return what the types of a density follow from, besides its element type."""
-    is_plain = density.whitening is None
-    return density.factors.ndim, is_plain, density.tails is None, density.filters is None
+    ndim, tails, filters = density.factors.ndim, density.tails is None, density.filters is None
+    return ndim, density.whitening is None, tails, filters
 
 
 def work_of_loop(n_rows: int, fit: Fit) -> int:

@@ -175,8 +175,7 @@ def test_extrapolated_moments__are_those_of_rows_or_refused(shape, is_of_rows):
         scatter = np.einsum("kii->ki", scatter).copy()
         if not is_of_rows:
             scatter[1, 2] = 0.9 * first[1, 2] ** 2 / mass[1]
-    totals = Totals(
-        np.zeros(1), np.zeros(1), np.zeros((3, 4)), mass, first, scatter, np.empty((2, 0))
-    )
+    none = np.empty((2, 0)), np.empty((0, 0, 0))
+    totals = Totals(np.zeros(1), np.zeros(1), np.zeros((3, 4)), mass, first, scatter, *none)
     left = np.empty(shape)
     assert interpreted(statistics.are_semidefinite)(totals, scatter, left) == is_of_rows

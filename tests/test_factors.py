@@ -24,6 +24,7 @@ from gmmfast import (
 )
 from gmmfast.em.factors import principal
 from gmmfast.kernels.filters import BLOCK, filter_shape, set_filters
+from gmmfast.kernels.separation import separated
 from gmmfast.models.factors import FactorAnalyzers, smallest_eigenvalue
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
@@ -138,6 +139,23 @@ def test_density__keeps_its_digits_where_the_noise_is_small(scale):
     squares = ((X.astype(L) @ factor.T) ** 2).sum()
     expected = -0.5 * (squares + len(X) * (log_det + d * np.log(2 * L(np.pi))))
     assert found == pytest.approx(float(expected), rel=1e-9)
+
+
+def test_separation__holds_the_distances_of_means():
+    case = drawn(9, 2, 3, apart=4.0)
+    parameters = start_of(case)
+    table = separated(parameters.density(np.dtype(np.float64)), 10_000)
+    matrices = parameters.matrices()
+    for o in range(3):
+        for k in range(3):
+            apart = parameters.means[o] - parameters.means[k]
+            direction = np.linalg.solve(matrices[k], apart)
+            gap = np.sqrt(apart @ direction)
+            assert table.gaps[o, k] == pytest.approx(gap, rel=1e-10, abs=1e-12)
+            if o != k:
+                assert_allclose(table.directions[o, k], direction / gap, rtol=1e-9, atol=1e-12)
+                spread = np.sqrt(direction @ matrices[o] @ direction) / gap
+                assert spread <= table.spreads[o, k] <= 1.02 * spread
 
 
 # --------------------------------------------------------------------------------------------- EM

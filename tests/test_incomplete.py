@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal
 
 import gmmfast
 from gmmfast import GaussianMixture
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import TYPES_WITHOUT_FACTORS
 from gmmfast.models import MODELS
 from gmmfast.parameters import Scatter
 from gmmfast.rows import MemoryRows
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge")
 
 X, LABELS = mixture(300, 4, 3, separation=2.0, seed=5)[:2]
 WEIGHTS = 0.5 + np.arange(len(X)) % 3
-MODEL_TYPES = [name for name in COVARIANCE_TYPES if name not in ("E", "V")]
+MODEL_TYPES = [name for name in TYPES_WITHOUT_FACTORS if name not in ("E", "V")]
 
 
 def lacking(X, share, seed=0):

@@ -6,7 +6,7 @@ from data import mixture
 from test_incomplete import lacking
 
 from gmmfast import GaussianMixture, GaussianMixtureIC
-from gmmfast.data.constraints import COVARIANCE_TYPES
+from gmmfast.data.constraints import TYPES_WITHOUT_FACTORS
 from gmmfast.rows import MemoryRows
 from gmmfast.rows.dependence import Dependence
 from gmmfast.rows.incomplete import IncompleteRows
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*did not converge", "ignore:The
 
 X = mixture(200, 3, 2, separation=4.0, seed=5)[0]
 GAPS = lacking(X, 0.25)
-TYPES = [name for name in COVARIANCE_TYPES if name not in ("E", "V")]
+TYPES = [name for name in TYPES_WITHOUT_FACTORS if name not in ("E", "V")]
 FEW = ["EII", "VVI", "VVV"]
 CRITERIA = ("log_likelihood", "bic", "icl")
 

@@ -84,7 +84,8 @@ def test_equal_components_share_equally():
 
 
 @pytest.mark.parametrize(
-    ("covariance_type", "n_features", "n_components"), [("diag", 3, 20), ("full", 9, 4)]
+    ("covariance_type", "n_features", "n_components"),
+    [("diag", 3, 20), ("full", 9, 4), ("factor", 9, 4)],
 )
 def test_table_of_a_fit__follows_its_means(covariance_type, n_features, n_components, monkeypatch):
     """The table of each pass is of the mixture of that pass: one from before would prune rows."""
@@ -101,7 +102,7 @@ def test_table_of_a_fit__follows_its_means(covariance_type, n_features, n_compon
 def table_of(means, factors, n_rows=10**6):
     """A table of bounds."""
     constants, noise = np.zeros(len(means), means.dtype), np.full(1, -np.inf, means.dtype)
-    return separated(Density(constants, means, factors, None, noise, None), n_rows)
+    return separated(Density(constants, means, factors, None, noise, None, None), n_rows)
 
 
 @pytest.mark.plain

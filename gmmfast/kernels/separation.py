@@ -42,10 +42,12 @@ def no_separation(means: NDArray) -> Separation:
     return Separation(nothing, nothing.copy(), np.empty((0, 0, means.shape[1]), means.dtype))
 
 
-def new_separation(density: Density, n_rows: int) -> Separation:
+def new_separation(
+    means: NDArray, factors: NDArray, n_rows: int, filters: NDArray | None = None
+) -> Separation:
     """Allocate the table; an empty one where it is too large or does not pay."""
-    means, factors, (K, d) = density.means, density.factors, density.means.shape
-    has_directions = (factors.ndim == 3 or density.filters is not None) and d >= SMALLEST
+    K, d = means.shape
+    has_directions = (factors.ndim == 3 or filters is not None) and d >= SMALLEST
     is_worth = n_rows >= ROWS_PER_COMPONENT * K and (has_directions or K >= FEW)
     if not is_worth or K * K * d > LARGEST:
         return no_separation(means)
@@ -56,7 +58,7 @@ def new_separation(density: Density, n_rows: int) -> Separation:
 
 def separated(density: Density, n_rows: int) -> Separation:
     """Return the table."""
-    table = new_separation(density, n_rows)
+    table = new_separation(density.means, density.factors, n_rows, density.filters)
     if table.gaps.size > 0:
         separate(density, table)
     return table

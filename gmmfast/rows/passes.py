@@ -42,7 +42,7 @@ def new_pass(rows: MemoryRows, fit: Fit, layout: int, guesses: NDArray[np.int64]
     mixture, (K, d) = fit.mixture, fit.mixture.means.shape
     tiles, row_weights, _ = rows.packed_in(dtype)
     density = _new_density(fit, dtype, layout)
-    separation = new_separation(density, rows.n_rows)
+    separation = new_separation(density.means, density.factors, rows.n_rows, density.filters)
     scatter = fit.totals.scatter.shape
     n_sums = math.prod(scatter) + fit.totals.scores.size
     n_shards = shard_count(rows.n_rows, K * d, 8 * n_sums)

@@ -104,6 +104,17 @@ class Parameters:
         noise = self.covariances[:, :, None] * np.eye(self.means.shape[1])
         return np.asarray(self.loadings.swapaxes(1, 2) @ self.loadings + noise)
 
+    def along(self, features: list[int]) -> Self:
+        """Return factor analyzers of some features; without filters and log determinants."""
+        assert self.loadings is not None
+        own = {
+            name: getattr(self, name)[:, features] for name in ("means", "covariances", "factors")
+        }
+        log_dets = np.full(len(self.weights), np.nan)
+        return replace(
+            self, **own, loadings=self.loadings[:, :, features], filters=None, log_dets=log_dets
+        )
+
     def variances(self) -> Floats:
         """Return the variances (K, d) of the features in each component."""
         own = self.covariances

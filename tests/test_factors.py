@@ -1,6 +1,7 @@
 """Factor analyzers: covariances of few factors, in time linear in the columns."""
 
 import copy
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +22,9 @@ from gmmfast import (
     em,
     from_dict,
     inference,
+    load,
 )
+from gmmfast.cli import main
 from gmmfast.em.factors import principal
 from gmmfast.kernels.filters import BLOCK, filter_shape, set_filters
 from gmmfast.kernels.separation import separated
@@ -412,6 +415,47 @@ def test_search__resumes(tmp_path):
     assert_allclose(again.results_["bic"], whole.results_["bic"], rtol=1e-10)
 
 
+def test_search__over_many_columns_makes_no_matrix():
+    d = 8000  # with matrices, this takes minutes
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(40, 1)) * rng.normal(size=d) + rng.normal(size=(40, d))
+    own = {"covariance_types": ["factor", "diag"], "reg_covar": 0.1, "max_iter": 3, "tol": 0.1}
+    search = GaussianMixtureIC([1], **own).fit(X)
+    assert search.best_covariance_type_ == "factor"
+    X[:, 7] = 1.0
+    search.set_params(reg_covar=0.0)
+    assert "Leave out column 7, whose values are all equal" in refusal(search.fit, X)
+
+
+def test_command_line__fits_selects_and_classifies(tmp_path, capsys):
+    X, labels = drawn(6, 2, 2, apart=4.0).X, np.arange(300) % 2
+    table = tmp_path / "rows.csv"
+    header = ",".join(f"x{j}" for j in range(6)) + ",kind"
+    np.savetxt(table, np.c_[X, labels], delimiter=",", header=header, comments="")
+    columns = ["--columns", "x0,x1,x2,x3,x4,x5"]
+    kind = ["--covariance", "factor", "--factors", "2"]
+    out = str(tmp_path / "model.npz")
+    command = [str(table), *columns, "-k", "2", *kind, "--standardize", "--json", "--out", out]
+    main(["fit", *command])
+    report = json.loads(capsys.readouterr().out)
+    saved = load(out)
+    assert report["n_factors"] == saved.n_factors == 2
+    assert_allclose(saved.loadings_, report["loadings"], rtol=1e-10)
+    plain = GaussianMixture(2, covariance_type="factor", n_factors=2, random_state=0).fit(X)
+    assert saved.score(X) == pytest.approx(plain.score(X), abs=0.1)
+    main(["info", out])
+    assert "factors" in capsys.readouterr().out
+    models = ["--covariance", "factor,VVI", "--factors", "1:2"]
+    main(["select", str(table), *columns, "-k", "1:2", *models])
+    assert "factor(2)" in capsys.readouterr().out
+    main(["classify", str(table), "--target", "kind", "-k", "1", *kind, "--folds", "0"])
+    assert "factor" in capsys.readouterr().out
+    unused = ["fit", *command[:1], "-k", "2", "--factors", "2"]
+    for wrong in (unused, ["fit", *command, "--bootstrap", "9"]):
+        assert main(wrong) == 2
+        assert "factor" in capsys.readouterr().err
+
+
 def test_principal__has_as_many_loadings_as_factors():
     rng = np.random.default_rng(6)
     residuals = np.outer(rng.normal(size=3), np.ones(5))
@@ -459,7 +503,7 @@ def test_impute__takes_the_correlations(fitted):
 def test_parameters__that_are_changed_after_the_fit_are_refused(fitted):
     X, mixture = fitted
     for change, match in [
-        ({"missing_values": "marginalize"}, "need missing_values='raise'"),
+        ({"missing_values": "marginalize"}, "do not go with missing_values"),
         ({"covariance_type": "full"}, "do not go with"),
         ({"n_factors": 3}, "do not go with"),
         ({"n_factors": 0}, "must be an int"),
@@ -493,10 +537,10 @@ def test_summary__of_attributes_set_by_hand():
     ("params", "match"),
     [
         ({"n_factors": 3}, "fewer than columns; got n_factors=3 and 3 columns"),
-        ({"prior": Prior()}, "Factor analyzers need prior=None; got Prior"),
-        ({"missing_values": "marginalize"}, "need missing_values='raise'"),
-        ({"fixed": {"means": True}, "means_init": [[0, 0, 0]]}, "need fixed=None"),
-        ({"precisions_init": [np.eye(3)]}, "need precisions_init=None"),
+        ({"prior": Prior()}, "do not go with prior; got Prior"),
+        ({"missing_values": "marginalize"}, "not go with missing_values; got 'marginalize'"),
+        ({"fixed": {"means": True}, "means_init": [[0, 0, 0]]}, "not go with fixed; got a value"),
+        ({"precisions_init": [np.eye(3)]}, "not go with precisions_init; got a value"),
         ({"covariance_ratio": 3.0}, "covariance_ratio"),
         ({"n_factors": 0}, "'n_factors' parameter of GaussianMixture must be an int"),
     ],
@@ -523,6 +567,9 @@ def test_refusals__say_what_to_do():
     assert "(1, 2, q)" in refusal(make, *own, **kind, loadings=[[1.0]])
     wrong = [1.0], [[0.0, 0.0]], [[-1.0, 1.0]]
     assert "positive" in refusal(make, *wrong, **kind, loadings=loadings)
+    two = [0.5, 0.5], np.zeros((2, 2)), [[1.0, 1.0], [2.0, 1.0]]
+    tied = {"covariance_type": "factor-tied", "loadings": np.ones((2, 2, 1))}
+    assert "the same in all components" in refusal(make, *two, **tied)
     made = make(*own, **kind, loadings=loadings)
     assert "up to rotations" in refusal(inference.bootstrap, made, X[:, :2])
     assert "cannot stay" in refusal(GaussianMixture.beside, made, 2)

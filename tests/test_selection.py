@@ -529,6 +529,10 @@ def test_scales_for_the_tree():
     weights = np.ones(200)
     np.testing.assert_allclose(np.cov(whitened(X, weights).T, bias=True), np.eye(2), atol=1e-10)
     np.testing.assert_allclose(standardized(X, weights).std(axis=0), 1.0)
+    wide = np.random.default_rng(0).normal(size=(7, 9))  # fewer rows than columns
+    weights = np.arange(1.0, 8.0)
+    found = np.cov(whitened(wide, weights).T, aweights=weights, bias=True)
+    np.testing.assert_allclose(found, np.eye(6), atol=1e-10)
 
 
 def test_all_codes_are_tried_by_default(X):

@@ -160,7 +160,7 @@ def _add_fit(commands: Any) -> None:
     help = "covariance model; E and V are for one column (full)"
     add("--covariance", choices=COVARIANCE_TYPES, default="full", help=help)
     help = "factors of each component, with --covariance factor or factor-tied (1)"
-    add("--factors", type=values.positive, default=1, metavar="Q", help=help)
+    add("--factors", type=values.positive, metavar="Q", help=help)
     add(
         "--tol",
         type=float,
@@ -220,7 +220,7 @@ def _add_select(commands: Any) -> None:
         "of one column E and V)",
     )
     help = "numbers of factors to try with factor and factor-tied (1)"
-    add("--factors", type=values.counts, default=[1], metavar="A:B", help=help)
+    add("--factors", type=values.factors, metavar="A:B", help=help)
     add("--criterion", choices=CRITERIA, default="bic", help="criterion to minimize (bic)")
     add("--tol", type=float, default=1e-6, help="stop a fit at a smaller gain per row (1e-6)")
     add(

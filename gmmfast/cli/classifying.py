@@ -12,7 +12,8 @@ from gmmfast.cli import values
 from gmmfast.cli.data import Data, note, read, source, warnings_as_notes
 from gmmfast.cli.words import own_warnings
 from gmmfast.data.classes import UNKNOWN, stratified_folds
-from gmmfast.data.constraints import TYPES_WITHOUT_FACTORS, require_columns
+from gmmfast.data.constraints import COVARIANCE_TYPES, FACTOR_MODELS, require_columns
+from gmmfast.data.factors import require_factor_model
 from gmmfast.estimators.classifier import KINDS, GaussianMixtureClassifier
 from gmmfast.estimators.mixture import GaussianMixture
 from gmmfast.estimators.selection import GaussianMixtureIC
@@ -32,7 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     help = f"components per class (the best of 1 to {MOST} by BIC, under mclust's prior)"
     add("-k", "--components", type=values.positive, metavar="K", help=help)
     help = "covariance model (the best by BIC)"
-    add("--covariance", choices=TYPES_WITHOUT_FACTORS, metavar="MODEL", help=help)
+    add("--covariance", choices=COVARIANCE_TYPES, metavar="MODEL", help=help)
+    help = "numbers of factors to try with --covariance factor or factor-tied (1)"
+    add("--factors", type=values.factors, metavar="A:B", help=help)
     add("--reg-covar", type=float, default=0.0, metavar="R", help="added to variances (0)")
     help = "folds of cross-validation, 0 for none (5)"
     add("--folds", type=values.whole, default=5, metavar="N", help=help)
@@ -51,6 +54,7 @@ def classify(arguments: argparse.Namespace) -> None:
     assert isinstance(data.rows, np.ndarray) and data.labels is not None
     if arguments.covariance is not None:
         require_columns([arguments.covariance], len(data.names))
+    require_factor_model(arguments.factors, [arguments.covariance or "all"])
     labels, origin = _labels(data.labels, arguments), source(arguments)
     model = _classifier(arguments)
     with warnings_as_notes(), own_warnings():
@@ -87,9 +91,10 @@ def _classifier(arguments: argparse.Namespace) -> GaussianMixtureClassifier:
     counts: Any = range(1, MOST + 1) if arguments.components is None else arguments.components
     types: Any = "all" if arguments.covariance is None else [arguments.covariance]
     own: dict[str, Any] = {"reg_covar": arguments.reg_covar, "random_state": arguments.seed}
-    if arguments.kind == "mclustda":
+    if arguments.kind == "mclustda" and arguments.covariance not in FACTOR_MODELS:
         own["prior"] = "mclust"
-    search = GaussianMixtureIC(counts, covariance_types=types, **own)
+    n_factors = arguments.factors or [1]
+    search = GaussianMixtureIC(counts, covariance_types=types, n_factors=n_factors, **own)
     return GaussianMixtureClassifier(search, kind=arguments.kind)
 
 

@@ -15,6 +15,7 @@ from gmmfast.cli.pictures import draw_components, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import OPTIONS, own_warnings
 from gmmfast.data.constraints import FACTOR_MODELS, require_columns
+from gmmfast.data.factors import require_factor_model
 from gmmfast.data.prior import Prior
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.mixture import GaussianMixture
@@ -42,6 +43,7 @@ def fit(arguments: argparse.Namespace) -> int:
     columns = arguments.weight_column, arguments.init_labels
     data = read(arguments, *columns, may_miss=may_miss(arguments))
     require_columns([arguments.covariance], len(data.names))
+    require_factor_model(arguments.factors, [arguments.covariance])
     if arguments.bootstrap is not None and not isinstance(data.rows, np.ndarray):
         raise ValueError(
             "--bootstrap needs rows in memory, and these are read in pieces. Fit a sample of them, "
@@ -53,7 +55,7 @@ def fit(arguments: argparse.Namespace) -> int:
     settings = {
         "n_components": n_components,
         "covariance_type": arguments.covariance,
-        "n_factors": arguments.factors,
+        "n_factors": arguments.factors or 1,
         "tol": arguments.tol,
         "max_iter": arguments.max_iter,
         "n_init": arguments.n_init,

@@ -46,6 +46,7 @@ def _members(model: GaussianMixture) -> dict[str, Any]:
     return {
         "n_components": len(model.weights_),
         "covariance_type": model.covariance_type,
+        **({"n_factors": model.n_factors} if hasattr(model, "loadings_") else {}),
         "n_columns": model.means_.shape[1],
         "columns": feature_names(model) or None,
         "dtype": model.means_.dtype.name,
@@ -87,6 +88,7 @@ def _lines(model: GaussianMixture) -> dict[str, str]:
     lines = {
         "components": f"{facts['n_components']}{kind}",
         "covariance": facts["covariance_type"],
+        **({"factors": str(facts["n_factors"])} if "n_factors" in facts else {}),
         "columns": ", ".join(columns) if columns else f"{facts['n_columns']}, without names",
         "numbers": facts["dtype"],
         "rows of the fit": f"{facts['total_weight']:g}",

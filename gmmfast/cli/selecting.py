@@ -11,6 +11,7 @@ from gmmfast.cli.pictures import draw_criterion, require_picture
 from gmmfast.cli.streams import require_model_output
 from gmmfast.cli.words import own_warnings
 from gmmfast.data.constraints import Criterion, as_list, require_columns
+from gmmfast.data.factors import require_factor_model
 from gmmfast.data.validation import check_features
 from gmmfast.estimators.selection import GaussianMixtureIC
 from gmmfast.reporting.outcome import report_of, saved_form
@@ -27,6 +28,7 @@ def select(arguments: argparse.Namespace) -> int:
     require_picture(arguments.plot)
     data = read(arguments, arguments.weight_column, may_miss=may_miss(arguments))
     require_columns(as_list(arguments.covariance), len(data.names))
+    require_factor_model(arguments.factors, as_list(arguments.covariance))
     require_rows(data, 1, arguments)
     scaling = Scaling.of(data, data.names) if arguments.standardize else None
     search = GaussianMixtureIC()
@@ -38,7 +40,7 @@ def select(arguments: argparse.Namespace) -> int:
     search.set_params(
         n_components=arguments.components,
         covariance_types=arguments.covariance,
-        n_factors=arguments.factors,
+        n_factors=arguments.factors or [1],
         criterion=arguments.criterion,
         tol=arguments.tol,
         reg_covar=arguments.reg_covar,

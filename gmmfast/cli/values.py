@@ -42,6 +42,15 @@ def counts(text: str) -> list[int] | str:
     return found
 
 
+def factors(text: str) -> list[int]:
+    """Numbers of factors, as of components; no ``auto``."""
+    if text == "auto":
+        raise argparse.ArgumentTypeError("must be numbers from 1, such as 1:9 or 2,4; got 'auto'")
+    found = counts(text)
+    assert isinstance(found, list)
+    return found
+
+
 def models(text: str) -> str | list[str]:
     """``all``, or names of covariance models."""
     if text == "all":

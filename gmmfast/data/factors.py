@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmmfast.data.constraints import COVARIANCE_TYPES, FACTOR_MODELS, CovarianceType, as_list
 from gmmfast.data.given import given_array
+from gmmfast.data.prior import Prior
 
 Floats = NDArray[np.float64]
 
@@ -65,9 +66,10 @@ def require_possible(
     for name, needed in REQUIRED.items():
         value = settings.get(name, needed)
         if value is not needed and not (isinstance(needed, str) and value == needed):
+            given = repr(value) if isinstance(value, str | float | Prior) else "a value"
             raise ValueError(
-                f"Factor analyzers need {name}={needed!r}; got {value!r}. Set it back, or use "
-                "another covariance_type than 'factor' and 'factor-tied'."
+                f"covariance_type 'factor' and 'factor-tied' do not go with {name}; got {given}. "
+                f"Leave {name} out, or use another covariance_type."
             )
     most = max(int(count) for count in as_list(settings["n_factors"]))
     if most >= n_features:
@@ -75,6 +77,15 @@ def require_possible(
             f"Factors must be fewer than columns; got n_factors={most} and {n_features} "
             f"{'column' if n_features == 1 else 'columns'}. Lower n_factors, or use another "
             "covariance_type."
+        )
+
+
+def require_factor_model(n_factors: Any, covariance_types: Iterable[str]) -> None:
+    """Raise ValueError for a number of factors that no model takes."""
+    if n_factors is not None and not {*covariance_types} & {*FACTOR_MODELS}:
+        raise ValueError(
+            f"n_factors={n_factors} goes with covariance_type=factor or factor-tied; got "
+            f"{', '.join(covariance_types)}. Leave it out, or name one of these."
         )
 
 
@@ -90,7 +101,7 @@ def require_loadings(covariance_type: str, are_given: bool) -> None:
 
 
 def check_loadings(
-    loadings: Any, variances: Any, n_components: int, n_features: int
+    loadings: Any, variances: Any, covariance_type: str, n_components: int, n_features: int
 ) -> tuple[Floats, Floats]:
     """Turn loadings (K, d, q) and specific variances (K, d) or (d,) into arrays.
 
@@ -115,5 +126,10 @@ def check_loadings(
     if not (np.isfinite(found).all() and np.isfinite(own).all() and (own > 0).all()):
         raise ValueError(
             "'loadings' must be finite, and specific variances finite and positive. Correct them."
+        )
+    if covariance_type == COMMON_SPECIFIC and own.ndim == 2 and np.ptp(own, axis=0).any():
+        raise ValueError(
+            "Specific variances of the model factor-tied must be the same in all components. "
+            "Correct them, or use covariance_type='factor'."
         )
     return found, np.array(np.broadcast_to(own, (K, d)))

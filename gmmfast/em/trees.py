@@ -58,12 +58,19 @@ def trees(points: Floats, weights: Floats) -> list[Tree]:
 def whitened(points: Floats, weights: Floats) -> Floats:
     """Return the rows in uncorrelated coordinates of unit variance.
 
-    Directions without variance are left out.
+    Directions without variance are left out. Of fewer rows than columns, from their products.
     """
-    covariance = covariance_of(points, weights)
+    is_wide = len(points) < points.shape[1]
+    if is_wide:
+        residuals, roots = centered(points, weights), np.sqrt(weights / weights.sum())
+        points = residuals @ (residuals * roots[:, None]).T
+        covariance = points * roots[:, None]
+    else:
+        covariance = covariance_of(points, weights)
     values, vectors = np.linalg.eigh(covariance)
     present = values > 1e-12 * max(values[-1], np.finfo(float).tiny)
-    return np.asarray(points @ (vectors[:, present] / np.sqrt(values[present])))
+    scales = values[present] if is_wide else np.sqrt(values[present])
+    return np.asarray(points @ (vectors[:, present] / scales))
 
 
 def standardized(points: Floats, weights: Floats) -> Floats:

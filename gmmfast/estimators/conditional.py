@@ -245,8 +245,13 @@ class ConditionalMixture(FittedMixture):
 
     def _along(self, indices: list[int]) -> Parameters:
         """Return the mixture of some features about the origin, with matrices as covariances."""
-        weights, means, covariances = self._attributes("covariances_")
-        matrices = self._model().matrices(covariances, *means.shape)[:, indices][:, :, indices]
+        if self._model().n_factors:
+            own = self._parameters(np.zeros(self.means_.shape[1])).along(indices)
+            weights, means, matrices = own.weights, own.means, own.matrices()
+            indices = [*range(len(indices))]
+        else:
+            weights, means, covariances = self._attributes("covariances_")
+            matrices = self._model().matrices(covariances, *means.shape)[:, indices][:, :, indices]
         try:
             found = Full().of_covariances(weights / weights.sum(), means[:, indices], matrices)
         except IllDefinedCovarianceError as error:

@@ -690,7 +690,9 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         if loadings is None:
             covariances = check_covariances(covariances, covariance_type, n_components, d)
         else:
-            loadings, covariances = check_loadings(loadings, covariances, n_components, d)
+            loadings, covariances = check_loadings(
+                loadings, covariances, covariance_type, n_components, d
+            )
             mixture.n_factors = loadings.shape[2]
             require_possible(vars(mixture), [covariance_type], d)
         names = None if feature_names is None else check_feature_names(feature_names, d)

@@ -37,7 +37,8 @@ from gmmfast.files import outcomes
 from gmmfast.files.outcomes import SearchCheckpoint
 from gmmfast.files.seen import Seen
 from gmmfast.kernels.threads import thread_count
-from gmmfast.models import Noise, model_of
+from gmmfast.models import Noise, maker_of, model_of
+from gmmfast.parameters import Scatter
 from gmmfast.reporting.outcome import described, feature_names, scored
 from gmmfast.reporting.report import PYTHON, Summary, fit_as_text
 from gmmfast.rows import Origin, Rows, open_rows
@@ -303,7 +304,9 @@ class GaussianMixtureIC(LabelingEstimator):
         helper = helped_fits(self.n_jobs, *shape, *kind)
         with SearchBar(scope.n_candidates, progress) as bar, helper:
             store = self._store(checkpoint, rows, names, rng)
-            dependence = Dependence.of(rows)
+            families = [maker_of(name)() for name in scope.models]
+            has_matrices = any(own.scatter is not Scatter.DIAGONAL for own in families)
+            dependence = Dependence.of(rows, has_matrices)
             has_floor = self.covariance_ratio is not None or self.prior is not None
             is_singular = dependence.is_certain and self.reg_covar == 0 and not has_floor
             search = Search(

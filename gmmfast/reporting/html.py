@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from gmmfast.reporting.outcome import feature_names
-from gmmfast.reporting.report import bound_name, significant
+from gmmfast.reporting.report import bound_name, factor_words, significant
 from gmmfast.reporting.table import short
 
 MOST_COMPONENTS = 12  # lines of a table
@@ -175,7 +175,10 @@ def _caption(mixture: Any, K: int, d: int) -> list[str]:
     shown = "weights and means"
     if mixture._degrees() is not None:
         shown = "weights, degrees of freedom (df) and means of t components"
-    lines = [f"{shown}, {mixture.covariance_type} covariance"]
+    covariance = f"{mixture.covariance_type} covariance"
+    if hasattr(mixture, "loadings_"):
+        covariance += f" ({factor_words(mixture.loadings_)})"
+    lines = [f"{shown}, {covariance}"]
     if K > MOST_COMPONENTS or d > MOST_FEATURES:
         lines.append(
             f"{min(K, MOST_COMPONENTS)} of {K} components, {min(d, MOST_FEATURES)} of {d} features"

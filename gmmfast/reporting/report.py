@@ -180,6 +180,7 @@ def fit_as_json(report: FitReport) -> str:
         "columns": report.names,
         "n_components": len(report.weights),
         "covariance_type": report.covariance_type,
+        **({} if report.loadings is None else {"n_factors": report.loadings.shape[2]}),
         "covariance_structure": report.structure,
         "standardized": report.standardized,
         "weights": _plain(report.weights),
@@ -254,8 +255,19 @@ def _title(report: FitReport) -> str:
     kind = "component" if report.degrees_of_freedom is None else "t component"
     return (
         f"{report.source}: {shape}; "
-        f"{_count(n_components, kind)}, {report.covariance_type} covariance{scaled}"
+        f"{_count(n_components, kind)}, {covariance_words(report)}{scaled}"
     )
+
+
+def covariance_words(report: FitReport) -> str:
+    """Return the covariance model in words, with the number of factors."""
+    words = f"{report.covariance_type} covariance"
+    return words if report.loadings is None else f"{words} ({factor_words(report.loadings)})"
+
+
+def factor_words(loadings: Array) -> str:
+    """Return how many factors loadings (K, d, q) are of."""
+    return _count(loadings.shape[2], "factor")
 
 
 def weight_of_all(report: FitReport) -> float:

@@ -34,9 +34,24 @@ class Dependence:
     )  # column: the columns it follows from
 
     @classmethod
-    def of(cls, rows: Rows) -> Self:
-        """Examine rows, in one or two passes."""
-        return cls._of_known(rows) if rows.lack_values else cls._of_complete(rows)
+    def of(cls, rows: Rows, has_matrices: bool = True) -> Self:
+        """Examine rows, in one or two passes.
+
+        Without covariance matrices only constant columns matter, which takes no array (d, d).
+        """
+        if rows.lack_values:
+            return cls._of_known(rows)
+        return cls._of_complete(rows) if has_matrices else cls._of_variances(rows)
+
+    @classmethod
+    def _of_variances(cls, rows: Rows) -> Self:
+        variances, d = covariance_of(rows, Scatter.DIAGONAL), rows.n_features
+        if not (np.isfinite(variances).all() and (variances[variances > 0] > LEAST_VARIANCE).all()):
+            return cls(d, have_squares=False)
+        constant = np.flatnonzero(variances == 0)
+        if constant.size and np.ptp(_some(rows)[:, constant], axis=0).any():
+            return cls(d, have_squares=False)
+        return cls(d, constant=constant.tolist())
 
     @classmethod
     def _of_known(cls, rows: Rows) -> Self:
@@ -116,14 +131,17 @@ def dependent_columns(covariance: Floats, share: float | None = None) -> dict[in
     deviations = np.sqrt(covariance.diagonal())
     correlations = covariance / deviations[:, None] / deviations
     independent: list[int] = []
-    found = {}
+    found, inverse = {}, np.zeros((d, d))  # of the Cholesky factor of the independent columns
     for j in range(d):
-        known, own = correlations[np.ix_(independent, independent)], correlations[independent, j]
-        shares = np.linalg.solve(known, own) if independent else np.zeros(0)
-        if 1 - own @ shares > share:
+        n = len(independent)
+        factor = inverse[:n, :n]
+        row = factor @ correlations[independent, j]
+        left = 1 - row @ row
+        if left > share:
+            inverse[n, :n], inverse[n, n] = -(row @ factor) / np.sqrt(left), 1 / np.sqrt(left)
             independent.append(j)
         else:
-            parts = np.abs(shares) > NEGLIGIBLE
+            parts = np.abs(row @ factor) > NEGLIGIBLE
             found[j] = [i for i, is_part in zip(independent, parts, strict=True) if is_part]
     return found
 

@@ -12,10 +12,10 @@ from gmmfast.search.results import NOT_REACHED, Results
 
 
 def are_all_singular(fits: Sequence[CandidateFit]) -> bool:
-    """Whether there are candidates with correlations, and the covariances of all of them failed."""
+    """Whether the covariances of all candidates with correlations failed; without any, of all."""
     scatters = {name: maker_of(name)().scatter for _, name in (fit.candidate for fit in fits)}
     free = [fit for fit in fits if scatters[fit.candidate.covariance_type] is not Scatter.DIAGONAL]
-    return bool(free) and all(fit.failure == SINGULAR for fit in free)
+    return bool(fits) and all(fit.failure == SINGULAR for fit in free or fits)
 
 
 def why_none(fits: Sequence[CandidateFit], remedy: str) -> str:
@@ -31,6 +31,11 @@ def why_none(fits: Sequence[CandidateFit], remedy: str) -> str:
     failures = dict.fromkeys(fit.failure for fit in fits if fit.failure)
     collapsed = sum(fit.degenerate for fit in fits)
     found = [*failures, *([f"{collapsed} of them collapsed"] if collapsed else [])]
+    if not found:
+        return (
+            f"None of {len(fits)} candidates can be ranked: the criterion is infinite, as they "
+            "have more parameters than rows. Use another criterion, or fewer components or factors."
+        )
     if found == [TOO_FEW]:
         remedy = "Lower n_components, or provide more rows."
     return f"None of {len(fits)} candidates can be ranked: {'; '.join(found)}. " + (

@@ -248,8 +248,9 @@ def test_fit__finds_the_factors_that_made_the_rows():
     strengths = np.einsum("kqq->kq", products)
     assert_allclose(products, strengths[:, :, None] * np.eye(3), atol=1e-8)
     assert (np.diff(strengths) < 0).all()
-    largest = np.abs(mixture.loadings_).argmax(axis=1)[:, None]
-    assert (np.take_along_axis(mixture.loadings_, largest, axis=1) > 0).all()
+    scaled = mixture.loadings_ / scale
+    largest = np.abs(scaled).argmax(axis=1)[:, None]
+    assert (np.take_along_axis(scaled, largest, axis=1) > 0).all()
 
 
 def test_fit__of_fewer_rows_than_columns():

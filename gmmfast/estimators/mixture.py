@@ -212,7 +212,8 @@ class GaussianMixture(FittingMixture, DescribedMixture, PenalizedMixture, Condit
         and "spherical".
     loadings_ : ndarray of shape (K, d, q)
         Of factor analyzers: covariances of features and factors. Factors are independent given the
-        features, the most informative first; the largest loading of each is positive.
+        features, the most informative first; in units of the specific deviations, the largest
+        loading of each is positive.
     specific_variances_ : ndarray of shape (K, d)
         Of factor analyzers: variances of the features given the factors.
     converged_ : bool

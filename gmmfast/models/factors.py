@@ -127,13 +127,16 @@ class FactorAnalyzers(Model):
         return super().shapes(K, d) | {"covariances": (K, d)} | own
 
     def attributes(self, parameters: Parameters) -> dict[str, Floats]:
-        """Return loadings (K, d, q), orthogonal in units of the noise, the strongest first."""
+        """Return loadings (K, d, q), orthogonal in units of the noise, the strongest first.
+
+        In these units the largest of each is positive, whatever the units of the columns.
+        """
         assert parameters.loadings is not None
         deviations = np.sqrt(parameters.covariances)[:, None]
         _, lengths, axes = np.linalg.svd(parameters.loadings / deviations, full_matrices=False)
-        loadings = lengths[:, :, None] * axes * deviations
-        largest = np.abs(loadings).argmax(axis=2)[:, :, None]
-        loadings *= np.where(np.take_along_axis(loadings, largest, axis=2) < 0, -1.0, 1.0)
+        largest = np.abs(axes).argmax(axis=2)[:, :, None]
+        signs = np.where(np.take_along_axis(axes, largest, axis=2) < 0, -1.0, 1.0)
+        loadings = signs * lengths[:, :, None] * axes * deviations
         return {
             "loadings_": np.ascontiguousarray(loadings.swapaxes(1, 2)),
             "specific_variances_": parameters.covariances,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from data import copies_of, refusal
+from data import copies_of, load_unnamed, refusal
 from extended import L, inverse_cholesky
 from numpy.testing import assert_allclose
 from scipy.special import logsumexp
@@ -22,7 +22,6 @@ from gmmfast import (
     em,
     from_dict,
     inference,
-    load,
 )
 from gmmfast.cli import main
 from gmmfast.em.factors import principal
@@ -439,7 +438,7 @@ def test_command_line__fits_selects_and_classifies(tmp_path, capsys):
     command = [str(table), *columns, "-k", "2", *kind, "--standardize", "--json", "--out", out]
     main(["fit", *command])
     report = json.loads(capsys.readouterr().out)
-    saved = load(out)
+    saved = load_unnamed(out)
     assert report["n_factors"] == saved.n_factors == 2
     assert_allclose(saved.loadings_, report["loadings"], rtol=1e-10)
     plain = GaussianMixture(2, covariance_type="factor", n_factors=2, random_state=0).fit(X)
@@ -452,6 +451,7 @@ def test_command_line__fits_selects_and_classifies(tmp_path, capsys):
     main(["classify", str(table), "--target", "kind", "-k", "1", *kind, "--folds", "0"])
     assert "factor" in capsys.readouterr().out
     unused = ["fit", *command[:1], "-k", "2", "--factors", "2"]
+    command.remove("--standardize")
     for wrong in (unused, ["fit", *command, "--bootstrap", "9"]):
         assert main(wrong) == 2
         assert "factor" in capsys.readouterr().err

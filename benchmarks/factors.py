@@ -15,7 +15,7 @@ from gmmfast import GaussianMixture
 
 N_ROWS, D, K, Q = 100_000, 256, 20, 8
 APART = (0.0, 0.3, 1.0)  # standard deviation of the means: alike, near each other, far apart
-SHORT, LONG, BURN_IN = 1, 6, 2  # iterations
+SHORT, LONG = 2, 12  # iterations
 FASTER = 5.0
 FACTOR, FULL = "factor", "full"
 # held-out digits
@@ -99,7 +99,8 @@ def _fit_from(mixture: GaussianMixture, X: Any, count: int) -> Any:
         fit = mixture.__sklearn_clone__()
         vars(fit).update(vars(mixture))
         fit.set_params(warm_start=True, max_iter=count, tol=0)
-        quietly(lambda: fit.fit(X))
+        with quietly():
+            fit.fit(X)
 
     return run
 
@@ -118,7 +119,8 @@ def held_out(plan: Plan) -> dict[str, list[float]]:
                     COMPONENTS, covariance_type=name, n_factors=FACTORS, reg_covar=REG_COVAR,
                     max_iter=300, random_state=seed,
                 )  # fmt: skip
-                quietly(lambda own=mixture, rows=rest: own.fit(X[rows]))
+                with quietly():
+                    mixture.fit(X[rest])
                 scores.append(mixture.score(X[fold]))
     return found
 

@@ -47,7 +47,7 @@ def drawn(d, q, K, n=300, seed=0, apart=2.0):
 
 
 def start_of(case, model=None):
-    """The mixture near the one that rows are drawn from, about their center."""
+    """A mixture near that of the rows, about their center."""
     means, variances, loadings = case.own
     if model is not None and model.is_common:
         variances = np.broadcast_to(variances.mean(axis=0), variances.shape)
@@ -567,7 +567,8 @@ def test_refusals__say_what_to_do():
     kind = {"covariance_type": "factor"}
     assert "(1, 2, q)" in refusal(make, *own, **kind, loadings=[[1.0]])
     wrong = [1.0], [[0.0, 0.0]], [[-1.0, 1.0]]
-    assert "positive" in refusal(make, *wrong, **kind, loadings=loadings)
+    assert "positive; got -1" in refusal(make, *wrong, **kind, loadings=loadings)
+    assert "finite; got nan" in refusal(make, *own, **kind, loadings=[[[1.0], [np.nan]]])
     two = [0.5, 0.5], np.zeros((2, 2)), [[1.0, 1.0], [2.0, 1.0]]
     tied = {"covariance_type": "factor-tied", "loadings": np.ones((2, 2, 1))}
     assert "the same in all components" in refusal(make, *two, **tied)

@@ -40,11 +40,10 @@ def type_and_factors(name: str) -> tuple[Any, int]:
 
 
 def is_model(name: str) -> bool:
-    """Whether a name is one of a model."""
+    """Whether this is the name of a model."""
     covariance_type, n_factors = type_and_factors(name)
-    return covariance_type in COVARIANCE_TYPES and (n_factors > 0) == (
-        covariance_type in FACTOR_MODELS
-    )
+    has_factors = covariance_type in FACTOR_MODELS
+    return covariance_type in COVARIANCE_TYPES and has_factors == (n_factors > 0)
 
 
 def models_of(covariance_types: Iterable[str], n_factors: Any) -> list[Any]:
@@ -123,9 +122,14 @@ def check_loadings(
             "With 'loadings', 'covariances' are the specific variances, of shape (K, d) = "
             f"({K}, {d}) or (d,); got {own.shape}."
         )
-    if not (np.isfinite(found).all() and np.isfinite(own).all() and (own > 0).all()):
+    if not np.isfinite(found).all():
+        wrong = found[~np.isfinite(found)][0]
+        raise ValueError(f"'loadings' must be finite; got {wrong:g}. Correct them.")
+    if not (np.isfinite(own) & (own > 0)).all():
+        wrong = own[~(np.isfinite(own) & (own > 0))][0]
         raise ValueError(
-            "'loadings' must be finite, and specific variances finite and positive. Correct them."
+            "With 'loadings', 'covariances' are the specific variances, which must be finite and "
+            f"positive; got {wrong:g}. Correct them."
         )
     if covariance_type == COMMON_SPECIFIC and own.ndim == 2 and np.ptp(own, axis=0).any():
         raise ValueError(

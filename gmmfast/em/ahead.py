@@ -26,7 +26,7 @@ from gmmfast.kernels.degrees import GIVEN
 from gmmfast.kernels.loop import EXPECT
 from gmmfast.kernels.threads import TEAM_WORK, current_stop, thread_count
 from gmmfast.kernels.trials import seek_start
-from gmmfast.models import FactorAnalyzers, Model, Tails, maker_of, model_of
+from gmmfast.models import Model, Tails, maker_of, model_of
 from gmmfast.rows import MemoryRows, Rows
 from gmmfast.rows.passes import address_of_loop, new_pass, parallel
 from gmmfast.rows.trials import arguments
@@ -196,8 +196,7 @@ def passes_of(
     with listed() as kernels:
         for covariance_type in covariance_types:
             model = model_of(covariance_type, tails=tails)
-            begin = model.without_factors() if isinstance(model, FactorAnalyzers) else model
-            kernels.append(_trials_of(begin, points))
+            kernels.append(_trials_of(model.of_starts, points))
             fit = new_fit(model, rows, 2, -math.inf)
             rule = rule_of(model, rows, fit, 0.0, 0.0, is_accelerated)
             passes = new_pass(rows, fit, 0, rows.hints().guesses)

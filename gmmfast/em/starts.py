@@ -111,7 +111,7 @@ def start(
     Statistics & Data Analysis 41, 561-575, section 3: short runs of EM and their stopping rule.
     """
     if isinstance(model, FactorAnalyzers):
-        begun = start(rows, model.without_factors(), n_components, init_params, rng, given, caution)
+        begun = start(rows, model.of_starts, n_components, init_params, rng, given, caution)
         return _with_loadings(begun, model, rng)
     weights, means, covariances = given
     if weights is not None and means is not None and covariances is not None and given.are_whole:
@@ -140,7 +140,7 @@ def _with_loadings(begun: Start, model: FactorAnalyzers, rng: Random) -> Start:
     """Return a start of factor analyzers, from one of independent features."""
     own = begun.begin
     if isinstance(own, Fit):
-        own = parameters_from(model.without_factors(), own.mixture)
+        own = parameters_from(model.of_starts, own.mixture)
     size = max(SMALLEST_SAMPLE, len(own.weights) * ROWS_PER_COMPONENT)
     points = begun.rows.all_or_sample(size, rng)
     return Start(begun.rows, with_loadings(own, model, points))
@@ -204,10 +204,9 @@ def may_move(rows: Rows, model: Model, n_components: int, init_params: Any, give
     """Whether a start is followed by moves of components: from the shapes alone."""
     if not isinstance(init_params, str) or any(fixed is not None for fixed in given):
         return False
-    if isinstance(model, FactorAnalyzers):
-        model = model.without_factors()
-    n_points = min(rows.n_rows, _size(rows, model, n_components, init_params))
-    return n_rounds(model, n_points, n_components, rows.n_features) > 0
+    own = model.of_starts
+    n_points = min(rows.n_rows, _size(rows, own, n_components, init_params))
+    return n_rounds(own, n_points, n_components, rows.n_features) > 0
 
 
 def _at(rows: Rows, parameters: Parameters) -> Start:

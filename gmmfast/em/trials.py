@@ -94,7 +94,7 @@ def likeliest(
         If none leads to positive definite covariances.
     """
     if isinstance(model, FactorAnalyzers):
-        begun = likeliest(points, model.without_factors(), ways, n_rounds, caution)
+        begun = likeliest(points, model.of_starts, ways, n_rounds, caution)
         return _lifted(begun, model, points)
     if are_few(model, points.n_rows, _count(ways[0]), points.n_features):
         found = _likeliest_of_few(points, model, ways, n_rounds, caution)
@@ -105,7 +105,7 @@ def likeliest(
 
 def _lifted(begun: Trial, model: FactorAnalyzers, points: MemoryRows) -> Trial:
     """Return a trial of factor analyzers, from one of independent features."""
-    begin = parameters_from(model.without_factors(), begun.fit.mixture)
+    begin = parameters_from(model.of_starts, begun.fit.mixture)
     fit = new_fit(model, begun.points, len(begin.weights), -math.inf)
     load_mixture(model, with_loadings(begin, model, points), fit.mixture, fit.work)
     return begun._replace(fit=fit, hints=None)

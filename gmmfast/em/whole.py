@@ -119,8 +119,9 @@ class WholeFits:
         """Whether passes and M steps are short enough: from the shapes alone."""
         rows = self._rows
         is_short = are_few(model, rows.n_rows, n_components, rows.n_features)
-        is_plain = rows.dtype == np.float64 and not model.n_factors  # which begin without factors
-        return is_short and is_plain and not rows.are_worth_sorting(n_components)
+        is_one_model = model.of_starts is model  # one call cannot change it after the trials
+        is_packed = rows.dtype == np.float64 and not rows.are_worth_sorting(n_components)
+        return is_short and is_one_model and is_packed
 
     def begin(self, model: Model, ways: Sequence[Partition], pause: int) -> Stage | None:
         """Fit from the likeliest partition, until the fit ends or so many passes are done.

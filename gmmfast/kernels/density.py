@@ -236,17 +236,27 @@ def log_densities(
 
 
 @kernel
+def relative_densities(
+    n_active,  # in
+    p,  # in: first row of the vector
+    work,  # in, out: resp[:n_active], log weighted densities -> relative ones; out: inverse
+):
+    """Densities relative to the best, of a vector of rows; returns their sum."""
+    peak, s = load(work.best, (p,)), splat(0.0, work.best)
+    for a in range(n_active):
+        e = exp(load(work.resp, (a, p)) - peak)
+        store(work.resp, (a, p), e)
+        s = s + e
+    store(work.inverse, (p,), splat(1.0, work.best) / s)
+    return s
+
+
+@kernel
 def log_sum_exp(
     n_active,  # in
     work,  # in, out: resp[:n_active], log weighted densities -> relative ones; out: the rest
 ):
     """Log densities of the mixture; `inverse` gets the factor that normalizes `resp`."""
     for p in range(0, TILE, lanes(work.best)):
-        peak = load(work.best, (p,))
-        s = splat(0.0, work.best)
-        for a in range(n_active):
-            e = exp(load(work.resp, (a, p)) - peak)
-            store(work.resp, (a, p), e)
-            s = s + e
-        store(work.log_density, (p,), peak + log(s))
-        store(work.inverse, (p,), splat(1.0, work.best) / s)
+        s = relative_densities(n_active, p, work)
+        store(work.log_density, (p,), load(work.best, (p,)) + log(s))

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from gmmfast.kernels.compiling import entry_kernel, kernel
+from gmmfast.kernels.products import add_four_by_two, add_one
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 from gmmfast.kernels.tiles import TILE
 
@@ -208,29 +209,7 @@ def add_scores(
     whole, even = q - q % 4, d - d % 2
     for j in range(0, even, 2):
         for i in range(0, whole, 4):
-            a0 = splat(0.0, scores)
-            a1, b0, b1, c0, c1, e0, e1 = a0, a0, a0, a0, a0, a0, a0
-            for p in range(0, TILE, lanes(scores)):
-                v0, v1 = load(weighted, (j, p)), load(weighted, (j + 1, p))
-                f = load(scores, (i, p))
-                a0, a1 = fma(f, v0, a0), fma(f, v1, a1)
-                f = load(scores, (i + 1, p))
-                b0, b1 = fma(f, v0, b0), fma(f, v1, b1)
-                f = load(scores, (i + 2, p))
-                c0, c1 = fma(f, v0, c0), fma(f, v1, c1)
-                f = load(scores, (i + 3, p))
-                e0, e1 = fma(f, v0, e0), fma(f, v1, e1)
-            sums[i, j] += total(a0)
-            sums[i, j + 1] += total(a1)
-            sums[i + 1, j] += total(b0)
-            sums[i + 1, j + 1] += total(b1)
-            sums[i + 2, j] += total(c0)
-            sums[i + 2, j + 1] += total(c1)
-            sums[i + 3, j] += total(e0)
-            sums[i + 3, j + 1] += total(e1)
+            add_four_by_two(scores, i, weighted, j, sums)
     for i in range(q):
         for j in range(even if i < whole else 0, d):
-            s = splat(0.0, scores)
-            for p in range(0, TILE, lanes(scores)):
-                s = fma(load(scores, (i, p)), load(weighted, (j, p)), s)
-            sums[i, j] += total(s)
+            add_one(scores, i, weighted, j, sums)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gmmfast.kernels.compiling import kernel
 from gmmfast.kernels.distances import LOG_LATENT, subtract
 from gmmfast.kernels.filters import add_scores
+from gmmfast.kernels.products import add_four_by_two, add_one
 from gmmfast.kernels.simd import fma, lanes, load, splat, store, total
 from gmmfast.kernels.tiles import TILE
 
@@ -73,43 +74,10 @@ def add_outer(
     whole = d - d % 4
     for i in range(0, whole, 4):
         for j in range(0, i + 4, 2):
-            a0 = splat(0.0, u)
-            a1 = a0
-            b0 = a0
-            b1 = a0
-            c0 = a0
-            c1 = a0
-            e0 = a0
-            e1 = a0
-            for p in range(0, TILE, lanes(u)):
-                v0 = load(v, (j, p))
-                v1 = load(v, (j + 1, p))
-                w = load(u, (i, p))
-                a0 = fma(w, v0, a0)
-                a1 = fma(w, v1, a1)
-                w = load(u, (i + 1, p))
-                b0 = fma(w, v0, b0)
-                b1 = fma(w, v1, b1)
-                w = load(u, (i + 2, p))
-                c0 = fma(w, v0, c0)
-                c1 = fma(w, v1, c1)
-                w = load(u, (i + 3, p))
-                e0 = fma(w, v0, e0)
-                e1 = fma(w, v1, e1)
-            scatter[i, j] += total(a0)
-            scatter[i, j + 1] += total(a1)
-            scatter[i + 1, j] += total(b0)
-            scatter[i + 1, j + 1] += total(b1)
-            scatter[i + 2, j] += total(c0)
-            scatter[i + 2, j + 1] += total(c1)
-            scatter[i + 3, j] += total(e0)
-            scatter[i + 3, j + 1] += total(e1)
+            add_four_by_two(u, i, v, j, scatter)
     for i in range(whole, d):
         for j in range(i + 1):
-            a = splat(0.0, u)
-            for p in range(0, TILE, lanes(u)):
-                a = fma(load(u, (i, p)), load(v, (j, p)), a)
-            scatter[i, j] += total(a)
+            add_one(u, i, v, j, scatter)
 
 
 @kernel
@@ -141,6 +109,7 @@ def add_diagonal(
     mean,  # in (d,)
     resp,  # in (K, TILE), times the row weights
     a,  # in: row of resp
+    weighted,  # out (d, TILE) resp[a] * (x - mean), or None
     first,  # in, out (d,) += sum of resp[a] (x - mean)
     scatter,  # in, out (d,) += sum of resp[a] (x - mean)^2
 ):
@@ -152,31 +121,8 @@ def add_diagonal(
         for p in range(0, TILE, lanes(x)):
             v = load(x, (j, p)) - m
             w = load(resp, (a, p)) * v
-            s = s + w
-            t = fma(w, v, t)
-        first[j] += total(s)
-        scatter[j] += total(t)
-
-
-@kernel
-def weigh_diagonal(
-    x,  # in (d, TILE)
-    mean,  # in (d,)
-    resp,  # in (K, TILE), times the row weights
-    a,  # in: row of resp
-    weighted,  # out (d, TILE) resp[a] * (x - mean)
-    first,  # in, out (d,) += sum of weighted
-    scatter,  # in, out (d,) += sum of resp[a] (x - mean)^2
-):
-    """`add_diagonal`, which keeps the weighted residuals."""
-    for j in range(x.shape[0]):
-        m = splat(mean[j], x)
-        s = splat(0.0, x)
-        t = s
-        for p in range(0, TILE, lanes(x)):
-            v = load(x, (j, p)) - m
-            w = load(resp, (a, p)) * v
-            store(weighted, (j, p), w)
+            if weighted is not None:
+                store(weighted, (j, p), w)
             s = s + w
             t = fma(w, v, t)
         first[j] += total(s)
@@ -231,12 +177,12 @@ def add_second_moments(
     if expected is not None:
         for a in range(n_active):
             k = work.active[a]
-            weigh_diagonal(x, means[k], work.resp, a, work.weighted, first[k], scatter[k])
+            add_diagonal(x, means[k], work.resp, a, work.weighted, first[k], scatter[k])
             add_scores(work.weighted, work.resp, a, expected[k], scores[k])
     elif scatter.ndim == 2:
         for a in range(n_active):
             k = work.active[a]
-            add_diagonal(x, means[k], work.resp, a, first[k], scatter[k])
+            add_diagonal(x, means[k], work.resp, a, None, first[k], scatter[k])
     elif is_pooled(scatter, means) and whitening is not None:
         for j in range(x.shape[0]):
             for p in range(0, TILE, lanes(x)):

@@ -14,9 +14,9 @@ from numba import prange
 from numpy.typing import NDArray
 
 from gmmfast.kernels.compiling import allocating_kernel, kernel, parallel_kernel
-from gmmfast.kernels.density import log_densities
+from gmmfast.kernels.density import log_densities, relative_densities
 from gmmfast.kernels.packing import gather
-from gmmfast.kernels.simd import exp, fma, lanes, load, splat, store, where_above
+from gmmfast.kernels.simd import fma, lanes, load, splat, store, where_above
 from gmmfast.kernels.tiles import TILE, aligned, make_work
 
 
@@ -70,13 +70,7 @@ def weigh(
     `log_sum_exp` without the log density, which nobody needs here.
     """
     for p in range(0, TILE, lanes(work.best)):
-        peak = load(work.best, (p,))
-        s = splat(0.0, work.best)
-        for a in range(n_active):
-            e = exp(load(work.resp, (a, p)) - peak)
-            store(work.resp, (a, p), e)
-            s = s + e
-        store(work.inverse, (p,), splat(1.0, work.best) / s)
+        relative_densities(n_active, p, work)
 
 
 @kernel

@@ -93,6 +93,11 @@ class Model(ABC):
         self.variational: Variational | None = None
 
     @property
+    def of_starts(self) -> Model:
+        """The model that starts are of: this one, or a simpler one."""
+        return self
+
+    @property
     def is_constrained(self) -> bool:
         """Whether covariances whose factors fit the family may still lie outside it."""
         return self.needs_axes or self.family.ratio < math.inf

@@ -46,8 +46,8 @@ class FactorAnalyzers(Model):
         self.n_factors, self.is_common = n_factors, is_common
         self.family = Family(True, COMMON if is_common else OWN)
 
-    def without_factors(self) -> Diagonal:
-        """Return the model that fits begin with: independent features."""
+    @property
+    def of_starts(self) -> Diagonal:
         return Diagonal(self.reg_covar, self.noise, self.tails)
 
     def of_loadings(
@@ -127,9 +127,10 @@ class FactorAnalyzers(Model):
         return super().shapes(K, d) | {"covariances": (K, d)} | own
 
     def attributes(self, parameters: Parameters) -> dict[str, Floats]:
-        """Return loadings (K, d, q), orthogonal in units of the noise, the strongest first.
+        """Return loadings (K, d, q), in an order and with signs that do not depend on units.
 
-        In these units the largest of each is positive, whatever the units of the columns.
+        In units of the specific deviations they are orthogonal, the strongest first, and the
+        largest of each is positive.
         """
         assert parameters.loadings is not None
         deviations = np.sqrt(parameters.covariances)[:, None]
@@ -146,9 +147,14 @@ class FactorAnalyzers(Model):
 def smallest_eigenvalue(loadings: Floats, variances: Floats) -> float:
     """Return the smallest eigenvalue of ``loadings.T @ loadings + diag(variances)``.
 
-    It lies between the smallest and the (q + 1)-th smallest variance, and is found by bisection:
-    with D less a number m on its diagonal, the matrix has as many eigenvalues below m as D has, and
-    as ``-1 - loadings @ D^-1 @ loadings.T`` has negative ones more than q (Haynsworth 1968).
+    It lies between the smallest and the (q + 1)-th smallest variance. Bisection finds it: with D
+    for ``diag(variances) - m``, the number of eigenvalues below m is that of the negative entries
+    of D and of the negative eigenvalues of ``-1 - loadings @ D^-1 @ loadings.T``, less q.
+
+    References
+    ----------
+    Haynsworth, E. V. (1968). Determination of the inertia of a partitioned Hermitian matrix. Linear
+    Algebra and its Applications 1, 73-81.
     """
     q = len(loadings)
     order = np.sort(variances)
